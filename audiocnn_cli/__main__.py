@@ -1,0 +1,5 @@
+"""`python -m audiocnn_cli` is the same as the command `audiocnn`."""
+
+from audiocnn_cli.commands.main import main
+
+main()

@@ -1,0 +1,101 @@
+"""From what the user typed to the audio files meant: files, folders, globs, `-` and `@list.txt`."""
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiocnn_cli.errors import FailureKind, InputError, UsageError
+
+STDIN = "-"
+
+# What a folder is searched for: everything libsndfile reads under its usual endings.
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2"}
+    | {".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".sf", ".ircam", ".paf", ".voc", ".nist"}
+    | {".sph", ".mat", ".pvf", ".xi", ".htk", ".sds", ".avr", ".wve", ".svx", ".8svx", ".mpc2k"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input as the user named it; `path` is `-` for standard input."""
+
+    path: str
+
+
+def find_audio(arguments: Iterable[str]) -> Iterator[Source | InputError]:
+    """Yield the inputs behind command-line arguments, lazily and in a stable order.
+
+    Folders are searched recursively in name order; a name that exists is taken literally, also when it
+    looks like a glob pattern. What can't be found is yielded as an `InputError`, not raised, so that the
+    other inputs go on.
+    """
+    for argument in arguments:
+        if argument.startswith("@") and not os.path.lexists(argument):
+            yield from find_audio(_lines(argument[1:]))
+        else:
+            yield from _expand(argument)
+
+
+def _expand(argument: str) -> Iterator[Source | InputError]:
+    if argument == STDIN:
+        yield Source(STDIN)
+    elif Path(argument).is_dir():
+        yield from _or_failure(
+            argument, "this folder holds no audio files", _walk(argument, seen=set())
+        )
+    elif not os.path.lexists(argument) and glob.has_magic(argument):
+        matches = sorted(glob.iglob(argument, recursive=True))  # noqa: PTH207 (keeps the name as typed)
+        found = (source for match in matches for source in _expand(match))
+        yield from _or_failure(argument, "no file matches this pattern", found)
+    else:
+        yield Source(argument)
+
+
+def _or_failure(
+    argument: str, message: str, found: Iterator[Source | InputError]
+) -> Iterator[Source | InputError]:
+    first = next(found, None)
+    if first is None:
+        yield InputError(argument, FailureKind.NOT_FOUND, message)
+        return
+    yield first
+    yield from found
+
+
+def _walk(folder: str, *, seen: set[tuple[int, int]]) -> Iterator[Source | InputError]:
+    """Audio files below `folder`; a folder reached twice through links is read once."""
+    try:
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            listing = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        yield InputError(
+            folder, FailureKind.PERMISSION, f"can't list this folder ({error.strerror})"
+        )
+        return
+    for entry in listing:
+        if entry.is_dir():
+            yield from _walk(entry.path, seen=seen)
+        elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES:
+            yield Source(entry.path)
+
+
+def _lines(list_path: str) -> list[str]:
+    try:
+        if list_path == STDIN:
+            text = sys.stdin.read()
+        else:
+            text = Path(list_path).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise UsageError(
+            f"@{list_path}: can't read this list of paths ({error.strerror}); give a text file with one"
+            " path a line"
+        ) from error
+    return [line for line in text.splitlines() if line.strip()]

@@ -1,0 +1,1 @@
+"""Audio to segments to probabilities to a `Prediction`."""

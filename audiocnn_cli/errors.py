@@ -1,0 +1,87 @@
+"""One error root: every expected failure is one sentence, a kind and an exit code.
+
+A message names the input, the cause and the way out. Anything that is not an `AudiocnnError` (or an
+`OSError` on the way out) is a bug and ends in a traceback.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """How the process ends; `docs/exit-codes.md` lists the same six."""
+
+    DONE = 0
+    SOME_FAILED = 1
+    USAGE = 2
+    NOTHING_DONE = 3
+    MODEL_REFUSED = 4
+    INTERRUPTED = 130
+
+
+class FailureKind(StrEnum):
+    """Why one input among many could not be used."""
+
+    NOT_FOUND = "not_found"
+    PERMISSION = "permission"
+    NOT_AUDIO = "not_audio"
+    CORRUPT = "corrupt"
+    EMPTY = "empty"
+    TOO_SHORT = "too_short"
+    NON_FINITE = "non_finite"
+    TOO_LARGE = "too_large"
+    CRASHED = "crashed"
+    TIMEOUT = "timeout"
+    INTERNAL = "internal"
+
+
+class AudiocnnError(Exception):
+    """The root of all expected failures. `str(error)` is one sentence for the person at the shell."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.NOTHING_DONE
+
+
+class UsageError(AudiocnnError):
+    """The command line, or a value given through the Python API, makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SignalError(AudiocnnError):
+    """A signal can't be used, whatever file it came from: `kind` and one sentence."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+class InputError(SignalError):
+    """One input can't be used; in a batch the others go on.
+
+    `path` is the input as the user named it, `message` the sentence without the path.
+    """
+
+    def __init__(self, path: str, kind: FailureKind, message: str) -> None:
+        super().__init__(kind, message)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class OutputError(AudiocnnError):
+    """A result can't be written where the user wants it."""
+
+
+class ModelRefusedError(AudiocnnError):
+    """A model file does not hold what it must; the sentence names the field."""
+
+    exit_code = ExitCode.MODEL_REFUSED
+
+
+class MissingExtraError(AudiocnnError):
+    """An optional package is not installed; the sentence names the extra that brings it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the [{extra}] extra: pip install 'audiocnn-cli[{extra}]'")

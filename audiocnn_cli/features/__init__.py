@@ -1,0 +1,1 @@
+"""Samples become a tensor: FeatureConfig, frames, spectrum, mel, segments."""

@@ -1,0 +1,67 @@
+"""The mel scale and its filter bank.
+
+Source: Slaney, Auditory Toolbox (1998), and the HTK Book (5.4); numbers equal `librosa.filters.mel`.
+"""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from audiocnn_cli.features.config import FeatureConfig, MelNorm
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Slaney's scale is linear below 1 kHz (200/3 Hz a mel) and logarithmic above (27 mels for a factor 6.4).
+_HZ_PER_MEL = 200.0 / 3.0
+_LOG_START_HZ = 1000.0
+_LOG_START_MEL = _LOG_START_HZ / _HZ_PER_MEL
+_LOG_RANGE = 6.4
+_LOG_RANGE_MELS = 27.0
+
+
+def hz_to_mel(hz: "NDArray[np.float64]", *, htk: bool) -> "NDArray[np.float64]":
+    """Frequencies in Hz to mels, element by element."""
+    import numpy as np
+
+    if htk:
+        return 2595.0 * np.log10(1.0 + hz / 700.0)
+    step = np.log(_LOG_RANGE) / _LOG_RANGE_MELS
+    above = _LOG_START_MEL + np.log(np.maximum(hz, _LOG_START_HZ) / _LOG_START_HZ) / step
+    return np.where(hz >= _LOG_START_HZ, above, hz / _HZ_PER_MEL)
+
+
+def mel_to_hz(mel: "NDArray[np.float64]", *, htk: bool) -> "NDArray[np.float64]":
+    """Mels to frequencies in Hz, the inverse of `hz_to_mel`."""
+    import numpy as np
+
+    if htk:
+        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    step = np.log(_LOG_RANGE) / _LOG_RANGE_MELS
+    above = _LOG_START_HZ * np.exp(step * (np.maximum(mel, _LOG_START_MEL) - _LOG_START_MEL))
+    return np.where(mel >= _LOG_START_MEL, above, mel * _HZ_PER_MEL)
+
+
+def mel_edges(config: FeatureConfig) -> "NDArray[np.float64]":
+    """The n_mels + 2 frequencies in Hz between which the triangles stand; filter i peaks at edge i + 1."""
+    import numpy as np
+
+    ends = hz_to_mel(np.array([config.fmin, config.effective_fmax]), htk=config.htk)
+    return mel_to_hz(np.linspace(ends[0], ends[1], config.n_mels + 2), htk=config.htk)
+
+
+@lru_cache(maxsize=8)
+def mel_filters(config: FeatureConfig) -> "NDArray[np.float32]":
+    """The filter bank, shape (n_frequencies, n_mels): a power spectrum times it is a mel spectrum."""
+    import numpy as np
+
+    edges = mel_edges(config)
+    frequencies = np.fft.rfftfreq(config.n_fft, 1.0 / config.sample_rate)
+    widths = np.diff(edges)
+    slopes = edges[:, None] - frequencies[None, :]
+    rising = -slopes[:-2] / widths[:-1, None]
+    falling = slopes[2:] / widths[1:, None]
+    filters = np.maximum(0.0, np.minimum(rising, falling))
+    if config.mel_norm is MelNorm.SLANEY:
+        filters *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    return np.ascontiguousarray(filters.T, dtype=np.float32)

@@ -1,0 +1,1 @@
+"""A tensor becomes probabilities: the ONNX contract, the registry, the session."""

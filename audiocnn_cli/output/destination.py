@@ -1,0 +1,75 @@
+"""Where a result goes, and in which format: one answer from --json, --jsonl, --csv and -o."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import IO
+
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.output.files import atomic_writer, check_writable
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+_SUFFIXES = {
+    ".json": Format.JSON,
+    ".jsonl": Format.JSONL,
+    ".csv": Format.CSV,
+    ".txt": Format.TABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A format, and a file to write it to (`path` None: stdout)."""
+
+    format: Format
+    path: Path | None = None
+    force: bool = False
+
+    @contextmanager
+    def open(self) -> Iterator[IO[str]]:
+        """The stream to write to; a file appears only when the block ends without an error."""
+        if self.path is None:
+            yield sys.stdout
+            return
+        with atomic_writer(self.path, "w", force=self.force) as stream:
+            yield stream
+
+
+def choose_destination(
+    *, json: bool, jsonl: bool, csv: bool, output: Path | None, force: bool
+) -> Destination:
+    """The destination that the common options mean; the flags win over the file's ending.
+
+    Raises:
+        UsageError: two formats at once, or an ending that says none.
+        OutputError: the file can't be written.
+    """
+    asked = [
+        format
+        for format, given in ((Format.JSON, json), (Format.JSONL, jsonl), (Format.CSV, csv))
+        if given
+    ]
+    if len(asked) > 1:
+        raise UsageError(f"give one of --{' and --'.join(asked)}, not both")
+    if output is None:
+        return Destination(asked[0] if asked else Format.TABLE)
+    format = asked[0] if asked else _SUFFIXES.get(output.suffix.lower())
+    if format is None:
+        raise UsageError(
+            f"-o {output}: the ending says no format; use one of {', '.join(_SUFFIXES)} or add --json,"
+            " --jsonl or --csv"
+        )
+    check_writable(output, force=force)
+    return Destination(format, output, force)

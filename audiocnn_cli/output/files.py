@@ -1,0 +1,59 @@
+"""A file is written whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from audiocnn_cli.errors import OutputError
+
+
+def check_writable(path: Path, *, force: bool) -> None:
+    """Say before the work starts that `path` can't be written.
+
+    Raises:
+        OutputError: it exists and `force` is not given, is a folder, or its folder can't be written.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; name a file in it")
+    if path.exists() and not force:
+        raise OutputError(f"{path}: exists already; give another name or add --force")
+    if not folder.is_dir():
+        raise OutputError(f"{path}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{path}: no permission to write in {folder}")
+
+
+@contextmanager
+def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Iterator[IO[Any]]:
+    """A temporary file beside `path` that takes its name when the `with` block ends without an error.
+
+    Raises:
+        OutputError: the file can't be written (no permission, a full disk, it exists and not `force`).
+    """
+    check_writable(path, force=force)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    except OSError as error:
+        raise OutputError(f"{path}: can't be written ({error.strerror})") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, mode, **text) as stream:  # type: ignore[call-overload]  # mode decides text
+            yield stream
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: can't be written ({error.strerror or error})") from error
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

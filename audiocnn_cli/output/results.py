@@ -1,0 +1,97 @@
+"""Write the outcomes of a batch, or one document, in the format asked for."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, Any, Protocol, TypeVar
+
+from audiocnn_cli.batch.outcome import Failure, Tally
+from audiocnn_cli.output.console import console, print_error
+from audiocnn_cli.output.destination import Destination, Format
+
+R = TypeVar("R")
+R_contra = TypeVar("R_contra", contravariant=True)
+
+Row = Mapping[str, object]
+
+
+class View(Protocol[R_contra]):
+    """How one kind of result looks in each format."""
+
+    def document(self, result: R_contra) -> dict[str, Any]:
+        """The JSON object of one result, as CONTRACT.md has it."""
+
+    def rows(self, result: R_contra) -> Iterable[Row]:
+        """The CSV rows of one result; every row of a batch has the same keys."""
+
+    def table(self, results: Sequence[R_contra]) -> Any:
+        """A Rich renderable of all results."""
+
+
+def write_outcomes(
+    outcomes: Iterable[R | Failure], view: View[R], destination: Destination
+) -> Tally:
+    """Write each outcome as the destination wants it; failures are also said on stderr.
+
+    JSON lines and CSV rows are written as each outcome arrives, a table or a document at the end.
+    """
+    results: list[R] = []
+    failures: list[Failure] = []
+    done = 0
+    with destination.open() as stream:
+        writer = _StreamWriter(stream, destination.format)
+        for outcome in outcomes:
+            if isinstance(outcome, Failure):
+                print_error(f"{outcome.path}: {outcome.message}")
+                failures.append(outcome)
+                writer.failure(outcome)
+                continue
+            done += 1
+            if destination.format is Format.JSONL:
+                writer.line(view.document(outcome))
+            elif destination.format is Format.CSV:
+                writer.rows(view.rows(outcome))
+            else:
+                results.append(outcome)
+        if destination.format is Format.JSON:
+            documents = [view.document(result) for result in results]
+            dump({"results": documents, "failures": [_document(f) for f in failures]}, stream)
+        elif destination.format is Format.TABLE and results:
+            console(stream).print(view.table(results))
+    return Tally(done=done, failed=len(failures))
+
+
+def dump(document: Mapping[str, Any], stream: IO[str]) -> None:
+    """One JSON document, indented, ASCII only: any file name survives, and NaN is refused."""
+    json.dump(document, stream, indent=2, allow_nan=False)
+    stream.write("\n")
+
+
+def _document(failure: Failure) -> dict[str, str]:
+    return {"path": failure.path, "kind": failure.kind, "message": failure.message}
+
+
+class _StreamWriter:
+    """Lines of JSON and rows of CSV, each flushed so that a reader has it at once."""
+
+    def __init__(self, stream: IO[str], format: Format) -> None:
+        self._stream = stream
+        self._format = format
+        self._csv: csv.DictWriter[str] | None = None
+
+    def line(self, document: Mapping[str, Any]) -> None:
+        self._stream.write(json.dumps(document, allow_nan=False) + "\n")
+        self._stream.flush()
+
+    def failure(self, failure: Failure) -> None:
+        if self._format is Format.JSONL:
+            error = {"kind": failure.kind, "message": failure.message}
+            self.line({"path": failure.path, "error": error})
+
+    def rows(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            if self._csv is None:
+                self._csv = csv.DictWriter(self._stream, list(row), lineterminator="\n")
+                self._csv.writeheader()
+            self._csv.writerow(row)
+        self._stream.flush()

@@ -1,0 +1,1 @@
+"""One shape becomes the next: layers, the layer grammar, named architectures, ONNX graphs."""

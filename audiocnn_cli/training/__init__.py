@@ -1,0 +1,1 @@
+"""The [train] extra: data set, split, networks, fit, export."""
