@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BLOCK_FRAMES = 1 << 16
+BLOCK_SAMPLES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,16 @@ class AudioReader:
         self.info = info
         self._sound = sound
 
-    def blocks(self, *, block_frames: int = BLOCK_FRAMES) -> Iterator["NDArray[np.float32]"]:
-        """Yield arrays of shape (n, channels), n <= block_frames, float32 in [-1, 1] for PCM files.
+    def blocks(self, *, block_samples: int = BLOCK_SAMPLES) -> Iterator["NDArray[np.float32]"]:
+        """Yield arrays of shape (n, channels), n * channels <= block_samples, float32, PCM in [-1, 1].
 
         Raises:
             InputError: the file ends before its header says, can't be decoded, or holds NaN or infinity.
         """
         read = 0
+        frames = max(1, block_samples // self.info.channels)
         while True:
-            block = self._read(block_frames, at=read)
+            block = self._read(frames, at=read)
             if not len(block):
                 break
             self._require_finite(block, at=read)
@@ -145,7 +146,7 @@ def _handle(stream: io.BytesIO | io.FileIO) -> Any:
 def _open_bytes(source: Source) -> Iterator[io.BytesIO | io.FileIO]:
     """The bytes behind `source`, checked to be there and to be as many as the header says."""
     if source.path == STDIN:
-        stream: io.BytesIO | io.FileIO = io.BytesIO(sys.stdin.buffer.read())
+        stream: io.BytesIO | io.FileIO = io.BytesIO(_read_stdin())
     else:
         stream = _open_file(source.path)
     with stream:
@@ -162,6 +163,11 @@ def _open_bytes(source: Source) -> Iterator[io.BytesIO | io.FileIO]:
                 f"is truncated: its header promises {missing} more bytes; copy or export it again",
             )
         yield stream
+
+
+def _read_stdin() -> bytes:
+    # A shell's `<&-` leaves no stdin at all.
+    return sys.stdin.buffer.read() if sys.stdin else b""
 
 
 def _open_file(path: str) -> io.FileIO:

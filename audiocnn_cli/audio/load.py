@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.decode import AudioInfo, AudioReader, open_audio
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.errors import FailureKind, InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+# What `load` holds in memory at most: 4 GiB of samples, 13.5 hours at 22050 Hz.
+_MOST_SAMPLES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,29 @@ def load(source: Source, *, sample_rate: int | None = None) -> Signal:
 
     with open_audio(source) as reader:
         rate = sample_rate or reader.info.sample_rate
+        _require_holdable(reader.info, rate)
         samples = np.concatenate(list(mono_blocks(reader, sample_rate=rate)))
         return Signal(samples=samples, sample_rate=rate, info=reader.info)
 
 
+def _require_holdable(info: AudioInfo, sample_rate: int) -> None:
+    samples = math.ceil(info.frames * sample_rate / info.sample_rate)
+    if samples > _MOST_SAMPLES:
+        raise InputError(
+            info.path,
+            FailureKind.TOO_LARGE,
+            f"is {samples} samples at {sample_rate} Hz, more than the {_MOST_SAMPLES} that are held at once",
+        )
+
+
 def mono_blocks(reader: AudioReader, *, sample_rate: int) -> Iterator["NDArray[np.float32]"]:
-    """Yield the recording as arrays of shape (n,), mixed down to mono, at `sample_rate` Hz."""
+    """Yield the recording as arrays of shape (n,), float32, mixed down to mono, at `sample_rate` Hz.
+
+    The arrays have any length; together they are what `load` gives.
+
+    Raises:
+        InputError: as `AudioReader.blocks`.
+    """
     mixed = (mix_down(block) for block in reader.blocks())
     if sample_rate == reader.info.sample_rate:
         return mixed

@@ -30,12 +30,13 @@ def find_audio(arguments: Iterable[str]) -> Iterator[Source | InputError]:
     """Yield the inputs behind command-line arguments, lazily and in a stable order.
 
     Folders are searched recursively in name order; a name that exists is taken literally, also when it
-    looks like a glob pattern. What can't be found is yielded as an `InputError`, not raised, so that the
-    other inputs go on.
+    looks like a glob pattern; the lines of a list are names, patterns or `-`, but no lists. What can't be
+    found is yielded as an `InputError`, not raised, so that the other inputs go on.
     """
     for argument in arguments:
         if argument.startswith("@") and not os.path.lexists(argument):
-            yield from find_audio(_lines(argument[1:]))
+            for line in _lines(argument[1:]):
+                yield from _expand(line)
         else:
             yield from _expand(argument)
 
@@ -43,7 +44,7 @@ def find_audio(arguments: Iterable[str]) -> Iterator[Source | InputError]:
 def _expand(argument: str) -> Iterator[Source | InputError]:
     if argument == STDIN:
         yield Source(STDIN)
-    elif Path(argument).is_dir():
+    elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises for a name too long)
         yield from _or_failure(
             argument, "this folder holds no audio files", _walk(argument, seen=set())
         )
@@ -81,7 +82,7 @@ def _walk(folder: str, *, seen: set[tuple[int, int]]) -> Iterator[Source | Input
         )
         return
     for entry in listing:
-        if entry.is_dir():
+        if os.path.isdir(entry.path):  # noqa: PTH112 (a link to itself is no folder, nor an error)
             yield from _walk(entry.path, seen=seen)
         elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES:
             yield Source(entry.path)
@@ -98,4 +99,5 @@ def _lines(list_path: str) -> list[str]:
             f"@{list_path}: can't read this list of paths ({error.strerror}); give a text file with one"
             " path a line"
         ) from error
-    return [line for line in text.splitlines() if line.strip()]
+    # Not splitlines(): a name may hold a form feed or any other of the characters that it splits at.
+    return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]

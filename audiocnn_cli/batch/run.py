@@ -66,6 +66,9 @@ def _attempt(work: Callable[[Source], R], item: Source | InputError) -> R | Fail
         return Failure(item.path, error.kind, error.message)
     except AudiocnnError:
         raise
+    except MemoryError:
+        message = "needs more memory than there is; take a part of it, or fewer jobs"
+        return Failure(item.path, FailureKind.TOO_LARGE, message)
     except Exception as error:  # one input's bug must not cost the others their results
         _log.debug("%s", item.path, exc_info=True)
         message = f"stopped by a bug in audiocnn ({type(error).__name__}: {error}); -v shows where"

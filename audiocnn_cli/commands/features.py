@@ -8,7 +8,8 @@ import typer
 from audiocnn_cli.audio.sources import Source, find_audio
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.commands import options
-from audiocnn_cli.features.config import FeatureConfig, feature_named
+from audiocnn_cli.features.config import FeatureConfig, PadMode, feature_named
+from audiocnn_cli.features.windows import Window
 from audiocnn_cli.output.console import set_up_logging
 from audiocnn_cli.output.destination import Format, choose_destination
 from audiocnn_cli.output.results import write_outcomes
@@ -38,14 +39,18 @@ class _Extract:
 
 def features(
     paths: options.Paths,
-    feature: Annotated[str, typer.Option(help="What to compute: mfcc.")] = "mfcc",
+    feature: Annotated[str, typer.Option(help="What to compute: mfcc, logmel or mel.")] = "mfcc",
     sample_rate: Annotated[int, typer.Option("--sr", help="Resample to this rate in Hz.")] = 22050,
     n_fft: Annotated[int, typer.Option(help="Samples in a frame.")] = 2048,
     hop_length: Annotated[int, typer.Option("--hop", help="Samples between frames.")] = 512,
     win_length: Annotated[
         int | None, typer.Option(help="Samples under the window.", show_default="n_fft")
     ] = None,
+    window: Annotated[Window, typer.Option(help="Weights of a frame.")] = Window.HANN,
     center: Annotated[bool, typer.Option(help="Frames centred on their time.")] = True,
+    pad_mode: Annotated[
+        PadMode, typer.Option(help="What lies beyond the ends, for centred frames.")
+    ] = PadMode.CONSTANT,
     n_mels: Annotated[int, typer.Option(help="Mel bands.")] = 128,
     n_mfcc: Annotated[int, typer.Option(help="Cepstral coefficients.")] = 13,
     fmin: Annotated[float, typer.Option(help="Lowest frequency in Hz.")] = 0.0,
@@ -74,7 +79,9 @@ def features(
         n_fft=n_fft,
         hop_length=hop_length,
         win_length=win_length,
+        window=window,
         center=center,
+        pad_mode=pad_mode,
         n_mels=n_mels,
         n_mfcc=n_mfcc,
         fmin=fmin,

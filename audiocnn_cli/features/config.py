@@ -1,21 +1,32 @@
 """Every number that decides what a feature tensor holds, in one frozen value."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.features.windows import Window
+
+# A frame of 12 s at 22050 Hz, and more filters than it has use for: beyond lies a slip of the keyboard.
+_LARGEST_N_FFT = 1 << 18
+_LARGEST_N_MELS = 1 << 12
 
 
 class Feature(StrEnum):
     """What is computed from the samples."""
 
     MFCC = "mfcc"
+    LOGMEL = "logmel"
+    MEL = "mel"
 
 
 class PadMode(StrEnum):
-    """What lies beyond the ends of the signal when frames are centred."""
+    """What lies beyond the ends of the signal when frames are centred; the names are NumPy's."""
 
     CONSTANT = "constant"
+    EDGE = "edge"
+    REFLECT = "reflect"
+    SYMMETRIC = "symmetric"
 
 
 class MelNorm(StrEnum):
@@ -53,7 +64,7 @@ class FeatureConfig:
     n_fft: int = 2048
     hop_length: int = 512
     win_length: int | None = None
-    window: str = "hann"
+    window: Window = Window.HANN
     center: bool = True
     pad_mode: PadMode = PadMode.CONSTANT
     n_mels: int = 128
@@ -67,6 +78,8 @@ class FeatureConfig:
     def __post_init__(self) -> None:
         for field in ("sample_rate", "n_fft", "hop_length", "n_mels", "n_mfcc"):
             _require(getattr(self, field) >= 1, field, getattr(self, field), "must be at least 1")
+        self._require_at_most("n_fft", _LARGEST_N_FFT)
+        self._require_at_most("n_mels", _LARGEST_N_MELS)
         win_length = self.effective_win_length
         _require(
             1 <= win_length <= self.n_fft,
@@ -95,8 +108,15 @@ class FeatureConfig:
             f"must be at most n_mels ({self.n_mels})",
         )
         _require(
-            self.top_db is None or self.top_db >= 0, "top_db", self.top_db, "must be 0 or more"
+            self.top_db is None or 0 <= self.top_db < math.inf,
+            "top_db",
+            self.top_db,
+            "must be 0 or more, in dB",
         )
+
+    def _require_at_most(self, field: str, largest: int) -> None:
+        value = getattr(self, field)
+        _require(value <= largest, field, value, f"must be at most {largest}")
 
     @property
     def effective_win_length(self) -> int:
@@ -116,16 +136,20 @@ class FeatureConfig:
     @property
     def n_bins(self) -> int:
         """Size of the last axis of the feature tensor."""
-        return self.n_mfcc
+        return self.n_mfcc if self.feature is Feature.MFCC else self.n_mels
+
+    @property
+    def bin_axis(self) -> str:
+        """What the last axis of the feature tensor counts."""
+        return "coefficient" if self.feature is Feature.MFCC else "mel"
 
     def n_frames(self, samples: int) -> int:
-        """Frames that `samples` samples give: 1 + samples // hop_length when centred.
+        """Frames that `samples` samples give: 1 + samples // hop_length when centred and n_fft is even.
 
-        Without centring only frames that lie wholly inside count, so the result may be 0.
+        Only frames that lie wholly inside the (padded) signal count, so without centring it may be 0.
         """
-        if self.center:
-            return 1 + samples // self.hop_length
-        return max(0, 1 + (samples - self.n_fft) // self.hop_length)
+        padding = 2 * (self.n_fft // 2) if self.center else 0
+        return max(0, 1 + (samples + padding - self.n_fft) // self.hop_length)
 
 
 def _require(holds: bool, field: str, value: object, rule: str) -> None:

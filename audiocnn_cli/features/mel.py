@@ -3,6 +3,7 @@
 Source: Slaney, Auditory Toolbox (1998), and the HTK Book (5.4); numbers equal `librosa.filters.mel`.
 """
 
+import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from audiocnn_cli.features.config import FeatureConfig, MelNorm
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_log = logging.getLogger("audiocnn")
 
 # Slaney's scale is linear below 1 kHz (200/3 Hz a mel) and logarithmic above (27 mels for a factor 6.4).
 _HZ_PER_MEL = 200.0 / 3.0
@@ -52,7 +55,10 @@ def mel_edges(config: FeatureConfig) -> "NDArray[np.float64]":
 
 @lru_cache(maxsize=8)
 def mel_filters(config: FeatureConfig) -> "NDArray[np.float32]":
-    """The filter bank, shape (n_frequencies, n_mels): a power spectrum times it is a mel spectrum."""
+    """The filter bank, shape (n_frequencies, n_mels): a power spectrum times it is a mel spectrum.
+
+    Filters so narrow that no bin of the spectrum falls into them are empty, and a warning names them.
+    """
     import numpy as np
 
     edges = mel_edges(config)
@@ -62,6 +68,18 @@ def mel_filters(config: FeatureConfig) -> "NDArray[np.float32]":
     rising = -slopes[:-2] / widths[:-1, None]
     falling = slopes[2:] / widths[1:, None]
     filters = np.maximum(0.0, np.minimum(rising, falling))
+    _warn_of_empty(filters)
     if config.mel_norm is MelNorm.SLANEY:
         filters *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
     return np.ascontiguousarray(filters.T, dtype=np.float32)
+
+
+def _warn_of_empty(filters: "NDArray[np.float64]") -> None:
+    empty = [str(i) for i, weights in enumerate(filters) if not weights.any()]
+    if empty:
+        _log.warning(
+            "%d of %d mel filters are empty (%s): raise n_fft or lower n_mels",
+            len(empty),
+            len(filters),
+            ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else ""),
+        )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from audiocnn_cli.audio.decode import AudioInfo
 from audiocnn_cli.audio.load import load
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.errors import InputError, SignalError
 from audiocnn_cli.features.config import FeatureConfig
 from audiocnn_cli.features.extract import extract
 
@@ -25,7 +26,7 @@ class FeatureResult:
     @property
     def axes(self) -> tuple[str, ...]:
         """What each axis of `data` counts."""
-        return ("frame", "coefficient")
+        return ("frame", self.config.bin_axis)
 
     @property
     def times_s(self) -> "NDArray[np.float64]":
@@ -40,7 +41,11 @@ def extract_source(source: Source, config: FeatureConfig) -> FeatureResult:
     """Decode `source` and compute its features.
 
     Raises:
-        SignalError: the source can't be used.
+        InputError: the source can't be used.
     """
     signal = load(source, sample_rate=config.sample_rate)
-    return FeatureResult(info=signal.info, config=config, data=extract(signal.samples, config))
+    try:
+        data = extract(signal.samples, config)
+    except SignalError as error:
+        raise InputError(source.path, error.kind, error.message) from error
+    return FeatureResult(info=signal.info, config=config, data=data)

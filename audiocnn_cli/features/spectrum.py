@@ -5,13 +5,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.features.config import FeatureConfig
+from audiocnn_cli.features.windows import periodic_window
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# So many frames of 2048 float32 samples stay in a core's second-level cache.
-_CHUNK_FRAMES = 128
+# So many samples, 128 frames of 2048, stay in a core's second-level cache.
+_CHUNK_SAMPLES = 1 << 18
 
 
 @lru_cache(maxsize=8)
@@ -20,10 +21,9 @@ def window(config: FeatureConfig) -> "NDArray[np.float32]":
     import numpy as np
 
     length = config.effective_win_length
-    # Periodic Hann; Harris, On the use of windows for harmonic analysis with the DFT (1978).
-    hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
     before = (config.n_fft - length) // 2
-    return np.pad(hann, (before, config.n_fft - length - before)).astype(np.float32)
+    weights = periodic_window(config.window, length)
+    return np.pad(weights, (before, config.n_fft - length - before)).astype(np.float32)
 
 
 def frames(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
@@ -31,7 +31,7 @@ def frames(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np
     import numpy as np
 
     if config.center:
-        samples = np.pad(samples, config.n_fft // 2)
+        samples = np.pad(samples, config.n_fft // 2, mode=config.pad_mode.value)
     windows = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)
     return windows[:: config.hop_length]
 
@@ -44,6 +44,7 @@ def power_spectrum(
 
     framed = frames(samples, config)
     weights = window(config)
-    for start in range(0, len(framed), _CHUNK_FRAMES):
-        spectrum = scipy.fft.rfft(framed[start : start + _CHUNK_FRAMES] * weights, axis=-1)
+    step = max(1, _CHUNK_SAMPLES // config.n_fft)
+    for start in range(0, len(framed), step):
+        spectrum = scipy.fft.rfft(framed[start : start + step] * weights, axis=-1)
         yield spectrum.real**2 + spectrum.imag**2

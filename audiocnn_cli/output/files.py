@@ -35,7 +35,8 @@ def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Itera
         OutputError: the file can't be written (no permission, a full disk, it exists and not `force`).
     """
     check_writable(path, force=force)
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    # As on stdout, a file name with bytes that are no UTF-8 is escaped instead of failing.
+    text = {} if "b" in mode else {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     except OSError as error:

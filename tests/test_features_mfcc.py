@@ -1,0 +1,133 @@
+"""MFCC, log-mel and mel equal librosa's of the same samples, whatever the sizes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from audiocnn_cli.audio.load import load
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.errors import SignalError
+from audiocnn_cli.features.config import Feature, FeatureConfig, MelNorm, PadMode
+from audiocnn_cli.features.extract import extract
+from audiocnn_cli.features.windows import Window
+
+
+def signal(samples: int, seed: int = 0) -> NDArray[np.float32]:
+    """Noise that decays over 100 dB under a few tones, so that `top_db` has something to clip."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(samples)
+    tones = np.sin(np.outer(rng.uniform(0.001, 3.0, size=4), t)).sum(axis=0)
+    envelope = np.exp(-t * (10.0 / max(1, samples)))
+    noise = 0.1 * rng.standard_normal(samples)
+    return np.asarray((0.1 * tones + noise) * envelope, dtype=np.float32)
+
+
+def librosa_arguments(config: FeatureConfig) -> dict[str, Any]:
+    return {
+        "sr": config.sample_rate,
+        "n_fft": config.n_fft,
+        "hop_length": config.hop_length,
+        "win_length": config.win_length,
+        "window": config.window.value,
+        "center": config.center,
+        "pad_mode": config.pad_mode.value,
+        "n_mels": config.n_mels,
+        "fmin": config.fmin,
+        "fmax": config.fmax,
+        "htk": config.htk,
+        "norm": None if config.mel_norm is MelNorm.NONE else "slaney",
+    }
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> FeatureConfig:
+    sample_rate = draw(st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000]))
+    n_fft = draw(st.integers(16, 4096))
+    n_mels = draw(st.integers(1, 160))
+    fmin = draw(st.sampled_from([0.0, 20.0, 300.0]))
+    return FeatureConfig(
+        sample_rate=sample_rate,
+        n_fft=n_fft,
+        hop_length=draw(st.integers(1, 2048)),
+        win_length=draw(st.none() | st.integers(4, n_fft)),
+        window=draw(st.sampled_from(Window)),
+        center=draw(st.booleans()),
+        pad_mode=draw(st.sampled_from(PadMode)),
+        n_mels=n_mels,
+        n_mfcc=draw(st.integers(1, n_mels)),
+        fmin=fmin,
+        fmax=draw(st.none() | st.floats(fmin + 100, sample_rate / 2)),
+        htk=draw(st.booleans()),
+        mel_norm=draw(st.sampled_from(MelNorm)),
+        top_db=draw(st.sampled_from([80.0, 20.0, 0.0])),
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters detected", "ignore:n_fft=")
+@settings(max_examples=100, deadline=None)
+@given(config=configs(), samples=st.integers(1, 30_000), seed=st.integers(0, 9))
+def test_equals_librosa(config: FeatureConfig, samples: int, seed: int) -> None:
+    if config.pad_mode is not PadMode.CONSTANT:
+        # A few samples mirrored over and over are a line spectrum; between the lines there is only
+        # rounding, and librosa's transform is in float64.
+        samples += config.n_fft
+    y = signal(samples, seed)
+    if config.n_frames(samples) < 1:
+        with pytest.raises(SignalError, match="less than one frame"):
+            extract(y, config)
+        return
+    mfcc = extract(y, config)
+    assert mfcc.shape == (config.n_frames(samples), config.n_bins)
+    assert mfcc.dtype == np.float32
+    mel = librosa.feature.melspectrogram(y=y, **librosa_arguments(config))
+    decibels = librosa.power_to_db(mel, top_db=config.top_db)
+    expected = librosa.feature.mfcc(S=decibels, n_mfcc=config.n_mfcc)
+    np.testing.assert_allclose(mfcc, expected.T, atol=1e-3, rtol=0)
+
+
+@pytest.mark.filterwarnings("ignore:n_fft=")
+@pytest.mark.parametrize("samples", [1, 2, 2047, 2048, 2049, 60_000])
+def test_the_defaults_are_librosas(samples: int) -> None:
+    y = signal(samples)
+    expected = librosa.feature.mfcc(y=y, sr=22050, n_mfcc=13).T
+    np.testing.assert_allclose(extract(y, FeatureConfig()), expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("feature", [Feature.MEL, Feature.LOGMEL])
+def test_mel_kinds_equal_librosa(feature: Feature) -> None:
+    y = signal(40_000)
+    data = extract(y, FeatureConfig(feature=feature, n_mels=64, sample_rate=16000))
+    mel = librosa.feature.melspectrogram(y=y, sr=16000, n_mels=64)
+    if feature is Feature.LOGMEL:
+        np.testing.assert_allclose(data, librosa.power_to_db(mel).T, atol=1e-3)
+    else:
+        np.testing.assert_allclose(data, mel.T, rtol=1e-4, atol=1e-6)
+
+
+def test_a_file_on_another_rate_equals_librosa(make_wav: Callable[..., Path]) -> None:
+    path = make_wav(samples=signal(100_000).reshape(-1, 2), rate=48000, subtype="FLOAT")
+    ours = extract(load(Source(str(path)), sample_rate=22050).samples, FeatureConfig())
+    theirs = librosa.feature.mfcc(y=librosa.load(path)[0], n_mfcc=13).T
+    np.testing.assert_allclose(ours, theirs, atol=1e-3, rtol=0)
+
+
+SILENCES = {
+    "silence": np.zeros(5000),
+    "dc": np.ones(5000),
+    "square": np.sign(np.sin(np.arange(5000))),
+    "denormals": np.full(5000, 1e-42),
+}
+
+
+@pytest.mark.parametrize("name", SILENCES)
+def test_unusual_signals_are_finite_and_equal_librosa(name: str) -> None:
+    y = SILENCES[name].astype(np.float32)
+    expected = librosa.feature.mfcc(y=y, n_mfcc=13).T
+    np.testing.assert_allclose(extract(y, FeatureConfig()), expected, atol=1e-3)
