@@ -57,7 +57,7 @@ def configs(draw: st.DrawFn) -> FeatureConfig:
         n_fft=n_fft,
         hop_length=draw(st.integers(1, 2048)),
         win_length=draw(st.none() | st.integers(4, n_fft)),
-        window=draw(st.sampled_from(Window)),
+        window=draw(st.sampled_from([w for w in Window if w is not Window.POVEY])),
         center=draw(st.booleans()),
         pad_mode=draw(st.sampled_from(PadMode)),
         n_mels=n_mels,

@@ -1,0 +1,154 @@
+"""Two libraries that decode: libsndfile for nearly everything, FFmpeg (PyAV) for what it can't."""
+
+import io
+import os
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class DecodingError(Exception):
+    """The library's own words on why it can't go on."""
+
+
+class Decoder(Protocol):
+    """An open sound: what it says of itself, and samples from where it stands."""
+
+    sample_rate: int
+    channels: int
+    frames: int
+    exact_length: bool
+    format: str
+    subtype: str
+
+    def seek(self, frame: int) -> None:
+        """Go to that sample of each channel."""
+
+    def read(self, frames: int) -> "NDArray[np.float32]":
+        """The next samples, shape (n, channels), n <= frames; none at the end."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class SoundFileDecoder:
+    """libsndfile, through soundfile."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        import soundfile
+
+        # Of a file libsndfile gets the descriptor, which it reads faster than through callbacks.
+        handle = os.dup(stream.fileno()) if isinstance(stream, io.FileIO) else stream
+        try:
+            self._sound = soundfile.SoundFile(handle)
+        except soundfile.LibsndfileError as error:
+            raise DecodingError(error.error_string) from error
+        self.sample_rate: int = self._sound.samplerate
+        self.channels: int = self._sound.channels
+        self.frames: int = self._sound.frames
+        self.format: str = self._sound.format
+        self.subtype: str = self._sound.subtype
+        # The length of an MP3 without a header frame is an estimate.
+        self.exact_length = self.format != "MP3"
+        self._at = 0
+
+    def seek(self, frame: int) -> None:
+        """Go to that sample of each channel."""
+        import soundfile
+
+        if frame == self._at:
+            return
+        try:
+            self._at = self._sound.seek(frame)
+        except soundfile.LibsndfileError as error:
+            raise DecodingError(error.error_string) from error
+
+    def read(self, frames: int) -> "NDArray[np.float32]":
+        """The next samples, shape (n, channels), n <= frames; none at the end."""
+        import soundfile
+
+        try:
+            block: NDArray[np.float32] = self._sound.read(frames, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise DecodingError(error.error_string) from error
+        self._at += len(block)
+        return block
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._sound.close()
+
+
+class AvDecoder:
+    """The first sound track of anything that FFmpeg reads, through PyAV."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        import av
+
+        try:
+            self._container: Any = av.open(stream)
+            if not self._container.streams.audio:
+                raise DecodingError("it has no sound track")
+            self._track = self._container.streams.audio[0]
+            codec = self._track.codec_context
+            self.sample_rate: int = codec.sample_rate
+            self.channels: int = codec.layout.nb_channels
+        except (av.FFmpegError, ValueError) as error:
+            raise DecodingError(str(error)) from error
+        self.frames = self._length()
+        self.exact_length = False
+        self.format: str = self._container.format.name
+        self.subtype: str = codec.name
+        self._at = 0
+        self._blocks = self._decode(0)
+        self._left: NDArray[np.float32] | None = None
+
+    def _length(self) -> int:
+        if self._track.duration is not None:
+            seconds = self._track.duration * self._track.time_base
+            return int(seconds * self.sample_rate)
+        return int((self._container.duration or 0) / 1_000_000 * self.sample_rate)
+
+    def seek(self, frame: int) -> None:
+        """Go to that sample of each channel."""
+        if frame == self._at:
+            return
+        self._blocks = self._decode(frame)
+        self._left = None
+        self._at = frame
+
+    def read(self, frames: int) -> "NDArray[np.float32]":
+        """The next samples, shape (n, channels), n <= frames; none at the end."""
+        import numpy as np
+
+        block = self._left if self._left is not None else next(self._blocks, None)
+        if block is None:
+            return np.zeros((0, self.channels), dtype=np.float32)
+        self._left = block[frames:] if len(block) > frames else None
+        self._at += min(frames, len(block))
+        return block[:frames]
+
+    def _decode(self, first: int) -> "Iterator[NDArray[np.float32]]":
+        """Blocks from sample `first` on. A lossy codec needs what lies before to get into its stride."""
+        import av
+        import numpy as np
+
+        resampler = av.AudioResampler(format="fltp")
+        try:
+            start = max(0, first / self.sample_rate - 1.0)
+            self._container.seek(round(start * 1_000_000))
+            for coded in self._container.decode(self._track):
+                for frame in resampler.resample(coded):
+                    at = round(frame.pts * frame.time_base * self.sample_rate)
+                    block = np.ascontiguousarray(frame.to_ndarray().T)[max(0, first - at) :]
+                    if len(block):
+                        yield block
+        except av.FFmpegError as error:
+            raise DecodingError(str(error)) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._container.close()
