@@ -129,7 +129,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE|FOLDER/",
-        help="One file for all by its ending (npz, npy, csv, json, jsonl, parquet, h5), or one each in FOLDER.",
+        help="One file for all, its format from the ending, or one each in FOLDER/.",
     ),
 ]
 FileFormatOption = Annotated[

@@ -1,6 +1,6 @@
-"""One recording's feature tensor, with what is needed to read it and to compute it again."""
+"""A recording's feature tensor, with what is needed to read it and to compute it again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureResult:
+class Tensor:
     """A feature tensor and what its axes mean.
 
     `data` is float32 of shape ([segments,] frames, bins[, channels]); a summary has statistics for frames.
@@ -29,15 +29,13 @@ class FeatureResult:
     `duration_s` how much of it was read. `plan` is the one that was run, with the tuning that was found.
     """
 
-    source: Source
-    info: AudioInfo
     plan: Plan
     data: "NDArray[np.float32]"
     mean: "NDArray[np.float64]"
     std: "NDArray[np.float64]"
     duration_s: float
-    rest: "NDArray[np.float32] | None" = None
-    starts_s: tuple[float, ...] = (0.0,)
+    rest: "NDArray[np.float32] | None"
+    starts_s: tuple[float, ...]
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -72,6 +70,15 @@ class FeatureResult:
         return [f"{name}_{end}" for name in names for end in ends]
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureResult:
+    """The tensor of one recording."""
+
+    source: Source
+    info: AudioInfo
+    tensor: Tensor
+
+
 def extract_source(source: Source, plan: Plan) -> FeatureResult:
     """Decode `source` and compute its features, in memory that its length does not change.
 
@@ -88,17 +95,42 @@ def extract_source(source: Source, plan: Plan) -> FeatureResult:
 
 
 def _extract(source: Source, reader: AudioReader, plan: Plan) -> FeatureResult:
-    configs = tuned(_blocks(reader, plan), plan.configs)
-    blocks = _Counted(_blocks(reader, plan))
+    def blocks() -> "Iterator[NDArray[np.float32]]":
+        read = channel_blocks if plan.keep_channels else mono_blocks
+        return read(reader, sample_rate=plan.config.sample_rate, excerpt=plan.excerpt)
+
+    # Only equal segments need the length before the end; where the header estimates it, it is counted.
+    counted = plan.segmentation is not None and plan.segmentation.count is not None
+    length = (_length(reader, plan) or sum(map(len, blocks()))) if counted else 0
+    tensor = compute(blocks, length, plan)
+    return FeatureResult(source, reader.info, tensor)
+
+
+def compute(
+    blocks: "Callable[[], Iterator[NDArray[np.float32]]]", length: int, plan: Plan
+) -> Tensor:
+    """The tensor of a recording.
+
+    Args:
+        blocks: starts the recording at its beginning, as arrays of shape (n,) or (n, channels); it is called
+            twice when a tuning has to be estimated.
+        length: samples in all; used for a given number of segments only.
+        plan: what to compute; its excerpt is taken to be cut out already.
+
+    Raises:
+        SignalError: the recording is too short, or holds numbers beyond what float32 can square.
+    """
+    configs = tuned(blocks(), plan.configs)
     plan = replace(plan, configs=configs)
+    counted = _Counted(blocks())
     rest = None
     starts: tuple[float, ...] = (plan.excerpt.offset_s,)
     if plan.segmentation is None:
-        data = extract_blocks(blocks, configs)
+        data = extract_blocks(counted, configs)
     else:
         rate = plan.config.sample_rate
-        sizes = plan.segmentation.sizes(_length(reader, plan), rate)
-        segments = extract_segments(blocks, configs, sizes)
+        sizes = plan.segmentation.sizes(length, rate)
+        segments = extract_segments(counted, configs, sizes)
         data, rest = segments.data, segments.rest
         count = len(data) + (rest is not None)
         starts = tuple(plan.excerpt.offset_s + i * sizes.hop / rate for i in range(count))
@@ -108,8 +140,7 @@ def _extract(source: Source, reader: AudioReader, plan: Plan) -> FeatureResult:
         frames = 1 if plan.segmentation else 0
         data = summarise(data, plan.summary, axis=frames)
         rest = None if rest is None else summarise(rest, plan.summary, axis=0)
-    duration_s = blocks.samples / plan.config.sample_rate
-    return FeatureResult(source, reader.info, plan, data, mean, std, duration_s, rest, starts)
+    return Tensor(plan, data, mean, std, counted.samples / plan.config.sample_rate, rest, starts)
 
 
 class _Counted:
@@ -125,16 +156,11 @@ class _Counted:
             yield block
 
 
-def _blocks(reader: AudioReader, plan: Plan) -> "Iterator[NDArray[np.float32]]":
-    read = channel_blocks if plan.keep_channels else mono_blocks
-    return read(reader, sample_rate=plan.config.sample_rate, excerpt=plan.excerpt)
-
-
 def _length(reader: AudioReader, plan: Plan) -> int:
-    """Samples that `_blocks` gives; where the header only estimates them, they are counted."""
+    """Samples after resampling, as the header has them; 0 where it only estimates them."""
     info = reader.info
     if not info.exact_length:
-        return sum(map(len, _blocks(reader, plan)))
+        return 0
     start, wanted = plan.excerpt.span(info)
     frames = info.frames - start if wanted is None else min(wanted, info.frames - start)
     return resampled_length(

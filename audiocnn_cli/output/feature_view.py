@@ -37,37 +37,39 @@ def report(
     result: FeatureResult, *, output: str | None, keep: bool, picture: bool
 ) -> FeatureReport:
     """The report on `result`, written to `output` or nowhere; small, unless it is to `keep` the tensor."""
-    drawn = _picture(result) if picture and not result.plan.summary else None
+    drawn = _picture(result) if picture and not result.tensor.plan.summary else None
     content = document(result, output)
     return FeatureReport(content, drawn, _caption(result), result if keep else None)
 
 
 def document(result: FeatureResult, output: str | None = None) -> dict[str, Any]:
     """Shape, rates and statistics a bin; not the tensor itself."""
-    config = result.plan.config
+    config = result.tensor.plan.config
     content: dict[str, Any] = {
         "path": result.source.path,
-        "feature": result.plan.feature,
-        "shape": list(result.data.shape),
-        "axes": list(result.axes),
-        "dtype": str(result.data.dtype),
+        "feature": result.tensor.plan.feature,
+        "shape": list(result.tensor.data.shape),
+        "axes": list(result.tensor.axes),
+        "dtype": str(result.tensor.data.dtype),
         "sample_rate": config.sample_rate,
         "source_sample_rate": result.info.sample_rate,
         "channels": result.info.channels,
-        "duration_s": result.duration_s,
+        "duration_s": result.tensor.duration_s,
         "hop_length": config.hop_length,
         "n_fft": config.n_fft,
-        "mean": result.mean.tolist(),
-        "std": result.std.tolist(),
+        "mean": result.tensor.mean.tolist(),
+        "std": result.tensor.std.tolist(),
         "output": output,
     }
-    if result.plan.segmentation:
-        content["starts_s"] = [round(start, 6) for start in result.starts_s]
-        content["rest_shape"] = None if result.rest is None else list(result.rest.shape)
-    if result.plan.summary:
-        content["statistics"] = list(result.plan.summary)
-        content["columns"] = result.columns
-        content["data"] = result.data.tolist()
+    if result.tensor.plan.segmentation:
+        content["starts_s"] = [round(start, 6) for start in result.tensor.starts_s]
+        content["rest_shape"] = (
+            None if result.tensor.rest is None else list(result.tensor.rest.shape)
+        )
+    if result.tensor.plan.summary:
+        content["statistics"] = list(result.tensor.plan.summary)
+        content["columns"] = result.tensor.columns
+        content["data"] = result.tensor.data.tolist()
     if config.tuning is not None:
         content["tuning"] = config.tuning
     return content
@@ -78,9 +80,9 @@ def parts(result: FeatureResult) -> "Iterator[tuple[int, int, NDArray[np.float32
 
     A large tensor is mapped from a file, so that it must not be turned into Python's numbers all at once.
     """
-    segments = list(result.data) if result.plan.segmentation else [result.data]
-    if result.rest is not None:
-        segments.append(result.rest)
+    segments = list(result.tensor.data) if result.tensor.plan.segmentation else [result.tensor.data]
+    if result.tensor.rest is not None:
+        segments.append(result.tensor.rest)
     for segment, data in enumerate(segments):
         for start in range(0, len(data), _ROWS_AT_ONCE):
             part = data[start : start + _ROWS_AT_ONCE]
@@ -92,12 +94,12 @@ def rows(result: FeatureResult) -> Iterator[Row]:
 
     A segment's times are those in the recording. Values have as many digits as float32 needs.
     """
-    names = result.columns
+    names = result.tensor.columns
     for segment, start, values in parts(result):
-        if result.plan.summary:
+        if result.tensor.plan.summary:
             yield _summary_row(result, segment, values)
             continue
-        times = (result.times_s[start:] + result.starts_s[segment]).round(6).tolist()
+        times = (result.tensor.times_s[start:] + result.tensor.starts_s[segment]).round(6).tolist()
         for i, texts in enumerate(values.astype(str).tolist()):
             row = {"path": result.source.path, "segment": segment, "frame": start + i}
             yield row | {"time_s": times[i]} | dict(zip(names, texts, strict=True))
@@ -107,10 +109,12 @@ def _summary_row(
     result: FeatureResult, segment: int, values: "NDArray[np.float32]"
 ) -> dict[str, object]:
     row: dict[str, object] = {"path": result.source.path}
-    if result.plan.segmentation:
-        row |= {"segment": segment, "time_s": round(result.starts_s[segment], 6)}
-    for statistic, texts in zip(result.plan.summary, values.astype(str).tolist(), strict=True):
-        names = [f"{column}_{statistic}" for column in result.columns]
+    if result.tensor.plan.segmentation:
+        row |= {"segment": segment, "time_s": round(result.tensor.starts_s[segment], 6)}
+    for statistic, texts in zip(
+        result.tensor.plan.summary, values.astype(str).tolist(), strict=True
+    ):
+        names = [f"{column}_{statistic}" for column in result.tensor.columns]
         row |= dict(zip(names, texts, strict=True))
     return row
 
@@ -125,7 +129,7 @@ class FeatureView:
         """Shape, rates and statistics a bin."""
         if not self._with_data or result.result is None:
             return result.document
-        return result.document | {"data": result.result.data.tolist()}
+        return result.document | {"data": result.result.tensor.data.tolist()}
 
     def rows(self, result: FeatureReport) -> Iterator[Row]:
         """One row a frame, or one a recording for summaries."""
@@ -177,10 +181,10 @@ def _picture(result: FeatureResult) -> "NDArray[np.float64]":
 
     from audiocnn_cli.output.heatmap import levels, shrink
 
-    data = result.data
-    if result.plan.segmentation:
+    data = result.tensor.data
+    if result.tensor.plan.segmentation:
         data = data.reshape(-1, *data.shape[2:])
-    features = {config.feature for config in result.plan.configs}
+    features = {config.feature for config in result.tensor.plan.configs}
     if data.ndim == 3:  # channels, or real and imaginary part
         data = (
             data[..., 0]
@@ -196,15 +200,15 @@ def _picture(result: FeatureResult) -> "NDArray[np.float64]":
 
 
 def _caption(result: FeatureResult) -> str:
-    names = result.columns
+    names = result.tensor.columns
     bins = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-    start = result.plan.excerpt.offset_s
+    start = result.tensor.plan.excerpt.offset_s
     scale = "" if _one_scale(result) or len(names) == 1 else ", each on its own scale"
-    return f"{start:.2f} to {start + result.duration_s:.2f} s to the right, {bins} upwards{scale}"
+    return f"{start:.2f} to {start + result.tensor.duration_s:.2f} s to the right, {bins} upwards{scale}"
 
 
 def _one_scale(result: FeatureResult) -> bool:
-    return all(config.feature in _ONE_SCALE for config in result.plan.configs)
+    return all(config.feature in _ONE_SCALE for config in result.tensor.plan.configs)
 
 
 def _drawn(report: FeatureReport, *, width: int, rows: int) -> Any:

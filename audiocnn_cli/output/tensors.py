@@ -83,20 +83,20 @@ class _ArrayWriter:
 
     def add(self, result: FeatureResult) -> None:
         """Take one recording's tensor."""
-        if self._results and result.data.shape[1:] != self._data.row_shape:
+        if self._results and result.tensor.data.shape[1:] != self._data.row_shape:
             first = self._results[0]
             raise OutputError(
                 f"{self._path}: {first['path']} gives {first['shape']} and {result.source.path}"
-                f" {list(result.data.shape)}, which no one array holds; write to a folder (-o FOLDER/)"
+                f" {list(result.tensor.data.shape)}, which no one array holds; write to a folder (-o FOLDER/)"
             )
-        self._data.append(result.data)
-        self._lengths.append(len(result.data))
+        self._data.append(result.tensor.data)
+        self._lengths.append(len(result.tensor.data))
         self._results.append(document(result, str(self._path)))
-        self._config = settings_of(result.plan)
+        self._config = settings_of(result.tensor.plan)
         if len(self._results) == 1:
             self._extra = _arrays_beside(result)
-        elif not result.plan.segmentation and not result.plan.summary:
-            self._extra["times_s"] = _joined(self._extra["times_s"], result.times_s)
+        elif not result.tensor.plan.segmentation and not result.tensor.plan.summary:
+            self._extra["times_s"] = _joined(self._extra["times_s"], result.tensor.times_s)
 
     def finish(self) -> None:
         """Write the arrays."""
@@ -123,16 +123,16 @@ class _ArrayWriter:
 def _arrays_beside(result: FeatureResult) -> dict[str, Any]:
     import numpy as np
 
-    arrays: dict[str, Any] = {"columns": np.array(result.columns)}
-    if not result.plan.summary:
-        arrays["times_s"] = result.times_s
-    frequencies = frequencies_hz(result.plan.configs)
+    arrays: dict[str, Any] = {"columns": np.array(result.tensor.columns)}
+    if not result.tensor.plan.summary:
+        arrays["times_s"] = result.tensor.times_s
+    frequencies = frequencies_hz(result.tensor.plan.configs)
     if frequencies is not None:
         arrays["frequencies_hz"] = frequencies
-    if result.plan.segmentation:
-        arrays["starts_s"] = np.array(result.starts_s)
-    if result.rest is not None:
-        arrays["rest"] = result.rest
+    if result.tensor.plan.segmentation:
+        arrays["starts_s"] = np.array(result.tensor.starts_s)
+    if result.tensor.rest is not None:
+        arrays["rest"] = result.tensor.rest
     return arrays
 
 
@@ -170,7 +170,9 @@ class _TableWriter:
         for segment, start, values in parts(result):
             table = pa.table(_table_columns(result, segment, start, values))
             if self._writer is None:
-                meta = json.dumps({"config": settings_of(result.plan), "audiocnn": __version__})
+                meta = json.dumps(
+                    {"config": settings_of(result.tensor.plan), "audiocnn": __version__}
+                )
                 schema = table.schema.with_metadata({"audiocnn": meta})
                 self._writer = pq.ParquetWriter(self._stream, schema)
             self._writer.write_table(table)
@@ -188,10 +190,10 @@ def _table_columns(
     import numpy as np
 
     path = result.source.path.encode("utf-8", "backslashreplace").decode()
-    if result.plan.summary:
+    if result.tensor.plan.summary:
         table: dict[str, Any] = {"path": [path], "segment": np.array([segment], dtype=np.int32)}
-        for statistic, row in zip(result.plan.summary, values, strict=True):
-            names = [f"{column}_{statistic}" for column in result.columns]
+        for statistic, row in zip(result.tensor.plan.summary, values, strict=True):
+            names = [f"{column}_{statistic}" for column in result.tensor.columns]
             table |= dict(zip(names, row[:, None], strict=True))
         return table
     frames = np.arange(start, start + len(values), dtype=np.int32)
@@ -199,6 +201,6 @@ def _table_columns(
         "path": [path] * len(values),
         "segment": np.full(len(values), segment, dtype=np.int32),
         "frame": frames,
-        "time_s": result.times_s[frames] + result.starts_s[segment],
-        **dict(zip(result.columns, np.ascontiguousarray(values.T), strict=True)),
+        "time_s": result.tensor.times_s[frames] + result.tensor.starts_s[segment],
+        **dict(zip(result.tensor.columns, np.ascontiguousarray(values.T), strict=True)),
     }
