@@ -9,6 +9,12 @@ from audiocnn_cli.features.terms import Rest
 from audiocnn_cli.features.windows import Window
 from audiocnn_cli.output.file_formats import FileFormat
 
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PATHS...", help="Files, folders, glob patterns, URLs, '-' or @list.txt."
+    ),
+]
 Feature = Annotated[
     str | None,
     typer.Option(

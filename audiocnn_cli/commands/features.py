@@ -11,9 +11,12 @@ from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.console import set_up_logging
 
 if TYPE_CHECKING:
+    from audiocnn_cli.audio.sources import Source
     from audiocnn_cli.batch.outcome import Tally
     from audiocnn_cli.features.plan import Plan
     from audiocnn_cli.output.feature_files import FeatureOutput
+    from audiocnn_cli.output.feature_view import FeatureReport
+    from audiocnn_cli.output.plot import Pictures
 
 EXAMPLES = """\b
 Examples:
@@ -28,7 +31,7 @@ Examples:
 
 
 def features(
-    paths: options.Paths,
+    paths: given.Paths = None,
     feature: given.Feature = None,
     like: given.Like = None,
     sample_rate: given.SampleRate = None,
@@ -68,6 +71,9 @@ def features(
     summary: given.Summary = None,
     config: given.Config = None,
     save_config: given.SaveConfig = None,
+    plot: given.Plot = None,
+    explain: given.Explain = False,
+    verify: given.Verify = False,
     jobs: options.Jobs = None,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
@@ -127,23 +133,67 @@ def features(
     )
     if save_config:
         _save(plan, Path(save_config), force=force)
-    raise typer.Exit(_run(paths, plan, destination, jobs=jobs).exit_code)
+    if explain:
+        raise typer.Exit(_explain(paths or [], plan, destination).exit_code)
+    if not paths:
+        raise UsageError("name the inputs: files, folders, glob patterns, '-' or @list.txt")
+    pictures = _pictures(plot, plan, force=force) if plot else None
+    raise typer.Exit(
+        _run(paths, plan, destination, verifying=verify, pictures=pictures, jobs=jobs).exit_code
+    )
 
 
 def _run(
-    paths: list[str], plan: "Plan", destination: "FeatureOutput", *, jobs: int | None
+    paths: list[str],
+    plan: "Plan",
+    destination: "FeatureOutput",
+    *,
+    verifying: bool,
+    pictures: "Pictures | None",
+    jobs: int | None,
 ) -> "Tally":
     from audiocnn_cli.audio.sources import find_audio
     from audiocnn_cli.batch.run import run_batch
     from audiocnn_cli.features.result import extract_source
 
+    def work(source: "Source") -> "FeatureReport":
+        result = extract_source(source, plan)
+        if pictures:
+            pictures.draw(result)
+        if not verifying:
+            return destination.deliver(result)
+        from audiocnn_cli.features.verify import verify
+
+        return destination.deliver(result, verify(result))
+
+    # Peak memory is that of the process: recordings side by side would count for each other.
     outcomes = run_batch(
-        find_audio(paths),
-        lambda source: destination.deliver(extract_source(source, plan)),
-        jobs=jobs,
-        in_order=destination.in_order,
+        find_audio(paths), work, jobs=1 if verifying else jobs, in_order=destination.in_order
     )
     return destination.write(outcomes)
+
+
+def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> "Tally":
+    from audiocnn_cli.audio.sources import find_audio
+    from audiocnn_cli.batch.run import run_batch
+    from audiocnn_cli.features.explain import explain, recording_of
+    from audiocnn_cli.output.explain_view import ExplainView, Explanation
+    from audiocnn_cli.output.results import write_outcomes
+
+    def work(source: "Source | None") -> Explanation:
+        recording = recording_of(source, plan)
+        return Explanation(recording.path, explain(recording, plan))
+
+    outcomes = run_batch(find_audio(paths), work, jobs=1) if paths else [work(None)]
+    return write_outcomes(outcomes, ExplainView(), destination.report)
+
+
+def _pictures(plot: str, plan: "Plan", *, force: bool) -> "Pictures":
+    from audiocnn_cli.output.plot import Pictures
+
+    if plan.summary:
+        raise UsageError("--plot draws frames, and a summary has none: leave out one of the two")
+    return Pictures(plot, force=force)
 
 
 def _save(plan: "Plan", path: Path, *, force: bool) -> None:

@@ -8,6 +8,7 @@ from threading import Lock
 from audiocnn_cli.batch.outcome import Failure, Tally
 from audiocnn_cli.errors import OutputError, UsageError
 from audiocnn_cli.features.result import FeatureResult
+from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.destination import Destination, Format, choose_destination
 from audiocnn_cli.output.feature_view import FeatureReport, FeatureView, report
 from audiocnn_cli.output.file_formats import FileFormat, TensorFormat
@@ -77,7 +78,7 @@ class FeatureOutput:
         """Whether outcomes are wanted in the order of the inputs."""
         return self.report.format is not Format.JSONL or self.tensor is not None
 
-    def deliver(self, result: FeatureResult) -> FeatureReport:
+    def deliver(self, result: FeatureResult, check: Verification | None = None) -> FeatureReport:
         """Write the tensor of one recording where it has a file of its own, and report on it."""
         path = self.folder.write(result) if self.folder else self.tensor and self.tensor[0]
         return report(
@@ -85,6 +86,7 @@ class FeatureOutput:
             output=str(path) if path else None,
             keep=self.keeps_tensors,
             picture=self.report.format is Format.TABLE,
+            check=check,
         )
 
     def write(self, outcomes: Iterable[FeatureReport | Failure]) -> Tally:

@@ -1,11 +1,12 @@
 """How a feature tensor looks as a table, as JSON and as CSV."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.features.config import Feature
 from audiocnn_cli.features.result import FeatureResult
+from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.console import display, has_colour
 from audiocnn_cli.output.results import Row
 
@@ -34,11 +35,18 @@ class FeatureReport:
 
 
 def report(
-    result: FeatureResult, *, output: str | None, keep: bool, picture: bool
+    result: FeatureResult,
+    *,
+    output: str | None,
+    keep: bool,
+    picture: bool,
+    check: Verification | None = None,
 ) -> FeatureReport:
     """The report on `result`, written to `output` or nowhere; small, unless it is to `keep` the tensor."""
     drawn = _picture(result) if picture and not result.tensor.plan.summary else None
     content = document(result, output)
+    if check is not None:
+        content["verify"] = asdict(check)
     return FeatureReport(content, drawn, _caption(result), result if keep else None)
 
 
@@ -152,6 +160,9 @@ class FeatureView:
         pictures: list[Any] = []
         if any(each.document["output"] for each in results):
             table.add_column("output", overflow="fold")
+        if any("verify" in each.document for each in results):
+            table.add_column("largest difference", justify="right")
+            table.add_column("peak MiB", justify="right")
         if not large:
             table.add_column("over time", no_wrap=True)
         for each in results:
@@ -164,6 +175,10 @@ class FeatureView:
             ]
             if each.document["output"]:
                 cells.append(display(each.document["output"]))
+            if "verify" in each.document:
+                check = each.document["verify"]
+                cells.append(f"{check['largest_difference']:.2g}")
+                cells.append(f"{check['peak_memory_mib']:.0f}")
             if not large:
                 cells.append(_drawn(each, width=32, rows=1))
             elif each.picture is not None:
