@@ -26,7 +26,7 @@ def zero_crossing_rate(chunk: "Chunk") -> "NDArray[np.float32]":
 
     negative = chunk.span < -_CROSSING_THRESHOLD
     crossings = np.cumsum(negative[:, 1:] != negative[:, :-1], axis=-1, dtype=np.int64)
-    counted = np.concatenate([np.zeros_like(crossings[:, :1]), crossings], axis=-1)
+    counted = np.pad(crossings, ((0, 0), (1, 0)))
     starts = np.arange(chunk.frames.shape[1]) * chunk.config.hop_length
     counts = counted[:, starts + chunk.config.frame_length - 1] - counted[:, starts]
     result: NDArray[np.float32] = (counts / chunk.config.frame_length).astype(np.float32)[..., None]
