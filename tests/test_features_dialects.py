@@ -81,6 +81,7 @@ def test_torchaudio_as_documented(rate: int, n_fft: int, n_mels: int) -> None:
     np.testing.assert_allclose(extract(y, config), decibels @ dct, atol=2e-3)
 
 
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank")
 def test_torchaudio_itself() -> None:
     torchaudio = pytest.importorskip("torchaudio")
     torch = pytest.importorskip("torch")

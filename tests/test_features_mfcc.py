@@ -61,7 +61,7 @@ def configs(draw: st.DrawFn) -> FeatureConfig:
 
 
 @pytest.mark.filterwarnings("ignore:Empty filters detected", "ignore:n_fft=")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(config=configs(), samples=st.integers(1, 30_000), seed=st.integers(0, 9))
 def test_equals_librosa(config: FeatureConfig, samples: int, seed: int) -> None:
     if config.pad_mode is not PadMode.CONSTANT:

@@ -46,6 +46,9 @@ class SoundFileDecoder:
             self._sound = soundfile.SoundFile(handle)
         except soundfile.LibsndfileError as error:
             raise DecodingError(error.error_string) from error
+        # soundfile seeks after every read to where it stands already, unless the sound can't seek; that
+        # makes an MP3 decoder start over, 1e-5 off until it is back in its stride.
+        self._sound.seekable = lambda: False
         self.sample_rate: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         self.frames: int = self._sound.frames
@@ -99,6 +102,7 @@ class AvDecoder:
         except (av.FFmpegError, ValueError) as error:
             raise DecodingError(str(error)) from error
         self.frames = self._length()
+        self._exact_times = self._track.time_base * self.sample_rate == 1
         self.exact_length = False
         self.format: str = self._container.format.name
         self.subtype: str = codec.name
@@ -132,22 +136,34 @@ class AvDecoder:
         return block[:frames]
 
     def _decode(self, first: int) -> "Iterator[NDArray[np.float32]]":
-        """Blocks from sample `first` on. A lossy codec needs what lies before to get into its stride."""
+        """Blocks from sample `first` on."""
         import av
         import numpy as np
 
         resampler = av.AudioResampler(format="fltp")
+        position: int | None = None
         try:
-            start = max(0, first / self.sample_rate - 1.0)
-            self._container.seek(round(start * 1_000_000))
+            self._container.seek(self._entry(first))
             for coded in self._container.decode(self._track):
                 for frame in resampler.resample(coded):
-                    at = round(frame.pts * frame.time_base * self.sample_rate)
-                    block = np.ascontiguousarray(frame.to_ndarray().T)[max(0, first - at) :]
-                    if len(block):
-                        yield block
+                    if position is None:
+                        position = (frame.pts or 0) if self._exact_times else 0
+                    block = np.ascontiguousarray(frame.to_ndarray().T)
+                    skipped = max(0, first - position)
+                    position += len(block)
+                    if skipped < len(block):
+                        yield block[skipped:]
         except av.FFmpegError as error:
             raise DecodingError(str(error)) from error
+
+    def _entry(self, first: int) -> int:
+        """Where to start decoding for sample `first`, in microseconds.
+
+        A lossy codec needs a second to get into its stride. Where a container counts time in other units
+        than samples, only counting from the beginning is exact.
+        """
+        seconds = first / self.sample_rate - 1.0
+        return int(max(0.0, seconds) * 1_000_000) if self._exact_times else 0
 
     def close(self) -> None:
         """Let go of the file."""

@@ -71,24 +71,33 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: it can't be read, or a key or a value makes no sense; the sentence names it.
     """
-    import msgspec
-
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: can't be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is no TOML file ({error})") from error
+    return typed_settings(document, origin=str(path))
+
+
+def typed_settings(document: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
+    """Settings of plain values, from TOML or from a tensor's meta data, as `plan_from` takes them.
+
+    Raises:
+        UsageError: a key or a value makes no sense; the sentence names it and `origin`.
+    """
+    import msgspec
+
     types = get_type_hints(FeatureConfig) | _PLAN_TYPES
     settings = {}
     for key, value in document.items():
         if key not in types:
-            raise UsageError(f"{path}: unknown setting {key!r}; one of {', '.join(types)}")
+            raise UsageError(f"{origin}: unknown setting {key!r}; one of {', '.join(types)}")
         try:
             absent = value == _NONE and type(None) in get_args(types[key])
             settings[key] = msgspec.convert(None if absent else value, types[key])
         except msgspec.ValidationError as error:
-            raise UsageError(f"{path}: {key}: {error}") from error
+            raise UsageError(f"{origin}: {key}: {error}") from error
     return settings
 
 

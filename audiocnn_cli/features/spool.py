@@ -24,6 +24,11 @@ class Spool:
         self._rows = 0
         self.row_shape: tuple[int, ...] = ()
 
+    def __del__(self) -> None:
+        # What is mapped from the file stays mapped.
+        if self._file is not None:
+            self._file.close()
+
     def __len__(self) -> int:
         return self._rows
 
