@@ -219,6 +219,16 @@ def test_frames_and_blocks_hold_for_any_sizes(data: st.DataObject) -> None:
         np.testing.assert_allclose(whole[:, 0], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("mode", PadMode)
+def test_the_last_frame_mirrors_all_that_it_needs(mode: PadMode) -> None:
+    y = tones_and_noise(900)
+    config = FeatureConfig(feature=Feature.RMS, n_fft=100, hop_length=90, pad_mode=mode)
+    padded = np.pad(y, 50, mode=mode.value)
+    expected = [np.sqrt(np.mean(padded[start : start + 100] ** 2)) for start in range(0, 901, 90)]
+    with mock.patch("audiocnn_cli.features.frames._CHUNK_SAMPLES", 100):
+        np.testing.assert_allclose(extract(y, config)[:, 0], expected, rtol=1e-5)
+
+
 def test_features_side_by_side_are_those_alone() -> None:
     y = SIGNALS["tones"]
     features = [feature for feature in Feature if feature not in ALONE]
