@@ -62,15 +62,12 @@ class Chunk:
     @cached_property
     def spectrum(self) -> "NDArray[np.complex64]":
         """The one-sided DFT of the weighted frames, (channels, frames, n_frequencies)."""
-        import scipy.fft
+        from audiocnn_cli.features.fft import rfft
 
         frames = self.centred_frames
         if self.config.preemphasis:
             frames = _pre_emphasised(frames, self.config.preemphasis)
-        spectrum: NDArray[np.complex64] = scipy.fft.rfft(
-            frames * window(self.config), n=self.config.n_fft, axis=-1
-        )
-        return spectrum
+        return rfft(frames * window(self.config), n=self.config.n_fft)
 
     @cached_property
     def power(self) -> "NDArray[np.float32]":
