@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from audiocnn_cli.errors import SignalError, UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig, PadMode
 from audiocnn_cli.features.extract import ALONE, extract, extract_blocks, tuned
+from audiocnn_cli.features.frames import Framer, framing
 from tests.signals import in_blocks, tones_and_noise
 
 Array = NDArray[Any]
@@ -229,6 +230,14 @@ def test_the_last_frame_mirrors_all_that_it_needs(mode: PadMode) -> None:
         for block in (10, 900):
             data = extract_blocks(in_blocks(y, block), [config])
             np.testing.assert_allclose(data[:, 0], expected, rtol=1e-5)
+
+
+def test_small_blocks_do_not_pile_up() -> None:
+    framer, block = Framer(framing(FeatureConfig())), np.zeros((1, 100), dtype=np.float32)
+    for _ in range(3000):
+        assert all(span.shape == (1, 127 * 512 + 2048) for span in framer.push(block))
+        held = sum(block.shape[-1] for block in framer._blocks)
+        assert held <= 128 * 512 + 2048 + 100
 
 
 def test_features_side_by_side_are_those_alone() -> None:

@@ -132,6 +132,9 @@ class Framer:
         needed = min(begin, self._seen - self._framing.after - 1)
         while self._start + self._blocks[0].shape[-1] <= needed:
             self._start += self._blocks.popleft().shape[-1]
+        if needed > self._start:
+            self._blocks[0] = self._blocks[0][:, needed - self._start :]
+            self._start = needed
 
     def _pad_start(self) -> None:
         if self._padded:
