@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PICTURE_WIDTH = 96
 _PICTURE_BINS = 32
+_PICTURE_ROWS = 12
 # So many recordings get a picture of their own under the table, more of them a small one in it.
 _LARGE_PICTURES = 2
 _ROWS_AT_ONCE = 4096
@@ -150,6 +151,8 @@ class FeatureView:
         from rich.table import Table
         from rich.text import Text
 
+        from audiocnn_cli.output.heatmap import draw
+
         large = len(results) <= _LARGE_PICTURES
         table = Table(box=box.SIMPLE_HEAD)
         table.add_column("path", overflow="fold", style="bold")
@@ -180,10 +183,10 @@ class FeatureView:
                 cells.append(f"{check['largest_difference']:.2g}")
                 cells.append(f"{check['peak_memory_mib']:.0f}")
             if not large:
-                cells.append(_drawn(each, width=32, rows=1))
+                cells.append(_outlined(each, width=32))
             elif each.picture is not None:
                 pictures += [
-                    _drawn(each, width=_PICTURE_WIDTH, rows=12),
+                    draw(each.picture, rows=_PICTURE_ROWS, colour=has_colour()),
                     Text(each.caption, style="dim"),
                 ]
             table.add_row(*cells)
@@ -226,12 +229,13 @@ def _one_scale(result: FeatureResult) -> bool:
     return all(config.feature in _ONE_SCALE for config in result.tensor.plan.configs)
 
 
-def _drawn(report: FeatureReport, *, width: int, rows: int) -> Any:
+def _outlined(report: FeatureReport, *, width: int) -> Any:
+    """The mean over the bins as a line of bars, lowest to highest."""
     import numpy as np
 
-    from audiocnn_cli.output.heatmap import draw, shrink
+    from audiocnn_cli.output.heatmap import draw, levels, shrink
 
     if report.picture is None:
         return ""
-    picture = shrink(report.picture.astype(np.float32), width=width, height=_PICTURE_BINS)
-    return draw(picture.astype(np.float64), rows=rows, colour=has_colour())
+    line = shrink(report.picture.astype(np.float32), width=width, height=1)
+    return draw(levels(line, each_bin=False), rows=1, colour=False)
