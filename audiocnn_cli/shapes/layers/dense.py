@@ -94,7 +94,6 @@ class Recurrent(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class LSTM(Recurrent):
     """Long short-term memory: input, forget and output gates and the cell's candidate."""
 
@@ -102,7 +101,6 @@ class LSTM(Recurrent):
     gates: ClassVar[int] = 4
 
 
-@dataclass(frozen=True, kw_only=True)
 class GRU(Recurrent):
     """Gated recurrent unit: update and reset gates and the candidate."""
 
@@ -111,7 +109,6 @@ class GRU(Recurrent):
     keras_biases: ClassVar[int] = 2
 
 
-@dataclass(frozen=True, kw_only=True)
 class RNN(Recurrent):
     """The plain cell: h = f(x W + h U + b)."""
 

@@ -11,7 +11,6 @@ ACTIVATIONS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
 class Pointwise(Layer):
     """Each element becomes another at the same place."""
 

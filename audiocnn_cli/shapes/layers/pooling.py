@@ -69,14 +69,12 @@ class Pool(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class MaxPool(Pool):
     """Keeps the largest number of each window."""
 
     type: ClassVar[str] = "maxpool"
 
 
-@dataclass(frozen=True, kw_only=True)
 class AvgPool(Pool):
     """Keeps the mean of each window."""
 
@@ -130,14 +128,12 @@ def _widest(size: int, output: int) -> int:
     return max(-(-(i + 1) * size // output) - i * size // output for i in starts)
 
 
-@dataclass(frozen=True, kw_only=True)
 class AdaptiveAvgPool(AdaptivePool):
     """Means over adaptive windows."""
 
     type: ClassVar[str] = "adaptiveavgpool"
 
 
-@dataclass(frozen=True, kw_only=True)
 class AdaptiveMaxPool(AdaptivePool):
     """Maxima over adaptive windows."""
 
@@ -167,14 +163,12 @@ class GlobalPool(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class GlobalAvgPool(GlobalPool):
     """The mean of each channel."""
 
     type: ClassVar[str] = "globalavgpool"
 
 
-@dataclass(frozen=True, kw_only=True)
 class GlobalMaxPool(GlobalPool):
     """The maximum of each channel."""
 
