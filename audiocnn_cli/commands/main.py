@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from audiocnn_cli.commands import features
+from audiocnn_cli.commands import features, shapes
 from audiocnn_cli.commands.options import Version
 from audiocnn_cli.errors import AudiocnnError, ExitCode
 from audiocnn_cli.output.console import print_error
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command(epilog=features.EXAMPLES)(features.features)
+app.command(epilog=shapes.EXAMPLES)(shapes.shapes)
 
 
 @app.callback()

@@ -61,10 +61,20 @@ def write_outcomes(
     return Tally(done=done, failed=len(failures))
 
 
-def dump(document: Mapping[str, Any], stream: IO[str]) -> None:
-    """One JSON document, indented, ASCII only: any file name survives, and NaN is refused."""
-    json.dump(document, stream, indent=2, allow_nan=False)
+def dump(document: Mapping[str, Any], stream: IO[str], *, indent: int | None = 2) -> None:
+    """One JSON document, indented, ASCII only: any file name survives, and NaN is refused.
+
+    An `indent` of None puts it on one line.
+    """
+    json.dump(document, stream, indent=indent, allow_nan=False)
     stream.write("\n")
+
+
+def write_rows(rows: Iterable[Row], stream: IO[str], *, header: Sequence[str]) -> None:
+    """CSV with a header, also when there are no rows."""
+    writer = csv.DictWriter(stream, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def _document(failure: Failure) -> dict[str, str]:

@@ -1,0 +1,322 @@
+"""The layer grammar: `conv:32@3x3/2,same,dilation=2` as text, and the same as a TOML table.
+
+    TYPE [:ARGUMENT] [@KERNEL] [/STRIDE] [,OPTION[=VALUE]]...
+
+An option's name is the field's name in the layer's dataclass, so one table of readers serves all layers.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
+from audiocnn_cli.shapes.layers.dense import GRU, LSTM, RNN, Dense
+from audiocnn_cli.shapes.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
+from audiocnn_cli.shapes.layers.pooling import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+)
+from audiocnn_cli.shapes.layers.reshaping import Flatten, Reshape
+from audiocnn_cli.shapes.sizes import read_size, read_sizes, shorten
+from audiocnn_cli.shapes.step import Layer
+from audiocnn_cli.shapes.window import MODES, Padding, read_padding
+
+
+@dataclass(frozen=True)
+class Word:
+    """A type name of the grammar: its class, the field its argument fills, and what it presets."""
+
+    layer: type[Layer]
+    argument: str | None = None
+    presets: Mapping[str, Any] = field(default_factory=dict)
+
+
+WORDS: dict[str, Word] = {
+    "conv": Word(Conv, "filters"),
+    "conv1d": Word(Conv, "filters", {"axes": 1}),
+    "conv2d": Word(Conv, "filters", {"axes": 2}),
+    "depthwise": Word(Depthwise, "multiplier"),
+    "convtranspose": Word(ConvTranspose, "filters"),
+    "convtranspose1d": Word(ConvTranspose, "filters", {"axes": 1}),
+    "convtranspose2d": Word(ConvTranspose, "filters", {"axes": 2}),
+    "pool": Word(MaxPool, "kernel"),
+    "maxpool": Word(MaxPool, "kernel"),
+    "maxpool1d": Word(MaxPool, "kernel", {"axes": 1}),
+    "avgpool": Word(AvgPool, "kernel"),
+    "avgpool1d": Word(AvgPool, "kernel", {"axes": 1}),
+    "adaptiveavgpool": Word(AdaptiveAvgPool, "size"),
+    "adaptivemaxpool": Word(AdaptiveMaxPool, "size"),
+    "globalavgpool": Word(GlobalAvgPool),
+    "globalmaxpool": Word(GlobalMaxPool),
+    "dense": Word(Dense, "units"),
+    "lstm": Word(LSTM, "units"),
+    "gru": Word(GRU, "units"),
+    "rnn": Word(RNN, "units"),
+    "flatten": Word(Flatten),
+    "reshape": Word(Reshape, "shape"),
+    "dropout": Word(Dropout, "rate"),
+    "batchnorm": Word(BatchNorm),
+    **{name: Word(Activation, presets={"activation": name}) for name in ACTIVATIONS},
+}
+
+# Options whose name at the shell is not the field's.
+_ALIASES = {
+    "from": "source",
+    "pad": "padding",
+    "sequences": "return_sequences",
+    "dilations": "dilation",
+}
+_NEEDED = {"filters", "units", "shape"}
+_ALWAYS_SHOWN = _NEEDED | {"kernel"}
+
+
+def _read_rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a number") from None
+    if not 0 <= rate < 1:
+        raise UsageError(f"a rate of {text} is not from 0 to below 1")
+    return rate
+
+
+def _read_switch(text: str) -> bool:
+    switches = {
+        "": True,
+        "yes": True,
+        "true": True,
+        "1": True,
+        "no": False,
+        "false": False,
+        "0": False,
+    }
+    if (value := switches.get(text.lower())) is None:
+        raise UsageError(f"{text!r} is neither yes nor no")
+    return value
+
+
+def _read_activation(text: str) -> str:
+    if text not in ACTIVATIONS:
+        raise UsageError(f"unknown activation {text!r}; one of {', '.join(ACTIVATIONS)}")
+    return text
+
+
+def _read_name(text: str) -> str:
+    if not text or not text.isprintable():
+        raise UsageError(f"{text!r} is no name")
+    return text
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "name": _read_name,
+    "source": _read_name,
+    "filters": read_size,
+    "units": read_size,
+    "multiplier": read_size,
+    "groups": read_size,
+    "kernel": read_sizes,
+    "stride": read_sizes,
+    "dilation": read_sizes,
+    "size": read_sizes,
+    "output_padding": lambda text: read_sizes(text, least=0),
+    "shape": lambda text: read_sizes(text, least=-1),
+    "padding": read_padding,
+    "rate": _read_rate,
+    "activation": _read_activation,
+    "bias": _read_switch,
+    "ceil": _read_switch,
+    "keepdims": _read_switch,
+    "return_sequences": _read_switch,
+    "bidirectional": _read_switch,
+}
+
+
+class GrammarError(UsageError):
+    """A layer that can't be read: the text, and the character (from 0) at fault."""
+
+    def __init__(self, text: str, position: int, reason: str) -> None:
+        super().__init__(f"layer {shorten(text)!r}, character {position + 1}: {reason}")
+        self.text = text
+        self.position = position
+
+
+def read_layer(text: str) -> Layer:
+    """The layer that `text` describes.
+
+    Raises:
+        GrammarError: it does not follow the grammar; the sentence names the character.
+    """
+    head, *options = _split(text, ",")
+    kind, word = _word(text, head)
+    given: dict[str, tuple[str, int]] = {}
+    for mark, name in ((":", word.argument), ("@", "kernel"), ("/", "stride")):
+        if (value := _part(head, mark)) is not None:
+            start = head.index(mark) + 1
+            if name is None or name not in _names(word.layer):
+                raise GrammarError(text, start - 1, f"{kind} takes no {_MARKS[mark]}")
+            given[name] = (value, start)
+    for option, start in _join_padding(options):
+        name, value, at = _option(text, kind, word, option, start)
+        if name in given:
+            raise GrammarError(text, start, f"{name} is given twice")
+        given[name] = (value, at)
+    values = dict(word.presets)
+    for name, (value, start) in given.items():
+        try:
+            values[name] = _READERS[name](value)
+        except UsageError as error:
+            raise GrammarError(text, start, str(error)) from error
+    if word.argument in _NEEDED and word.argument not in values:
+        raise GrammarError(text, len(kind), f"{kind} needs its {word.argument}: {kind}:64")
+    return word.layer(**values)
+
+
+_MARKS = {":": "argument after ':'", "@": "kernel", "/": "stride"}
+
+
+def _split(text: str, mark: str) -> list[Any]:
+    """The head as text, then (option, start) pairs."""
+    parts = text.split(mark)
+    starts = [0]
+    for part in parts[:-1]:
+        starts.append(starts[-1] + len(part) + 1)
+    return [parts[0], *zip(parts[1:], starts[1:], strict=True)]
+
+
+def _word(text: str, head: str) -> tuple[str, Word]:
+    end = min((head.index(mark) for mark in ":@/" if mark in head), default=len(head))
+    kind = head[:end].lower()
+    if kind not in WORDS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(kind, WORDS, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see audiocnn shapes --help"
+        raise GrammarError(text, 0, f"unknown layer {shorten(kind)!r}; {hint}")
+    return kind, WORDS[kind]
+
+
+def _part(head: str, mark: str) -> str | None:
+    """What stands after `mark` up to the next mark."""
+    if mark not in head:
+        return None
+    rest = head[head.index(mark) + 1 :]
+    return rest[: min((rest.index(m) for m in ":@/" if m in rest), default=len(rest))]
+
+
+def _join_padding(options: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """`pad=0,1,0,1` was cut at its commas: give the numbers back to it."""
+    joined: list[tuple[str, int]] = []
+    for option, start in options:
+        number = option.strip().isdigit()
+        before = joined[-1][0] if joined else ""
+        if number and (before[-1:].isdigit() and before.startswith(("pad", "0", *"123456789"))):
+            joined[-1] = (f"{before},{option}", joined[-1][1])
+        else:
+            joined.append((option, start))
+    return joined
+
+
+def _option(text: str, kind: str, word: Word, option: str, start: int) -> tuple[str, str, int]:
+    """The field, the value and where it stands, of one option."""
+    name, equals, value = option.strip().partition("=")
+    at = start + len(name) + 1
+    if not equals:
+        name, value, at = _bare(name), name, start
+        if name in {"return_sequences", "bidirectional", "ceil", "keepdims"}:
+            value = ""
+        elif name == "bias":
+            value = "no"
+    name = _ALIASES.get(name, name)
+    names = _names(word.layer)
+    if name not in names:
+        known = ", ".join(sorted(names - {"source"} | {"from"}))
+        raise GrammarError(text, start, f"{kind} has no option {shorten(option)!r}; it has {known}")
+    return name, value.strip(), at
+
+
+def _bare(word: str) -> str:
+    """The field that an option without '=' sets."""
+    if word in ACTIVATIONS:
+        return "activation"
+    if word in MODES or word[:1].isdigit():
+        return "padding"
+    return "bias" if word == "nobias" else _ALIASES.get(word, word)
+
+
+def _names(layer: type[Layer]) -> set[str]:
+    return {field.name for field in fields(layer)} & set(_READERS)
+
+
+def read_table(table: Mapping[str, Any], *, where: str) -> Layer:
+    """The layer of a TOML table: `{type = "conv", filters = 32, kernel = [3, 3], padding = "same"}`.
+
+    `where` goes before a key in what an error says.
+
+    Raises:
+        UsageError: no or an unknown `type`, or a key or value that the layer doesn't take.
+    """
+    options = dict(table)
+    kind = options.pop("type", None)
+    if not isinstance(kind, str) or kind not in WORDS:
+        raise UsageError(f"{where}type: {kind!r} is no layer; one of {', '.join(WORDS)}")
+    word = WORDS[kind]
+    values = dict(word.presets)
+    for key, value in options.items():
+        name = _ALIASES.get(key, key)
+        if name not in _names(word.layer):
+            raise UsageError(f"{where}{key}: {kind} has no such option")
+        separator = "," if name == "padding" else "x"
+        text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
+        try:
+            values[name] = _READERS[name](text)
+        except UsageError as error:
+            raise UsageError(f"{where}{key}: {error}") from error
+    if word.argument in _NEEDED and word.argument not in values:
+        raise UsageError(f"{where}{word.argument}: {kind} needs it")
+    return word.layer(**values)
+
+
+def show_layer(layer: Layer) -> str:
+    """`layer` as it would be typed; `read_layer` gives it back."""
+    fitting = [
+        (name, word)
+        for name, word in WORDS.items()
+        if word.layer is type(layer)
+        and all(getattr(layer, k) == v for k, v in word.presets.items())
+    ]
+    kind, word = max(fitting, key=lambda item: len(item[1].presets))
+    changed = {
+        f.name: getattr(layer, f.name)
+        for f in fields(layer)
+        if f.name in _READERS and f.name not in word.presets and getattr(layer, f.name) != f.default
+    }
+    text = kind
+    if word.argument and (word.argument in changed or word.argument in _ALWAYS_SHOWN):
+        changed.pop(word.argument, None)
+        text += f":{_show(getattr(layer, word.argument))}"
+    if word.argument != "kernel" and hasattr(layer, "kernel"):
+        changed.pop("kernel", None)
+        text += f"@{_show(layer.kernel)}"
+    if stride := changed.pop("stride", None):
+        text += f"/{_show(stride)}"
+    for name, value in changed.items():
+        text += f",{_show_option(name, value)}"
+    return text
+
+
+def _show(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _show_option(name: str, value: Any) -> str:
+    if name == "activation" or isinstance(value, Padding):
+        return f"pad={value}" if isinstance(value, Padding) and value.amounts else str(value)
+    if isinstance(value, bool):
+        short = {"return_sequences": "sequences", "bias": "nobias"}.get(name, name)
+        return short if value is not (name == "bias") else f"{name}={'yes' if value else 'no'}"
+    return f"{'from' if name == 'source' else name}={_show(value)}"

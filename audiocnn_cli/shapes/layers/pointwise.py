@@ -1,0 +1,81 @@
+"""Layers that leave the shape as it is: activations, normalisation, dropout."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from audiocnn_cli.shapes.step import Given, Layer, Step
+
+ACTIVATIONS = (
+    "relu", "relu6", "leakyrelu", "elu", "selu", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid",
+    "tanh", "softplus", "mish", "softmax", "logsoftmax", "linear",
+)  # fmt: skip
+
+
+class Pointwise(Layer):
+    """Each element becomes another at the same place."""
+
+    def apply(self, given: Given) -> Step:
+        """The shape stays."""
+        tensor = given.tensor
+        return Step(type=self.type, input=tensor.shape, output=tensor.shape, field=tensor.field)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation(Pointwise):
+    """A non-linearity of its own, after a layer that has none."""
+
+    type: ClassVar[str] = "activation"
+    activation: str = "relu"
+
+    def apply(self, given: Given) -> Step:
+        """The shape stays."""
+        tensor = given.tensor
+        return Step(
+            type=self.activation,
+            input=tensor.shape,
+            output=tensor.shape,
+            field=tensor.field,
+            activation=self.activation,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropout(Pointwise):
+    """Training sets a share of `rate` elements to zero; inference passes all."""
+
+    type: ClassVar[str] = "dropout"
+    rate: float = 0.5
+
+    def apply(self, given: Given) -> Step:
+        """The shape stays."""
+        tensor = given.tensor
+        return Step(
+            type=self.type,
+            input=tensor.shape,
+            output=tensor.shape,
+            field=tensor.field,
+            rate=self.rate,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNorm(Pointwise):
+    """A scale and a shift a channel, trained, and a running mean and variance, kept but not trained."""
+
+    type: ClassVar[str] = "batchnorm"
+    activation: str | None = None
+
+    def apply(self, given: Given) -> Step:
+        """The shape stays."""
+        tensor = given.tensor
+        channels = tensor.channels
+        return Step(
+            type=self.type,
+            input=tensor.shape,
+            output=tensor.shape,
+            field=tensor.field,
+            activation=self.activation,
+            params=2 * channels,
+            fixed_params=2 * channels,
+            formula=(f"2*{channels} = {2 * channels} parameters, and as many running statistics",),
+        )
