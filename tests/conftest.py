@@ -71,7 +71,8 @@ def make_wav(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         if samples is None:
             samples = 0.1 * np.random.default_rng(0).standard_normal(2 * rate)
-        path = tmp_path / name
+        path = tmp_path / name  # a name may hold a slash, and then means a folder too
+        path.parent.mkdir(exist_ok=True)
         soundfile.write(path, samples, rate, subtype=subtype)
         return path
 

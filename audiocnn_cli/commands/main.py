@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from audiocnn_cli.commands import features, shapes
+from audiocnn_cli.commands import classify, evaluate, features, models, shapes, train
 from audiocnn_cli.commands.options import Version
 from audiocnn_cli.errors import AudiocnnError, ExitCode
 from audiocnn_cli.output.console import print_error
@@ -21,6 +21,10 @@ app = typer.Typer(
 )
 app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=shapes.EXAMPLES)(shapes.shapes)
+app.command(epilog=classify.EXAMPLES)(classify.classify)
+app.add_typer(models.app, name="models")
+app.command(epilog=train.EXAMPLES)(train.train)
+app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 
 
 @app.callback()
@@ -37,16 +41,32 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # both are TextIOWrapper
     try:
         try:
-            app()
+            code = app(standalone_mode=False)
         finally:
             sys.stdout.flush()
+    except typer.TyperException as error:
+        _explain_usage(error)
+        code = ExitCode.USAGE
     except AudiocnnError as error:
         print_error(str(error))
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except BrokenPipeError:
         # The reader has what it wanted (`| head`); nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.DONE)
+        code = ExitCode.SOME_FAILED
     except OSError as error:
         print_error(f"writing the results failed: {error.strerror or error}")
-        sys.exit(ExitCode.NOTHING_DONE)
+        code = ExitCode.NOTHING_DONE
+    if code == ExitCode.INTERRUPTED:
+        print_error("interrupted")
+    sys.exit(code)
+
+
+def _explain_usage(error: typer.TyperException) -> None:
+    """One sentence of what is wrong with the command line; the help itself where no command is given."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if context is None or message == context.get_help():
+        typer.echo(message, err=True)
+    else:
+        print_error(f"{message.rstrip('.')}; see {context.command_path} --help")
