@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.features.config import FeatureConfig
+from audiocnn_cli.features.fft import rfft
 from audiocnn_cli.features.windows import periodic_window
 
 if TYPE_CHECKING:
@@ -40,11 +41,9 @@ def power_spectrum(
     samples: "NDArray[np.float32]", config: FeatureConfig
 ) -> Iterator["NDArray[np.float32]"]:
     """Yield |STFT|^2 in chunks of shape (n, n_frequencies), frames in order."""
-    import scipy.fft
-
     framed = frames(samples, config)
     weights = window(config)
     step = max(1, _CHUNK_SAMPLES // config.n_fft)
     for start in range(0, len(framed), step):
-        spectrum = scipy.fft.rfft(framed[start : start + step] * weights, axis=-1)
+        spectrum = rfft(framed[start : start + step] * weights)
         yield spectrum.real**2 + spectrum.imag**2
