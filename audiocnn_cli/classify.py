@@ -58,7 +58,12 @@ class Prediction:
 
 
 def classify(
-    source: Source, model: Model, *, top: int = 3, threshold: float | None = None
+    source: Source,
+    model: Model,
+    *,
+    top: int = 3,
+    threshold: float | None = None,
+    member: int | None = None,
 ) -> Prediction:
     """Label `source`: the mean of its segments' probabilities, ties in the order of the labels.
 
@@ -67,13 +72,14 @@ def classify(
         model: an opened model; its contract says how to feed it.
         top: how many candidates to keep.
         threshold: the probability below which to abstain; None for the model's own, 0 never.
+        member: ask only this one of the networks whose mean the model is.
 
     Raises:
         SignalError: the source can't be used.
     """
     rate = model.contract.features.sample_rate
     with open_audio(source) as reader:
-        clip = infer(mono_blocks(reader, sample_rate=rate), model)
+        clip = infer(mono_blocks(reader, sample_rate=rate), model, member=member)
     labels = model.contract.labels
     ranked = sorted(
         (Candidate(label, float(p)) for label, p in zip(labels, clip.mean, strict=True)),

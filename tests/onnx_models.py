@@ -51,19 +51,39 @@ def weights(classes: int = len(LABELS)) -> NDArray[np.float32]:
     return (random.standard_normal((FRAMES * 7, classes)) * 1e-3).astype(np.float32)
 
 
-def write_graph(path: Path, metadata: dict[str, str] | None = None, *, classes: int = 3) -> Path:
-    """softmax(flatten(x) @ weights) for x of shape (n, frames, 7, 1)."""
-    graph = helper.make_graph(
-        [
-            helper.make_node("Flatten", ["features"], ["flat"], axis=1),
-            helper.make_node("MatMul", ["flat", "w"], ["logits"]),
-            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
-        ],
-        "tiny",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", FRAMES, 7, 1])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", classes])],
-        [numpy_helper.from_array(weights(classes), "w")],
-    )
+def write_graph(
+    path: Path, metadata: dict[str, str] | None = None, *, classes: int = 3, members: int = 1
+) -> Path:
+    """softmax(flatten(x) @ weights) for x of shape (n, frames, 7, 1).
+
+    With several members each multiplies its logits by 1, 2, 3...; the model is their mean.
+    """
+    value = helper.make_tensor_value_info
+    outputs = [value("probabilities", TensorProto.FLOAT, ["n", classes])]
+    constants = [numpy_helper.from_array(weights(classes), "w")]
+    nodes = [
+        helper.make_node("Flatten", ["features"], ["flat"], axis=1),
+        helper.make_node("MatMul", ["flat", "w"], ["logits"]),
+    ]
+    if members == 1:
+        nodes.append(helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1))
+    else:
+        scale = np.arange(1, members + 1, dtype=np.float32)[None, :, None]
+        constants += [
+            numpy_helper.from_array(scale, "scale"),
+            numpy_helper.from_array(np.array([1]), "axis"),
+        ]
+        nodes += [
+            helper.make_node("Unsqueeze", ["logits", "axis"], ["one"]),
+            helper.make_node("Mul", ["one", "scale"], ["each"]),
+            helper.make_node("Softmax", ["each"], ["member_probabilities"], axis=-1),
+            helper.make_node(
+                "ReduceMean", ["member_probabilities"], ["probabilities"], axes=[1], keepdims=0
+            ),
+        ]
+        outputs.append(value("member_probabilities", TensorProto.FLOAT, ["n", members, classes]))
+    inputs = [value("features", TensorProto.FLOAT, ["n", FRAMES, 7, 1])]
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     helper.set_model_props(model, metadata or {})
     onnx.save(model, path)
@@ -72,7 +92,7 @@ def write_graph(path: Path, metadata: dict[str, str] | None = None, *, classes: 
 
 def write_model(path: Path, contract: ModelContract = CONTRACT) -> Path:
     """The graph with `contract` as it stands in its metadata."""
-    return write_graph(path, {METADATA_KEY: encode(contract)})
+    return write_graph(path, {METADATA_KEY: encode(contract)}, members=contract.members)
 
 
 def write_good_model(path: Path, contract: ModelContract = CONTRACT) -> Path:

@@ -28,6 +28,8 @@ def test_round_trip() -> None:
         ("input_shape", [41, 7, 3], "input_shape"),
         ("activation", "relu", "activation"),
         ("pooling", "median", "pooling"),
+        ("members", 0, "members"),
+        ("training_clips", {"ab": 1}, "training_clips"),
         ("segment", {"length": 0, "hop": 1}, "segment"),
         ("features", {"n_fft": 0}, "n_fft"),
         ("features", {"sample_rate": "8 kHz"}, "sample_rate"),

@@ -16,9 +16,12 @@ from sklearn.metrics import (
     precision_score,
 )
 
+from audiocnn_cli.classify import classify
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
 from audiocnn_cli.evaluation.metrics import score, wilson_interval
+from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, LABELS, write_good_model
 
@@ -100,7 +103,9 @@ def test_document_counts_clips_and_segments(run: Run, folder: Path, tmp_path: Pa
 
 def test_training_clips_are_left_out(run: Run, folder: Path, tmp_path: Path) -> None:
     seen = tuple(content_hash(str(folder / label / "0.wav")) for label in LABELS)
-    model = write_good_model(tmp_path / "tiny.onnx", replace(CONTRACT, training_clips=seen))
+    model = write_good_model(
+        tmp_path / "tiny.onnx", replace(CONTRACT, training_clips=dict.fromkeys(seen, -1))
+    )
     document = run("evaluate", folder, "--model", model, "--json").document
     assert (document["clips"], document["training_clips_left_out"]) == (6, 3)
     everything = run("evaluate", folder, "--model", model, "--include-training", "--json").document
@@ -111,7 +116,9 @@ def test_a_folder_of_training_clips_only_is_said_to_be_so(
     run: Run, folder: Path, tmp_path: Path
 ) -> None:
     seen = tuple(content_hash(str(path)) for path in folder.rglob("*.wav"))
-    model = write_good_model(tmp_path / "tiny.onnx", replace(CONTRACT, training_clips=seen))
+    model = write_good_model(
+        tmp_path / "tiny.onnx", replace(CONTRACT, training_clips=dict.fromkeys(seen, -1))
+    )
     finished = run("evaluate", folder, "--model", model)
     assert finished.exit_code == 3
     assert "trained on all 9 clips" in finished.stderr
@@ -135,3 +142,23 @@ def test_table_shows_the_interval(run: Run, folder: Path, tmp_path: Path) -> Non
     shown = run("evaluate", folder, "--model", write_good_model(tmp_path / "tiny.onnx"))
     assert "accuracy over 9 clips: " in shown.stdout
     assert "95 % interval" in shown.stdout
+
+
+def test_a_training_clip_is_asked_of_the_member_that_never_saw_it(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    clips = sorted(folder.rglob("*.wav"))
+    unseen = {content_hash(str(clip)): i % 3 for i, clip in enumerate(clips[:6])}
+    unseen[content_hash(str(clips[6]))] = -1
+    contract = replace(CONTRACT, members=3, training_clips=unseen)
+    model = open_model(write_good_model(tmp_path / "three.onnx", contract))
+    evaluation = evaluate(folder, model)
+    assert (evaluation.clips.n, evaluation.held_out, evaluation.left_out) == (8, 6, 1)
+    for answer in evaluation.answers:
+        member = unseen.get(answer.clip.content)
+        assert answer.member == member
+        alone = classify(answer.clip.source, model, top=3, member=member)
+        said = {candidate.label: candidate.probability for candidate in alone.top}
+        assert answer.probabilities == tuple(said[label] for label in LABELS)
+    sharper = [max(answer.probabilities) for answer in evaluation.answers[:3]]
+    assert sharper == sorted(sharper)  # member 0, 1, 2: logits times 1, 2, 3

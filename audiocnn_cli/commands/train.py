@@ -111,7 +111,11 @@ def train(
         grouping=Grouping(group_by, group_block),
         name=name or output.stem,
         task=task,
-        data=DataStatement(name=data_name or folder.resolve().name, licence=data_licence),
+        data=DataStatement(
+            name=data_name or folder.resolve().name,
+            licence=data_licence,
+            folder=folder.resolve().name,
+        ),
         command=shlex.join(["audiocnn", *sys.argv[1:]]),
     )
     trained = train_folder(folder, output, config, force=force)

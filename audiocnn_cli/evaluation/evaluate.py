@@ -1,50 +1,63 @@
-"""A model's answers on a labelled folder, honest by construction: what it was trained on is left out."""
+"""A model's answers on a labelled folder, honest by construction: nobody is asked for what he learnt."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
-from audiocnn_cli.classify import Prediction, classify
+from audiocnn_cli.classify import classify
 from audiocnn_cli.errors import AudiocnnError, InputError, UsageError
 from audiocnn_cli.evaluation.labelled import LabelledClip, class_names, labelled_clips
 from audiocnn_cli.evaluation.metrics import Scores, score
+from audiocnn_cli.models.contract import SEEN_BY_ALL
 from audiocnn_cli.models.session import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """Figures over clips and over their segments, and what was left out.
+class ClipAnswer:
+    """What was said of one clip: its probabilities in the order of the model's labels.
 
-    `clips` counts every clip by the most probable label, whether or not the model would abstain on it;
-    `training_clips` were left out because the model was trained on or tuned by them.
+    `member` is the network that was asked because it had not been trained on the clip; None: the mean of
+    all of them. `segment_labels` is the most probable label of each segment.
+    """
+
+    clip: LabelledClip
+    probabilities: tuple[float, ...]
+    label: str
+    segment_labels: tuple[str, ...]
+    member: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Figures over clips and over their segments, and on whose answers they stand.
+
+    `clips` counts every clip by the most probable label, whether or not the model would abstain on it.
+    `held_out` of them were answered by a member that was not trained on them; `left_out` more were not
+    counted, because the whole model was trained on or tuned by them.
     """
 
     model: str
+    answers: tuple[ClipAnswer, ...]
     clips: Scores
     segments: Scores
-    training_clips: int
+    left_out: int
     failures: tuple[Failure, ...]
 
-
-@dataclass(slots=True)
-class _Answers:
-    """What was said, collected clip by clip."""
-
-    truth: list[str]
-    said: list[str]
-
-    def add(self, truth: str, said: str) -> None:
-        self.truth.append(truth)
-        self.said.append(said)
+    @property
+    def held_out(self) -> int:
+        """Clips of the training data, each answered by a network that never saw it."""
+        return sum(answer.member is not None for answer in self.answers)
 
 
 def evaluate(
     folder: Path, model: Model, *, include_training: bool = False, jobs: int | None = None
 ) -> Evaluation:
     """Classify the clips below `folder` (one sub-folder a class) and compare with the folders' names.
+
+    With `include_training` the whole model answers for every clip, also for those it was trained on.
 
     Raises:
         UsageError: the folder has no classes, or classes that the model does not know.
@@ -57,60 +70,81 @@ def evaluate(
             f"{folder}: {model.contract.name} does not know the class {', '.join(unknown)}; it knows"
             f" {', '.join(labels)}"
         )
-    selection = _Selection(
-        folder, frozenset(() if include_training else model.contract.training_clips)
-    )
-    clips, segments = _Answers([], []), _Answers([], [])
+    selection = _Selection(folder, {} if include_training else model.contract.training_clips)
+
+    def work(source: Source) -> ClipAnswer:
+        clip, member = selection.waiting.pop(source.path)
+        return _answer(clip, model, member)
+
+    answers: list[ClipAnswer] = []
     failures: list[Failure] = []
-
-    def work(source: Source) -> Prediction:
-        return classify(source, model, top=1, threshold=0.0)
-
     for outcome in run_batch(selection.inputs(), work, jobs=jobs):
         if isinstance(outcome, Failure):
             failures.append(outcome)
-            continue
-        truth = selection.labels.pop(outcome.path)
-        clips.add(truth, outcome.top[0].label)
-        for entry in outcome.timeline:
-            segments.add(truth, entry.best.label)
-    if not clips.truth:
-        raise AudiocnnError(_nothing_left(folder, selection, failures))
+        else:
+            answers.append(outcome)
+    if not answers:
+        raise AudiocnnError(_nothing_left(folder, selection.left_out, failures))
+    return summarise(model, answers, left_out=selection.left_out, failures=failures)
+
+
+def summarise(
+    model: Model, answers: Sequence[ClipAnswer], *, left_out: int, failures: Sequence[Failure]
+) -> Evaluation:
+    """The figures of these answers."""
+    labels = model.contract.labels
+    truth = [answer.clip.label for answer in answers]
+    pieces = [(answer.clip.label, said) for answer in answers for said in answer.segment_labels]
     return Evaluation(
         model=model.contract.name,
-        clips=score(clips.truth, clips.said, labels=labels),
-        segments=score(segments.truth, segments.said, labels=labels),
-        training_clips=selection.left_out,
+        answers=tuple(answers),
+        clips=score(truth, [answer.label for answer in answers], labels=labels),
+        segments=score([t for t, _ in pieces], [s for _, s in pieces], labels=labels),
+        left_out=left_out,
         failures=tuple(failures),
     )
 
 
-class _Selection:
-    """The clips to evaluate, their true labels, and how many were left out as training clips."""
+def _answer(clip: LabelledClip, model: Model, member: int | None) -> ClipAnswer:
+    labels = model.contract.labels
+    result = classify(clip.source, model, top=len(labels), threshold=0.0, member=member)
+    by_label = {candidate.label: candidate.probability for candidate in result.top}
+    return ClipAnswer(
+        clip=clip,
+        probabilities=tuple(by_label[label] for label in labels),
+        label=result.top[0].label,
+        segment_labels=tuple(entry.best.label for entry in result.timeline),
+        member=member,
+    )
 
-    def __init__(self, folder: Path, training_clips: frozenset[str]) -> None:
+
+class _Selection:
+    """The clips to evaluate, who may answer for each, and how many nobody may answer for."""
+
+    def __init__(self, folder: Path, training_clips: dict[str, int]) -> None:
         self._folder = folder
         self._training_clips = training_clips
-        self.labels: dict[str, str] = {}
+        self.waiting: dict[str, tuple[LabelledClip, int | None]] = {}
         self.left_out = 0
 
     def inputs(self) -> Iterator[Source | InputError]:
         for clip in labelled_clips(self._folder):
-            if isinstance(clip, LabelledClip):
-                if clip.content in self._training_clips:
-                    self.left_out += 1
-                    continue
-                self.labels[clip.source.path] = clip.label
-                yield clip.source
-            else:
+            if isinstance(clip, InputError):
                 yield clip
+                continue
+            member = self._training_clips.get(clip.content)
+            if member == SEEN_BY_ALL:
+                self.left_out += 1
+                continue
+            self.waiting[clip.source.path] = (clip, member)
+            yield clip.source
 
 
-def _nothing_left(folder: Path, selection: _Selection, failures: list[Failure]) -> str:
-    if selection.left_out and not failures:
+def _nothing_left(folder: Path, left_out: int, failures: list[Failure]) -> str:
+    if left_out and not failures:
         return (
-            f"{folder}: the model was trained on all {selection.left_out} clips; evaluate it on others, or"
-            " add --include-training for a figure that flatters"
+            f"{folder}: the model was trained on all {left_out} clips; evaluate it on others, or add"
+            " --include-training for a figure that flatters"
         )
     first = f", first {failures[0].path}: {failures[0].message}" if failures else ""
     return f"{folder}: no clip could be evaluated ({len(failures)} failures{first})"

@@ -13,6 +13,7 @@ from audiocnn_cli.features.config import FeatureConfig
 
 METADATA_KEY = "audiocnn"
 FORMAT_VERSION = 1
+SEEN_BY_ALL = -1
 
 
 class Activation(StrEnum):
@@ -49,10 +50,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataStatement:
-    """What the model was trained on; `licence` is that of the recordings, not of the weights."""
+    """What the model was trained on; `licence` is that of the recordings, not of the weights.
+
+    `folder` is the name of the data set's folder, where its figures can be measured again.
+    """
 
     name: str
     licence: str
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +74,12 @@ class ModelContract:
     """Everything needed to feed a model and to read its answer.
 
     `input_shape` is that of one segment, channels last, e.g. (130, 13, 1). `threshold` is the clip
-    probability below which the model abstains (0: never). `training_clips` are the content hashes
-    (`evaluation.labelled.content_hash`) of the recordings that were trained on or tuned by, so that an
-    evaluation can leave them out.
+    probability below which the model abstains (0: never).
+
+    A model of several `members` is the mean of networks that were each trained without one fold of the
+    data; its graph gives their answers too. `training_clips` maps the content hash of a recording
+    (`evaluation.labelled.content_hash`) to the member that was not trained on it, or to `SEEN_BY_ALL`,
+    so that an evaluation never asks a network for what it has learnt.
     """
 
     name: str
@@ -88,7 +96,8 @@ class ModelContract:
     pooling: Pooling = Pooling.MEAN
     threshold: float = 0.0
     figures: tuple[Figure, ...] = ()
-    training_clips: tuple[str, ...] = field(default=(), repr=False)
+    members: int = 1
+    training_clips: dict[str, int] = field(default_factory=dict, repr=False)
     format_version: int = FORMAT_VERSION
 
     @property
@@ -144,6 +153,12 @@ def _problems(contract: ModelContract) -> Iterator[str]:
         yield f"input_shape {contract.input_shape} does not fit the {expected} that features gives"
     if len(contract.golden.probabilities) != len(labels):
         yield f"golden.probabilities must be {len(labels)}, one a label"
+    if contract.members < 1:
+        yield "members must be at least 1"
+    if not all(
+        SEEN_BY_ALL <= member < contract.members for member in contract.training_clips.values()
+    ):
+        yield f"training_clips must name members from {SEEN_BY_ALL} to {contract.members - 1}"
     if contract.golden.duration_s <= 0 or contract.golden.tolerance <= 0:
         yield "golden.duration_s and golden.tolerance must be above 0"
     for figure in contract.figures:

@@ -36,8 +36,10 @@ class ClipProbabilities:
     rest_samples: int
 
 
-def infer(blocks: Iterable["NDArray[np.float32]"], model: Model) -> ClipProbabilities:
-    """Run `model` over a clip that comes as mono (n,) blocks at the model's sample rate.
+def infer(
+    blocks: Iterable["NDArray[np.float32]"], model: Model, *, member: int | None = None
+) -> ClipProbabilities:
+    """Run `model`, or one `member` of it, over a clip of mono (n,) blocks at the model's sample rate.
 
     Raises:
         SignalError: the clip is shorter than one analysis frame.
@@ -51,7 +53,7 @@ def infer(blocks: Iterable["NDArray[np.float32]"], model: Model) -> ClipProbabil
         if last.valid < model.contract.features.n_fft:
             raise _too_short(last.valid, model)
         tensors = np.stack([extract(s.samples, model.contract.features) for s in batch])
-        outputs = model.probabilities(tensors)
+        outputs = model.probabilities(tensors, member=member)
         answers += [
             SegmentProbabilities(segment.start, segment.valid, output)
             for segment, output in zip(batch, outputs, strict=True)

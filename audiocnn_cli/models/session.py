@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+PROBABILITIES = "probabilities"
+MEMBER_PROBABILITIES = "member_probabilities"
 _ONLY_FATAL = 4
+_SLACK = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +26,38 @@ class Model:
     contract: ModelContract
     session: Any  # onnxruntime.InferenceSession, which ships no types
 
-    def probabilities(self, tensors: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    def probabilities(
+        self, tensors: "NDArray[np.float32]", *, member: int | None = None
+    ) -> "NDArray[np.float32]":
         """Feature tensors of shape (segments, frames, bins) to probabilities (segments, labels).
+
+        With `member` they are those of one of the networks whose mean the model is.
 
         Raises:
             ModelRefusedError: the graph fails on them, or what it gives are no probabilities.
         """
+        if member is None or self.contract.members == 1:
+            return self._run(PROBABILITIES, tensors)
+        return self._run(MEMBER_PROBABILITIES, tensors)[:, member]
+
+    def _run(self, output: str, tensors: "NDArray[np.float32]") -> "NDArray[np.float32]":
         import numpy as np
 
         shaped = tensors.reshape(len(tensors), *self.contract.input_shape)
         name = self.session.get_inputs()[0].name
         try:
-            (output,) = self.session.run(None, {name: shaped})
+            (found,) = self.session.run([output], {name: shaped})
         except Exception as error:  # ONNX Runtime's exceptions share no root of their own
             raise ModelRefusedError(
                 f"{self.path}: running it fails: {_first_line(error)}"
             ) from error
-        result = np.asarray(output)
-        if result.shape != (len(tensors), len(self.contract.labels)):
+        result = np.asarray(found)
+        expected = (len(tensors), *_output_shapes(self.contract)[output])
+        if result.shape != expected:
             raise ModelRefusedError(
-                f"{self.path}: gives {list(result.shape)} for {len(tensors)} segments and"
-                f" {len(self.contract.labels)} labels"
+                f"{self.path}: gives {list(result.shape)} as {output}, not {list(expected)}"
             )
-        if not ((result >= -1e-3) & (result <= 1 + 1e-3)).all():
+        if not ((result >= -_SLACK) & (result <= 1 + _SLACK)).all():
             raise ModelRefusedError(f"{self.path}: gives values that are no probabilities")
         return result
 
@@ -91,17 +103,27 @@ def open_session(path: Path) -> Any:
         ) from error
 
 
+def _output_shapes(contract: ModelContract) -> dict[str, list[int]]:
+    """The outputs that the graph must have, each with its shape for one segment."""
+    labels = len(contract.labels)
+    shapes = {PROBABILITIES: [labels]}
+    if contract.members > 1:
+        shapes[MEMBER_PROBABILITIES] = [contract.members, labels]
+    return shapes
+
+
 def _check_graph(session: Any, contract: ModelContract, *, where: str) -> None:
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1:
+    inputs = session.get_inputs()
+    outputs = {output.name: output for output in session.get_outputs()}
+    wanted = _output_shapes(contract)
+    if len(inputs) != 1 or set(outputs) != set(wanted):
         raise ModelRefusedError(
-            f"{where}: has {len(inputs)} inputs and {len(outputs)} outputs; the contract wants one each"
+            f"{where}: has {len(inputs)} inputs and the outputs {', '.join(outputs)}; the contract wants one"
+            f" input and {', '.join(wanted)}"
         )
-    wanted = {
-        "input_shape": (inputs[0].shape, list(contract.input_shape)),
-        "labels": (outputs[0].shape, [len(contract.labels)]),
-    }
-    for field, (graph, promised) in wanted.items():
+    pairs = [("input_shape", inputs[0].shape, list(contract.input_shape))]
+    pairs += [(f"labels ({name})", outputs[name].shape, shape) for name, shape in wanted.items()]
+    for field, graph, promised in pairs:
         if not _fits(graph, promised):
             raise ModelRefusedError(
                 f"{where}: the contract does not hold: {field} says {promised} for a segment, the graph"

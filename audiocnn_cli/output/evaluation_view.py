@@ -24,7 +24,8 @@ class EvaluationView:
             "interval_95": list(clips.interval_95),
             "segment_accuracy": result.segments.accuracy,
             "segment_interval_95": list(result.segments.interval_95),
-            "training_clips_left_out": result.training_clips,
+            "held_out_clips": result.held_out,
+            "training_clips_left_out": result.left_out,
             "per_class": {
                 label: {"precision": s.precision, "recall": s.recall, "n": s.n}
                 for label, s in clips.per_class.items()
@@ -65,10 +66,12 @@ def _parts(result: Evaluation) -> Iterator[Any]:
             f"  (95 % interval {low:.3f} to {high:.3f})"
         )
     yield Text(f"  balanced accuracy over clips: {result.clips.balanced_accuracy:.3f}")
-    if result.training_clips:
+    if result.held_out:
         yield Text(
-            f"  left out: {result.training_clips} clips that the model was trained on or tuned by"
+            f"  {result.held_out} clips are training data: each asked of a member that never saw it"
         )
+    if result.left_out:
+        yield Text(f"  left out: {result.left_out} clips that the model was trained on or tuned by")
     yield confusion_table(result.clips)
 
 

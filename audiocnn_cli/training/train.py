@@ -10,6 +10,7 @@ from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.labelled import Grouping
 from audiocnn_cli.features.config import FeatureConfig
 from audiocnn_cli.models.contract import (
+    SEEN_BY_ALL,
     DataStatement,
     Figure,
     Golden,
@@ -115,7 +116,7 @@ def _draft(
         ),
         architecture=config.architecture,
         command=config.command,
-        training_clips=tuple(seen),
+        training_clips=dict.fromkeys(seen, SEEN_BY_ALL),
     )
 
 
