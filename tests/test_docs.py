@@ -40,6 +40,8 @@ def test_every_dependency_has_its_reason() -> None:
         ["models", "show"],
         ["models", "verify"],
         ["models", "path"],
+        ["models", "add"],
+        ["models", "remove"],
     ],
     ids=" ".join,
 )

@@ -1,8 +1,10 @@
 """The golden example: a fixed signal whose probabilities a model file carries with it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audiocnn_cli.errors import ModelRefusedError
 from audiocnn_cli.models.contract import Golden
 from audiocnn_cli.models.inference import infer
 from audiocnn_cli.models.session import Model
@@ -23,6 +25,17 @@ class GoldenCheck:
     def passed(self) -> bool:
         """Whether the answer is the expected one."""
         return self.difference <= self.tolerance
+
+    def require(self, path: Path) -> None:
+        """Refuse the model at `path` if its answer is another.
+
+        Raises:
+            ModelRefusedError: it is.
+        """
+        if not self.passed:
+            raise ModelRefusedError(
+                f"{path}: its golden example gives other probabilities than it says"
+            )
 
 
 def golden_signal(*, sample_rate: int, duration_s: float) -> "NDArray[np.float32]":

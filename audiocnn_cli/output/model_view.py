@@ -7,15 +7,17 @@ from typing import Any
 
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.golden import GoldenCheck
+from audiocnn_cli.models.registry import ModelFile
 from audiocnn_cli.output.console import console, display
 from audiocnn_cli.output.results import Row
+from audiocnn_cli.output.shelf import AddedModel
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
     """A model file with its contract."""
 
-    path: Path
+    file: ModelFile
     size_bytes: int
     contract: ModelContract
 
@@ -32,14 +34,15 @@ class ModelListView:
         for summary in result:
             contract = summary.contract
             yield {
-                "name": contract.name,
+                "name": summary.file.name,
+                "origin": summary.file.origin,
                 "task": contract.task,
                 "classes": len(contract.labels),
                 "size_bytes": summary.size_bytes,
                 "accuracy": contract.figures[0].value if contract.figures else None,
                 "accuracy_of": contract.figures[0].name if contract.figures else None,
                 "licence": contract.data.licence,
-                "path": str(summary.path),
+                "path": str(summary.file.path),
             }
 
     def table(self, results: Sequence[Sequence[ModelSummary]]) -> Any:
@@ -54,6 +57,7 @@ class ModelListView:
         table.add_column("accuracy", justify="right", style="cyan")
         table.add_column("of")
         table.add_column("KiB", justify="right")
+        table.add_column("origin", style="dim")
         for row in (row for result in results for row in self.rows(result)):
             accuracy = "" if row["accuracy"] is None else f"{row['accuracy']:.2f}"
             table.add_row(
@@ -63,6 +67,7 @@ class ModelListView:
                 accuracy,
                 display(row["accuracy_of"] or ""),
                 str(round(row["size_bytes"] / 1024)),
+                row["origin"],
             )
         return table
 
@@ -180,3 +185,49 @@ class VerificationView:
                 )
             )
         return Text("\n").join(lines)
+
+
+class AddedView:
+    """The view of `audiocnn models add`."""
+
+    def document(self, result: AddedModel) -> dict[str, Any]:
+        """Its name from now on, and where it lies."""
+        return {
+            "name": result.model.name,
+            "path": str(result.model.path),
+            "replaced": result.replaced,
+        }
+
+    def rows(self, result: AddedModel) -> Iterator[Row]:
+        """One row."""
+        yield self.document(result)
+
+    def table(self, results: Sequence[AddedModel]) -> Any:
+        """One line a model."""
+        from rich.text import Text
+
+        return Text("\n").join(
+            Text(
+                f"{'replaced' if result.replaced else 'added'} {display(result.model.name)}:"
+                f" {display(str(result.model.path))}"
+            )
+            for result in results
+        )
+
+
+class RemovedView:
+    """The view of `audiocnn models remove`."""
+
+    def document(self, result: ModelFile) -> dict[str, Any]:
+        """What it was called, and where it lay."""
+        return {"name": result.name, "path": str(result.path)}
+
+    def rows(self, result: ModelFile) -> Iterator[Row]:
+        """One row."""
+        yield self.document(result)
+
+    def table(self, results: Sequence[ModelFile]) -> Any:
+        """One line a model."""
+        from rich.text import Text
+
+        return Text("\n").join(Text(f"removed {display(result.name)}") for result in results)
