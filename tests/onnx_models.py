@@ -1,5 +1,6 @@
 """Small ONNX models made on the spot, with and without the contract."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,22 +46,30 @@ CONTRACT = ModelContract(
 )
 
 
-def weights(classes: int = len(LABELS)) -> NDArray[np.float32]:
+SHAPE = (FRAMES, 7, 1)
+
+
+def weights(classes: int = len(LABELS), *, inputs: int = FRAMES * 7) -> NDArray[np.float32]:
     """The matrix of the linear layer, shape (frames * bins, classes)."""
     random = np.random.default_rng(5)
-    return (random.standard_normal((FRAMES * 7, classes)) * 1e-3).astype(np.float32)
+    return (random.standard_normal((inputs, classes)) * 1e-3).astype(np.float32)
 
 
 def write_graph(
-    path: Path, metadata: dict[str, str] | None = None, *, classes: int = 3, members: int = 1
+    path: Path,
+    metadata: dict[str, str] | None = None,
+    *,
+    classes: int = 3,
+    members: int = 1,
+    shape: tuple[int, ...] = SHAPE,
 ) -> Path:
-    """softmax(flatten(x) @ weights) for x of shape (n, frames, 7, 1).
+    """softmax(flatten(x) @ weights) for x of shape (n, *shape).
 
     With several members each multiplies its logits by 1, 2, 3...; the model is their mean.
     """
     value = helper.make_tensor_value_info
     outputs = [value("probabilities", TensorProto.FLOAT, ["n", classes])]
-    constants = [numpy_helper.from_array(weights(classes), "w")]
+    constants = [numpy_helper.from_array(weights(classes, inputs=math.prod(shape)), "w")]
     nodes = [
         helper.make_node("Flatten", ["features"], ["flat"], axis=1),
         helper.make_node("MatMul", ["flat", "w"], ["logits"]),
@@ -82,7 +91,7 @@ def write_graph(
             ),
         ]
         outputs.append(value("member_probabilities", TensorProto.FLOAT, ["n", members, classes]))
-    inputs = [value("features", TensorProto.FLOAT, ["n", FRAMES, 7, 1])]
+    inputs = [value("features", TensorProto.FLOAT, ["n", *shape])]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     helper.set_model_props(model, metadata or {})
@@ -90,15 +99,20 @@ def write_graph(
     return path
 
 
-def write_model(path: Path, contract: ModelContract = CONTRACT) -> Path:
+def write_model(
+    path: Path, contract: ModelContract = CONTRACT, *, shape: tuple[int, ...] = SHAPE
+) -> Path:
     """The graph with `contract` as it stands in its metadata."""
-    return write_graph(path, {METADATA_KEY: encode(contract)}, members=contract.members)
-
-
-def write_good_model(path: Path, contract: ModelContract = CONTRACT) -> Path:
-    """The graph with `contract` and the golden example that it really gives."""
-    model = open_model(write_model(path, contract))
-    golden = golden_probabilities(model, duration_s=contract.golden.duration_s)
-    return write_model(
-        path, replace(contract, golden=replace(contract.golden, probabilities=golden))
+    return write_graph(
+        path, {METADATA_KEY: encode(contract)}, members=contract.members, shape=shape
     )
+
+
+def write_good_model(
+    path: Path, contract: ModelContract = CONTRACT, *, shape: tuple[int, ...] = SHAPE
+) -> Path:
+    """The graph with `contract` and the golden example that it really gives."""
+    model = open_model(write_model(path, contract, shape=shape))
+    golden = golden_probabilities(model, duration_s=contract.golden.duration_s)
+    checked = replace(contract, golden=replace(contract.golden, probabilities=golden))
+    return write_model(path, checked, shape=shape)

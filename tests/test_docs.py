@@ -42,6 +42,7 @@ def test_every_dependency_has_its_reason() -> None:
         ["models", "path"],
         ["models", "add"],
         ["models", "remove"],
+        ["models", "export"],
     ],
     ids=" ".join,
 )

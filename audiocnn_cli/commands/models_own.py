@@ -43,7 +43,7 @@ def add(
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    from audiocnn_cli.output.model_view import AddedView
+    from audiocnn_cli.output.model_file_view import AddedView
     from audiocnn_cli.output.shelf import add_model
 
     write_result(add_model(file, force=force), AddedView(), destination)
@@ -63,7 +63,7 @@ def remove(
     """Delete one of your own models, and its card; the bundled ones stay."""
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    from audiocnn_cli.output.model_view import RemovedView
+    from audiocnn_cli.output.model_file_view import RemovedView
     from audiocnn_cli.output.shelf import remove_model
 
     write_result(remove_model(name), RemovedView(), destination)

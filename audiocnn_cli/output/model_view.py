@@ -10,7 +10,6 @@ from audiocnn_cli.models.golden import GoldenCheck
 from audiocnn_cli.models.registry import ModelFile
 from audiocnn_cli.output.console import console, display
 from audiocnn_cli.output.results import Row
-from audiocnn_cli.output.shelf import AddedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,49 +184,3 @@ class VerificationView:
                 )
             )
         return Text("\n").join(lines)
-
-
-class AddedView:
-    """The view of `audiocnn models add`."""
-
-    def document(self, result: AddedModel) -> dict[str, Any]:
-        """Its name from now on, and where it lies."""
-        return {
-            "name": result.model.name,
-            "path": str(result.model.path),
-            "replaced": result.replaced,
-        }
-
-    def rows(self, result: AddedModel) -> Iterator[Row]:
-        """One row."""
-        yield self.document(result)
-
-    def table(self, results: Sequence[AddedModel]) -> Any:
-        """One line a model."""
-        from rich.text import Text
-
-        return Text("\n").join(
-            Text(
-                f"{'replaced' if result.replaced else 'added'} {display(result.model.name)}:"
-                f" {display(str(result.model.path))}"
-            )
-            for result in results
-        )
-
-
-class RemovedView:
-    """The view of `audiocnn models remove`."""
-
-    def document(self, result: ModelFile) -> dict[str, Any]:
-        """What it was called, and where it lay."""
-        return {"name": result.name, "path": str(result.path)}
-
-    def rows(self, result: ModelFile) -> Iterator[Row]:
-        """One row."""
-        yield self.document(result)
-
-    def table(self, results: Sequence[ModelFile]) -> Any:
-        """One line a model."""
-        from rich.text import Text
-
-        return Text("\n").join(Text(f"removed {display(result.name)}") for result in results)
