@@ -1,6 +1,6 @@
 """A model's answers on a labelled folder, honest by construction: nobody is asked for what he learnt."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,12 @@ from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.classify import classify
 from audiocnn_cli.errors import AudiocnnError, InputError, UsageError
+from audiocnn_cli.evaluation.calibration import Calibration, brier, calibrate
+from audiocnn_cli.evaluation.coverage import Coverage, cover
+from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import LabelledClip, class_names, labelled_clips
 from audiocnn_cli.evaluation.metrics import Scores, score
+from audiocnn_cli.evaluation.robustness import Robustness, labels_after
 from audiocnn_cli.models.contract import SEEN_BY_ALL
 from audiocnn_cli.models.session import Model
 
@@ -20,7 +24,8 @@ class ClipAnswer:
     """What was said of one clip: its probabilities in the order of the model's labels.
 
     `member` is the network that was asked because it had not been trained on the clip; None: the mean of
-    all of them. `segment_labels` is the most probable label of each segment.
+    all of them. `segment_labels` is the most probable label of each segment, `degraded_labels` that of the
+    clip after each degradation that was asked for.
     """
 
     clip: LabelledClip
@@ -28,6 +33,17 @@ class ClipAnswer:
     label: str
     segment_labels: tuple[str, ...]
     member: int | None
+    degraded_labels: tuple[str, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the label said."""
+        return max(self.probabilities)
+
+    @property
+    def right(self) -> bool:
+        """Whether the label said is the true one."""
+        return self.label == self.clip.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +52,16 @@ class Evaluation:
 
     `clips` counts every clip by the most probable label, whether or not the model would abstain on it.
     `held_out` of them were answered by a member that was not trained on them; `left_out` more were not
-    counted, because the whole model was trained on or tuned by them.
+    counted, because the whole model was trained on or tuned by them. `threshold` is where the model
+    abstains; `robustness` are the same clips after each degradation that was asked for.
     """
 
     model: str
+    threshold: float
     answers: tuple[ClipAnswer, ...]
     clips: Scores
     segments: Scores
+    robustness: tuple[Robustness, ...]
     left_out: int
     failures: tuple[Failure, ...]
 
@@ -51,13 +70,37 @@ class Evaluation:
         """Clips of the training data, each answered by a network that never saw it."""
         return sum(answer.member is not None for answer in self.answers)
 
+    @property
+    def calibration(self) -> Calibration:
+        """Whether the probabilities of the labels said are what they say."""
+        return calibrate([a.confidence for a in self.answers], [a.right for a in self.answers])
+
+    @property
+    def brier(self) -> float:
+        """The mean squared distance of all probabilities from the truth."""
+        index = {label: i for i, label in enumerate(self.clips.labels)}
+        truth = [index[answer.clip.label] for answer in self.answers]
+        return brier([answer.probabilities for answer in self.answers], truth)
+
+    def coverage(self, thresholds: Iterable[float]) -> tuple[Coverage, ...]:
+        """What is answered, and how well, when the model abstains below each of `thresholds`."""
+        return cover(
+            [a.confidence for a in self.answers], [a.right for a in self.answers], thresholds
+        )
+
 
 def evaluate(
-    folder: Path, model: Model, *, include_training: bool = False, jobs: int | None = None
+    folder: Path,
+    model: Model,
+    *,
+    include_training: bool = False,
+    degradations: Sequence[Degradation] = (),
+    jobs: int | None = None,
 ) -> Evaluation:
     """Classify the clips below `folder` (one sub-folder a class) and compare with the folders' names.
 
-    With `include_training` the whole model answers for every clip, also for those it was trained on.
+    With `include_training` the whole model answers for every clip, also for those it was trained on. Each
+    clip is classified once more after each of `degradations`.
 
     Raises:
         UsageError: the folder has no classes, or classes that the model does not know.
@@ -74,7 +117,7 @@ def evaluate(
 
     def work(source: Source) -> ClipAnswer:
         clip, member = selection.waiting.pop(source.path)
-        return _answer(clip, model, member)
+        return _answer(clip, model, member, degradations)
 
     answers: list[ClipAnswer] = []
     failures: list[Failure] = []
@@ -85,11 +128,22 @@ def evaluate(
             answers.append(outcome)
     if not answers:
         raise AudiocnnError(_nothing_left(folder, selection.left_out, failures))
-    return summarise(model, answers, left_out=selection.left_out, failures=failures)
+    return summarise(
+        model,
+        answers,
+        degradations=degradations,
+        left_out=selection.left_out,
+        failures=failures,
+    )
 
 
 def summarise(
-    model: Model, answers: Sequence[ClipAnswer], *, left_out: int, failures: Sequence[Failure]
+    model: Model,
+    answers: Sequence[ClipAnswer],
+    *,
+    degradations: Sequence[Degradation] = (),
+    left_out: int,
+    failures: Sequence[Failure],
 ) -> Evaluation:
     """The figures of these answers."""
     labels = model.contract.labels
@@ -97,15 +151,25 @@ def summarise(
     pieces = [(answer.clip.label, said) for answer in answers for said in answer.segment_labels]
     return Evaluation(
         model=model.contract.name,
+        threshold=model.contract.threshold,
         answers=tuple(answers),
         clips=score(truth, [answer.label for answer in answers], labels=labels),
         segments=score([t for t, _ in pieces], [s for _, s in pieces], labels=labels),
+        robustness=tuple(
+            Robustness(
+                degradation,
+                score(truth, [answer.degraded_labels[i] for answer in answers], labels=labels),
+            )
+            for i, degradation in enumerate(degradations)
+        ),
         left_out=left_out,
         failures=tuple(failures),
     )
 
 
-def _answer(clip: LabelledClip, model: Model, member: int | None) -> ClipAnswer:
+def _answer(
+    clip: LabelledClip, model: Model, member: int | None, degradations: Sequence[Degradation]
+) -> ClipAnswer:
     labels = model.contract.labels
     result = classify(clip.source, model, top=len(labels), threshold=0.0, member=member)
     by_label = {candidate.label: candidate.probability for candidate in result.top}
@@ -115,6 +179,7 @@ def _answer(clip: LabelledClip, model: Model, member: int | None) -> ClipAnswer:
         label=result.top[0].label,
         segment_labels=tuple(entry.best.label for entry in result.timeline),
         member=member,
+        degraded_labels=labels_after(clip, model, member, degradations),
     )
 
 

@@ -1,0 +1,49 @@
+"""A matplotlib figure becomes a file: the same figure gives the same bytes, whole or not at all."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from audiocnn_cli.errors import MissingExtraError, UsageError
+from audiocnn_cli.output.console import display
+from audiocnn_cli.output.files import atomic_writer, check_writable
+
+_ENDINGS = (".png", ".svg", ".pdf")
+
+
+def check_picture(path: Path, *, force: bool) -> None:
+    """Say before the work starts that a picture can't be drawn into `path`.
+
+    Raises:
+        UsageError: its ending is that of no picture.
+        MissingExtraError: matplotlib is not installed.
+        OutputError: the file can't be written.
+    """
+    if path.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"--plot {path}: name a file that ends in {', '.join(_ENDINGS)}")
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("--plot", "plot")
+    check_writable(path, force=force)
+
+
+def save_picture(figure: Any, path: Path, *, force: bool) -> None:
+    """Write a `matplotlib.figure.Figure` as its ending says.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    import matplotlib as mpl
+
+    kind = path.suffix[1:].lower()
+    # Text stays text, and no date makes two files of one figure.
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with (
+        mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "audiocnn"}),
+        atomic_writer(path, "wb", force=force) as stream,
+    ):
+        figure.savefig(stream, format=kind, dpi=120, metadata=undated.get(kind, {}))
+
+
+def plain(text: str) -> str:
+    """`text` for a figure, which reads $ as the start of mathematics."""
+    return display(text).replace("$", r"\$")
