@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Powers below this are silence: -100 dB (librosa.power_to_db).
-AMIN = 1e-10
+_AMIN = 1e-10
 
 
 def extract(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
@@ -57,7 +57,7 @@ def log_mel_spectrum(
     import numpy as np
 
     decibels = np.multiply(
-        10.0, np.log10(np.maximum(mel_spectrum(samples, config), AMIN)), dtype=np.float32
+        10.0, np.log10(np.maximum(mel_spectrum(samples, config), _AMIN)), dtype=np.float32
     )
     if config.top_db is not None:
         np.maximum(decibels, decibels.max() - np.float32(config.top_db), out=decibels)

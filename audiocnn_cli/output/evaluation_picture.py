@@ -21,8 +21,10 @@ def draw_evaluation(evaluation: Evaluation, path: Path, *, force: bool) -> None:
     from matplotlib.figure import Figure
 
     side = min(14.0, max(5.0, 1.5 + 0.42 * len(evaluation.clips.labels)))
-    figure = Figure(figsize=(side + 9, max(4.6, side - 0.4)), layout="constrained")
+    figure = Figure(figsize=(side + 9, max(5.0, side)), layout="constrained")
     panels = figure.subplots(1, 3, width_ratios=(side, 4.5, 4.5))
+    for panel in panels[1:]:
+        panel.set_box_aspect(1)
     low, high = evaluation.clips.interval_95
     figure.suptitle(
         f"{plain(evaluation.model)}: accuracy {evaluation.clips.accuracy:.3f} ({low:.3f} to {high:.3f}) over"
@@ -76,9 +78,10 @@ def _draw_reliability(panel: Any, calibration: Calibration) -> None:
         markersize=3,
         label="mean confidence",
     )
-    panel.plot([0, 1], [0, 1], "--", color="gray", linewidth=1)
+    panel.plot([0, 1], [0, 1], "--", color="black", linewidth=1)
     most = max(b.n for b in bins)
     counts = panel.twinx()
+    counts.set_box_aspect(1)
     counts.bar(
         [b.low for b in bins],
         [b.n for b in bins],

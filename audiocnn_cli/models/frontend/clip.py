@@ -3,6 +3,8 @@
 from audiocnn_cli.models.contract import SegmentConfig
 from audiocnn_cli.models.frontend.builder import GraphBuilder
 
+_INT64 = 7  # onnx.TensorProto.INT64
+
 
 def segments(builder: GraphBuilder, waveform: str, config: SegmentConfig) -> str:
     """Clips (n, samples) to their segments, one clip after the other: (n * segments, length).
@@ -41,10 +43,6 @@ def pool(builder: GraphBuilder, probabilities: str, waveform: str, *, labels: in
     shape = builder.concat(clips, builder.sizes(-1, labels), axis=0)
     by_clip = builder.node("Reshape", probabilities, shape)
     return builder.reduce("ReduceMean", by_clip, axes=(1,), keep=False)
-
-
-# onnx.TensorProto.INT64, without importing onnx.
-_INT64 = 7
 
 
 def _range(builder: GraphBuilder, count: str) -> str:

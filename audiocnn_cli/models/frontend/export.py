@@ -51,7 +51,7 @@ def with_frontend(model: Model) -> WaveformModel:
     return WaveformModel(contract, content, check)
 
 
-def metadata(contract: ModelContract) -> dict[str, str]:
+def _metadata(contract: ModelContract) -> dict[str, str]:
     """What a program needs beside the graph, as strings; `labels` is a JSON list."""
     return {
         "name": contract.name,
@@ -100,7 +100,7 @@ def _compose(model: Model) -> Any:
         ir_version=network.ir_version,
         producer_name="audiocnn",
     )
-    helper.set_model_props(whole, metadata(contract))
+    helper.set_model_props(whole, _metadata(contract))
     onnx.checker.check_model(whole, full_check=True)
     return whole
 

@@ -3,9 +3,12 @@
 import math
 
 from audiocnn_cli.features.config import Feature, FeatureConfig
-from audiocnn_cli.features.extract import AMIN, dct_matrix
+from audiocnn_cli.features.extract import dct_matrix
 from audiocnn_cli.models.frontend.builder import GraphBuilder
 from audiocnn_cli.models.frontend.spectrum import frames, mel_spectrum
+
+# Powers below this are silence: -100 dB (librosa.power_to_db).
+AMIN = 1e-10
 
 
 def features(builder: GraphBuilder, segments: str, config: FeatureConfig, *, length: int) -> str:
