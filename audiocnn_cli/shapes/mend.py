@@ -9,7 +9,7 @@ from audiocnn_cli.shapes.grammar import read_layer, show_layer
 from audiocnn_cli.shapes.layers.convolution import Conv, Depthwise
 from audiocnn_cli.shapes.layers.pooling import Pool
 from audiocnn_cli.shapes.like import Like
-from audiocnn_cli.shapes.sizes import Sizes, type_sizes
+from audiocnn_cli.shapes.sizes import Sizes, smallest, type_sizes
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import trace
 from audiocnn_cli.shapes.window import Padding
@@ -153,10 +153,7 @@ def _longer(
         low, high = high, high * 2
         if high > _LONGEST_INPUT:
             return
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if runs(mend(middle)) else (middle, high)
-    yield mend(high)
+    yield mend(smallest(low, high, lambda size: runs(mend(size))))
 
 
 def _spread(sizes: Sizes, rank: int) -> Sizes:

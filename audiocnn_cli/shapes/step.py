@@ -115,6 +115,11 @@ class Layer:
     source: str | None = None
 
     @property
+    def kind(self) -> str:
+        """What it is called in a name and as a step's type."""
+        return self.type
+
+    @property
     def merged(self) -> tuple[str, ...]:
         """The names of further layers whose outputs it takes."""
         return ()

@@ -27,6 +27,11 @@ class Activation(Pointwise):
     type: ClassVar[str] = "activation"
     activation: str = "relu"
 
+    @property
+    def kind(self) -> str:
+        """The function's name."""
+        return self.activation
+
     def apply(self, given: Given) -> Step:
         """The shape stays."""
         tensor = given.tensor
@@ -78,4 +83,23 @@ class BatchNorm(Pointwise):
             params=2 * channels,
             fixed_params=2 * channels,
             formula=(f"2*{channels} = {2 * channels} parameters, and as many running statistics",),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerNorm(Pointwise):
+    """A scale and a shift a channel, after each position was normalised (Ba et al., arXiv:1607.06450)."""
+
+    type: ClassVar[str] = "layernorm"
+
+    def apply(self, given: Given) -> Step:
+        """The shape stays."""
+        channels = given.tensor.channels
+        return Step(
+            type=self.type,
+            input=given.tensor.shape,
+            output=given.tensor.shape,
+            field=given.tensor.field,
+            params=2 * channels,
+            formula=(f"2*{channels} = {2 * channels} parameters",),
         )
