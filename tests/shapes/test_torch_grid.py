@@ -35,14 +35,14 @@ def conv_cases() -> Iterator[Case]:
             f"conv2d:4@{kernel}/{stride},{padding},dilation={dilation},groups={groups}",
             (*spatial, 6),
         )
-    for size, kernel, stride, padding, dilation in itertools.product(
+    for size, width, step, pad, gap in itertools.product(
         (1, 8, 50), (1, 4, 7), (1, 2, 5), ("valid", "3", "0"), (1, 4)
     ):
-        yield f"conv1d:3@{kernel}/{stride},{padding},dilation={dilation},nobias", (size, 2)
-    for kernel, dilation, rank in itertools.product(range(1, 8), range(1, 5), (1, 2)):
-        yield f"conv:3@{kernel},same,dilation={dilation}", (11, 12, 2)[2 - rank :]
-    for kernel, stride, multiplier in itertools.product((2, 3), (1, 2), (1, 3)):
-        yield f"depthwise:{multiplier}@{kernel}/{stride},pad=1", (9, 10, 5)
+        yield f"conv1d:3@{width}/{step},{pad},dilation={gap},nobias", (size, 2)
+    for width, gap, rank in itertools.product(range(1, 8), range(1, 5), (1, 2)):
+        yield f"conv:3@{width},same,dilation={gap}", (11, 12, 2)[2 - rank :]
+    for width, step, multiplier in itertools.product((2, 3), (1, 2), (1, 3)):
+        yield f"depthwise:{multiplier}@{width}/{step},pad=1", (9, 10, 5)
 
 
 def pool_cases() -> Iterator[Case]:
@@ -262,7 +262,7 @@ def measured_reach(layers: list[Layer], shape: Sizes) -> list[list[int]]:
 def run_with_ones(layers: list[Layer], image: Any, rank: int) -> Any:
     """Run a stack whose weights are all 1; a mean stands for a maximum, which has one gradient only."""
     functional = torch.nn.functional
-    outputs = {}
+    outputs: dict[str, Any] = {}
     for layer in layers:
         if layer.type == "add":
             image = image + outputs[layer.merged[0]]

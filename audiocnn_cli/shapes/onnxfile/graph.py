@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.sizes import Shape, Sizes, show_shape
+from audiocnn_cli.shapes.step import Layer
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto, TypeProto
@@ -25,7 +26,10 @@ IN_PLACE = frozenset({
 
 @dataclass(frozen=True)
 class Graph:
-    """An inferred model, indexed by the names of its tensors."""
+    """An inferred model, indexed by the names of its tensors.
+
+    `overrides` are layers whose nodes were rewritten for the inference, by the tensor they make.
+    """
 
     nodes: "tuple[NodeProto, ...]"
     inputs: tuple[str, ...]
@@ -34,6 +38,7 @@ class Graph:
     producers: "dict[str, NodeProto]"
     consumers: "dict[str, list[NodeProto]]"
     channels_first: frozenset[str]
+    overrides: dict[str, Layer]
 
     def shape(self, name: str) -> Shape | None:
         """The shape of a tensor as we write it: channels last, without the batch; None if not known."""
@@ -73,7 +78,7 @@ def _typed(tensor: "TensorProto") -> bool:
     return any((tensor.int64_data, tensor.int32_data, tensor.float_data, tensor.double_data))
 
 
-def index(model: "ModelProto") -> Graph:
+def index(model: "ModelProto", overrides: dict[str, Layer] | None = None) -> Graph:
     """The graph of an inferred model."""
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -93,7 +98,7 @@ def index(model: "ModelProto") -> Graph:
     inputs = tuple(value.name for value in graph.input if value.name not in constants)
     nodes = tuple(graph.node)
     first = _channels_first(nodes, constants)
-    return Graph(nodes, inputs, shapes, constants, producers, consumers, first)
+    return Graph(nodes, inputs, shapes, constants, producers, consumers, first, overrides or {})
 
 
 def shape_of(type_: "TypeProto") -> Shape | None:

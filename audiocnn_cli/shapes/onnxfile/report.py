@@ -13,10 +13,10 @@ from audiocnn_cli.shapes.mend import Mend
 from audiocnn_cli.shapes.onnxfile.fold import fold_constants
 from audiocnn_cli.shapes.onnxfile.graph import index, set_input
 from audiocnn_cli.shapes.onnxfile.load import infer, load_graph
-from audiocnn_cli.shapes.onnxfile.read import read_graph
+from audiocnn_cli.shapes.onnxfile.read import CeilMismatchError, Read, read_graph
 from audiocnn_cli.shapes.report import Report
-from audiocnn_cli.shapes.sizes import Sizes, smallest, type_sizes
-from audiocnn_cli.shapes.step import ShapeError
+from audiocnn_cli.shapes.sizes import Sizes, shorten, smallest, type_sizes
+from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import Trace
 
 if TYPE_CHECKING:
@@ -55,12 +55,10 @@ def report_of_file(wish: Wish) -> Report:
 def _report(
     model: "ModelProto", path: Path, wanted: Sizes | None, like: Like, clip: Clip | None
 ) -> Report:
+    model = _copy(model)  # an input is fixed in place
     if wanted:
         set_input(model, index(model), wanted)
-    graph = index(infer(model, path))
-    if not graph.inputs:
-        raise ModelRefusedError(f"{path}: the graph has no input")
-    read = read_graph(graph, path.name)
+    read = _settle(model, path)
     return Report(
         read.trace,
         like,
@@ -68,6 +66,47 @@ def _report(
         uncounted=read.uncounted,
         uncounted_params=read.uncounted_params,
     )
+
+
+def _copy(model: "ModelProto") -> "ModelProto":
+    copy = type(model)()
+    copy.CopyFrom(model)
+    return copy
+
+
+def _settle(model: "ModelProto", path: Path) -> Read:
+    """Read the graph, once more for each pooling whose inferred size is not the one it will have.
+
+    Raises:
+        ShapeError: a layer does not fit.
+        ModelRefusedError: the graph has no input, or contradicts itself.
+    """
+    overrides: dict[str, Layer] = {}
+    while True:
+        inferred, complaint = infer(model)
+        graph = index(inferred, overrides)
+        if not graph.inputs:
+            raise ModelRefusedError(f"{path}: the graph has no input")
+        try:
+            read = read_graph(graph, path.name)
+        except CeilMismatchError as mismatch:
+            overrides[mismatch.output] = mismatch.layer
+            _without_ceil(model, mismatch)
+            continue
+        if complaint:
+            reason = shorten(complaint, limit=160)
+            raise ModelRefusedError(f"{path}: the graph contradicts itself: {reason}")
+        return read
+
+
+def _without_ceil(model: "ModelProto", mismatch: CeilMismatchError) -> None:
+    """Rewrite a pooling so that plain inference gives the size it has when it runs."""
+    from onnx import helper
+
+    node = next(node for node in model.graph.node if mismatch.output in node.output)
+    kept = [a for a in node.attribute if a.name not in {"ceil_mode", "pads", "auto_pad"}]
+    del node.attribute[:]
+    node.attribute.extend([*kept, helper.make_attribute("pads", mismatch.pads)])
 
 
 def _longer(
@@ -82,10 +121,8 @@ def _longer(
         return (*wanted[:axis], size, *wanted[axis + 1 :])
 
     def runs(size: int) -> bool:
-        copy = type(model)()
-        copy.CopyFrom(model)
         try:
-            _report(copy, path, longer(size), like, None)
+            _report(model, path, longer(size), like, None)
         except (ShapeError, UsageError, ModelRefusedError):
             return False
         return True
