@@ -36,20 +36,17 @@ def load_graph(path: Path) -> "ModelProto":
     try:
         model = onnx.load_model_from_string(content)
     except (DecodeError, ValueError) as error:
-        raise ModelRefusedError(f"{path}: is not an ONNX model, or a damaged one") from error
+        raise ModelRefusedError("is not an ONNX model, or a damaged one") from error
     if not model.graph.node:
-        raise ModelRefusedError(f"{path}: is not an ONNX model: it holds no graph with nodes")
+        raise ModelRefusedError("is not an ONNX model: it holds no graph with nodes")
     if len(model.graph.node) > _MOST_NODES:
-        raise ModelRefusedError(f"{path}: has more than {_MOST_NODES:,} nodes")
+        raise ModelRefusedError(f"has more than {_MOST_NODES:,} nodes")
     for tensor in model.graph.initializer:
-        _check_tensor(tensor, path)
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                _check_tensor(attribute.t, path)
+        _check_tensor(tensor)
+    _check_nodes(model)
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
-    _sort_nodes(model, path)
+    _sort_nodes(model)
     _drop_weights(model.graph.initializer)
     return model
 
@@ -59,22 +56,22 @@ def _read(path: Path) -> bytes:
         if not path.is_file():
             raise UsageError(f"{path}: no such file")
         if (size := path.stat().st_size) > _LARGEST_FILE:
-            raise ModelRefusedError(f"{path}: is {size:,} bytes; an ONNX file ends at 2 GiB")
+            raise ModelRefusedError(f"is {size:,} bytes; an ONNX file ends at 2 GiB")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: can't be read ({reason})") from error
 
 
-def _check_tensor(tensor: "TensorProto", path: Path) -> None:
+def _check_tensor(tensor: "TensorProto") -> None:
     """Refuse a tensor that lies outside the model's folder, or claims more than it holds."""
     from onnx import TensorProto, helper
 
     name = shorten(tensor.name or "a constant")
     if any(size < 0 or size > LARGEST for size in tensor.dims) or prod(tensor.dims) > LARGEST:
-        raise ModelRefusedError(f"{path}: tensor {name!r} has impossible sizes")
+        raise ModelRefusedError(f"tensor {name!r} has impossible sizes")
     if tensor.data_location == TensorProto.EXTERNAL:
-        _check_location(tensor, name, path)
+        _check_location(tensor, name)
         return
     count = prod(tensor.dims)
     if tensor.HasField("raw_data"):
@@ -85,20 +82,45 @@ def _check_tensor(tensor: "TensorProto", path: Path) -> None:
         # Types of half a byte are packed two by two.
         if len(tensor.raw_data) * 2 < count * width // (1 if width > 1 else 2):
             raise ModelRefusedError(
-                f"{path}: tensor {name!r} claims {count:,} numbers and holds {len(tensor.raw_data):,} bytes"
+                f"tensor {name!r} claims {count:,} numbers and holds {len(tensor.raw_data):,} bytes"
             )
     elif count and not _values(tensor):
-        raise ModelRefusedError(f"{path}: tensor {name!r} claims {count:,} numbers and holds none")
+        raise ModelRefusedError(f"tensor {name!r} claims {count:,} numbers and holds none")
 
 
-def _check_location(tensor: "TensorProto", name: str, path: Path) -> None:
+# Attributes that count something, so that nothing below 1 makes sense.
+_COUNTS = frozenset({"strides", "dilations", "kernel_shape", "group", "hidden_size"})
+
+
+def _check_nodes(model: "ModelProto") -> None:
+    """Refuse nodes that are not what ONNX says their operator is; those of other makers pass."""
+    from onnx import checker
+
+    context = checker.C.CheckerContext()
+    context.ir_version = model.ir_version
+    context.opset_imports = {opset.domain: opset.version for opset in model.opset_import}
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                _check_tensor(attribute.t)
+            if attribute.name in _COUNTS and min((*attribute.ints, attribute.i or 1)) < 1:
+                raise ModelRefusedError(f"node {_called(node)} has {attribute.name} below 1")
+        if node.domain in {"", "ai.onnx"}:
+            try:
+                checker.check_node(node, context)
+            except (checker.ValidationError, RuntimeError, ValueError) as error:
+                reason = shorten(" ".join(str(error).split()), limit=120)
+                raise ModelRefusedError(f"node {_called(node)} is not valid: {reason}") from error
+
+
+def _check_location(tensor: "TensorProto", name: str) -> None:
     """The file that holds the tensor is never opened; a path out of the folder is still a bad sign."""
     location = next((e.value for e in tensor.external_data if e.key == "location"), "")
     for kind in (PurePosixPath, PureWindowsPath):
         where = kind(location)
         if not location or where.is_absolute() or where.drive or ".." in where.parts:
             raise ModelRefusedError(
-                f"{path}: tensor {name!r} wants its data from {shorten(location)!r}, outside the"
+                f"tensor {name!r} wants its data from {shorten(location)!r}, outside the"
                 " model's folder"
             )
 
@@ -116,14 +138,14 @@ def _drop_weights(tensors: Iterable["TensorProto"]) -> None:
                 tensor.ClearField(field)
 
 
-def _sort_nodes(model: "ModelProto", path: Path) -> None:
+def _sort_nodes(model: "ModelProto") -> None:
     """Put the nodes in an order in which each comes after what it needs."""
     graph = model.graph
     producer: dict[str, int] = {}
     for index, node in enumerate(graph.node):
         for output in filter(None, node.output):
             if output in producer:
-                raise ModelRefusedError(f"{path}: two nodes make {shorten(output)!r}")
+                raise ModelRefusedError(f"two nodes make {shorten(output)!r}")
             producer[output] = index
     needs = [{producer[name] for name in node.input if name in producer} for node in graph.node]
     waiting = [len(need) for need in needs]
@@ -141,7 +163,7 @@ def _sort_nodes(model: "ModelProto", path: Path) -> None:
                 ready.append(later)
     if len(order) < len(needs):
         stuck = graph.node[next(i for i, count in enumerate(waiting) if count)]
-        raise ModelRefusedError(f"{path}: the graph goes in a circle through {_called(stuck)}")
+        raise ModelRefusedError(f"the graph goes in a circle through {_called(stuck)}")
     if order != sorted(order):
         nodes = [graph.node[index] for index in order]
         copies: list[Any] = []

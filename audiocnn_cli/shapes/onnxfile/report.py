@@ -39,17 +39,25 @@ def report_of_file(wish: Wish) -> Report:
     if wish.framework not in {None, Framework.ONNX}:
         raise UsageError(f"--framework {wish.framework}: an ONNX file goes by ONNX' rules")
     path = Path(wish.layers[0])
-    model = load_graph(path)
-    fold_constants(model)
     like = like_named(wish.like) if wish.like else Like.SPECTROGRAM
     wanted = wanted_input(wish)
     try:
-        return _report(model, path, wanted, like, wish.clip)
+        return _read_file(path, wanted, like, wish.clip)
+    except ModelRefusedError as error:
+        raise ModelRefusedError(f"{path}: {error}") from error
+
+
+def _read_file(path: Path, wanted: Sizes | None, like: Like, clip: Clip | None) -> Report:
+    """The report of a graph, also of one that collapses on the input wanted."""
+    model = load_graph(path)
+    fold_constants(model)
+    try:
+        return _report(model, path, wanted, like, clip)
     except ShapeError as error:
         before = Trace(wanted or (), error.steps, Framework.ONNX, path.name)
         found = _longer(error, model, path, wanted, like) if wanted else ()
         collapse = Collapse(error, before, found, like)
-        return Report(before, like, collapse=collapse, clip=wish.clip)
+        return Report(before, like, collapse=collapse, clip=clip)
 
 
 def _report(
@@ -86,7 +94,7 @@ def _settle(model: "ModelProto", path: Path) -> Read:
         inferred, complaint = infer(model)
         graph = index(inferred, overrides)
         if not graph.inputs:
-            raise ModelRefusedError(f"{path}: the graph has no input")
+            raise ModelRefusedError("the graph has no input")
         try:
             read = read_graph(graph, path.name)
         except CeilMismatchError as mismatch:
@@ -95,7 +103,7 @@ def _settle(model: "ModelProto", path: Path) -> Read:
             continue
         if complaint:
             reason = shorten(complaint, limit=160)
-            raise ModelRefusedError(f"{path}: the graph contradicts itself: {reason}")
+            raise ModelRefusedError(f"the graph contradicts itself: {reason}")
         return read
 
 
