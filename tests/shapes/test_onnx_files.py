@@ -113,6 +113,36 @@ def test_a_graph_that_contradicts_itself_is_refused(run: Run, tmp_path: Path) ->
     assert "contradicts itself" in refused(run, save_raw(made, tmp_path))
 
 
+def test_a_name_that_is_no_text_is_refused(run: Run, tmp_path: Path) -> None:
+    content = one_conv(weights("weight", 2, 1, 3, 3)).SerializeToString()
+    path = tmp_path / "made.onnx"
+    path.write_bytes(content.replace(b"weight", b"\xff\xfeight"))
+    assert "not UTF-8" in refused(run, path)
+
+
+def test_a_graph_without_an_input_is_refused(run: Run, tmp_path: Path) -> None:
+    made = model([helper.make_node("Relu", ["w"], ["y"])], [1], [weights("w", 3)])
+    del made.graph.input[:]
+    assert "has no input" in refused(run, save_raw(made, tmp_path))
+
+
+def test_a_strange_node_without_outputs_passes(run: Run, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x"], [], domain="org.example"),
+        helper.make_node("Relu", ["x"], ["y"]),
+    ]
+    made = model(nodes, [1, 1, 4, 4])
+    made.opset_import.append(helper.make_opsetid("org.example", 1))
+    document = run("shapes", save_raw(made, tmp_path), "--json").document
+    assert [layer["type"] for layer in document["layers"]] == ["relu"]
+    assert document["uncounted"] == {"Conv": 1}
+
+
+def test_a_stride_of_zero_is_refused(run: Run, tmp_path: Path) -> None:
+    node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], strides=[0, 1])
+    assert "strides below 1" in refused(run, save_raw(model([node], [1, 1, 4, 4]), tmp_path))
+
+
 def test_nodes_out_of_order_are_sorted(run: Run, tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Relu", ["a"], ["y"]),

@@ -117,11 +117,11 @@ def _channels_first(nodes: "Iterable[NodeProto]", constants: dict[str, Any]) -> 
     found: set[str] = set()
     for node in reversed(nodes):
         if node.op_type in WINDOWED:
-            found.update((node.input[0], node.output[0]))
-        elif node.op_type in IN_PLACE and node.output[0] in found:
+            found.update((*node.input[:1], *node.output[:1]))
+        elif node.op_type in IN_PLACE and found.intersection(node.output):
             found.update(node.input)
     for node in nodes:
-        if node.op_type in IN_PLACE and any(name in found for name in node.input):
+        if node.op_type in IN_PLACE and found.intersection(node.input):
             found.update(node.output)
     return frozenset(found - set(constants))
 

@@ -42,6 +42,7 @@ def load_graph(path: Path) -> "ModelProto":
     if len(model.graph.node) > _MOST_NODES:
         raise ModelRefusedError(f"has more than {_MOST_NODES:,} nodes")
     for tensor in model.graph.initializer:
+        _check_names(tensor.name, *(entry.value for entry in tensor.external_data))
         _check_tensor(tensor)
     _check_nodes(model)
     if model.functions:
@@ -49,6 +50,12 @@ def load_graph(path: Path) -> "ModelProto":
     _sort_nodes(model)
     _drop_weights(model.graph.initializer)
     return model
+
+
+def _check_names(*names: object) -> None:
+    """Refuse text that is not UTF-8, which protobuf hands over as bytes."""
+    if not all(isinstance(name, str) for name in names):
+        raise ModelRefusedError("is not an ONNX model, or a damaged one: a name in it is not UTF-8")
 
 
 def _read(path: Path) -> bytes:
@@ -100,6 +107,7 @@ def _check_nodes(model: "ModelProto") -> None:
     context.ir_version = model.ir_version
     context.opset_imports = {opset.domain: opset.version for opset in model.opset_import}
     for node in model.graph.node:
+        _check_names(node.name, node.op_type, node.domain, *node.input, *node.output)
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 _check_tensor(attribute.t)

@@ -64,8 +64,8 @@ def read_graph(graph: Graph, title: str) -> Read:
 
 def _visit(node: "NodeProto", walk: Walk) -> None:
     graph = walk.graph
-    ours = not node.domain or node.domain == "ai.onnx"
-    if not ours or not graph.data_inputs(node) or graph.shape(node.output[0]) is None:
+    ours = node.domain in {"", "ai.onnx"} and graph.data_inputs(node)
+    if not ours or graph.shape(node.output[0]) is None:
         walk.pass_through(node)
     elif not is_absorbed(node, walk):
         layer = graph.overrides.get(node.output[0]) or layer_of(node, graph)

@@ -64,8 +64,11 @@ def _report(
     model: "ModelProto", path: Path, wanted: Sizes | None, like: Like, clip: Clip | None
 ) -> Report:
     model = _copy(model)  # an input is fixed in place
+    graph = index(model)
+    if not graph.inputs:
+        raise ModelRefusedError("the graph has no input")
     if wanted:
-        set_input(model, index(model), wanted)
+        set_input(model, graph, wanted)
     read = _settle(model, path)
     return Report(
         read.trace,
@@ -87,16 +90,13 @@ def _settle(model: "ModelProto", path: Path) -> Read:
 
     Raises:
         ShapeError: a layer does not fit.
-        ModelRefusedError: the graph has no input, or contradicts itself.
+        ModelRefusedError: the graph contradicts itself.
     """
     overrides: dict[str, Layer] = {}
     while True:
         inferred, complaint = infer(model)
-        graph = index(inferred, overrides)
-        if not graph.inputs:
-            raise ModelRefusedError("the graph has no input")
         try:
-            read = read_graph(graph, path.name)
+            read = read_graph(index(inferred, overrides), path.name)
         except CeilMismatchError as mismatch:
             overrides[mismatch.output] = mismatch.layer
             _without_ceil(model, mismatch)
