@@ -70,7 +70,7 @@ def cells(step: Step) -> tuple[str, ...]:
         step.text + (" *" if step.differs else ""),
         show_shape(step.output),
         f"{step.params:,}",
-        f"{step.macs:,}",
+        "?" if step.macs is None else f"{step.macs:,}",
         type_sizes(step.receptive_field),
         _show_jump(step.jump),
     )
@@ -98,9 +98,12 @@ def notes(report: Report) -> Iterator[str]:
         yield f"besides, {trace.fixed_params:,} numbers that are kept but not trained"
     if report.clip:
         yield from _clip_notes(report, report.clip)
+    if any(step.macs is None for step in trace.steps):
+        yield "? hangs on a size that is free; --input fixes it"
     if report.uncounted:
         operators = ", ".join(f"{name} x{count}" for name, count in report.uncounted)
-        yield f"operators that are not counted: {operators}"
+        weights = f", with {report.uncounted_params:,} weights" if report.uncounted_params else ""
+        yield f"operators that are not counted: {operators}{weights}"
     if report.paper:
         yield f"source: {report.paper}"
     yield (

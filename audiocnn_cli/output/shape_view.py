@@ -52,6 +52,7 @@ def document(report: Report) -> dict[str, Any]:
             "fixed_params": trace.fixed_params,
             "macs": trace.macs,
             "uncounted": dict(report.uncounted) or None,
+            "uncounted_params": report.uncounted_params or None,
         }
     return _without_nothing(found)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.architectures import architecture, architecture_names
-from audiocnn_cli.shapes.clip import Bins, Clip, FrameRule
+from audiocnn_cli.shapes.clip import Clip, FrameRule
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.grammar import read_layer, read_table
 from audiocnn_cli.shapes.like import Like, with_channels
@@ -81,25 +81,44 @@ def one_of_several(text: str, wish: Wish) -> Wish:
     return replace(wish, layers=tuple(text.split()))
 
 
+def wanted_input(wish: Wish) -> Sizes | None:
+    """The input shape that was given, as a shape or as a clip; None where none was.
+
+    Raises:
+        UsageError: both were, or it makes no sense.
+    """
+    length_said = wish.clip is not None and wish.clip.samples is not None
+    if wish.input_shape is not None:
+        if length_said:
+            raise UsageError("give --input, or a clip by --samples or --seconds, not both")
+        return _read_input(wish.input_shape)
+    if wish.clip is not None and length_said:
+        return wish.clip.input_shape(wish.clip.rule or FrameRule.CENTERED)
+    return None
+
+
 def _as_wished(stack: Architecture, wish: Wish) -> Architecture:
     """`stack` with the input, the framework and the kind of input that the user gave."""
-    clip = wish.clip
     if wish.framework is not None:
         stack = replace(stack, framework=_choice("--framework", wish.framework, Framework))
     if wish.like is not None:
-        stack = replace(stack, like=_choice("--like", wish.like, Like))
-    if clip and clip.bins is Bins.NONE:
-        stack = replace(stack, like=Like.WAVEFORM)
-    if wish.input_shape is not None:
-        if clip and clip.samples is not None:
-            raise UsageError("give --input, or a clip by --samples or --seconds, not both")
-        stack = replace(stack, input_shape=_read_input(wish.input_shape))
-    elif clip and clip.samples is not None:
-        shape = clip.input_shape(clip.rule or FrameRule.CENTERED)
-        stack = replace(stack, input_shape=_like_before(shape, stack.input_shape))
+        stack = replace(stack, like=like_named(wish.like))
+    if (shape := wanted_input(wish)) is not None:
+        if wish.input_shape is None:
+            shape = _like_before(shape, stack.input_shape)
+        stack = replace(stack, input_shape=shape)
     if not stack.input_shape:
         raise UsageError("there is no input shape; add one, as in --input 130x13x1")
     return replace(stack, input_shape=with_channels(stack.input_shape, stack.layers, stack.like))
+
+
+def like_named(text: str) -> Like:
+    """The kind of input of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return _choice("--like", text, Like)
 
 
 def _like_before(shape: Sizes, before: Sizes) -> Sizes:

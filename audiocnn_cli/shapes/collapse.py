@@ -46,8 +46,8 @@ class Collapse:
         import shlex
 
         words = ["audiocnn", "shapes", "--input", type_sizes(mend.input_shape)]
-        if self.before.framework is not Framework.KERAS:
+        if self.before.framework is not Framework.KERAS and not mend.words:
             words += ["--framework", self.before.framework]
         if self.like is not Like.SPECTROGRAM:
             words += ["--like", self.like]
-        return shlex.join([*words, *map(show_layer, mend.layers)])
+        return shlex.join([*words, *mend.typed])

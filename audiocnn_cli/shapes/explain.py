@@ -65,7 +65,8 @@ def _conv(told: _Told) -> Iterator[str]:
         if step.params > weights * step.filters
         else f" ({step.filters} kernels of {weights} weights, no bias)."
     )
-    yield f"Work: {step.filters} kernels x {weights} products at each position, {step.macs:,} in all."
+    work = "" if step.macs is None else f", {step.macs:,} in all"
+    yield f"Work: {step.filters} kernels x {weights} products at each position{work}."
 
 
 def _transposed(told: _Told) -> Iterator[str]:

@@ -101,13 +101,15 @@ def whole(field: Field, positions: tuple[int, ...]) -> Field:
 
 
 def join(first: Field, second: Field) -> Field:
-    """`field` after two tensors of one network became one."""
+    """`field` after two tensors of one network became one; not known (empty) where one is not."""
+    if len(first) != len(second):
+        return ()
     return tuple(a.join(b) for a, b in zip(first, second, strict=True))
 
 
 def scale(field: Field, factors: tuple[int, ...]) -> Field:
     """`field` after every element was repeated so many times on each axis."""
-    if not is_aligned(field):
+    if not is_aligned(field, len(factors)):
         return field
     return tuple(
         replace(axis, jump=axis.aligned_jump / factor)
@@ -117,7 +119,7 @@ def scale(field: Field, factors: tuple[int, ...]) -> Field:
 
 def shift(field: Field, pad: tuple[tuple[int, int], ...]) -> Field:
     """`field` after so much was added before and after each axis."""
-    if not is_aligned(field):
+    if not is_aligned(field, len(pad)):
         return field
     return tuple(
         replace(axis, start=axis.start - before * axis.aligned_jump)
@@ -125,9 +127,9 @@ def shift(field: Field, pad: tuple[tuple[int, int], ...]) -> Field:
     )
 
 
-def is_aligned(field: Field) -> bool:
-    """Whether the tensor's axes still are the input's."""
-    return all(axis.jump is not None for axis in field)
+def is_aligned(field: Field, rank: int) -> bool:
+    """Whether the `rank` axes of a tensor still are the input's."""
+    return len(field) == rank and all(axis.jump is not None for axis in field)
 
 
 def _padded(positions: tuple[int, ...], field: Field) -> tuple[int, ...]:

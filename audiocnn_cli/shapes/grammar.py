@@ -34,6 +34,9 @@ def read_layer(text: str) -> Layer:
     """
     head, *options = _split(text, ",")
     kind, word = _word(text, head)
+    if word.argument == "padding":  # its own numbers have commas between them
+        while options and options[0][0].strip().isdigit():
+            head += f",{options.pop(0)[0]}"
     given: dict[str, tuple[str, int]] = {}
     for mark, name in ((":", word.argument), ("@", "kernel"), ("/", "stride")):
         if (value := _part(head, mark)) is not None:

@@ -24,6 +24,12 @@ class Mend:
     text: str
     layers: tuple[Layer, ...]
     input_shape: Sizes
+    words: tuple[str, ...] = ()
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """The stack as it is typed: `words` where it is no list of layers."""
+        return self.words or tuple(map(show_layer, self.layers))
 
 
 def mends(

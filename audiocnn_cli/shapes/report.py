@@ -23,7 +23,8 @@ class Report:
     """The `trace`, whole or up to the `collapse`; of a clip, also the fewest frames that get through.
 
     `uncounted` are operators of an ONNX file that have neither parameters nor a formula here, with how
-    often each occurs. `explained` has sentences about layers, by number.
+    often each occurs, and `uncounted_params` the numbers among the weights that belong to no layer.
+    `explained` has sentences about layers, by number.
     """
 
     trace: Trace
@@ -33,6 +34,7 @@ class Report:
     clip: Clip | None = None
     shortest_frames: int | None = None
     uncounted: tuple[tuple[str, int], ...] = ()
+    uncounted_params: int = 0
     explained: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -51,7 +53,7 @@ def report_of(wish: Wish) -> Report:
         ModelRefusedError: it is an ONNX file that can't be read.
     """
     if len(wish.layers) == 1 and wish.layers[0].endswith(ONNX_SUFFIX):
-        from audiocnn_cli.shapes.onnx.report import report_of_file
+        from audiocnn_cli.shapes.onnxfile.report import report_of_file
 
         return report_of_file(wish)
     return work_out(choose_stack(wish), wish.clip)

@@ -45,10 +45,11 @@ class Step:
     """What one layer does to one shape.
 
     `input` and `output` are channels last, without the batch. Attributes that a layer has no use for are
-    None. `pad` is what is added before and after each spatial axis, whatever `padding` calls it. `params`
-    are trained, `fixed_params` are kept but not trained (the running statistics of a batch norm). `macs`
-    are multiply-accumulates for one example. `differs` says, framework by framework, what another one
-    than the one asked for would do with the same layer and input.
+    None. `text` is the layer as it is typed. `pad` is what is added before and after each spatial axis,
+    whatever `padding` calls it. `params` are trained, `fixed_params` are kept but not trained (the running
+    statistics of a batch norm). `macs` are multiply-accumulates for one example, None where they hang on a
+    free size. `differs` says, framework by framework, what another one than the one asked for would do
+    with the same layer and input.
     """
 
     type: str
@@ -75,7 +76,7 @@ class Step:
     ceil: bool | None = None
     params: int = 0
     fixed_params: int = 0
-    macs: int = 0
+    macs: int | None = 0
     formula: tuple[str, ...] = ()
     differs: dict[Framework, str] = dataclasses.field(default_factory=dict)
 

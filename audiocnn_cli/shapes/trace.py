@@ -39,8 +39,8 @@ class Trace:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all layers for one example."""
-        return sum(step.macs for step in self.steps)
+        """Multiply-accumulates of all layers for one example, without those that are not known."""
+        return sum(step.macs or 0 for step in self.steps)
 
 
 def trace(

@@ -203,7 +203,10 @@ class ConvTranspose(Layer):
             if framework is Framework.KERAS and extra:
                 cut = 2 * (effective // 2)
             else:
-                cut, extra = _cut_to_multiple(spread, size * stride, extra)
+                cut = spread + extra - size * stride
+                if cut < 0 and framework is not Framework.ONNX:
+                    extra -= cut  # a kernel shorter than its stride: Keras fills up with zeros
+                cut = max(cut, 0)
             smaller, larger = cut // 2, cut - cut // 2
             lower = self.padding.mode == "same-lower"
             before, after = (larger, smaller) if lower else (smaller, larger)
@@ -219,12 +222,6 @@ class ConvTranspose(Layer):
         if output < 1:
             raise MisfitError(f"the padding cuts everything off: {formula}, below 1", axis=axis)
         return Slide(size, kernel, stride, dilation, before, after, output, formula)
-
-
-def _cut_to_multiple(spread: int, output: int, extra: int) -> tuple[int, int]:
-    """What `same` cuts off (and adds at the end) so that the output is a whole number of strides."""
-    cut = spread + extra - output
-    return (cut, extra) if cut >= 0 else (0, extra - cut)
 
 
 def padding_lacking(padding: Padding, *, strided: bool) -> dict[Framework, str]:

@@ -100,7 +100,7 @@ class AdaptivePool(Layer):
             raise MisfitError("needs an axis to pool along, and the tensor before it is flat")
         size = per_axis(self.size, len(spatial), "size")
         field = tensor.field
-        if len(field) == len(spatial) and fields.is_aligned(field):
+        if fields.is_aligned(field, len(spatial)):
             field = tuple(
                 replace(
                     axis.slide(effective_kernel=_widest(n, out), stride=1, before=0),
