@@ -66,8 +66,13 @@ def train(
     ] = None,
     optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Segments in a step; 1 is stochastic, all is plain descent.")
-    ] = 32,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Segments in a step: 1 is stochastic descent, all of them plain descent.",
+            show_default="the network's",
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Step size.", show_default="the network's")
     ] = None,
@@ -166,7 +171,7 @@ def train(
             optimizer=optimizer,
             epochs=epochs or preset.epochs,
             patience=patience or preset.patience,
-            batch_size=batch_size,
+            batch_size=batch_size or preset.batch_size,
             learning_rate=learning_rate or preset.learning_rate,
             seed=seed,
         ),

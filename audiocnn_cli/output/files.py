@@ -69,4 +69,6 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: this folder can't be made ({error.strerror or error})") from error
+        raise OutputError(
+            f"{path}: this folder can't be made ({error.strerror or error})"
+        ) from error

@@ -15,14 +15,14 @@ FLOOR_DB = -100.0
 class AugmentConfig:
     """How strongly segments are changed; 0 leaves a kind out. Probabilities are a segment's."""
 
-    stretch: float = 0.1
-    pitch: float = 0.06
+    stretch: float = 0.08
+    pitch: float = 0.05
     gain_db: float = 15.0
-    low_pass: float = 0.35
-    noise: float = 0.25
-    mask_frames: float = 0.15
-    mask_mels: float = 0.15
-    mixup: float = 0.3
+    low_pass: float = 0.25
+    noise: float = 0.1
+    mask_frames: float = 0.1
+    mask_mels: float = 0.1
+    mixup: float = 0.0
 
 
 def stretch_frames(window: int, config: AugmentConfig, random: torch.Generator) -> int:
@@ -111,12 +111,12 @@ def _gain(x: torch.Tensor, config: AugmentConfig, random: torch.Generator) -> to
 
 
 def _noise(x: torch.Tensor, config: AugmentConfig, random: torch.Generator) -> torch.Tensor:
-    """Steady noise 5 to 40 dB below the segment's loudest value, tilted by up to 30 dB over the mels."""
+    """Steady noise 10 to 50 dB below the segment's loudest value, tilted by up to 30 dB over the mels."""
     n, frames, mels = x.shape
     loudest = x.amax(dim=(1, 2), keepdim=True)
     tilt = _uniform(n, -30.0, 10.0, random) * torch.linspace(0, 1, mels)[None, None, :]
     jitter = 2.0 * torch.randn((n, frames, mels), generator=random)
-    noise = loudest - _uniform(n, 5.0, 40.0, random) + tilt + jitter
+    noise = loudest - _uniform(n, 10.0, 50.0, random) + tilt + jitter
     return torch.where(_chance(n, config.noise, random), _sum_db(x, noise), x)
 
 

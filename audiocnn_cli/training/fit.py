@@ -4,7 +4,7 @@ import copy
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -44,25 +44,33 @@ class FitConfig:
 
 SEEDS_FIT = FitConfig()
 LOGMEL_FIT = FitConfig(
-    epochs=60,
-    patience=20,
-    learning_rate=3e-3,
+    epochs=100,
+    patience=30,
+    batch_size=16,
+    learning_rate=2e-3,
     weight_decay=0.02,
     cosine=True,
     average=0.99,
-    label_smoothing=0.1,
+    label_smoothing=0.05,
     augment=AugmentConfig(),
 )
 
 
 @dataclass(frozen=True, slots=True)
+class Validation:
+    """Loss in nats a segment and accuracy, over the segments of the validation side."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one pass over the training side gave; losses in nats a segment."""
+    """What one pass over the training side gave: the loss in nats a segment, and the validation after it."""
 
     number: int
     loss: float
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
+    validation: Validation | None = None
 
 
 def seed_everything(seed: int) -> None:
@@ -93,7 +101,8 @@ def fit(
     checkpoint.load(run)
     while run.wants_more():
         epoch = run.epoch(validation)
-        if not all(math.isfinite(v) for v in (epoch.loss, epoch.validation_loss or 0.0)):
+        losses = [epoch.loss] + ([epoch.validation.loss] if epoch.validation else [])
+        if not all(map(math.isfinite, losses)):
             raise AudiocnnError(
                 f"the loss is no number any more in epoch {epoch.number}; try a smaller --learning-rate"
                 f" than {config.learning_rate:g}"
@@ -127,10 +136,7 @@ class _Run:
     def wants_more(self) -> bool:
         if len(self.history) >= self.config.epochs:
             return False
-        since = len(self.history) - self._best_number()
-        if self.history and self.history[-1].validation_loss is not None:
-            return since < self.config.patience
-        return True
+        return len(self.history) - self._best_number() < self.config.patience
 
     def epoch(self, validation: Side | None) -> Epoch:
         """One pass; afterwards `best` holds the weights to keep if this were the last."""
@@ -144,14 +150,9 @@ class _Run:
             total += self._step(tensors.to(self.device), targets.to(self.device)) * len(tensors)
             count += len(tensors)
         kept = self.averaged if config.average else self.network
-        number = len(self.history) + 1
-        if validation is None:
-            self.history.append(Epoch(number, total / count))
-        else:
-            self.history.append(
-                Epoch(number, total / count, *_validate(kept, validation, self.device))
-            )
-        if validation is None or self._best_number() == number:
+        check = None if validation is None else _validate(kept, validation, self.device)
+        self.history.append(Epoch(len(self.history) + 1, total / count, check))
+        if self._best_number() == len(self.history):
             self.best = copy.deepcopy(kept.state_dict())
         return self.history[-1]
 
@@ -189,7 +190,8 @@ class _Run:
         return 0.5 * (1 + math.cos(math.pi * (self.step - rising) / max(1.0, self.steps - rising)))
 
     def _best_number(self) -> int:
-        losses = [e.validation_loss for e in self.history if e.validation_loss is not None]
+        """The epoch with the lowest validation loss; without a validation side the last."""
+        losses = [epoch.validation.loss for epoch in self.history if epoch.validation]
         return losses.index(min(losses)) + 1 if losses else len(self.history)
 
     def state(self) -> dict[str, Any]:
@@ -201,9 +203,7 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "random": self.random.get_state(),
             "torch_random": torch.get_rng_state(),
-            "history": [
-                (e.number, e.loss, e.validation_loss, e.validation_accuracy) for e in self.history
-            ],
+            "history": [asdict(epoch) for epoch in self.history],
             "step": self.step,
         }
 
@@ -215,7 +215,7 @@ class _Run:
         self.best = state["best"]
         self.random.set_state(state["random"])
         torch.set_rng_state(state["torch_random"])
-        self.history = [Epoch(*values) for values in state["history"]]
+        self.history = [_epoch(saved) for saved in state["history"]]
         self.step = state["step"]
 
 
@@ -229,12 +229,15 @@ def _optimizer(network: torch.nn.Module, config: FitConfig) -> torch.optim.Optim
     )
 
 
-def _validate(network: torch.nn.Module, side: Side, device: Any) -> tuple[float, float]:
-    """Mean loss and accuracy over the segments of `side`."""
-    network.eval()
+def _epoch(saved: dict[str, Any]) -> Epoch:
+    check = saved["validation"]
+    return Epoch(saved["number"], saved["loss"], Validation(**check) if check else None)
+
+
+def _validate(network: torch.nn.Module, side: Side, device: Any) -> Validation:
     logits, labels = predict(network, side, device)
     loss = torch.nn.functional.cross_entropy(logits, labels).item()
-    return loss, (logits.argmax(dim=1) == labels).float().mean().item()
+    return Validation(loss, (logits.argmax(dim=1) == labels).float().mean().item())
 
 
 def predict(network: torch.nn.Module, side: Side, device: Any) -> tuple[torch.Tensor, torch.Tensor]:

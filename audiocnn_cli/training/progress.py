@@ -49,8 +49,9 @@ def show_epochs(
 def _line(member: int, members: int, epoch: Epoch, epochs: int) -> str:
     network = f"network {member + 1}/{members}  " if members > 1 else ""
     line = f"{network}epoch {epoch.number:2}/{epochs}  loss {epoch.loss:.3f}"
-    if epoch.validation_loss is not None and epoch.validation_accuracy is not None:
-        line += f"  validation loss {epoch.validation_loss:.3f}  accuracy {epoch.validation_accuracy:.3f}"
+    if epoch.validation is not None:
+        check = epoch.validation
+        line += f"  validation loss {check.loss:.3f}  accuracy {check.accuracy:.3f}"
     return line
 
 
@@ -73,12 +74,12 @@ def plot_learning_curve(histories: Sequence[Sequence[Epoch]], path: Path, *, for
         epochs = [epoch.number for epoch in history]
         label = "training" if len(histories) == 1 else f"network {number}"
         losses.plot(epochs, [epoch.loss for epoch in history], label=label)
-        if history[0].validation_loss is not None:
-            losses.plot(epochs, [epoch.validation_loss for epoch in history], label="validation")
+        checks = [epoch.validation for epoch in history if epoch.validation is not None]
+        if checks:
+            losses.plot(epochs, [check.loss for check in checks], label="validation")
             accuracy = losses.twinx()
-            accuracy.plot(
-                epochs, [e.validation_accuracy for e in history], "k--", label="validation accuracy"
-            )
+            shown = [check.accuracy for check in checks]
+            accuracy.plot(epochs, shown, "k--", label="validation accuracy")
             accuracy.set(ylabel="accuracy of segments", ylim=(0, 1))
             accuracy.legend(loc="upper right")
     losses.legend(loc="upper center")

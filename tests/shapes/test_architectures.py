@@ -25,6 +25,8 @@ PUBLISHED = {
     "dcgan-discriminator": 2_765_568,
     "pixelcnn": 532_673,
     "darknet53": 40_584_928,
+    # This project's own; PyTorch counts the same in tests/test_training.py.
+    "logmel-cnn": 80_122,
 }
 # torchvision's table of GFLOPS (which counts multiply-accumulates), in 10^9, rounded as there.
 GMACS = {
