@@ -144,20 +144,24 @@ def shapes(
         write_worked(read_example(image, weights), destination)
         return
     from audiocnn_cli.shapes.choose import Wish
-    from audiocnn_cli.shapes.clip import read_clip
 
-    clip = read_clip(
-        samples=samples,
-        seconds=seconds,
-        sample_rate=sample_rate,
-        hop_length=hop_length,
-        n_fft=n_fft,
-        n_mfcc=n_mfcc,
-        n_mels=n_mels,
-        stft=stft,
-        waveform=like == "waveform",
-        frames=frames,
-    )
+    clip = None
+    audio = (samples, seconds, sample_rate, hop_length, n_fft, n_mfcc, n_mels, stft or None, frames)
+    if any(value is not None for value in audio):
+        from audiocnn_cli.shapes.clip import read_clip
+
+        clip = read_clip(
+            samples=samples,
+            seconds=seconds,
+            sample_rate=sample_rate,
+            hop_length=hop_length,
+            n_fft=n_fft,
+            n_mfcc=n_mfcc,
+            n_mels=n_mels,
+            stft=stft,
+            waveform=like == "waveform",
+            frames=frames,
+        )
     flags = {
         "kernel": kernel,
         "stride": stride,

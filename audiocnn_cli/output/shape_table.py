@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from audiocnn_cli.output.console import console, display
-from audiocnn_cli.shapes.clip import Clip
-from audiocnn_cli.shapes.collapse import Collapse
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.sizes import show_shape, type_sizes
@@ -14,6 +12,11 @@ from audiocnn_cli.shapes.step import Step
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from audiocnn_cli.shapes.clip import Clip
+    from audiocnn_cli.shapes.collapse import Collapse
+
+_MANY = 200  # a table of more layers leaves the formulas to --explain and --json
+_STYLES = {"#": "dim", "output": "cyan"}
 HEADER = ("#", "layer", "output", "params", "MACs", "sees", "jump")
 
 
@@ -45,21 +48,35 @@ def stack_table(report: Report) -> "Table":
     from rich.table import Table
 
     trace, clip = report.trace, report.clip
+    with_formula = len(trace.steps) <= _MANY
+    rows = [(*cells(step), *(_times(step, clip) if clip else ())) for step in trace.steps]
+    ends = [
+        ("", "input", show_shape(trace.input)),
+        ("", "total", show_shape(trace.output), f"{trace.params:,}", f"{trace.macs:,}"),
+    ]
+    header = HEADER + (("sees ms", "jump ms") if clip else ())
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("layer", style="bold", overflow="fold")
-    table.add_column("output", style="cyan", no_wrap=True)
-    for name in HEADER[3:] + (("sees ms", "jump ms") if clip else ()):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("formula", overflow="fold")
-    table.add_row("", "input", show_shape(trace.input))
-    for step in trace.steps:
-        values = cells(step)
-        times = _times(step, clip) if clip else ()
-        table.add_row(*map(display, values), *times, "\n".join(step.formula))
+    for index, name in enumerate(header):
+        if name == "layer":
+            table.add_column(name, style="bold", overflow="fold")
+            continue
+        # Rich measures a thousand rows for a second; these widths are known.
+        texts = [row[index] for row in (header, *rows, *ends) if index < len(row)]
+        table.add_column(
+            name,
+            justify="left" if name == "output" else "right",
+            style=_STYLES.get(name, ""),
+            no_wrap=True,
+            width=max(map(len, texts)),
+        )
+    if with_formula:
+        table.add_column("formula", overflow="fold")
+    table.add_row(*ends[0])
+    for row, step in zip(rows, trace.steps, strict=True):
+        table.add_row(*map(display, row), *(["\n".join(step.formula)] if with_formula else []))
     if trace.steps:
         table.add_section()
-        table.add_row("", "total", show_shape(trace.output), f"{trace.params:,}", f"{trace.macs:,}")
+        table.add_row(*ends[1])
     return table
 
 
@@ -80,7 +97,7 @@ def _show_jump(jump: Sequence[int | float] | None) -> str:
     return "" if jump is None else "x".join(f"{value:g}" for value in jump)
 
 
-def _times(step: Step, clip: Clip) -> tuple[str, str]:
+def _times(step: Step, clip: "Clip") -> tuple[str, str]:
     seen, jump = clip.seen_ms(step), clip.jump_ms(step)
     return ("" if seen is None else f"{seen:,.1f}", "" if jump is None else f"{jump:,.1f}")
 
@@ -94,6 +111,8 @@ def notes(report: Report) -> Iterator[str]:
             differing.setdefault(f"{framework.label} {what}", []).append(str(step.number))
     for note, numbers in differing.items():
         yield f"* {note} (layer {', '.join(numbers)})"
+    if len(trace.steps) > _MANY:
+        yield "the formulas of so many layers are left to --json and to --explain --layer N"
     if trace.fixed_params:
         yield f"besides, {trace.fixed_params:,} numbers that are kept but not trained"
     if report.clip:
@@ -112,7 +131,7 @@ def notes(report: Report) -> Iterator[str]:
     )
 
 
-def _clip_notes(report: Report, clip: Clip) -> Iterator[str]:
+def _clip_notes(report: Report, clip: "Clip") -> Iterator[str]:
     rate = clip.sample_rate
     if clip.bins.unit:
         yield (
@@ -129,7 +148,7 @@ def _clip_notes(report: Report, clip: Clip) -> Iterator[str]:
         )
 
 
-def explanation(collapse: Collapse) -> Iterator[tuple[str, str]]:
+def explanation(collapse: "Collapse") -> Iterator[tuple[str, str]]:
     """Why a stack can't be built, and what mends it: lines with a style each."""
     error = collapse.error
     yield f"Layer {error.number}, {show_layer(error.layer)}, {collapse.where}.", "bold red"

@@ -1,15 +1,17 @@
 """How a stack of layers looks as JSON and CSV, and which view each format has."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import Row, dump, write_rows
-from audiocnn_cli.shapes.clip import Clip
-from audiocnn_cli.shapes.collapse import Collapse
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.step import Step
+
+if TYPE_CHECKING:
+    from audiocnn_cli.shapes.clip import Clip
+    from audiocnn_cli.shapes.collapse import Collapse
 
 
 def write_report(report: Report, destination: Destination) -> None:
@@ -63,7 +65,7 @@ def _layers(report: Report) -> Iterator[dict[str, Any]]:
         yield _without_nothing(layer_document(step, report.clip) | {"explanation": explanation})
 
 
-def _error_document(collapse: Collapse) -> dict[str, Any]:
+def _error_document(collapse: "Collapse") -> dict[str, Any]:
     error = collapse.error
     return {
         "layer": error.number,
@@ -93,7 +95,7 @@ def _clip_document(report: Report) -> dict[str, Any] | None:
     )
 
 
-def layer_document(step: Step, clip: Clip | None = None) -> dict[str, Any]:
+def layer_document(step: Step, clip: "Clip | None" = None) -> dict[str, Any]:
     """One object of `layers`; what a layer has no use for is left out."""
     return _without_nothing(
         {

@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.architectures import architecture, architecture_names
-from audiocnn_cli.shapes.clip import Clip, FrameRule
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.grammar import read_layer, read_table
 from audiocnn_cli.shapes.like import Like, with_channels
 from audiocnn_cli.shapes.sizes import Sizes, read_sizes
 from audiocnn_cli.shapes.stackfile import Architecture, read_stack
 from audiocnn_cli.shapes.step import Layer
+
+if TYPE_CHECKING:
+    from audiocnn_cli.shapes.clip import Clip
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -29,7 +31,7 @@ class Wish:
     flags: Mapping[str, str] = field(default_factory=dict)
     pool: str | None = None
     input_shape: str | None = None
-    clip: Clip | None = None
+    clip: "Clip | None" = None
     framework: str | None = None
     like: str | None = None
 
@@ -93,6 +95,8 @@ def wanted_input(wish: Wish) -> Sizes | None:
             raise UsageError("give --input, or a clip by --samples or --seconds, not both")
         return _read_input(wish.input_shape)
     if wish.clip is not None and length_said:
+        from audiocnn_cli.shapes.clip import FrameRule
+
         return wish.clip.input_shape(wish.clip.rule or FrameRule.CENTERED)
     return None
 

@@ -167,17 +167,16 @@ def read_clip(
     stft: bool,
     waveform: bool,
     frames: str | None,
-) -> Clip | None:
-    """The clip that the audio options describe; None when none was given.
+) -> Clip:
+    """The clip that the audio options describe.
 
     Raises:
         UsageError: options that exclude each other, or a number out of its range.
     """
-    given = (samples, seconds, sample_rate, hop_length, n_fft, n_mfcc, n_mels, stft or None)
-    if all(value is None for value in given):
-        return None
     if samples is not None and seconds is not None:
         raise UsageError("give --samples or --seconds, not both")
+    if frames is not None and samples is None and seconds is None:
+        raise UsageError("--frames counts the frames of a clip; add --samples or --seconds")
     if (n_mfcc is not None) + (n_mels is not None) + stft > 1:
         raise UsageError("give one of --n-mfcc, --n-mels and --stft")
     for name, value in (

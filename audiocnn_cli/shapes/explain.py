@@ -111,6 +111,15 @@ def _global(told: _Told) -> Iterator[str]:
     )
 
 
+def _adaptive(told: _Told) -> Iterator[str]:
+    step = told.step
+    keeps = "maximum" if "max" in step.type else "mean"
+    yield (
+        f"The {show_shape(step.input[:-1])} positions ({told.axes}) are shared out among"
+        f" {show_shape(step.output[:-1])} windows, whatever the input's size; each keeps its {keeps}."
+    )
+
+
 def _dense(told: _Told) -> Iterator[str]:
     step = told.step
     inputs = step.input[-1]
@@ -146,7 +155,7 @@ def _recurrent(told: _Told) -> Iterator[str]:
 def _flatten(told: _Told) -> Iterator[str]:
     step = told.step
     yield (
-        f"The {show_shape(step.input)} numbers are written in one row: {step.formula[-1]}. None is changed."
+        f"The {show_shape(step.input)} numbers are written in one row: {step.formula[-1]}. No number changes."
     )
 
 
@@ -206,6 +215,8 @@ _EXPLAINERS: dict[str, Callable[[_Told], Iterator[str]]] = {
     "convtranspose": _transposed,
     "maxpool": _pool,
     "avgpool": _pool,
+    "adaptiveavgpool": _adaptive,
+    "adaptivemaxpool": _adaptive,
     "globalavgpool": _global,
     "globalmaxpool": _global,
     "dense": _dense,

@@ -5,7 +5,7 @@
 An option's name is the field's name in the layer's dataclass, so one table of readers serves all layers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -38,17 +38,15 @@ def read_layer(text: str) -> Layer:
         while options and options[0][0].strip().isdigit():
             head += f",{options.pop(0)[0]}"
     given: dict[str, tuple[str, int]] = {}
-    for mark, name in ((":", word.argument), ("@", "kernel"), ("/", "stride")):
-        if (value := _part(head, mark)) is not None:
-            start = head.index(mark) + 1
-            if name is None or name not in _names(word.layer):
-                raise GrammarError(text, start - 1, f"{kind} takes no {_MARKS[mark]}")
-            given[name] = (value, start)
+    filled = {":": word.argument, "@": "kernel", "/": "stride"}
+    for mark, value, start in _marked(head, kind, word):
+        name = filled[mark]
+        if name not in _names(word.layer):
+            raise GrammarError(text, start - 1, f"{kind} takes no {_MARKS[mark]}")
+        _give(given, name, value, start, text)
     for option, start in _join_padding(options):
         name, value, at = _option(text, kind, word, option, start)
-        if name in given:
-            raise GrammarError(text, start, f"{name} is given twice")
-        given[name] = (value, at)
+        _give(given, name, value, at, text)
     values = dict(word.presets)
     for name, (value, start) in given.items():
         try:
@@ -58,6 +56,23 @@ def read_layer(text: str) -> Layer:
     if word.argument in NEEDED and word.argument not in values:
         raise GrammarError(text, len(kind), f"{kind} needs its {word.argument}: {kind}:64")
     return word.layer(**values)
+
+
+def _give(given: dict[str, tuple[str, int]], name: str, value: str, start: int, text: str) -> None:
+    if name in given:
+        raise GrammarError(text, start, f"{name} is given twice")
+    given[name] = (value, start)
+
+
+def _marked(head: str, kind: str, word: Word) -> Iterator[tuple[str, str, int]]:
+    """Each mark, what stands after it and where that begins; without a kernel the first mark takes all."""
+    stops = ":@/" if "kernel" in _names(word.layer) else ""
+    at = len(kind)
+    while at < len(head):
+        mark, start = head[at], at + 1
+        found = (head.find(stop, start) for stop in stops)
+        at = min((index for index in found if index >= 0), default=len(head))
+        yield mark, head[start:at], start
 
 
 _MARKS = {":": "argument after ':'", "@": "kernel", "/": "stride"}
@@ -82,14 +97,6 @@ def _word(text: str, head: str) -> tuple[str, Word]:
         hint = f"did you mean {' or '.join(near)}?" if near else "see audiocnn shapes --help"
         raise GrammarError(text, 0, f"unknown layer {shorten(kind)!r}; {hint}")
     return kind, WORDS[kind]
-
-
-def _part(head: str, mark: str) -> str | None:
-    """What stands after `mark` up to the next mark."""
-    if mark not in head:
-        return None
-    rest = head[head.index(mark) + 1 :]
-    return rest[: min((rest.index(m) for m in ":@/" if m in rest), default=len(rest))]
 
 
 def _join_padding(options: list[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.choose import Wish, choose_stack
-from audiocnn_cli.shapes.clip import Clip, FrameRule
-from audiocnn_cli.shapes.collapse import Collapse
-from audiocnn_cli.shapes.explain import explain
 from audiocnn_cli.shapes.like import Like
-from audiocnn_cli.shapes.mend import mends
 from audiocnn_cli.shapes.sizes import smallest
 from audiocnn_cli.shapes.stackfile import Architecture
 from audiocnn_cli.shapes.step import ShapeError
 from audiocnn_cli.shapes.trace import Trace, trace
+
+if TYPE_CHECKING:
+    from audiocnn_cli.shapes.clip import Clip
+    from audiocnn_cli.shapes.collapse import Collapse
 
 ONNX_SUFFIX = ".onnx"
 
@@ -30,8 +31,8 @@ class Report:
     trace: Trace
     like: Like = Like.SPECTROGRAM
     paper: str = ""
-    collapse: Collapse | None = None
-    clip: Clip | None = None
+    collapse: "Collapse | None" = None
+    clip: "Clip | None" = None
     shortest_frames: int | None = None
     uncounted: tuple[tuple[str, int], ...] = ()
     uncounted_params: int = 0
@@ -42,6 +43,8 @@ class Report:
         """The shortest clip, in samples, that gets through the stack."""
         if self.clip is None or self.shortest_frames is None:
             return None
+        from audiocnn_cli.shapes.clip import FrameRule
+
         return self.clip.samples_for(self.shortest_frames, self.clip.rule or FrameRule.CENTERED)
 
 
@@ -72,13 +75,15 @@ def explained(report: Report, only: int | None) -> Report:
     Raises:
         UsageError: there is no layer of that number.
     """
+    from audiocnn_cli.shapes.explain import explain
+
     steps = [step for step in report.trace.steps if only in {None, step.number}]
     if only is not None and not steps and not report.collapse:
         raise UsageError(f"--layer {only}: the layers are numbered 1 to {len(report.trace.steps)}")
     return replace(report, explained={step.number: explain(step, report.like) for step in steps})
 
 
-def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
+def work_out(stack: Architecture, clip: "Clip | None" = None) -> Report:
     """The steps of `stack`, or those before its collapse, with mends.
 
     Raises:
@@ -87,6 +92,9 @@ def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
     try:
         found = trace(stack.layers, stack.input_shape, framework=stack.framework, title=stack.title)
     except ShapeError as error:
+        from audiocnn_cli.shapes.collapse import Collapse
+        from audiocnn_cli.shapes.mend import mends
+
         mended = mends(
             error, stack.layers, stack.input_shape, framework=stack.framework, like=stack.like
         )

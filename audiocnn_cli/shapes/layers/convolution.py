@@ -1,12 +1,12 @@
 """Convolutions: dense, grouped, depthwise, dilated, causal and transposed, along any number of axes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import ClassVar
 
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
 from audiocnn_cli.shapes.window import (
     VALID,
     Padding,
@@ -20,7 +20,7 @@ from audiocnn_cli.shapes.window import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Conv(Layer):
     """A convolution (cross-correlation, as in all three frameworks) of `filters` kernels.
 
@@ -80,7 +80,7 @@ class Conv(Layer):
         return Sliding(self.kernel, self.stride, self.dilation, self.padding, axes=self.axes)
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Depthwise(Layer):
     """A convolution of each channel by itself, with `multiplier` kernels for each."""
 
@@ -117,7 +117,7 @@ class Depthwise(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class ConvTranspose(Layer):
     """A transposed convolution: every input element spreads a kernel, `stride` apart, over the output."""
 

@@ -1,14 +1,13 @@
 """Layers that make one tensor of several: residual sums, gates, concatenation, sampling."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from audiocnn_cli.shapes.field import Field, join
 from audiocnn_cli.shapes.sizes import Sizes, show_shape
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Merge(Layer):
     """Takes the output before it and those of the layers named in `inputs`."""
 
@@ -49,7 +48,7 @@ class Sample(Elementwise):
     type: ClassVar[str] = "sample"
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Concat(Merge):
     """Tensors side by side along `axis`, counted from 1 without the batch; 0 is the channels."""
 

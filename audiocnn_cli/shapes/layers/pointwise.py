@@ -1,9 +1,8 @@
 """Layers that leave the shape as it is: activations, normalisation, dropout."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
-from audiocnn_cli.shapes.step import Given, Layer, Step
+from audiocnn_cli.shapes.step import Given, Layer, Step, layer
 
 ACTIVATIONS = (
     "relu", "relu6", "leakyrelu", "elu", "selu", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid",
@@ -20,7 +19,7 @@ class Pointwise(Layer):
         return Step(type=self.type, input=tensor.shape, output=tensor.shape, field=tensor.field)
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Activation(Pointwise):
     """A non-linearity of its own, after a layer that has none."""
 
@@ -44,7 +43,7 @@ class Activation(Pointwise):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Dropout(Pointwise):
     """Training sets a share of `rate` elements to zero; inference passes all."""
 
@@ -63,7 +62,7 @@ class Dropout(Pointwise):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class BatchNorm(Pointwise):
     """A scale and a shift a channel, trained, and a running mean and variance, kept but not trained."""
 
@@ -86,7 +85,7 @@ class BatchNorm(Pointwise):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class LayerNorm(Pointwise):
     """A scale and a shift a channel, after each position was normalised (Ba et al., arXiv:1607.06450)."""
 

@@ -1,19 +1,18 @@
 """Layers that move elements around and compute nothing."""
 
-from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
 from audiocnn_cli.shapes import field as fields
 from audiocnn_cli.shapes.field import scale, shift
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
 from audiocnn_cli.shapes.window import Padding, axes_of, per_axis
 
 _ONE_ROUND = Padding("explicit", (1,))
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Flatten(Layer):
     """All axes become one."""
 
@@ -32,7 +31,7 @@ class Flatten(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Reshape(Layer):
     """The same elements in another shape; one size may be -1, for what is left."""
 
@@ -63,7 +62,7 @@ class Reshape(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Permute(Layer):
     """The axes in another order, counted from 1 without the batch, as in Keras."""
 
@@ -87,7 +86,7 @@ class Permute(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Upsample(Layer):
     """Repeats every element `size` times along each axis."""
 
@@ -111,7 +110,7 @@ class Upsample(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class ZeroPad(Layer):
     """Zeros around every channel: N on all sides, or top,bottom,left,right."""
 

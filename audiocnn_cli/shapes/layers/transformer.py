@@ -1,16 +1,16 @@
 """The parts of a transformer, for images or spectrograms cut into patches (arXiv:2010.11929)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import ClassVar
 
 from audiocnn_cli.shapes import field as fields
 from audiocnn_cli.shapes.layers.convolution import Conv
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, Tensor
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, Tensor, layer
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Patches(Layer):
     """Cuts the input into patches of `kernel` and embeds each in `filters` numbers: (patches, filters)."""
 
@@ -69,7 +69,7 @@ class Position(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Attention(Layer):
     """Multi-head self-attention over a sequence (Vaswani et al., arXiv:1706.03762).
 
@@ -103,7 +103,7 @@ class Attention(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Select(Layer):
     """Keeps one position of a sequence, counted from 0."""
 
