@@ -35,7 +35,7 @@ def test_a_value_out_of_range_is_named(field: str, value: Any) -> None:
 
 
 def test_an_unknown_feature_is_named() -> None:
-    with pytest.raises(UsageError, match="unknown feature 'mfc'; one of mfcc, "):
+    with pytest.raises(UsageError, match="unknown feature 'mfc'; one of waveform, "):
         feature_named("mfc")
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from audiocnn_cli.audio.load import load
 from audiocnn_cli.audio.sources import Source
@@ -17,16 +16,7 @@ from audiocnn_cli.errors import SignalError
 from audiocnn_cli.features.config import Feature, FeatureConfig, MelNorm, PadMode
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.windows import Window
-
-
-def signal(samples: int, seed: int = 0) -> NDArray[np.float32]:
-    """Noise that decays over 100 dB under a few tones, so that `top_db` has something to clip."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(samples)
-    tones = np.sin(np.outer(rng.uniform(0.001, 3.0, size=4), t)).sum(axis=0)
-    envelope = np.exp(-t * (10.0 / max(1, samples)))
-    noise = 0.1 * rng.standard_normal(samples)
-    return np.asarray((0.1 * tones + noise) * envelope, dtype=np.float32)
+from tests.signals import tones_and_noise
 
 
 def librosa_arguments(config: FeatureConfig) -> dict[str, Any]:
@@ -57,7 +47,7 @@ def configs(draw: st.DrawFn) -> FeatureConfig:
         n_fft=n_fft,
         hop_length=draw(st.integers(1, 2048)),
         win_length=draw(st.none() | st.integers(4, n_fft)),
-        window=draw(st.sampled_from(Window)),
+        window=draw(st.sampled_from([w for w in Window if w is not Window.POVEY])),
         center=draw(st.booleans()),
         pad_mode=draw(st.sampled_from(PadMode)),
         n_mels=n_mels,
@@ -71,14 +61,14 @@ def configs(draw: st.DrawFn) -> FeatureConfig:
 
 
 @pytest.mark.filterwarnings("ignore:Empty filters detected", "ignore:n_fft=")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(config=configs(), samples=st.integers(1, 30_000), seed=st.integers(0, 9))
 def test_equals_librosa(config: FeatureConfig, samples: int, seed: int) -> None:
     if config.pad_mode is not PadMode.CONSTANT:
         # A few samples mirrored over and over are a line spectrum; between the lines there is only
         # rounding, and librosa's transform is in float64.
         samples += config.n_fft
-    y = signal(samples, seed)
+    y = tones_and_noise(samples, seed)
     if config.n_frames(samples) < 1:
         with pytest.raises(SignalError, match="less than one frame"):
             extract(y, config)
@@ -95,14 +85,14 @@ def test_equals_librosa(config: FeatureConfig, samples: int, seed: int) -> None:
 @pytest.mark.filterwarnings("ignore:n_fft=")
 @pytest.mark.parametrize("samples", [1, 2, 2047, 2048, 2049, 60_000])
 def test_the_defaults_are_librosas(samples: int) -> None:
-    y = signal(samples)
+    y = tones_and_noise(samples)
     expected = librosa.feature.mfcc(y=y, sr=22050, n_mfcc=13).T
     np.testing.assert_allclose(extract(y, FeatureConfig()), expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("feature", [Feature.MEL, Feature.LOGMEL])
 def test_mel_kinds_equal_librosa(feature: Feature) -> None:
-    y = signal(40_000)
+    y = tones_and_noise(40_000)
     data = extract(y, FeatureConfig(feature=feature, n_mels=64, sample_rate=16000))
     mel = librosa.feature.melspectrogram(y=y, sr=16000, n_mels=64)
     if feature is Feature.LOGMEL:
@@ -112,7 +102,7 @@ def test_mel_kinds_equal_librosa(feature: Feature) -> None:
 
 
 def test_a_file_on_another_rate_equals_librosa(make_wav: Callable[..., Path]) -> None:
-    path = make_wav(samples=signal(100_000).reshape(-1, 2), rate=48000, subtype="FLOAT")
+    path = make_wav(samples=tones_and_noise(100_000).reshape(-1, 2), rate=48000, subtype="FLOAT")
     ours = extract(load(Source(str(path)), sample_rate=22050).samples, FeatureConfig())
     theirs = librosa.feature.mfcc(y=librosa.load(path)[0], n_mfcc=13).T
     np.testing.assert_allclose(ours, theirs, atol=1e-3, rtol=0)

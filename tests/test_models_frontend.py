@@ -8,6 +8,7 @@ import wave
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -19,7 +20,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from audiocnn_cli.features.config import Feature, FeatureConfig, MelNorm, PadMode
+from audiocnn_cli.features.config import (
+    DctNorm,
+    Dialect,
+    Feature,
+    FeatureConfig,
+    Log,
+    MelNorm,
+    PadMode,
+)
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.windows import Window
 from audiocnn_cli.models.contract import ModelContract, SegmentConfig
@@ -71,7 +80,7 @@ def configs(draw: st.DrawFn) -> FeatureConfig:
     n_fft = draw(st.integers(16, 700))
     n_mels = draw(st.integers(2, 24))
     return FeatureConfig(
-        feature=draw(st.sampled_from(list(Feature))),
+        feature=draw(st.sampled_from([Feature.MFCC, Feature.LOGMEL, Feature.MEL])),
         sample_rate=draw(st.sampled_from([8000, 22050, 44100])),
         n_fft=n_fft,
         hop_length=draw(st.integers(1, 2 * n_fft)),
@@ -86,6 +95,12 @@ def configs(draw: st.DrawFn) -> FeatureConfig:
         htk=draw(st.booleans()),
         mel_norm=draw(st.sampled_from(list(MelNorm))),
         top_db=draw(st.sampled_from([None, 80.0, 20.0])),
+        power=draw(st.sampled_from([None, 1])),
+        log=draw(st.sampled_from(list(Log))),
+        like=draw(st.sampled_from([Dialect.LIBROSA, Dialect.TORCHAUDIO])),
+        sample_scale=draw(st.sampled_from([1.0, 3.0])),
+        dct_norm=draw(st.sampled_from(list(DctNorm))),
+        lifter=draw(st.sampled_from([0.0, 22.0])),
     )
 
 
@@ -255,12 +270,32 @@ def test_several_clips_at_once_and_none(run: Run, tmp_path: Path) -> None:
 def test_a_front_end_that_differs_is_not_written(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audiocnn_cli.models.frontend.features.AMIN", 1e-2)
+    monkeypatch.setattr("audiocnn_cli.models.frontend.features.FLOORS", {Log.DB: 1e-2})
     exported = tmp_path / "whole.onnx"
     model = write_good_model(tmp_path / "m.onnx")
     finished = run("models", "export", model, "--with-frontend", "-o", exported)
     assert (finished.exit_code, finished.stderr.count("\n")) == (4, 1)
     assert not exported.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"preemphasis": 0.97}, "preemphasis"),
+        ({"like": Dialect.KALDI}, "kaldi"),
+        ({"delta": 1}, "delta"),
+    ],
+)
+def test_features_that_it_can_not_build_are_refused(
+    changes: dict[str, Any], said: str, run: Run, tmp_path: Path
+) -> None:
+    contract = contract_of(
+        FeatureConfig(sample_rate=8000, n_fft=256, hop_length=100, n_mels=20, **changes)
+    )
+    model = write_good_model(tmp_path / "m.onnx", contract, shape=contract.input_shape)
+    finished = run("models", "export", model, "--with-frontend", "-o", tmp_path / "x.onnx")
+    assert (finished.exit_code, finished.stderr.count("\n")) == (4, 1)
+    assert said in finished.stderr
 
 
 def test_operators_that_are_too_old_are_refused(run: Run, tmp_path: Path) -> None:

@@ -1,19 +1,19 @@
-"""Decode any file that libsndfile reads, block by block, into float32 samples.
+"""Decode a source, block by block, into float32 samples.
 
 One way to decode for the whole project. A file that ends early, is no audio or holds numbers that are
 not finite is an `InputError` of its kind, whatever the library below says of it.
 """
 
-import io
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from typing import IO, TYPE_CHECKING
 
-from audiocnn_cli.audio.riff import missing_bytes
-from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.audio.decoders import AvDecoder, Decoder, DecodingError, SoundFileDecoder
+from audiocnn_cli.audio.opening import open_bytes
+from audiocnn_cli.audio.sources import AV_SUFFIXES, Source
 from audiocnn_cli.errors import FailureKind, InputError
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ BLOCK_SAMPLES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What a file says of itself: `frames` samples a channel at `sample_rate` Hz."""
+    """What a file says of itself: `frames` samples a channel at `sample_rate` Hz.
+
+    Without `exact_length` the number of frames is an estimate (an MP3 without a header frame, a video).
+    """
 
     path: str
     sample_rate: int
@@ -33,6 +36,7 @@ class AudioInfo:
     frames: int
     format: str
     subtype: str
+    exact_length: bool = True
 
     @property
     def duration_s(self) -> float:
@@ -43,39 +47,38 @@ class AudioInfo:
 class AudioReader:
     """An open audio file: its `info`, and its samples in blocks."""
 
-    def __init__(self, info: AudioInfo, sound: Any) -> None:
+    def __init__(self, info: AudioInfo, decoder: Decoder) -> None:
         self.info = info
-        self._sound = sound
+        self._decoder = decoder
 
-    def blocks(self, *, block_samples: int = BLOCK_SAMPLES) -> Iterator["NDArray[np.float32]"]:
+    def blocks(
+        self, *, start: int = 0, frames: int | None = None, block_samples: int = BLOCK_SAMPLES
+    ) -> Iterator["NDArray[np.float32]"]:
         """Yield arrays of shape (n, channels), n * channels <= block_samples, float32, PCM in [-1, 1].
+
+        It seeks to frame `start`, reads `frames` of them (None: all that follow), and may be called again.
 
         Raises:
             InputError: the file ends before its header says, can't be decoded, or holds NaN or infinity.
         """
-        read = 0
-        frames = max(1, block_samples // self.info.channels)
-        while True:
-            block = self._read(frames, at=read)
-            if not len(block):
-                break
-            self._require_finite(block, at=read)
-            read += len(block)
-            yield block
-        self._require_complete(read)
-
-    def _read(self, frames: int, *, at: int) -> "NDArray[np.float32]":
-        import soundfile
-
+        position = start
+        end = sys.maxsize if frames is None else start + frames
+        step = max(1, block_samples // self.info.channels)
         try:
-            block: NDArray[np.float32] = self._sound.read(frames, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise InputError(
-                self.info.path,
-                FailureKind.CORRUPT,
-                f"decoding fails after {at / self.info.sample_rate:.2f} s ({error.error_string})",
-            ) from error
-        return block
+            self._decoder.seek(start)
+            while position < end:
+                block = self._decoder.read(min(step, end - position))
+                if not len(block):
+                    break
+                self._require_finite(block, at=position)
+                position += len(block)
+                yield block
+        except DecodingError as error:
+            after = f"decoding fails after {position / self.info.sample_rate:.2f} s ({error})"
+            raise InputError(self.info.path, FailureKind.CORRUPT, after) from error
+        if position == start:
+            raise InputError(self.info.path, FailureKind.EMPTY, "holds no samples")
+        self._require_complete(position, min(end, self.info.frames))
 
     def _require_finite(self, block: "NDArray[np.float32]", *, at: int) -> None:
         import numpy as np
@@ -93,11 +96,8 @@ class AudioReader:
                 " repair the file that wrote it",
             )
 
-    def _require_complete(self, read: int) -> None:
-        if read == 0:
-            raise InputError(self.info.path, FailureKind.EMPTY, "holds no samples")
-        # The length of an MP3 without a header frame is an estimate, so it can't be held to it.
-        if read < self.info.frames and self.info.format != "MP3":
+    def _require_complete(self, read: int, promised: int) -> None:
+        if read < promised and self.info.exact_length:
             rate = self.info.sample_rate
             raise InputError(
                 self.info.path,
@@ -112,76 +112,39 @@ def open_audio(source: Source) -> Iterator[AudioReader]:
     """Open `source` for reading; close it at the end of the `with` block.
 
     Raises:
-        InputError: the file is missing, unreadable, empty, truncated or not audio.
+        InputError: the source is missing, unreadable, empty, truncated or not audio.
+        MissingExtraError: the source is remote and the package for that is not installed.
     """
-    import soundfile
-
-    with _open_bytes(source) as stream:
-        try:
-            sound = soundfile.SoundFile(_handle(stream))
-        except soundfile.LibsndfileError as error:
-            raise InputError(
-                source.path,
-                FailureKind.NOT_AUDIO,
-                f"not an audio file that libsndfile reads ({error.error_string})",
-            ) from error
-        with sound:
-            info = AudioInfo(
-                path=source.path,
-                sample_rate=sound.samplerate,
-                channels=sound.channels,
-                frames=sound.frames,
-                format=sound.format,
-                subtype=sound.subtype,
-            )
-            yield AudioReader(info, sound)
+    with open_bytes(source) as stream, closing(_decoder(source, stream)) as decoder:
+        info = AudioInfo(
+            path=source.path,
+            sample_rate=decoder.sample_rate,
+            channels=decoder.channels,
+            frames=decoder.frames,
+            format=decoder.format,
+            subtype=decoder.subtype,
+            exact_length=decoder.exact_length,
+        )
+        yield AudioReader(info, decoder)
 
 
-def _handle(stream: io.BytesIO | io.FileIO) -> Any:
-    """What libsndfile reads fastest: a descriptor of a file, or the object itself for bytes in memory."""
-    return stream if isinstance(stream, io.BytesIO) else os.dup(stream.fileno())
-
-
-@contextmanager
-def _open_bytes(source: Source) -> Iterator[io.BytesIO | io.FileIO]:
-    """The bytes behind `source`, checked to be there and to be as many as the header says."""
-    if source.path == STDIN:
-        stream: io.BytesIO | io.FileIO = io.BytesIO(_read_stdin())
-    else:
-        stream = _open_file(source.path)
-    with stream:
-        size = stream.seek(0, io.SEEK_END)
-        stream.seek(0)
-        if size == 0:
-            raise InputError(source.path, FailureKind.EMPTY, "is empty (0 bytes)")
-        missing = missing_bytes(stream, size)
-        stream.seek(0)
-        if missing:
-            raise InputError(
-                source.path,
-                FailureKind.CORRUPT,
-                f"is truncated: its header promises {missing} more bytes; copy or export it again",
-            )
-        yield stream
-
-
-def _read_stdin() -> bytes:
-    # A shell's `<&-` leaves no stdin at all.
-    return sys.stdin.buffer.read() if sys.stdin else b""
-
-
-def _open_file(path: str) -> io.FileIO:
+def _decoder(source: Source, stream: IO[bytes]) -> Decoder:
     try:
-        if not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113 (bytes and surrogates)
-            raise InputError(
-                path, FailureKind.NOT_AUDIO, "is not a regular file; pipe it in with '-'"
-            )
-        # Unbuffered: libsndfile continues on the same descriptor, from where this stream stands.
-        return open(path, "rb", buffering=0)  # noqa: PTH123 (the caller closes it)
-    except FileNotFoundError as error:
-        raise InputError(path, FailureKind.NOT_FOUND, "no such file") from error
-    except PermissionError as error:
-        raise InputError(path, FailureKind.PERMISSION, "no permission to read it") from error
-    except (OSError, ValueError) as error:  # a name too long, or with a null byte
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(path, FailureKind.NOT_FOUND, f"can't be opened ({reason})") from error
+        return SoundFileDecoder(stream)
+    except DecodingError as error:
+        words = str(error)
+    # libsndfile knows its own formats better: FFmpeg is asked only for what it is needed for.
+    if not source.path.lower().endswith(tuple(AV_SUFFIXES)):
+        message = f"not an audio file that libsndfile reads ({words})"
+        raise InputError(source.path, FailureKind.NOT_AUDIO, message)
+    if find_spec("av") is None:
+        message = (
+            "needs PyAV to be decoded: pip install 'audiocnn-cli[av]', or convert it to WAV or FLAC"
+        )
+        raise InputError(source.path, FailureKind.NOT_AUDIO, message)
+    stream.seek(0)
+    try:
+        return AvDecoder(stream)
+    except DecodingError as error:
+        message = f"not a recording that FFmpeg reads ({error})"
+        raise InputError(source.path, FailureKind.NOT_AUDIO, message) from error

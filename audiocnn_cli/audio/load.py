@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.decode import AudioInfo, AudioReader, open_audio
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.errors import FailureKind, InputError
+from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +20,40 @@ _MOST_SAMPLES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The part of a recording to read: `duration_s` seconds (None: to its end) from `offset_s` on."""
+
+    offset_s: float = 0.0
+    duration_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("offset", self.offset_s), ("duration", self.duration_s)):
+            if value is not None and not 0 <= value < math.inf:
+                raise UsageError(f"{name} must be 0 s or more, not {value}")
+
+    def span(self, info: AudioInfo) -> tuple[int, int | None]:
+        """The first frame at the recording's own rate, and how many; None for all that follow.
+
+        Raises:
+            InputError: it starts at or behind the end of the recording.
+        """
+        # Cut to whole frames as `librosa.load` does.
+        start = int(self.offset_s * info.sample_rate)
+        if start >= info.frames > 0 and start > 0:
+            raise InputError(
+                info.path,
+                FailureKind.TOO_SHORT,
+                f"ends at {info.duration_s:.2f} s, before the offset of {self.offset_s:g} s",
+            )
+        return start, None if self.duration_s is None else int(self.duration_s * info.sample_rate)
+
+
+WHOLE = Excerpt()
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
-    """A whole recording: `samples` of shape (n,), float32, at `sample_rate` Hz."""
+    """A recording in memory: `samples` of shape (n,), float32, at `sample_rate` Hz."""
 
     samples: "NDArray[np.float32]"
     sample_rate: int
@@ -32,10 +65,11 @@ class Signal:
         return len(self.samples) / self.sample_rate
 
 
-def load(source: Source, *, sample_rate: int | None = None) -> Signal:
-    """Read `source` whole, mixed down to mono and resampled to `sample_rate` (None: its own).
+def load(source: Source, *, sample_rate: int | None = None, excerpt: Excerpt = WHOLE) -> Signal:
+    """Read `source`, mixed down to mono and resampled to `sample_rate` (None: its own).
 
-    Equal to `librosa.load(path, sr=sample_rate)`: the mean of the channels, then soxr's HQ resampler.
+    Equal to `librosa.load(path, sr=sample_rate, offset=..., duration=...)`: the mean of the channels, then
+    soxr's HQ resampler.
 
     Raises:
         InputError: the source can't be used; its `kind` says why.
@@ -44,22 +78,27 @@ def load(source: Source, *, sample_rate: int | None = None) -> Signal:
 
     with open_audio(source) as reader:
         rate = sample_rate or reader.info.sample_rate
-        _require_holdable(reader.info, rate)
-        samples = np.concatenate(list(mono_blocks(reader, sample_rate=rate)))
+        _require_holdable(reader.info, rate, excerpt)
+        samples = np.concatenate(list(mono_blocks(reader, sample_rate=rate, excerpt=excerpt)))
         return Signal(samples=samples, sample_rate=rate, info=reader.info)
 
 
-def _require_holdable(info: AudioInfo, sample_rate: int) -> None:
-    samples = math.ceil(info.frames * sample_rate / info.sample_rate)
-    if samples > _MOST_SAMPLES:
+def _require_holdable(info: AudioInfo, sample_rate: int, excerpt: Excerpt) -> None:
+    seconds = info.duration_s - excerpt.offset_s
+    if excerpt.duration_s is not None:
+        seconds = min(seconds, excerpt.duration_s)
+    if seconds * sample_rate > _MOST_SAMPLES:
         raise InputError(
             info.path,
             FailureKind.TOO_LARGE,
-            f"is {samples} samples at {sample_rate} Hz, more than the {_MOST_SAMPLES} that are held at once",
+            f"is {seconds * sample_rate:.0f} samples at {sample_rate} Hz, more than the {_MOST_SAMPLES} that"
+            " are held at once; take a part of it",
         )
 
 
-def mono_blocks(reader: AudioReader, *, sample_rate: int) -> Iterator["NDArray[np.float32]"]:
+def mono_blocks(
+    reader: AudioReader, *, sample_rate: int, excerpt: Excerpt = WHOLE
+) -> Iterator["NDArray[np.float32]"]:
     """Yield the recording as arrays of shape (n,), float32, mixed down to mono, at `sample_rate` Hz.
 
     The arrays have any length; together they are what `load` gives.
@@ -67,10 +106,21 @@ def mono_blocks(reader: AudioReader, *, sample_rate: int) -> Iterator["NDArray[n
     Raises:
         InputError: as `AudioReader.blocks`.
     """
-    mixed = (mix_down(block) for block in reader.blocks())
-    if sample_rate == reader.info.sample_rate:
-        return mixed
+    mixed = (mix_down(block) for block in _source_blocks(reader, excerpt))
     return resample_blocks(mixed, source_rate=reader.info.sample_rate, sample_rate=sample_rate)
+
+
+def channel_blocks(
+    reader: AudioReader, *, sample_rate: int, excerpt: Excerpt = WHOLE
+) -> Iterator["NDArray[np.float32]"]:
+    """As `mono_blocks`, with the channels kept: arrays of shape (n, channels)."""
+    blocks = _source_blocks(reader, excerpt)
+    return resample_blocks(blocks, source_rate=reader.info.sample_rate, sample_rate=sample_rate)
+
+
+def _source_blocks(reader: AudioReader, excerpt: Excerpt) -> Iterator["NDArray[np.float32]"]:
+    start, frames = excerpt.span(reader.info)
+    return reader.blocks(start=start, frames=frames)
 
 
 def mix_down(block: "NDArray[np.float32]") -> "NDArray[np.float32]":
@@ -84,25 +134,36 @@ def mix_down(block: "NDArray[np.float32]") -> "NDArray[np.float32]":
     return block @ np.full(channels, 1 / channels, dtype=np.float32)
 
 
+def resampled_length(samples: int, *, source_rate: int, sample_rate: int) -> int:
+    """Samples that `resample_blocks` makes of so many."""
+    return -(-samples * sample_rate // source_rate)
+
+
 def resample_blocks(
     blocks: Iterator["NDArray[np.float32]"], *, source_rate: int, sample_rate: int
 ) -> Iterator["NDArray[np.float32]"]:
-    """Resample a stream of (n,) blocks with soxr's HQ preset.
+    """Resample a stream of (n,) or (n, channels) blocks with soxr's HQ preset.
 
     The whole stream has ceil(samples * sample_rate / source_rate) samples, as librosa's resample has:
     soxr rounds, so a last sample may be missing (then 0 is appended) or too many (then it is cut).
     """
+    if sample_rate == source_rate:
+        yield from blocks
+        return
     import numpy as np
     import soxr
 
-    stream = soxr.ResampleStream(source_rate, sample_rate, 1, dtype="float32", quality="HQ")
+    first = next(blocks)
+    channels = 1 if first.ndim == 1 else first.shape[1]
+    stream = soxr.ResampleStream(source_rate, sample_rate, channels, dtype="float32", quality="HQ")
     taken = given = 0
-    for block in blocks:
+    for block in chain([first], blocks):
         taken += len(block)
         resampled = stream.resample_chunk(np.ascontiguousarray(block))
         given += len(resampled)
         if len(resampled):
             yield resampled
-    rest = stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
-    wanted = math.ceil(taken * sample_rate / source_rate) - given
-    yield np.pad(rest, (0, max(0, wanted - len(rest))))[:wanted]
+    rest = stream.resample_chunk(first[:0], last=True)
+    wanted = resampled_length(taken, source_rate=source_rate, sample_rate=sample_rate) - given
+    missing = np.zeros((max(0, wanted - len(rest)), *first.shape[1:]), dtype=np.float32)
+    yield np.concatenate([rest, missing])[:wanted]

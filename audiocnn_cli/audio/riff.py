@@ -1,14 +1,14 @@
 """How many bytes a RIFF (WAV) file lacks: libsndfile reads a truncated one without a word."""
 
-import io
 import struct
+from typing import IO
 
 # Writers that stream to a pipe can't know the length and leave one of these in its place.
 _UNKNOWN_LENGTHS = frozenset({0x7FFFFFFF, 0x80000000, 0xFFFFFFFF})
 _SLACK = 0x1000  # sox writes 0x7FFFFFFF less its header
 
 
-def missing_bytes(stream: io.BytesIO | io.FileIO, size: int) -> int:
+def missing_bytes(stream: IO[bytes], size: int) -> int:
     """Bytes of sample data promised by the header but not there; 0 for whole files and other formats.
 
     Args:

@@ -11,19 +11,56 @@ from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
 STDIN = "-"
 
-# What a folder is searched for: everything libsndfile reads under its usual endings.
-AUDIO_SUFFIXES = frozenset(
+# What libsndfile reads, under its usual endings, and what needs PyAV (the [av] extra).
+SNDFILE_SUFFIXES = frozenset(
     {".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2"}
     | {".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".sf", ".ircam", ".paf", ".voc", ".nist"}
     | {".sph", ".mat", ".pvf", ".xi", ".htk", ".sds", ".avr", ".wve", ".svx", ".8svx", ".mpc2k"}
 )
+AV_AUDIO_SUFFIXES = frozenset(
+    {
+        ".m4a",
+        ".m4b",
+        ".aac",
+        ".wma",
+        ".ac3",
+        ".amr",
+        ".ape",
+        ".wv",
+        ".tta",
+        ".mka",
+        ".weba",
+        ".webm",
+    }
+)
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".wmv", ".mpg", ".mpeg", ".3gp", ".flv"}
+)
+AV_SUFFIXES = AV_AUDIO_SUFFIXES | VIDEO_SUFFIXES
+# What a folder is searched for; a video is read when it is named.
+AUDIO_SUFFIXES = SNDFILE_SUFFIXES | AV_AUDIO_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input as the user named it; `path` is `-` for standard input."""
+    """One input as the user named it; `path` is `-` for standard input.
+
+    `name` is what results of it are named after: the path below the folder that was searched, or the
+    file's own name.
+    """
 
     path: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            own = "stdin" if self.path == STDIN else os.path.basename(self.path)  # noqa: PTH119 (of URLs too)
+            object.__setattr__(self, "name", own)
+
+
+def is_remote(path: str) -> bool:
+    """Whether `path` is a URL, and no file of that name is here."""
+    return "://" in path and not os.path.lexists(path)
 
 
 def find_audio(arguments: Iterable[str]) -> Iterator[Source | InputError]:
@@ -46,8 +83,10 @@ def _expand(argument: str) -> Iterator[Source | InputError]:
         yield Source(STDIN)
     elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises for a name too long)
         yield from _or_failure(
-            argument, "this folder holds no audio files", _walk(argument, seen=set())
+            argument, "this folder holds no audio files", _walk(argument, root=argument, seen=set())
         )
+    elif is_remote(argument):
+        yield Source(argument)
     elif not os.path.lexists(argument) and glob.has_magic(argument):
         matches = sorted(glob.iglob(argument, recursive=True))  # noqa: PTH207 (keeps the name as typed)
         found = (source for match in matches for source in _expand(match))
@@ -67,7 +106,7 @@ def _or_failure(
     yield from found
 
 
-def _walk(folder: str, *, seen: set[tuple[int, int]]) -> Iterator[Source | InputError]:
+def _walk(folder: str, *, root: str, seen: set[tuple[int, int]]) -> Iterator[Source | InputError]:
     """Audio files below `folder`; a folder reached twice through links is read once."""
     try:
         status = Path(folder).stat()
@@ -83,9 +122,9 @@ def _walk(folder: str, *, seen: set[tuple[int, int]]) -> Iterator[Source | Input
         return
     for entry in listing:
         if os.path.isdir(entry.path):  # noqa: PTH112 (a link to itself is no folder, nor an error)
-            yield from _walk(entry.path, seen=seen)
+            yield from _walk(entry.path, root=root, seen=seen)
         elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES:
-            yield Source(entry.path)
+            yield Source(entry.path, os.path.relpath(entry.path, root))
 
 
 def _lines(list_path: str) -> list[str]:

@@ -1,102 +1,217 @@
 """`audiocnn features`: samples to a feature tensor."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from audiocnn_cli.audio.sources import Source, find_audio
-from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.commands import feature_options as given
 from audiocnn_cli.commands import options
-from audiocnn_cli.features.config import FeatureConfig, PadMode, feature_named
-from audiocnn_cli.features.windows import Window
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.console import set_up_logging
-from audiocnn_cli.output.destination import Format, choose_destination
-from audiocnn_cli.output.results import write_outcomes
 
 if TYPE_CHECKING:
-    from audiocnn_cli.features.result import FeatureResult
+    from audiocnn_cli.audio.sources import Source
+    from audiocnn_cli.batch.outcome import Tally
+    from audiocnn_cli.features.plan import Plan
+    from audiocnn_cli.output.feature_files import FeatureOutput
+    from audiocnn_cli.output.feature_view import FeatureReport
+    from audiocnn_cli.output.plot import Pictures
 
 EXAMPLES = """\b
 Examples:
   audiocnn features song.wav
   audiocnn features song.wav --n-mfcc 20 --hop 256 --json
-  audiocnn features recordings/ --csv > frames.csv
+  audiocnn features recordings/ --summary mean,std --csv > table.csv
+  audiocnn features song.wav --feature logmel --segment 3 -o song.npz
+  audiocnn features recordings/ --feature mfcc,rms,centroid -o tensors/
+  audiocnn features song.wav --like kaldi --explain
+  audiocnn features - --csv < song.wav
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Extract:
-    """What is done to one source."""
-
-    config: FeatureConfig
-
-    def __call__(self, source: Source) -> "FeatureResult":
-        from audiocnn_cli.features.result import extract_source
-
-        return extract_source(source, self.config)
-
-
 def features(
-    paths: options.Paths,
-    feature: Annotated[str, typer.Option(help="What to compute: mfcc, logmel or mel.")] = "mfcc",
-    sample_rate: Annotated[int, typer.Option("--sr", help="Resample to this rate in Hz.")] = 22050,
-    n_fft: Annotated[int, typer.Option(help="Samples in a frame.")] = 2048,
-    hop_length: Annotated[int, typer.Option("--hop", help="Samples between frames.")] = 512,
-    win_length: Annotated[
-        int | None, typer.Option(help="Samples under the window.", show_default="n_fft")
-    ] = None,
-    window: Annotated[Window, typer.Option(help="Weights of a frame.")] = Window.HANN,
-    center: Annotated[bool, typer.Option(help="Frames centred on their time.")] = True,
-    pad_mode: Annotated[
-        PadMode, typer.Option(help="What lies beyond the ends, for centred frames.")
-    ] = PadMode.CONSTANT,
-    n_mels: Annotated[int, typer.Option(help="Mel bands.")] = 128,
-    n_mfcc: Annotated[int, typer.Option(help="Cepstral coefficients.")] = 13,
-    fmin: Annotated[float, typer.Option(help="Lowest frequency in Hz.")] = 0.0,
-    fmax: Annotated[
-        float | None, typer.Option(help="Highest frequency in Hz.", show_default="half the rate")
-    ] = None,
-    htk: Annotated[
-        bool, typer.Option("--htk", help="HTK's mel scale instead of Slaney's.")
-    ] = False,
-    top_db: Annotated[float, typer.Option(help="Floor, in dB below the loudest value.")] = 80.0,
+    paths: given.Paths = None,
+    feature: given.Feature = None,
+    like: given.Like = None,
+    sample_rate: given.SampleRate = None,
+    channels: given.Channels = None,
+    n_fft: given.NFft = None,
+    hop_length: given.Hop = None,
+    win_length: given.WinLength = None,
+    window: given.WindowShape = None,
+    center: given.Center = None,
+    pad_mode: given.Padding = None,
+    frames_exact: given.FramesExact = None,
+    preemphasis: given.Preemphasis = None,
+    power: given.Power = None,
+    n_mels: given.NMels = None,
+    fmin: given.Fmin = None,
+    fmax: given.Fmax = None,
+    htk: given.Htk = None,
+    mel_norm: given.Norm = None,
+    log: given.LogScale = None,
+    top_db: given.TopDb = None,
+    no_top_db: given.NoTopDb = False,
+    n_mfcc: given.NMfcc = None,
+    dct_norm: given.Dct = None,
+    lifter: given.Lifter = None,
+    delta: given.Delta = None,
+    delta_width: given.DeltaWidth = None,
+    roll_percent: given.RollPercent = None,
+    n_chroma: given.NChroma = None,
+    tuning: given.Tuning = None,
+    n_bands: given.NBands = None,
+    offset: given.Offset = None,
+    duration: given.Duration = None,
+    segments: given.Segments = None,
+    segment: given.Segment = None,
+    overlap: given.Overlap = None,
+    rest: given.RestOf = None,
+    summary: given.Summary = None,
+    config: given.Config = None,
+    save_config: given.SaveConfig = None,
+    plot: given.Plot = None,
+    explain: given.Explain = False,
+    verify: given.Verify = False,
     jobs: options.Jobs = None,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
     csv: options.Csv = False,
-    output: options.Output = None,
+    output: given.Output = None,
+    format: given.FileFormatOption = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     version: options.Version = False,
 ) -> None:
     """Compute a feature tensor of shape (frames, bins) from audio."""
+    settings = {
+        "feature": feature,
+        "like": like,
+        "sample_rate": sample_rate,
+        "channels": channels,
+        "n_fft": n_fft,
+        "hop_length": hop_length,
+        "win_length": win_length,
+        "window": window,
+        "center": center,
+        "pad_mode": pad_mode,
+        "frames_exact": frames_exact,
+        "preemphasis": preemphasis,
+        "power": power,
+        "n_mels": n_mels,
+        "fmin": fmin,
+        "fmax": fmax,
+        "htk": htk,
+        "mel_norm": mel_norm,
+        "log": log,
+        "top_db": top_db,
+        "n_mfcc": n_mfcc,
+        "dct_norm": dct_norm,
+        "lifter": lifter,
+        "delta": delta,
+        "delta_width": delta_width,
+        "roll_percent": roll_percent,
+        "n_chroma": n_chroma,
+        "tuning": tuning,
+        "n_bands": n_bands,
+        "offset": offset,
+        "duration": duration,
+        "segments": segments,
+        "segment": segment,
+        "overlap": overlap,
+        "rest": rest,
+        "summary": summary,
+    }
     set_up_logging(quiet=quiet, verbose=verbose)
-    config = FeatureConfig(
-        feature=feature_named(feature),
-        sample_rate=sample_rate,
-        n_fft=n_fft,
-        hop_length=hop_length,
-        win_length=win_length,
-        window=window,
-        center=center,
-        pad_mode=pad_mode,
-        n_mels=n_mels,
-        n_mfcc=n_mfcc,
-        fmin=fmin,
-        fmax=fmax,
-        htk=htk,
-        top_db=top_db,
-    )
-    destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    outcomes = run_batch(
-        find_audio(paths),
-        _Extract(config),
-        jobs=jobs,
-        in_order=destination.format is not Format.JSONL,
-    )
-    from audiocnn_cli.output.feature_view import FeatureView
+    from audiocnn_cli.output.feature_files import choose_feature_output
 
-    tally = write_outcomes(outcomes, FeatureView(), destination)
-    raise typer.Exit(tally.exit_code)
+    plan = _plan(settings, config, no_top_db=no_top_db)
+    destination = choose_feature_output(
+        json=json, jsonl=jsonl, csv=csv, output=output, format=format, force=force
+    )
+    if save_config:
+        _save(plan, Path(save_config), force=force)
+    if explain:
+        raise typer.Exit(_explain(paths or [], plan, destination).exit_code)
+    if not paths:
+        raise UsageError("name the inputs: files, folders, glob patterns, '-' or @list.txt")
+    pictures = _pictures(plot, plan, force=force) if plot else None
+    raise typer.Exit(
+        _run(paths, plan, destination, verifying=verify, pictures=pictures, jobs=jobs).exit_code
+    )
+
+
+def _run(
+    paths: list[str],
+    plan: "Plan",
+    destination: "FeatureOutput",
+    *,
+    verifying: bool,
+    pictures: "Pictures | None",
+    jobs: int | None,
+) -> "Tally":
+    from audiocnn_cli.audio.sources import find_audio
+    from audiocnn_cli.batch.run import run_batch
+    from audiocnn_cli.features.result import extract_source
+
+    def work(source: "Source") -> "FeatureReport":
+        result = extract_source(source, plan)
+        if pictures:
+            pictures.draw(result)
+        if not verifying:
+            return destination.deliver(result)
+        from audiocnn_cli.features.verify import verify
+
+        return destination.deliver(result, verify(result))
+
+    # Peak memory is that of the process: recordings side by side would count for each other.
+    outcomes = run_batch(
+        find_audio(paths), work, jobs=1 if verifying else jobs, in_order=destination.in_order
+    )
+    return destination.write(outcomes)
+
+
+def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> "Tally":
+    from audiocnn_cli.audio.sources import find_audio
+    from audiocnn_cli.batch.run import run_batch
+    from audiocnn_cli.features.explain import explain, recording_of
+    from audiocnn_cli.output.explain_view import ExplainView, Explanation
+    from audiocnn_cli.output.results import write_outcomes
+
+    def work(source: "Source | None") -> Explanation:
+        recording = recording_of(source, plan)
+        return Explanation(recording.path, explain(recording, plan))
+
+    outcomes = run_batch(find_audio(paths), work, jobs=1) if paths else [work(None)]
+    return write_outcomes(outcomes, ExplainView(), destination.report)
+
+
+def _pictures(plot: str, plan: "Plan", *, force: bool) -> "Pictures":
+    from audiocnn_cli.output.plot import Pictures
+
+    if plan.summary:
+        raise UsageError("--plot draws frames, and a summary has none: leave out one of the two")
+    return Pictures(plot, force=force)
+
+
+def _save(plan: "Plan", path: Path, *, force: bool) -> None:
+    from audiocnn_cli.features.settings import settings_toml
+    from audiocnn_cli.output.files import atomic_writer
+
+    with atomic_writer(path, "w", force=force) as stream:
+        stream.write(settings_toml(plan))
+
+
+def _plan(given: dict[str, Any], config: str | None, *, no_top_db: bool) -> "Plan":
+    """The plan of the file, overruled by the options that were given."""
+    from audiocnn_cli.features.settings import plan_from, read_settings
+
+    settings = read_settings(Path(config)) if config else {}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    if no_top_db:
+        if given["top_db"] is not None:
+            raise UsageError("give either --top-db or --no-top-db, not both")
+        settings["top_db"] = None
+    return plan_from(settings)

@@ -35,10 +35,7 @@ def labels_after(
     rate = model.contract.features.sample_rate
     said = []
     for degradation in degradations:
-        blocks = iter(
-            [degradation.apply(signal.samples, signal.sample_rate, int(clip.content, 16))]
-        )
-        if rate != signal.sample_rate:
-            blocks = resample_blocks(blocks, source_rate=signal.sample_rate, sample_rate=rate)
+        samples = degradation.apply(signal.samples, signal.sample_rate, int(clip.content, 16))
+        blocks = resample_blocks(iter([samples]), source_rate=signal.sample_rate, sample_rate=rate)
         said.append(model.contract.labels[infer(blocks, model, member=member).mean.argmax()])
     return tuple(said)

@@ -1,88 +1,239 @@
-"""Samples to a feature tensor of shape (frames, bins)."""
+"""Samples to a feature tensor, block by block."""
 
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from audiocnn_cli.errors import FailureKind, SignalError
+from audiocnn_cli.errors import FailureKind, SignalError, UsageError
+from audiocnn_cli.features.chroma import estimate_tuning
 from audiocnn_cli.features.config import Feature, FeatureConfig
-from audiocnn_cli.features.mel import mel_filters
-from audiocnn_cli.features.spectrum import power_spectrum
+from audiocnn_cli.features.delta import with_deltas
+from audiocnn_cli.features.frames import Framer, framing
+from audiocnn_cli.features.kinds import KINDS
+from audiocnn_cli.features.spectrum import Chunk
+from audiocnn_cli.features.spool import Spool
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Powers below this are silence: -100 dB (librosa.power_to_db).
-_AMIN = 1e-10
+# These have an axis, or a frame, of their own.
+ALONE = frozenset({Feature.WAVEFORM, Feature.COMPLEX})
+TUNED = frozenset({Feature.CHROMA, Feature.TONNETZ})
 
 
 def extract(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
-    """The feature tensor of mono `samples` (n,) at `config.sample_rate`, shape (frames, bins), float32.
+    """The feature tensor of `samples` at `config.sample_rate`, float32.
+
+    Args:
+        samples: (n,) for mono, or (n, channels).
+        config: what to compute.
+
+    Returns:
+        Shape (frames, bins); (frames, bins, channels) for samples with channels. The kind `complex` has
+        real and imaginary part as two channels.
 
     Raises:
         SignalError: there are too few samples for one frame, or numbers beyond what float32 holds.
     """
+    return extract_blocks([samples], tuned([samples], [config]))
+
+
+def extract_blocks(
+    blocks: "Iterable[NDArray[np.float32]]", configs: Sequence[FeatureConfig]
+) -> "NDArray[np.float32]":
+    """As `extract`, of samples that come in blocks, and with the bins of several features side by side.
+
+    The result is the same for any sizes of the blocks, and memory is bounded whatever their number: a large
+    result is mapped from a temporary file.
+
+    Args:
+        blocks: arrays of shape (n,) or (n, channels), n of any size.
+        configs: alike in all but `feature`; for chroma and tonnetz with a tuning, as `tuned` gives it.
+
+    Raises:
+        SignalError: as `extract`.
+        UsageError: features that can't stand side by side.
+    """
+    extraction = Extraction(configs)
+    for block in blocks:
+        extraction.push(block)
+    return extraction.finish()
+
+
+def tuned(
+    blocks: "Iterable[NDArray[np.float32]]", configs: Sequence[FeatureConfig]
+) -> tuple[FeatureConfig, ...]:
+    """`configs` with the tuning of the recording, where a feature needs one and they give none.
+
+    Only then are the blocks taken: the recording is read once more for it.
+    """
+    for config in configs:
+        if config.feature in TUNED and config.tuning is None:
+            tuning = estimate_tuning(_chunks(blocks, config), config)
+            return tuple(replace(each, tuning=tuning) for each in configs)
+    return tuple(configs)
+
+
+def _chunks(blocks: "Iterable[NDArray[np.float32]]", config: FeatureConfig) -> Iterator[Chunk]:
+    framer = Framer(framing(config))
+    for block in blocks:
+        for span in framer.push(_channels_first(block, config)):
+            yield Chunk(span, config)
+    for span in framer.finish():
+        yield Chunk(span, config)
+
+
+def _channels_first(block: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
     import numpy as np
 
-    if config.n_frames(len(samples)) < 1 or not len(samples):
-        raise SignalError(
-            FailureKind.TOO_SHORT,
-            f"{len(samples)} samples are less than one frame of {config.n_fft}; use centred frames or a"
-            " smaller n_fft",
-        )
-    compute = {Feature.MFCC: mfcc, Feature.LOGMEL: log_mel_spectrum, Feature.MEL: mel_spectrum}
-    with np.errstate(over="ignore", invalid="ignore"):
-        data = compute[config.feature](samples, config)
-    if not np.isfinite(data).all():
+    samples = np.asarray(block, dtype=np.float32)
+    rows = samples[None, :] if samples.ndim == 1 else np.ascontiguousarray(samples.T)
+    return rows if config.sample_scale == 1.0 else rows * np.float32(config.sample_scale)
+
+
+class Extraction:
+    """The features of one signal that is pushed in block by block; `extract_blocks` is its everyday use."""
+
+    def __init__(self, configs: Sequence[FeatureConfig]) -> None:
+        require_compatible(configs)
+        self._configs = tuple(configs)
+        self._collectors = [_Collector(config) for config in configs]
+        self._framings = list(dict.fromkeys(framing(config) for config in configs))
+        self._framers = [Framer(each) for each in self._framings]
+        self._samples = 0
+        self._mono = True
+
+    def push(self, block: "NDArray[np.float32]") -> None:
+        """Take the next samples, shape (n,) or (n, channels).
+
+        Raises:
+            SignalError: a sample is NaN or infinite.
+        """
+        self._require_finite(block)
+        self._samples += len(block)
+        self._mono = block.ndim == 1
+        rows = _channels_first(block, self._configs[0])
+        self._collect([framer.push(rows) for framer in self._framers])
+
+    def finish(self) -> "NDArray[np.float32]":
+        """The features, once the signal has ended: (frames, bins), or (frames, bins, channels).
+
+        Raises:
+            SignalError: there were too few samples for one frame, or numbers beyond what float32 holds.
+        """
+        if self._framings[0].n_frames(self._samples) < 1:
+            raise SignalError(
+                FailureKind.TOO_SHORT,
+                f"{self._samples} samples are less than one frame of {self._framings[0].length}; use"
+                " centred frames or a smaller n_fft",
+            )
+        self._collect([framer.finish() for framer in self._framers])
+        tensors = [collector.finish() for collector in self._collectors]
+        data = tensors[0] if len(tensors) == 1 else _side_by_side(tensors)
+        keeps_channels = not self._mono or self._configs[0].feature is Feature.COMPLEX
+        return data if keeps_channels else data[..., 0]
+
+    def _require_finite(self, block: "NDArray[np.float32]") -> None:
+        import numpy as np
+
+        # A sum is finite for all sane blocks and cheap; only a doubtful one is searched.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(block.sum()):
+                return
+        bad = np.flatnonzero(~np.isfinite(block).reshape(len(block), -1).all(axis=1))
+        if bad.size:
+            at = (self._samples + int(bad[0])) / self._configs[0].sample_rate
+            message = f"sample {self._samples + bad[0]} (at {at:.3f} s) is NaN or infinite"
+            raise SignalError(FailureKind.NON_FINITE, message)
+
+    def _collect(self, spans: "list[Iterator[NDArray[np.float32]]]") -> None:
+        # Framings differ in what they pad with, not in when a chunk is full.
+        for step in zip(*spans, strict=True):
+            chunks = {
+                framing: Chunk(span, self._configs[0])
+                for framing, span in zip(self._framings, step, strict=True)
+            }
+            for collector in self._collectors:
+                collector.add(chunks[collector.framing])
+
+
+def require_compatible(configs: Sequence[FeatureConfig]) -> None:
+    """Several features share their frames, so those without frames stand alone.
+
+    Raises:
+        UsageError: they can't be computed side by side.
+    """
+    features = [config.feature for config in configs]
+    for feature in features:
+        if len(features) > 1 and (feature in ALONE or features.count(feature) > 1):
+            raise UsageError(f"{feature} can't stand beside other features; ask for it alone, once")
+
+
+class _Collector:
+    """The rows of one feature."""
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self.framing = framing(config)
+        self._config = config
+        self._kind = KINDS[config.feature]
+        self._waits = self._kind.finish is not None and config.top_db is not None
+        self._raw = Spool()
+        self._maxima: NDArray[np.float32] | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        import numpy as np
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            raw = self._kind.measure(chunk)
+            maxima = raw.max(axis=(0, 1))
+            self._require_finite(maxima, chunk)
+        if not self._waits:
+            self._raw.append(self._bins(raw.swapaxes(0, 1), maxima))
+            return
+        self._maxima = maxima if self._maxima is None else np.maximum(maxima, self._maxima)
+        self._raw.append(raw.swapaxes(0, 1))
+
+    def finish(self) -> "NDArray[np.float32]":
+        """Shape (frames, bins, channels)."""
+        data = self._raw.array()
+        if self._waits:
+            finished = Spool()
+            for rows in self._raw.blocks():
+                finished.append(self._bins(rows, self._maxima))
+            data = finished.array()
+        return with_deltas(data, self._config) if self._config.delta else data
+
+    def _bins(
+        self, raw: "NDArray[np.float32]", maxima: "NDArray[np.float32] | None"
+    ) -> "NDArray[np.float32]":
+        """Raw columns (frames, channels, n) to (frames, bins, channels)."""
+        if self._kind.finish is not None and maxima is not None:
+            raw = self._kind.finish(raw, maxima, self._config)
+        if self._config.feature is Feature.COMPLEX:
+            frames, channels, _ = raw.shape
+            pairs = raw.reshape(frames, channels, -1, 2).swapaxes(1, 2)
+            return pairs.reshape(frames, -1, 2 * channels)
+        return raw.swapaxes(1, 2)
+
+    def _require_finite(self, maxima: "NDArray[np.float32]", chunk: Chunk) -> None:
+        import numpy as np
+
+        # A NaN anywhere is a NaN in its column's maximum, and nothing here is -inf.
+        if np.isfinite(maxima).all():
+            return
         raise SignalError(
             FailureKind.NON_FINITE,
-            f"{config.feature} is not finite: samples of up to {np.abs(samples).max():g} are too large, or"
-            " hold NaN; scale them to [-1, 1]",
+            f"{self._config.feature} is not finite: samples of up to {np.abs(chunk.span).max():g} are too"
+            " large; scale them to [-1, 1]",
         )
-    return data
 
 
-def mel_spectrum(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
-    """The power spectrum through the mel filter bank, shape (frames, n_mels)."""
+def _side_by_side(tensors: "list[NDArray[np.float32]]") -> "NDArray[np.float32]":
     import numpy as np
 
-    filters = mel_filters(config)
-    return np.concatenate([power @ filters for power in power_spectrum(samples, config)])
-
-
-def log_mel_spectrum(
-    samples: "NDArray[np.float32]", config: FeatureConfig
-) -> "NDArray[np.float32]":
-    """The mel spectrum in dB (10 log10), floored at `top_db` below its maximum, shape (frames, n_mels)."""
-    import numpy as np
-
-    decibels = np.multiply(
-        10.0, np.log10(np.maximum(mel_spectrum(samples, config), _AMIN)), dtype=np.float32
-    )
-    if config.top_db is not None:
-        np.maximum(decibels, decibels.max() - np.float32(config.top_db), out=decibels)
-    return decibels
-
-
-def mfcc(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
-    """Mel-frequency cepstral coefficients, shape (frames, n_mfcc): equal to `librosa.feature.mfcc(...).T`.
-
-    Source: Davis and Mermelstein, IEEE Trans. ASSP 28(4), 1980; DCT-II with orthonormal scaling.
-    """
-    import numpy as np
-
-    # In float64: 128 values of -100 dB summed in float32 are off by more than 1e-3.
-    decibels = log_mel_spectrum(samples, config).astype(np.float64)
-    return (decibels @ dct_matrix(config)).astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def dct_matrix(config: FeatureConfig) -> "NDArray[np.float64]":
-    """The first n_mfcc vectors of the orthonormal DCT-II, shape (n_mels, n_mfcc)."""
-    import numpy as np
-
-    n_mels = config.n_mels
-    angles = np.pi / n_mels * np.outer(np.arange(n_mels) + 0.5, np.arange(config.n_mfcc))
-    matrix: NDArray[np.float64] = np.sqrt(2.0 / n_mels) * np.cos(angles)
-    matrix[:, 0] /= np.sqrt(2.0)
-    return matrix
+    spool = Spool()
+    step = 1 << 14
+    for start in range(0, len(tensors[0]), step):
+        spool.append(np.concatenate([each[start : start + step] for each in tensors], axis=1))
+    return spool.array()

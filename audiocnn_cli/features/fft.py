@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 _CORE = "pypocketfft"
 
 
-def rfft(frames: "NDArray[np.float32]") -> "NDArray[np.complex64]":
-    """The one-sided spectrum of each row: (n, n_fft) to (n, 1 + n_fft // 2), equal to `scipy.fft.rfft`."""
+def rfft(frames: "NDArray[np.float32]", *, n_fft: int) -> "NDArray[np.complex64]":
+    """The one-sided spectrum of the last axis: (..., n <= n_fft) to (..., 1 + n_fft // 2).
+
+    Shorter frames are filled up with zeros. Equal to `scipy.fft.rfft(frames, n=n_fft)`.
+    """
+    import numpy as np
+
+    missing = n_fft - frames.shape[-1]
+    if missing:
+        frames = np.pad(frames, [(0, 0)] * (frames.ndim - 1) + [(0, missing)])
     return _implementation()(frames)
 
 

@@ -7,7 +7,7 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from audiocnn_cli.features.config import FeatureConfig, MelNorm
+from audiocnn_cli.features.config import Dialect, FeatureConfig, MelNorm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,8 @@ _LOG_START_HZ = 1000.0
 _LOG_START_MEL = _LOG_START_HZ / _HZ_PER_MEL
 _LOG_RANGE = 6.4
 _LOG_RANGE_MELS = 27.0
+
+_FILTERS_A_BLOCK = 16
 
 
 def hz_to_mel(hz: "NDArray[np.float64]", *, htk: bool) -> "NDArray[np.float64]":
@@ -45,6 +47,13 @@ def mel_to_hz(mel: "NDArray[np.float64]", *, htk: bool) -> "NDArray[np.float64]"
     return np.where(mel >= _LOG_START_MEL, above, mel * _HZ_PER_MEL)
 
 
+def bin_frequencies(config: FeatureConfig) -> "NDArray[np.float64]":
+    """The frequency of each bin of the spectrum in Hz, shape (n_frequencies,)."""
+    import numpy as np
+
+    return np.asarray(np.fft.rfftfreq(config.n_fft, 1.0 / config.sample_rate), dtype=np.float64)
+
+
 def mel_edges(config: FeatureConfig) -> "NDArray[np.float64]":
     """The n_mels + 2 frequencies in Hz between which the triangles stand; filter i peaks at edge i + 1."""
     import numpy as np
@@ -57,14 +66,19 @@ def mel_edges(config: FeatureConfig) -> "NDArray[np.float64]":
 def mel_filters(config: FeatureConfig) -> "NDArray[np.float32]":
     """The filter bank, shape (n_frequencies, n_mels): a power spectrum times it is a mel spectrum.
 
-    Filters so narrow that no bin of the spectrum falls into them are empty, and a warning names them.
+    The triangles are straight over Hz, for Kaldi over mels. Filters so narrow that no bin of the spectrum
+    falls into them are empty, and a warning names them.
     """
     import numpy as np
 
     edges = mel_edges(config)
-    frequencies = np.fft.rfftfreq(config.n_fft, 1.0 / config.sample_rate)
-    widths = np.diff(edges)
-    slopes = edges[:, None] - frequencies[None, :]
+    frequencies = _filter_frequencies(config)
+    if config.like is Dialect.KALDI:
+        corners, points = (hz_to_mel(hz, htk=config.htk) for hz in (edges, frequencies))
+    else:
+        corners, points = edges, frequencies
+    widths = np.diff(corners)
+    slopes = corners[:, None] - points[None, :]
     rising = -slopes[:-2] / widths[:-1, None]
     falling = slopes[2:] / widths[1:, None]
     filters = np.maximum(0.0, np.minimum(rising, falling))
@@ -72,6 +86,37 @@ def mel_filters(config: FeatureConfig) -> "NDArray[np.float32]":
     if config.mel_norm is MelNorm.SLANEY:
         filters *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
     return np.ascontiguousarray(filters.T, dtype=np.float32)
+
+
+def _filter_frequencies(config: FeatureConfig) -> "NDArray[np.float64]":
+    import numpy as np
+
+    if (
+        config.like is Dialect.TORCHAUDIO
+    ):  # bins spread evenly up to sample_rate // 2, also for odd sizes
+        return np.linspace(0.0, config.sample_rate // 2, config.n_frequencies)
+    return bin_frequencies(config)
+
+
+@lru_cache(maxsize=8)
+def mel_blocks(
+    config: FeatureConfig,
+) -> "tuple[tuple[slice, slice, NDArray[np.float32]], ...]":
+    """The filter bank in blocks of neighbouring filters: (bins they stand on, filters, weights).
+
+    A triangle stands on few bins, so that a product block by block has an eighth of the terms.
+    """
+    import numpy as np
+
+    filters = mel_filters(config)
+    blocks = []
+    for start in range(0, config.n_mels, _FILTERS_A_BLOCK):
+        bands = slice(start, min(start + _FILTERS_A_BLOCK, config.n_mels))
+        rows = np.flatnonzero(filters[:, bands].any(axis=1))
+        if rows.size:
+            bins = slice(int(rows[0]), int(rows[-1]) + 1)
+            blocks.append((bins, bands, np.ascontiguousarray(filters[bins, bands])))
+    return tuple(blocks)
 
 
 def _warn_of_empty(filters: "NDArray[np.float64]") -> None:

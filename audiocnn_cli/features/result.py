@@ -1,14 +1,18 @@
-"""One recording's feature tensor, with what is needed to read it."""
+"""A recording's feature tensor, with what is needed to read it and to compute it again."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from audiocnn_cli.audio.decode import AudioInfo
-from audiocnn_cli.audio.load import load
+from audiocnn_cli.audio.decode import AudioInfo, AudioReader, open_audio
+from audiocnn_cli.audio.load import channel_blocks, mono_blocks, resampled_length
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import InputError, SignalError
-from audiocnn_cli.features.config import FeatureConfig
-from audiocnn_cli.features.extract import extract
+from audiocnn_cli.features import bins
+from audiocnn_cli.features.config import Feature
+from audiocnn_cli.features.extract import extract_blocks, tuned
+from audiocnn_cli.features.plan import Plan, summarise
+from audiocnn_cli.features.segments import extract_segments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,36 +20,149 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureResult:
-    """`data` of shape (frames, bins), float32, computed from `info.path` as `config` says."""
+class Tensor:
+    """A feature tensor and what its axes mean.
 
-    info: AudioInfo
-    config: FeatureConfig
+    `data` is float32 of shape ([segments,] frames, bins[, channels]); a summary has statistics for frames.
+    `mean` and `std` are over all frames, shape (bins[, channels]). `rest`, where segments leave one and it is
+    kept, is one segment with fewer frames. `starts_s` is when each segment starts in the recording, and
+    `duration_s` how much of it was read. `plan` is the one that was run, with the tuning that was found.
+    """
+
+    plan: Plan
     data: "NDArray[np.float32]"
+    mean: "NDArray[np.float64]"
+    std: "NDArray[np.float64]"
+    duration_s: float
+    rest: "NDArray[np.float32] | None"
+    starts_s: tuple[float, ...]
 
     @property
     def axes(self) -> tuple[str, ...]:
         """What each axis of `data` counts."""
-        return ("frame", self.config.bin_axis)
+        first, second = bins.axes(self.plan.configs)
+        names = (["segment"] if self.plan.segmentation else []) + [
+            "statistic" if self.plan.summary else first,
+            second,
+        ]
+        return (*names, "channel")[: self.data.ndim]
 
     @property
     def times_s(self) -> "NDArray[np.float64]":
-        """The time of each frame in seconds: its middle when centred, else its start."""
+        """When each frame is, from its segment's start: its middle if centred, else its start."""
         import numpy as np
 
-        starts = np.arange(len(self.data), dtype=np.float64)
-        return starts * (self.config.hop_length / self.config.sample_rate)
+        config = self.plan.config
+        hop = 1 if config.feature is Feature.WAVEFORM else config.hop_length
+        frames = self.data.shape[1 if self.plan.segmentation else 0]
+        return np.arange(frames, dtype=np.float64) * (hop / config.sample_rate)
+
+    @property
+    def columns(self) -> list[str]:
+        """The name of each column of a row: the bins, each with its channel where there are several."""
+        names = bins.columns(self.plan.configs)
+        if "channel" not in self.axes:
+            return names
+        parts = range(self.data.shape[-1])
+        if self.plan.config.feature is not Feature.COMPLEX:
+            return [f"{name}_channel{part}" for name in names for part in parts]
+        ends = [f"{end}{part // 2 or ''}" for part in parts for end in (("re", "im")[part % 2],)]
+        return [f"{name}_{end}" for name in names for end in ends]
 
 
-def extract_source(source: Source, config: FeatureConfig) -> FeatureResult:
-    """Decode `source` and compute its features.
+@dataclass(frozen=True, slots=True)
+class FeatureResult:
+    """The tensor of one recording."""
+
+    source: Source
+    info: AudioInfo
+    tensor: Tensor
+
+
+def extract_source(source: Source, plan: Plan) -> FeatureResult:
+    """Decode `source` and compute its features, in memory that its length does not change.
 
     Raises:
         InputError: the source can't be used.
     """
-    signal = load(source, sample_rate=config.sample_rate)
-    try:
-        data = extract(signal.samples, config)
-    except SignalError as error:
-        raise InputError(source.path, error.kind, error.message) from error
-    return FeatureResult(info=signal.info, config=config, data=data)
+    with open_audio(source) as reader:
+        try:
+            return _extract(source, reader, plan)
+        except InputError:
+            raise
+        except SignalError as error:
+            raise InputError(source.path, error.kind, error.message) from error
+
+
+def _extract(source: Source, reader: AudioReader, plan: Plan) -> FeatureResult:
+    def blocks() -> "Iterator[NDArray[np.float32]]":
+        read = channel_blocks if plan.keep_channels else mono_blocks
+        return read(reader, sample_rate=plan.config.sample_rate, excerpt=plan.excerpt)
+
+    # Only equal segments need the length before the end; where the header estimates it, it is counted.
+    counted = plan.segmentation is not None and plan.segmentation.count is not None
+    length = (_length(reader, plan) or sum(map(len, blocks()))) if counted else 0
+    tensor = compute(blocks, length, plan)
+    return FeatureResult(source, reader.info, tensor)
+
+
+def compute(
+    blocks: "Callable[[], Iterator[NDArray[np.float32]]]", length: int, plan: Plan
+) -> Tensor:
+    """The tensor of a recording.
+
+    Args:
+        blocks: starts the recording at its beginning, as arrays of shape (n,) or (n, channels); it is called
+            twice when a tuning has to be estimated.
+        length: samples in all; used for a given number of segments only.
+        plan: what to compute; its excerpt is taken to be cut out already.
+
+    Raises:
+        SignalError: the recording is too short, or holds numbers beyond what float32 can square.
+    """
+    configs = tuned(blocks(), plan.configs)
+    plan = replace(plan, configs=configs)
+    counted = _Counted(blocks())
+    rest = None
+    starts: tuple[float, ...] = (plan.excerpt.offset_s,)
+    if plan.segmentation is None:
+        data = extract_blocks(counted, configs)
+    else:
+        rate = plan.config.sample_rate
+        sizes = plan.segmentation.sizes(length, rate)
+        segments = extract_segments(counted, configs, sizes)
+        data, rest = segments.data, segments.rest
+        count = len(data) + (rest is not None)
+        starts = tuple(plan.excerpt.offset_s + i * sizes.hop / rate for i in range(count))
+    over = tuple(range(1 + (plan.segmentation is not None)))
+    mean, std = data.mean(axis=over, dtype=float), data.std(axis=over, dtype=float)
+    if plan.summary:
+        frames = 1 if plan.segmentation else 0
+        data = summarise(data, plan.summary, axis=frames)
+        rest = None if rest is None else summarise(rest, plan.summary, axis=0)
+    return Tensor(plan, data, mean, std, counted.samples / plan.config.sample_rate, rest, starts)
+
+
+class _Counted:
+    """Blocks as they come, and how many samples they held."""
+
+    def __init__(self, blocks: "Iterator[NDArray[np.float32]]") -> None:
+        self.samples = 0
+        self._blocks = blocks
+
+    def __iter__(self) -> "Iterator[NDArray[np.float32]]":
+        for block in self._blocks:
+            self.samples += len(block)
+            yield block
+
+
+def _length(reader: AudioReader, plan: Plan) -> int:
+    """Samples after resampling, as the header has them; 0 where it only estimates them."""
+    info = reader.info
+    if not info.exact_length:
+        return 0
+    start, wanted = plan.excerpt.span(info)
+    frames = info.frames - start if wanted is None else min(wanted, info.frames - start)
+    return resampled_length(
+        frames, source_rate=info.sample_rate, sample_rate=plan.config.sample_rate
+    )

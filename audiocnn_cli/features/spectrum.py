@@ -1,49 +1,98 @@
-"""Frames of a signal and their power spectrum, a few hundred frames at a time."""
+"""What can be computed from a chunk of frames, each thing once however many features want it."""
 
-from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from audiocnn_cli.features.config import FeatureConfig
+from audiocnn_cli.features.config import Dialect, FeatureConfig
 from audiocnn_cli.features.fft import rfft
-from audiocnn_cli.features.windows import periodic_window
+from audiocnn_cli.features.mel import mel_blocks
+from audiocnn_cli.features.windows import periodic_window, symmetric_window
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# So many samples, 128 frames of 2048, stay in a core's second-level cache.
-_CHUNK_SAMPLES = 1 << 18
-
 
 @lru_cache(maxsize=8)
 def window(config: FeatureConfig) -> "NDArray[np.float32]":
-    """The periodic window of `win_length` samples, centred in n_fft samples; shape (n_fft,)."""
+    """The weights of a frame, shape (frame_length,): `win_length` samples centred in zeros."""
     import numpy as np
 
     length = config.effective_win_length
+    if config.like is Dialect.KALDI:
+        return np.asarray(symmetric_window(config.window, length), dtype=np.float32)
     before = (config.n_fft - length) // 2
     weights = periodic_window(config.window, length)
     return np.pad(weights, (before, config.n_fft - length - before)).astype(np.float32)
 
 
-def frames(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
-    """A view of shape (n_frames, n_fft): frame i starts at i * hop_length, less n_fft // 2 if centred."""
+class Chunk:
+    """Some frames of a signal, and their spectra; all arrays are of shape (channels, frames, ...)."""
+
+    def __init__(self, span: "NDArray[np.float32]", config: FeatureConfig) -> None:
+        self.span = span
+        self.config = config
+
+    @cached_property
+    def frames(self) -> "NDArray[np.float32]":
+        """The samples of each frame, (channels, frames, frame_length), a read-only view."""
+        import numpy as np
+
+        windows = np.lib.stride_tricks.sliding_window_view(
+            self.span, self.config.frame_length, axis=-1
+        )
+        return windows[:, :: self.config.hop_length]
+
+    @cached_property
+    def centred_frames(self) -> "NDArray[np.float32]":
+        """The frames without their mean where `remove_dc` says so."""
+        import numpy as np
+
+        if not self.config.remove_dc:
+            return self.frames
+        means = self.frames.mean(axis=-1, keepdims=True, dtype=np.float32)
+        centred: NDArray[np.float32] = np.subtract(self.frames, means)
+        return centred
+
+    @cached_property
+    def spectrum(self) -> "NDArray[np.complex64]":
+        """The one-sided DFT of the weighted frames, (channels, frames, n_frequencies)."""
+        frames = self.centred_frames
+        if self.config.preemphasis:
+            frames = _pre_emphasised(frames, self.config.preemphasis)
+        return rfft(frames * window(self.config), n_fft=self.config.n_fft)
+
+    @cached_property
+    def power(self) -> "NDArray[np.float32]":
+        """|DFT|^2, (channels, frames, n_frequencies)."""
+        parts = self.spectrum.view(self.span.dtype)
+        squares = parts * parts
+        power: NDArray[np.float32] = squares[..., 0::2] + squares[..., 1::2]
+        return power
+
+    @cached_property
+    def magnitude(self) -> "NDArray[np.float32]":
+        """|DFT|, (channels, frames, n_frequencies)."""
+        import numpy as np
+
+        return np.abs(self.spectrum)
+
+    @cached_property
+    def mel(self) -> "NDArray[np.float32]":
+        """The power (or magnitude) spectrum through the mel filters, (channels, frames, n_mels)."""
+        import numpy as np
+
+        spectrum = self.magnitude if self.config.power == 1 else self.power
+        mel = np.zeros((*spectrum.shape[:-1], self.config.n_mels), dtype=np.float32)
+        for bins, bands, weights in mel_blocks(self.config):
+            np.matmul(spectrum[..., bins], weights, out=mel[..., bands])
+        return mel
+
+
+def _pre_emphasised(frames: "NDArray[np.float32]", factor: float) -> "NDArray[np.float32]":
+    """Each sample less `factor` times the one before it; the first one is its own predecessor."""
     import numpy as np
 
-    if config.center:
-        samples = np.pad(samples, config.n_fft // 2, mode=config.pad_mode.value)
-    windows = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)
-    return windows[:: config.hop_length]
-
-
-def power_spectrum(
-    samples: "NDArray[np.float32]", config: FeatureConfig
-) -> Iterator["NDArray[np.float32]"]:
-    """Yield |STFT|^2 in chunks of shape (n, n_frequencies), frames in order."""
-    framed = frames(samples, config)
-    weights = window(config)
-    step = max(1, _CHUNK_SAMPLES // config.n_fft)
-    for start in range(0, len(framed), step):
-        spectrum = rfft(framed[start : start + step] * weights)
-        yield spectrum.real**2 + spectrum.imag**2
+    before = np.concatenate([frames[..., :1], frames[..., :-1]], axis=-1)
+    sharpened: NDArray[np.float32] = np.subtract(frames, before * np.float32(factor))
+    return sharpened

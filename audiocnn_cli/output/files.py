@@ -43,7 +43,8 @@ def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Itera
         raise OutputError(f"{path}: can't be written ({error.strerror})") from error
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, mode, **text) as stream:  # type: ignore[call-overload]  # mode decides text
+        # Readable too: HDF5 reads what it has written.
+        with os.fdopen(descriptor, mode.replace("w", "w+"), **text) as stream:  # type: ignore[call-overload]  # mode decides text
             yield stream
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -58,3 +59,17 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: this folder can't be made ({error.strerror or error})"
+        ) from error

@@ -36,6 +36,7 @@ def write_outcomes(
     JSON lines and CSV rows are written as each outcome arrives, a table or a document at the end.
     """
     results: list[R] = []
+    documents: list[dict[str, Any]] = []
     failures: list[Failure] = []
     done = 0
     with destination.open() as stream:
@@ -51,10 +52,11 @@ def write_outcomes(
                 writer.line(view.document(outcome))
             elif destination.format is Format.CSV:
                 writer.rows(view.rows(outcome))
+            elif destination.format is Format.JSON:
+                documents.append(view.document(outcome))
             else:
                 results.append(outcome)
         if destination.format is Format.JSON:
-            documents = [view.document(result) for result in results]
             dump(
                 {"results": documents, "failures": [failure_document(f) for f in failures]}, stream
             )

@@ -27,7 +27,7 @@ class AxisField:
 
     def slide(self, *, effective_kernel: int, stride: int, before: int) -> "AxisField":
         """After a window of `effective_kernel` moved by `stride` over `before` zeros and the tensor."""
-        jump = self._aligned_jump
+        jump = self.aligned_jump
         return replace(
             self,
             start=self.start - before * jump,
@@ -37,7 +37,7 @@ class AxisField:
 
     def spread(self, *, kernel: int, stride: int, dilation: int, before: int) -> "AxisField":
         """After a transposed window: an element sees at most ceil(kernel / stride) neighbours."""
-        jump = self._aligned_jump
+        jump = self.aligned_jump
         reach = dilation * (kernel - 1)
         neighbours = -(-kernel // stride) if dilation == 1 else reach // stride + 1
         return replace(
@@ -48,7 +48,8 @@ class AxisField:
         )
 
     @property
-    def _aligned_jump(self) -> Fraction:
+    def aligned_jump(self) -> Fraction:
+        """The jump of a tensor whose axes are the input's."""
         if self.jump is None:
             raise ValueError("elements that lie along no axis have no neighbours to slide over")
         return self.jump
@@ -100,13 +101,35 @@ def whole(field: Field, positions: tuple[int, ...]) -> Field:
 
 
 def join(first: Field, second: Field) -> Field:
-    """`field` after two tensors of one network became one."""
+    """`field` after two tensors of one network became one; not known (empty) where one is not."""
+    if len(first) != len(second):
+        return ()
     return tuple(a.join(b) for a, b in zip(first, second, strict=True))
 
 
-def is_aligned(field: Field) -> bool:
-    """Whether the tensor's axes still are the input's."""
-    return all(axis.jump is not None for axis in field)
+def scale(field: Field, factors: tuple[int, ...]) -> Field:
+    """`field` after every element was repeated so many times on each axis."""
+    if not is_aligned(field, len(factors)):
+        return field
+    return tuple(
+        replace(axis, jump=axis.aligned_jump / factor)
+        for axis, factor in zip(field, factors, strict=True)
+    )
+
+
+def shift(field: Field, pad: tuple[tuple[int, int], ...]) -> Field:
+    """`field` after so much was added before and after each axis."""
+    if not is_aligned(field, len(pad)):
+        return field
+    return tuple(
+        replace(axis, start=axis.start - before * axis.aligned_jump)
+        for axis, (before, _) in zip(field, pad, strict=True)
+    )
+
+
+def is_aligned(field: Field, rank: int) -> bool:
+    """Whether the `rank` axes of a tensor still are the input's."""
+    return len(field) == rank and all(axis.jump is not None for axis in field)
 
 
 def _padded(positions: tuple[int, ...], field: Field) -> tuple[int, ...]:

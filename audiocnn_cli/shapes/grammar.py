@@ -5,135 +5,16 @@
 An option's name is the field's name in the layer's dataclass, so one table of readers serves all layers.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
-from audiocnn_cli.shapes.layers.dense import GRU, LSTM, RNN, Dense
-from audiocnn_cli.shapes.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
-from audiocnn_cli.shapes.layers.pooling import (
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    AvgPool,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    MaxPool,
-)
-from audiocnn_cli.shapes.layers.reshaping import Flatten, Reshape
-from audiocnn_cli.shapes.sizes import read_size, read_sizes, shorten
+from audiocnn_cli.shapes.layers.pointwise import ACTIVATIONS
+from audiocnn_cli.shapes.sizes import shorten
 from audiocnn_cli.shapes.step import Layer
-from audiocnn_cli.shapes.window import MODES, Padding, read_padding
-
-
-@dataclass(frozen=True)
-class Word:
-    """A type name of the grammar: its class, the field its argument fills, and what it presets."""
-
-    layer: type[Layer]
-    argument: str | None = None
-    presets: Mapping[str, Any] = field(default_factory=dict)
-
-
-WORDS: dict[str, Word] = {
-    "conv": Word(Conv, "filters"),
-    "conv1d": Word(Conv, "filters", {"axes": 1}),
-    "conv2d": Word(Conv, "filters", {"axes": 2}),
-    "depthwise": Word(Depthwise, "multiplier"),
-    "convtranspose": Word(ConvTranspose, "filters"),
-    "convtranspose1d": Word(ConvTranspose, "filters", {"axes": 1}),
-    "convtranspose2d": Word(ConvTranspose, "filters", {"axes": 2}),
-    "pool": Word(MaxPool, "kernel"),
-    "maxpool": Word(MaxPool, "kernel"),
-    "maxpool1d": Word(MaxPool, "kernel", {"axes": 1}),
-    "avgpool": Word(AvgPool, "kernel"),
-    "avgpool1d": Word(AvgPool, "kernel", {"axes": 1}),
-    "adaptiveavgpool": Word(AdaptiveAvgPool, "size"),
-    "adaptivemaxpool": Word(AdaptiveMaxPool, "size"),
-    "globalavgpool": Word(GlobalAvgPool),
-    "globalmaxpool": Word(GlobalMaxPool),
-    "dense": Word(Dense, "units"),
-    "lstm": Word(LSTM, "units"),
-    "gru": Word(GRU, "units"),
-    "rnn": Word(RNN, "units"),
-    "flatten": Word(Flatten),
-    "reshape": Word(Reshape, "shape"),
-    "dropout": Word(Dropout, "rate"),
-    "batchnorm": Word(BatchNorm),
-    **{name: Word(Activation, presets={"activation": name}) for name in ACTIVATIONS},
-}
-
-# Options whose name at the shell is not the field's.
-_ALIASES = {
-    "from": "source",
-    "pad": "padding",
-    "sequences": "return_sequences",
-    "dilations": "dilation",
-}
-_NEEDED = {"filters", "units", "shape"}
-_ALWAYS_SHOWN = _NEEDED | {"kernel"}
-
-
-def _read_rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a number") from None
-    if not 0 <= rate < 1:
-        raise UsageError(f"a rate of {text} is not from 0 to below 1")
-    return rate
-
-
-def _read_switch(text: str) -> bool:
-    switches = {
-        "": True,
-        "yes": True,
-        "true": True,
-        "1": True,
-        "no": False,
-        "false": False,
-        "0": False,
-    }
-    if (value := switches.get(text.lower())) is None:
-        raise UsageError(f"{text!r} is neither yes nor no")
-    return value
-
-
-def _read_activation(text: str) -> str:
-    if text not in ACTIVATIONS:
-        raise UsageError(f"unknown activation {text!r}; one of {', '.join(ACTIVATIONS)}")
-    return text
-
-
-def _read_name(text: str) -> str:
-    if not text or not text.isprintable():
-        raise UsageError(f"{text!r} is no name")
-    return text
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "name": _read_name,
-    "source": _read_name,
-    "filters": read_size,
-    "units": read_size,
-    "multiplier": read_size,
-    "groups": read_size,
-    "kernel": read_sizes,
-    "stride": read_sizes,
-    "dilation": read_sizes,
-    "size": read_sizes,
-    "output_padding": lambda text: read_sizes(text, least=0),
-    "shape": lambda text: read_sizes(text, least=-1),
-    "padding": read_padding,
-    "rate": _read_rate,
-    "activation": _read_activation,
-    "bias": _read_switch,
-    "ceil": _read_switch,
-    "keepdims": _read_switch,
-    "return_sequences": _read_switch,
-    "bidirectional": _read_switch,
-}
+from audiocnn_cli.shapes.vocabulary import ALIASES, ALWAYS_SHOWN, NEEDED, READERS, WORDS, Word
+from audiocnn_cli.shapes.window import MODES, Padding
 
 
 class GrammarError(UsageError):
@@ -153,27 +34,45 @@ def read_layer(text: str) -> Layer:
     """
     head, *options = _split(text, ",")
     kind, word = _word(text, head)
+    if word.argument == "padding":  # its own numbers have commas between them
+        while options and options[0][0].strip().isdigit():
+            head += f",{options.pop(0)[0]}"
     given: dict[str, tuple[str, int]] = {}
-    for mark, name in ((":", word.argument), ("@", "kernel"), ("/", "stride")):
-        if (value := _part(head, mark)) is not None:
-            start = head.index(mark) + 1
-            if name is None or name not in _names(word.layer):
-                raise GrammarError(text, start - 1, f"{kind} takes no {_MARKS[mark]}")
-            given[name] = (value, start)
+    filled = {":": word.argument, "@": "kernel", "/": "stride"}
+    for mark, value, start in _marked(head, kind, word):
+        name = filled[mark]
+        if name not in _names(word.layer):
+            raise GrammarError(text, start - 1, f"{kind} takes no {_MARKS[mark]}")
+        _give(given, name, value, start, text)
     for option, start in _join_padding(options):
         name, value, at = _option(text, kind, word, option, start)
-        if name in given:
-            raise GrammarError(text, start, f"{name} is given twice")
-        given[name] = (value, at)
+        _give(given, name, value, at, text)
     values = dict(word.presets)
     for name, (value, start) in given.items():
         try:
-            values[name] = _READERS[name](value)
+            values[name] = READERS[name](value)
         except UsageError as error:
             raise GrammarError(text, start, str(error)) from error
-    if word.argument in _NEEDED and word.argument not in values:
+    if word.argument in NEEDED and word.argument not in values:
         raise GrammarError(text, len(kind), f"{kind} needs its {word.argument}: {kind}:64")
     return word.layer(**values)
+
+
+def _give(given: dict[str, tuple[str, int]], name: str, value: str, start: int, text: str) -> None:
+    if name in given:
+        raise GrammarError(text, start, f"{name} is given twice")
+    given[name] = (value, start)
+
+
+def _marked(head: str, kind: str, word: Word) -> Iterator[tuple[str, str, int]]:
+    """Each mark, what stands after it and where that begins; without a kernel the first mark takes all."""
+    stops = ":@/" if "kernel" in _names(word.layer) else ""
+    at = len(kind)
+    while at < len(head):
+        mark, start = head[at], at + 1
+        found = (head.find(stop, start) for stop in stops)
+        at = min((index for index in found if index >= 0), default=len(head))
+        yield mark, head[start:at], start
 
 
 _MARKS = {":": "argument after ':'", "@": "kernel", "/": "stride"}
@@ -200,14 +99,6 @@ def _word(text: str, head: str) -> tuple[str, Word]:
     return kind, WORDS[kind]
 
 
-def _part(head: str, mark: str) -> str | None:
-    """What stands after `mark` up to the next mark."""
-    if mark not in head:
-        return None
-    rest = head[head.index(mark) + 1 :]
-    return rest[: min((rest.index(m) for m in ":@/" if m in rest), default=len(rest))]
-
-
 def _join_padding(options: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """`pad=0,1,0,1` was cut at its commas: give the numbers back to it."""
     joined: list[tuple[str, int]] = []
@@ -231,7 +122,7 @@ def _option(text: str, kind: str, word: Word, option: str, start: int) -> tuple[
             value = ""
         elif name == "bias":
             value = "no"
-    name = _ALIASES.get(name, name)
+    name = ALIASES.get(name, name)
     names = _names(word.layer)
     if name not in names:
         known = ", ".join(sorted(names - {"source"} | {"from"}))
@@ -245,11 +136,11 @@ def _bare(word: str) -> str:
         return "activation"
     if word in MODES or word[:1].isdigit():
         return "padding"
-    return "bias" if word == "nobias" else _ALIASES.get(word, word)
+    return "bias" if word == "nobias" else ALIASES.get(word, word)
 
 
 def _names(layer: type[Layer]) -> set[str]:
-    return {field.name for field in fields(layer)} & set(_READERS)
+    return {field.name for field in fields(layer)} & set(READERS)
 
 
 def read_table(table: Mapping[str, Any], *, where: str) -> Layer:
@@ -267,16 +158,16 @@ def read_table(table: Mapping[str, Any], *, where: str) -> Layer:
     word = WORDS[kind]
     values = dict(word.presets)
     for key, value in options.items():
-        name = _ALIASES.get(key, key)
+        name = ALIASES.get(key, key)
         if name not in _names(word.layer):
             raise UsageError(f"{where}{key}: {kind} has no such option")
         separator = "," if name == "padding" else "x"
         text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
         try:
-            values[name] = _READERS[name](text)
+            values[name] = READERS[name](text)
         except UsageError as error:
             raise UsageError(f"{where}{key}: {error}") from error
-    if word.argument in _NEEDED and word.argument not in values:
+    if word.argument in NEEDED and word.argument not in values:
         raise UsageError(f"{where}{word.argument}: {kind} needs it")
     return word.layer(**values)
 
@@ -293,10 +184,10 @@ def show_layer(layer: Layer) -> str:
     changed = {
         f.name: getattr(layer, f.name)
         for f in fields(layer)
-        if f.name in _READERS and f.name not in word.presets and getattr(layer, f.name) != f.default
+        if f.name in READERS and f.name not in word.presets and getattr(layer, f.name) != f.default
     }
     text = kind
-    if word.argument and (word.argument in changed or word.argument in _ALWAYS_SHOWN):
+    if word.argument and (word.argument in changed or word.argument in ALWAYS_SHOWN):
         changed.pop(word.argument, None)
         text += f":{_show(getattr(layer, word.argument))}"
     if word.argument != "kernel" and hasattr(layer, "kernel"):
@@ -310,7 +201,9 @@ def show_layer(layer: Layer) -> str:
 
 
 def _show(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    return ("+" if value and isinstance(value[0], str) else "x").join(map(str, value))
 
 
 def _show_option(name: str, value: Any) -> str:

@@ -9,7 +9,7 @@ from audiocnn_cli.shapes.grammar import read_layer, show_layer
 from audiocnn_cli.shapes.layers.convolution import Conv, Depthwise
 from audiocnn_cli.shapes.layers.pooling import Pool
 from audiocnn_cli.shapes.like import Like
-from audiocnn_cli.shapes.sizes import Sizes, type_sizes
+from audiocnn_cli.shapes.sizes import Sizes, smallest, type_sizes
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import trace
 from audiocnn_cli.shapes.window import Padding
@@ -24,6 +24,12 @@ class Mend:
     text: str
     layers: tuple[Layer, ...]
     input_shape: Sizes
+    words: tuple[str, ...] = ()
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """The stack as it is typed: `words` where it is no list of layers."""
+        return self.words or tuple(map(show_layer, self.layers))
 
 
 def mends(
@@ -153,10 +159,7 @@ def _longer(
         low, high = high, high * 2
         if high > _LONGEST_INPUT:
             return
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if runs(mend(middle)) else (middle, high)
-    yield mend(high)
+    yield mend(smallest(low, high, lambda size: runs(mend(size))))
 
 
 def _spread(sizes: Sizes, rank: int) -> Sizes:

@@ -1,5 +1,6 @@
 """Sizes and shapes: what they may be, how they are typed and how they are shown."""
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from audiocnn_cli.errors import UsageError
@@ -36,6 +37,14 @@ def read_sizes(text: str, *, least: int = 1) -> Sizes:
         UsageError: a part is no whole number of at least `least`.
     """
     return tuple(read_size(part.strip(), least=least) for part in text.lower().split("x"))
+
+
+def smallest(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The smallest size above `low` that holds, where `high` does and all above a size that holds do."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def show_shape(shape: Shape) -> str:

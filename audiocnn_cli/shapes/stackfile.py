@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.shapes.blocks import expand
 from audiocnn_cli.shapes.framework import Framework
-from audiocnn_cli.shapes.grammar import read_layer, read_table
 from audiocnn_cli.shapes.like import Like
 from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes
 from audiocnn_cli.shapes.step import Layer
@@ -32,7 +32,7 @@ class Architecture:
     params: int | None = None
 
 
-_KEYS = {"title", "paper", "input", "framework", "like", "params", "layers"}
+_KEYS = {"title", "paper", "input", "framework", "like", "params", "layers", "blocks"}
 
 
 def read_stack(path: Path) -> Architecture:
@@ -70,21 +70,13 @@ def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
     return Architecture(
         name=name,
         input_shape=_sizes(document["input"]),
-        layers=tuple(_layer(entry, f"layers[{i}]") for i, entry in enumerate(entries)),
+        layers=expand(entries, document.get("blocks", {})),
         title=_text(document, "title"),
         paper=_text(document, "paper"),
         framework=Framework(_choice(document, "framework", list(Framework))),
         like=Like(_choice(document, "like", list(Like))),
         params=read_size(str(document["params"])) if "params" in document else None,
     )
-
-
-def _layer(entry: object, where: str) -> Layer:
-    if isinstance(entry, str):
-        return read_layer(entry)
-    if isinstance(entry, Mapping):
-        return read_table(entry, where=f"{where}.")
-    raise UsageError(f"{where} is neither text like 'conv:32@3x3' nor a table")
 
 
 def _sizes(value: object) -> Sizes:

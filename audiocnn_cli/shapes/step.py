@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar, dataclass_transform
 
 from audiocnn_cli.errors import ImpossibleShapeError
 from audiocnn_cli.shapes.field import Field
@@ -45,10 +45,11 @@ class Step:
     """What one layer does to one shape.
 
     `input` and `output` are channels last, without the batch. Attributes that a layer has no use for are
-    None. `pad` is what is added before and after each spatial axis, whatever `padding` calls it. `params`
-    are trained, `fixed_params` are kept but not trained (the running statistics of a batch norm). `macs`
-    are multiply-accumulates for one example. `differs` says, framework by framework, what another one
-    than the one asked for would do with the same layer and input.
+    None. `text` is the layer as it is typed. `pad` is what is added before and after each spatial axis,
+    whatever `padding` calls it. `params` are trained, `fixed_params` are kept but not trained (the running
+    statistics of a batch norm). `macs` are multiply-accumulates for one example, None where they hang on a
+    free size. `differs` says, framework by framework, what another one than the one asked for would do
+    with the same layer and input.
     """
 
     type: str
@@ -75,7 +76,7 @@ class Step:
     ceil: bool | None = None
     params: int = 0
     fixed_params: int = 0
-    macs: int = 0
+    macs: int | None = 0
     formula: tuple[str, ...] = ()
     differs: dict[Framework, str] = dataclasses.field(default_factory=dict)
 
@@ -103,7 +104,16 @@ class Step:
         return count
 
 
-@dataclass(frozen=True, kw_only=True)
+LayerType = TypeVar("LayerType")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def layer(cls: type[LayerType]) -> type[LayerType]:
+    """Make a kind of layer a frozen dataclass; Layer compares and shows them all, which starts faster."""
+    return dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
+
+
+@layer
 class Layer:
     """One layer as the user described it; the sub-classes' fields are the grammar's options.
 
@@ -113,6 +123,21 @@ class Layer:
     type: ClassVar[str]
     name: str | None = None
     source: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({options})"
+
+    @property
+    def kind(self) -> str:
+        """What it is called in a name and as a step's type."""
+        return self.type
 
     @property
     def merged(self) -> tuple[str, ...]:

@@ -39,8 +39,8 @@ class Trace:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all layers for one example."""
-        return sum(step.macs for step in self.steps)
+        """Multiply-accumulates of all layers for one example, without those that are not known."""
+        return sum(step.macs or 0 for step in self.steps)
 
 
 def trace(
@@ -63,7 +63,7 @@ def trace(
     previous = INPUT
     steps: list[Step] = []
     for number, layer in enumerate(layers, start=1):
-        name = layer.name or f"{layer.type}_{number}"
+        name = name_of(layer, number)
         if name in tensors:
             raise UsageError(f"two layers are named {name!r}; name one of them differently")
         sources = (layer.source or previous, *layer.merged)
@@ -89,6 +89,11 @@ def trace(
         tensors[name] = Tensor(_known(step.output), step.field)
         previous = name
     return Trace(input_shape, tuple(steps), framework, title)
+
+
+def name_of(layer: Layer, number: int) -> str:
+    """The layer's name, or one from its kind and its place (from 1): conv_1."""
+    return layer.name or f"{layer.kind}_{number}"
 
 
 def _tensor(tensors: dict[str, Tensor], source: str, name: str) -> Tensor:

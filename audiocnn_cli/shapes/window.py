@@ -200,7 +200,7 @@ def pads(slides: tuple[Slide, ...]) -> Pad:
 
 def slide_field(field: Field, slides: tuple[Slide, ...]) -> Field:
     """What an element sees after a window slid along every axis."""
-    if not is_aligned(field):
+    if not is_aligned(field, len(slides)):
         return whole(field, ())
     return tuple(
         axis.slide(effective_kernel=s.effective_kernel, stride=s.stride, before=s.before)
@@ -210,7 +210,7 @@ def slide_field(field: Field, slides: tuple[Slide, ...]) -> Field:
 
 def spread_field(field: Field, slides: tuple[Slide, ...]) -> Field:
     """What an element sees after a transposed window was spread along every axis."""
-    if not is_aligned(field):
+    if not is_aligned(field, len(slides)):
         return whole(field, ())
     return tuple(
         axis.spread(kernel=s.kernel, stride=s.stride, dilation=s.dilation, before=s.before)

@@ -1,6 +1,7 @@
 """From a folder of classes to a model file with honest figures inside."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,121 +9,164 @@ from typing import Any
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.labelled import Grouping
-from audiocnn_cli.features.config import FeatureConfig
+from audiocnn_cli.evaluation.metrics import wilson_interval
 from audiocnn_cli.models.contract import (
     SEEN_BY_ALL,
     DataStatement,
     Figure,
     Golden,
     ModelContract,
-    SegmentConfig,
 )
 from audiocnn_cli.models.golden import golden_probabilities
 from audiocnn_cli.models.session import open_model
 from audiocnn_cli.output.files import atomic_writer
-from audiocnn_cli.shapes.architectures import architecture as named_architecture
+from audiocnn_cli.training.calibrate import choose_threshold, fit_temperature
 from audiocnn_cli.training.card import card
 from audiocnn_cli.training.dataset import Dataset, read_dataset
-from audiocnn_cli.training.export import export_graph, write_model
-from audiocnn_cli.training.fit import FitConfig, Side, fit, seed_everything
-from audiocnn_cli.training.networks import build_network
-from audiocnn_cli.training.split import Split, split_clips
+from audiocnn_cli.training.export import export_graph, halve, write_model
+from audiocnn_cli.training.fit import Epoch, FitConfig
+from audiocnn_cli.training.members import Member, together, train_members
+from audiocnn_cli.training.recipes import Recipe
+from audiocnn_cli.training.split import Split, cross_validation, holdout
 
-# The seeds' features: 3 s at 22050 Hz give 130 frames of 13 coefficients.
-FEATURES = FeatureConfig()
-SEGMENT = SegmentConfig(length=3 * FEATURES.sample_rate, hop=3 * FEATURES.sample_rate)
+_GOLDEN_SEGMENTS = 2.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
-    """What to train, on what, and what to say of it."""
+    """What to train, on what, and what to say of it.
 
-    architecture: str
+    `folds` of None keeps one fifth of the groups to test on and one to stop by; with K folds the model is
+    the mean of K networks, each trained without one fold. `threshold` of None is chosen.
+    """
+
+    recipe: Recipe
     fit: FitConfig
     grouping: Grouping
+    folds: int | None
+    threshold: float | None
+    half: bool
     name: str
     task: str
     data: DataStatement
     command: str
+    cache: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model that was written, and its evaluation on the test side."""
+    """A model that was written, its evaluation on clips not trained on, and how its training went."""
 
     path: Path
     contract: ModelContract
     evaluation: Evaluation
+    histories: tuple[tuple[Epoch, ...], ...]
     failures: tuple[Failure, ...]
 
 
-def train(folder: Path, output: Path, config: TrainingConfig, *, force: bool) -> Trained:
+def train(
+    folder: Path,
+    output: Path,
+    config: TrainingConfig,
+    *,
+    force: bool,
+    on_epoch: Callable[[int, Epoch], None],
+) -> Trained:
     """Train on `folder` (one sub-folder a class), write the model to `output` and its card beside it.
 
-    The clips are split by group; the figures are those of `evaluate` on the clips that were neither
-    trained on nor used to stop.
+    The clips are split by group; the figures are those of `evaluate`, which asks of each clip only a
+    network that was not trained on it.
 
     Raises:
         UsageError: the folder or the grouping can't be used.
         AudiocnnError: there is nothing to train on, or the training failed.
         OutputError: a file can't be written.
     """
-    architecture = named_architecture(config.architecture)
-    dataset = read_dataset(folder, features=FEATURES, segment=SEGMENT, grouping=config.grouping)
-    split = split_clips(dataset, seed=config.fit.seed)
-    seed_everything(config.fit.seed)
-    side = _side(dataset, split.train)
-    network = build_network(architecture, side.tensors, classes=len(dataset.labels))
-    fit(network, side, _side(dataset, split.validation), config.fit)
-    draft = _draft(config, dataset, split, architecture.input_shape)
-    proto = export_graph(network, input_shape=architecture.input_shape)
-    contract, evaluation = _finish(
-        proto,
-        draft,
-        folder,
-        output,
-        protocol=_protocol(split, config.grouping),
-        force=force,
+    dataset = read_dataset(
+        folder, recipe=config.recipe, grouping=config.grouping, cache=config.cache / "features"
     )
-    return Trained(output, contract, evaluation, dataset.failures)
-
-
-def _side(dataset: Dataset, clips: Any) -> Side:
-    """The segments of these clips."""
-    import numpy as np
-
-    chosen = np.isin(dataset.clip_of, clips)
-    return Side(dataset.tensors[chosen], dataset.clip_labels[dataset.clip_of[chosen]])
+    seed = config.fit.seed
+    splits = (
+        (holdout(dataset, seed=seed),)
+        if config.folds is None
+        else cross_validation(dataset, config.folds, seed=seed)
+    )
+    members = train_members(
+        dataset,
+        splits,
+        config.recipe,
+        config.fit,
+        checkpoints=config.cache / "checkpoints",
+        on_epoch=on_epoch,
+    )
+    held_out = together(members)
+    temperature = fit_temperature(held_out)
+    threshold = config.threshold
+    if threshold is None:
+        threshold = choose_threshold(held_out, temperature=temperature)
+    proto = export_graph(
+        [member.network for member in members],
+        temperature=temperature,
+        input_shape=config.recipe.input_shape,
+    )
+    if config.half:
+        halve(proto)
+    draft = _draft(config, dataset, members, threshold)
+    contract, evaluation = _finish(
+        proto, draft, folder, output, protocol=_protocol(dataset, splits, config), force=force
+    )
+    return Trained(
+        output, contract, evaluation, tuple(m.history for m in members), dataset.failures
+    )
 
 
 def _draft(
-    config: TrainingConfig, dataset: Dataset, split: Split, input_shape: tuple[int, ...]
+    config: TrainingConfig, dataset: Dataset, members: tuple[Member, ...], threshold: float
 ) -> ModelContract:
     """The contract without what only the written model can tell: golden example and figures."""
-    seen = sorted(
-        dataset.clips[c].content for side in (split.train, split.validation) for c in side
-    )
+    recipe = config.recipe
     return ModelContract(
         name=config.name,
         task=config.task,
         labels=dataset.labels,
-        features=FEATURES,
-        segment=SEGMENT,
-        input_shape=input_shape,
+        features=recipe.features,
+        segment=recipe.segment,
+        input_shape=recipe.input_shape,
         data=config.data,
         golden=Golden(
-            duration_s=2.7 * SEGMENT.length / FEATURES.sample_rate,
+            duration_s=_GOLDEN_SEGMENTS * recipe.segment.length / recipe.features.sample_rate,
             probabilities=(0.0,) * len(dataset.labels),
         ),
-        architecture=config.architecture,
+        architecture=recipe.architecture.name,
         command=config.command,
-        training_clips=dict.fromkeys(seen, SEEN_BY_ALL),
+        threshold=threshold,
+        members=len(members),
+        training_clips=_who_never_saw(dataset, members),
     )
 
 
-def _protocol(split: Split, grouping: Grouping) -> str:
-    sides = f"{len(split.train)} clips to train, {len(split.validation)} to stop, {len(split.test)} to test"
-    return f"one split {grouping}, no group on two sides; {sides}"
+def _who_never_saw(dataset: Dataset, members: tuple[Member, ...]) -> dict[str, int]:
+    """For each recording the member that was not trained on it; a held-out test clip needs no entry."""
+    unseen = {clip: number for number, member in enumerate(members) for clip in member.answers_for}
+    if len(members) == 1:
+        seen = (clip for i, clip in enumerate(dataset.clips) if i not in unseen)
+        return dict.fromkeys(sorted(clip.content for clip in seen), SEEN_BY_ALL)
+    answers = ((clip.content, unseen.get(i, SEEN_BY_ALL)) for i, clip in enumerate(dataset.clips))
+    return dict(sorted(answers))
+
+
+def _protocol(dataset: Dataset, splits: tuple[Split, ...], config: TrainingConfig) -> str:
+    if config.folds is None:
+        (split,) = splits
+        sides = (
+            f"{len(split.train)} clips to train, {len(split.validation)} to stop and calibrate,"
+            f" {len(split.test)} to test"
+        )
+        return f"one split {config.grouping}, no group on two sides; {sides}"
+    return (
+        f"{config.folds} folds {config.grouping}, no group in two; each of {len(dataset.clips)} clips"
+        " answered by the one network that was not trained on its fold"
+    )
 
 
 def _finish(
@@ -144,7 +188,8 @@ def _finish(
             draft.golden,
             probabilities=golden_probabilities(model, duration_s=draft.golden.duration_s),
         )
-    contract = replace(draft, golden=golden, figures=_figures(evaluation, protocol))
+    figures = _figures(evaluation, draft.threshold, protocol)
+    contract = replace(draft, golden=golden, figures=figures)
     write_model(proto, contract, output, force=force)
     with atomic_writer(card_path(output), "w", force=force) as stream:
         stream.write(card(contract, evaluation))
@@ -156,15 +201,24 @@ def card_path(output: Path) -> Path:
     return output.with_suffix(".md")
 
 
-def _figures(evaluation: Evaluation, protocol: str) -> tuple[Figure, ...]:
-    measured = (("clips", evaluation.clips), ("segments", evaluation.segments))
+def _figures(evaluation: Evaluation, threshold: float, protocol: str) -> tuple[Figure, ...]:
+    measured = [
+        ("accuracy over clips", evaluation.clips.correct, evaluation.clips.n),
+        ("accuracy over segments", evaluation.segments.correct, evaluation.segments.n),
+    ]
+    if threshold:
+        sure = [a for a in evaluation.answers if max(a.probabilities) >= threshold]
+        measured.append((f"answered at threshold {threshold:g}", len(sure), evaluation.clips.n))
+        if sure:
+            right = sum(answer.label == answer.clip.label for answer in sure)
+            measured.append(("accuracy on what is answered", right, len(sure)))
     return tuple(
         Figure(
-            name=f"accuracy over {unit}",
-            value=scores.accuracy,
-            interval_95=scores.interval_95,
-            n=scores.n,
+            name=name,
+            value=count / n,
+            interval_95=wilson_interval(count, n),
+            n=n,
             protocol=protocol,
         )
-        for unit, scores in measured
+        for name, count, n in measured
     )

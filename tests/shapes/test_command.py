@@ -89,8 +89,10 @@ def test_collapse_is_explained_below_the_layers_before_it(run: Run) -> None:
 
 def sums_of_the_table(printed: str) -> tuple[list[int], list[int]]:
     """What the columns params and MACs of a printed table add up to, and what its last row says."""
-    cells = [re.split(r"\s{2,}", line.strip()) for line in printed.splitlines()]
-    rows = [row for row in cells if row[0].isdigit()]
+    lines = printed.splitlines()
+    cells = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    # A wrapped cell goes on in lines of its own, without a number in the first column.
+    rows = [row for row, line in zip(cells, lines, strict=True) if re.match(r" {1,4}\d+ ", line)]
     (total,) = (row for row in cells if row[0] == "total")
     sums = [sum(int(row[column].replace(",", "")) for row in rows) for column in (3, 4)]
     return sums, [int(value.replace(",", "")) for value in total[2:4]]

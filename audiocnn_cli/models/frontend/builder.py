@@ -43,7 +43,7 @@ class GraphBuilder:
 
         return self.constant(np.array(sizes, dtype=np.int64))
 
-    def matrix(self, values: "NDArray[np.float64]") -> str:
+    def matrix(self, values: "NDArray[np.floating]") -> str:
         """A float32 constant of any shape."""
         import numpy as np
 

@@ -8,7 +8,7 @@ from audiocnn_cli.errors import ModelRefusedError
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.frontend.builder import GraphBuilder
 from audiocnn_cli.models.frontend.clip import pool, segments
-from audiocnn_cli.models.frontend.features import features
+from audiocnn_cli.models.frontend.features import features, unsupported
 from audiocnn_cli.models.golden import GoldenCheck, golden_signal
 from audiocnn_cli.models.inference import infer
 from audiocnn_cli.models.session import PROBABILITIES, Model
@@ -36,10 +36,15 @@ def with_frontend(model: Model) -> WaveformModel:
     length; the output `probabilities` has shape (n, labels).
 
     Raises:
-        ModelRefusedError: the operators of the model are too old, or the whole gives other probabilities
-            for the golden signal than the Python path does.
+        ModelRefusedError: the model's features are none that can be built, its operators are too old, or
+            the whole gives other probabilities for the golden signal than the Python path does.
     """
     contract = model.contract
+    for what in unsupported(contract.features):
+        raise ModelRefusedError(
+            f"{model.path}: no front end can be built for its features ({what}); only for mfcc, logmel and"
+            " mel as librosa and torchaudio compute them"
+        )
     proto = _compose(model)
     content: bytes = proto.SerializeToString(deterministic=True)
     check = _compare(content, model)

@@ -38,7 +38,7 @@ def frames(builder: GraphBuilder, samples: str, config: FeatureConfig, *, length
     framed = builder.concat(*shifted, axis=2) if len(shifted) > 1 else shifted[0]
     if rows_in_frame * hop > n_fft:
         framed = builder.slice(framed, axis=2, start=0, stop=n_fft)
-    return builder.node("Mul", framed, builder.constant(window(config)))
+    return builder.node("Mul", framed, builder.matrix(window(config) * config.sample_scale))
 
 
 def _pad(builder: GraphBuilder, samples: str, width: int, mode: PadMode) -> str:
@@ -53,7 +53,7 @@ def _pad(builder: GraphBuilder, samples: str, width: int, mode: PadMode) -> str:
 
 
 def mel_spectrum(builder: GraphBuilder, framed: str, config: FeatureConfig, *, count: int) -> str:
-    """Frames (n, count, n_fft) to |DFT|^2 through the mel filters: (n, count, n_mels).
+    """Frames (n, count, n_fft) to |DFT|^2, or |DFT|, through the mel filters: (n, count, n_mels).
 
     With n_fft = a * b, sample b * i + j and frequency p + a * q: a DFT of size a over i, a turn by
     p * j / n_fft, a DFT of size b over j. The samples are real, so p up to a / 2 gives every frequency or its
@@ -78,7 +78,8 @@ def mel_spectrum(builder: GraphBuilder, framed: str, config: FeatureConfig, *, c
     ]
     squares = [builder.node("Mul", part, part) for part in spectrum]
     power = builder.node("Add", *squares)
-    rows = builder.node("Reshape", power, builder.sizes(-1, count, len(p) * b))
+    values = builder.node("Sqrt", power) if config.power == 1 else power
+    rows = builder.node("Reshape", values, builder.sizes(-1, count, len(p) * b))
     frequencies = p[:, None] + a * j[None, :]
     ordered = _in_order(mel_filters(config), np.minimum(frequencies, n_fft - frequencies).ravel())
     return builder.node("MatMul", rows, builder.constant(ordered))

@@ -1,12 +1,12 @@
 """Convolutions: dense, grouped, depthwise, dilated, causal and transposed, along any number of axes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import ClassVar
 
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
 from audiocnn_cli.shapes.window import (
     VALID,
     Padding,
@@ -20,7 +20,7 @@ from audiocnn_cli.shapes.window import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Conv(Layer):
     """A convolution (cross-correlation, as in all three frameworks) of `filters` kernels.
 
@@ -80,7 +80,7 @@ class Conv(Layer):
         return Sliding(self.kernel, self.stride, self.dilation, self.padding, axes=self.axes)
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Depthwise(Layer):
     """A convolution of each channel by itself, with `multiplier` kernels for each."""
 
@@ -117,7 +117,7 @@ class Depthwise(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class ConvTranspose(Layer):
     """A transposed convolution: every input element spreads a kernel, `stride` apart, over the output."""
 
@@ -203,7 +203,10 @@ class ConvTranspose(Layer):
             if framework is Framework.KERAS and extra:
                 cut = 2 * (effective // 2)
             else:
-                cut, extra = _cut_to_multiple(spread, size * stride, extra)
+                cut = spread + extra - size * stride
+                if cut < 0 and framework is not Framework.ONNX:
+                    extra -= cut  # a kernel shorter than its stride: Keras fills up with zeros
+                cut = max(cut, 0)
             smaller, larger = cut // 2, cut - cut // 2
             lower = self.padding.mode == "same-lower"
             before, after = (larger, smaller) if lower else (smaller, larger)
@@ -219,12 +222,6 @@ class ConvTranspose(Layer):
         if output < 1:
             raise MisfitError(f"the padding cuts everything off: {formula}, below 1", axis=axis)
         return Slide(size, kernel, stride, dilation, before, after, output, formula)
-
-
-def _cut_to_multiple(spread: int, output: int, extra: int) -> tuple[int, int]:
-    """What `same` cuts off (and adds at the end) so that the output is a whole number of strides."""
-    cut = spread + extra - output
-    return (cut, extra) if cut >= 0 else (0, extra - cut)
 
 
 def padding_lacking(padding: Padding, *, strided: bool) -> dict[Framework, str]:

@@ -1,15 +1,14 @@
 """Dense layers, and the recurrent ones that are dense layers in a loop."""
 
-from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
 from audiocnn_cli.shapes import field as fields
 from audiocnn_cli.shapes.framework import Framework
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Dense(Layer):
     """`units` weighted sums of the last axis, at every position of the other axes."""
 
@@ -42,7 +41,7 @@ class Dense(Layer):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Recurrent(Layer):
     """A cell that walks along time; `return_sequences` keeps its output at every step.
 

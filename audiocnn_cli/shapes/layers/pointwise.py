@@ -1,9 +1,8 @@
 """Layers that leave the shape as it is: activations, normalisation, dropout."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
-from audiocnn_cli.shapes.step import Given, Layer, Step
+from audiocnn_cli.shapes.step import Given, Layer, Step, layer
 
 ACTIVATIONS = (
     "relu", "relu6", "leakyrelu", "elu", "selu", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid",
@@ -20,12 +19,17 @@ class Pointwise(Layer):
         return Step(type=self.type, input=tensor.shape, output=tensor.shape, field=tensor.field)
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Activation(Pointwise):
     """A non-linearity of its own, after a layer that has none."""
 
     type: ClassVar[str] = "activation"
     activation: str = "relu"
+
+    @property
+    def kind(self) -> str:
+        """The function's name."""
+        return self.activation
 
     def apply(self, given: Given) -> Step:
         """The shape stays."""
@@ -39,7 +43,7 @@ class Activation(Pointwise):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Dropout(Pointwise):
     """Training sets a share of `rate` elements to zero; inference passes all."""
 
@@ -58,7 +62,7 @@ class Dropout(Pointwise):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class BatchNorm(Pointwise):
     """A scale and a shift a channel, trained, and a running mean and variance, kept but not trained."""
 
@@ -78,4 +82,23 @@ class BatchNorm(Pointwise):
             params=2 * channels,
             fixed_params=2 * channels,
             formula=(f"2*{channels} = {2 * channels} parameters, and as many running statistics",),
+        )
+
+
+@layer
+class LayerNorm(Pointwise):
+    """A scale and a shift a channel, after each position was normalised (Ba et al., arXiv:1607.06450)."""
+
+    type: ClassVar[str] = "layernorm"
+
+    def apply(self, given: Given) -> Step:
+        """The shape stays."""
+        channels = given.tensor.channels
+        return Step(
+            type=self.type,
+            input=given.tensor.shape,
+            output=given.tensor.shape,
+            field=given.tensor.field,
+            params=2 * channels,
+            formula=(f"2*{channels} = {2 * channels} parameters",),
         )

@@ -1,17 +1,17 @@
 """Pooling: sliding, adaptive and global."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import ClassVar
 
 from audiocnn_cli.shapes import field as fields
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
 from audiocnn_cli.shapes.window import VALID, Padding, Sliding, pads, per_axis, slide_field
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class Pool(Layer):
     """A window of which one number is kept; without a stride it moves by its own size."""
 
@@ -81,7 +81,7 @@ class AvgPool(Pool):
     type: ClassVar[str] = "avgpool"
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class AdaptivePool(Layer):
     """Windows laid out so that the output has the sizes asked for (PyTorch's AdaptiveAvgPool)."""
 
@@ -100,7 +100,7 @@ class AdaptivePool(Layer):
             raise MisfitError("needs an axis to pool along, and the tensor before it is flat")
         size = per_axis(self.size, len(spatial), "size")
         field = tensor.field
-        if len(field) == len(spatial) and fields.is_aligned(field):
+        if fields.is_aligned(field, len(spatial)):
             field = tuple(
                 replace(
                     axis.slide(effective_kernel=_widest(n, out), stride=1, before=0),
@@ -140,7 +140,7 @@ class AdaptiveMaxPool(AdaptivePool):
     type: ClassVar[str] = "adaptivemaxpool"
 
 
-@dataclass(frozen=True, kw_only=True)
+@layer
 class GlobalPool(Layer):
     """One number a channel; with `keepdims` the axes stay, with size 1."""
 

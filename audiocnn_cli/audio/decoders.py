@@ -1,0 +1,170 @@
+"""Two libraries that decode: libsndfile for nearly everything, FFmpeg (PyAV) for what it can't."""
+
+import io
+import os
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class DecodingError(Exception):
+    """The library's own words on why it can't go on."""
+
+
+class Decoder(Protocol):
+    """An open sound: what it says of itself, and samples from where it stands."""
+
+    sample_rate: int
+    channels: int
+    frames: int
+    exact_length: bool
+    format: str
+    subtype: str
+
+    def seek(self, frame: int) -> None:
+        """Go to that sample of each channel."""
+
+    def read(self, frames: int) -> "NDArray[np.float32]":
+        """The next samples, shape (n, channels), n <= frames; none at the end."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class SoundFileDecoder:
+    """libsndfile, through soundfile."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        import soundfile
+
+        # Of a file libsndfile gets the descriptor, which it reads faster than through callbacks.
+        handle = os.dup(stream.fileno()) if isinstance(stream, io.FileIO) else stream
+        try:
+            self._sound = soundfile.SoundFile(handle)
+        except soundfile.LibsndfileError as error:
+            raise DecodingError(error.error_string) from error
+        # soundfile seeks after every read to where it stands already, unless the sound can't seek; that
+        # makes an MP3 decoder start over, 1e-5 off until it is back in its stride.
+        self._sound.seekable = lambda: False
+        self.sample_rate: int = self._sound.samplerate
+        self.channels: int = self._sound.channels
+        self.frames: int = self._sound.frames
+        self.format: str = self._sound.format
+        self.subtype: str = self._sound.subtype
+        # The length of an MP3 without a header frame is an estimate.
+        self.exact_length = self.format != "MP3"
+        self._at = 0
+
+    def seek(self, frame: int) -> None:
+        """Go to that sample of each channel."""
+        import soundfile
+
+        if frame == self._at:
+            return
+        try:
+            self._at = self._sound.seek(frame)
+        except soundfile.LibsndfileError as error:
+            raise DecodingError(error.error_string) from error
+
+    def read(self, frames: int) -> "NDArray[np.float32]":
+        """The next samples, shape (n, channels), n <= frames; none at the end."""
+        import soundfile
+
+        try:
+            block: NDArray[np.float32] = self._sound.read(frames, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise DecodingError(error.error_string) from error
+        self._at += len(block)
+        return block
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._sound.close()
+
+
+class AvDecoder:
+    """The first sound track of anything that FFmpeg reads, through PyAV."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        import av
+
+        try:
+            self._container: Any = av.open(stream)
+            if not self._container.streams.audio:
+                raise DecodingError("it has no sound track")
+            self._track = self._container.streams.audio[0]
+            codec = self._track.codec_context
+            self.sample_rate: int = codec.sample_rate
+            self.channels: int = codec.layout.nb_channels
+        except (av.FFmpegError, ValueError) as error:
+            raise DecodingError(str(error)) from error
+        self.frames = self._length()
+        self._exact_times = self._track.time_base * self.sample_rate == 1
+        self.exact_length = False
+        self.format: str = self._container.format.name
+        self.subtype: str = codec.name
+        self._at = 0
+        self._blocks = self._decode(0)
+        self._left: NDArray[np.float32] | None = None
+
+    def _length(self) -> int:
+        if self._track.duration is not None:
+            seconds = self._track.duration * self._track.time_base
+            return int(seconds * self.sample_rate)
+        return int((self._container.duration or 0) / 1_000_000 * self.sample_rate)
+
+    def seek(self, frame: int) -> None:
+        """Go to that sample of each channel."""
+        if frame == self._at:
+            return
+        self._blocks = self._decode(frame)
+        self._left = None
+        self._at = frame
+
+    def read(self, frames: int) -> "NDArray[np.float32]":
+        """The next samples, shape (n, channels), n <= frames; none at the end."""
+        import numpy as np
+
+        block = self._left if self._left is not None else next(self._blocks, None)
+        if block is None:
+            return np.zeros((0, self.channels), dtype=np.float32)
+        self._left = block[frames:] if len(block) > frames else None
+        self._at += min(frames, len(block))
+        return block[:frames]
+
+    def _decode(self, first: int) -> "Iterator[NDArray[np.float32]]":
+        """Blocks from sample `first` on."""
+        import av
+        import numpy as np
+
+        resampler = av.AudioResampler(format="fltp")
+        position: int | None = None
+        try:
+            self._container.seek(self._entry(first))
+            for coded in self._container.decode(self._track):
+                for frame in resampler.resample(coded):
+                    if position is None:
+                        position = (frame.pts or 0) if self._exact_times else 0
+                    block = np.ascontiguousarray(frame.to_ndarray().T)
+                    skipped = max(0, first - position)
+                    position += len(block)
+                    if skipped < len(block):
+                        yield block[skipped:]
+        except av.FFmpegError as error:
+            raise DecodingError(str(error)) from error
+
+    def _entry(self, first: int) -> int:
+        """Where to start decoding for sample `first`, in microseconds.
+
+        A lossy codec needs a second to get into its stride. Where a container counts time in other units
+        than samples, only counting from the beginning is exact.
+        """
+        seconds = first / self.sample_rate - 1.0
+        return int(max(0.0, seconds) * 1_000_000) if self._exact_times else 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._container.close()

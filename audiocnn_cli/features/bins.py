@@ -1,0 +1,54 @@
+"""What the axes of a feature tensor count: their names, the columns' names, frequencies in Hz."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from audiocnn_cli.features.config import Feature, FeatureConfig
+from audiocnn_cli.features.mel import bin_frequencies, mel_edges
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BIN_AXES = {
+    Feature.WAVEFORM: "amplitude",
+    Feature.STFT: "frequency",
+    Feature.COMPLEX: "frequency",
+    Feature.MEL: "mel",
+    Feature.LOGMEL: "mel",
+    Feature.MFCC: "coefficient",
+    Feature.CHROMA: "pitch_class",
+    Feature.CONTRAST: "band",
+    Feature.TONNETZ: "dimension",
+}
+
+
+def axes(configs: Sequence[FeatureConfig]) -> tuple[str, str]:
+    """What the two axes of (frames, bins) count, such as ("frame", "coefficient")."""
+    first = "sample" if configs[0].feature is Feature.WAVEFORM else "frame"
+    if len(configs) > 1:
+        return first, "feature"
+    return first, _BIN_AXES.get(configs[0].feature, "value")
+
+
+def columns(configs: Sequence[FeatureConfig]) -> list[str]:
+    """The name of each bin: `mfcc_0`, `mfcc_delta_0`, and `rms` alone where there is but one."""
+    names = []
+    for config in configs:
+        orders = ["", "_delta", "_delta2"][: 1 + config.delta]
+        several = config.feature in _BIN_AXES and config.feature is not Feature.WAVEFORM
+        for order in orders:
+            stem = f"{config.feature}{order}"
+            names += [f"{stem}_{i}" for i in range(config.base_bins)] if several else [stem]
+    return names
+
+
+def frequencies_hz(configs: Sequence[FeatureConfig]) -> "NDArray[np.float64] | None":
+    """The frequency of each bin in Hz, shape (bins,); None where the bins have none."""
+    if len(configs) > 1 or configs[0].delta:
+        return None
+    if configs[0].feature in (Feature.STFT, Feature.COMPLEX):
+        return bin_frequencies(configs[0])
+    if configs[0].feature in (Feature.MEL, Feature.LOGMEL):
+        return mel_edges(configs[0])[1:-1]
+    return None

@@ -1,0 +1,105 @@
+"""Differences of a feature over time, as further bins.
+
+Sources: Savitzky and Golay, Analytical Chemistry 36, 1964 (`librosa.feature.delta`); the HTK Book 5.9 and
+Kaldi's feature-functions.cc (regression over 5 frames, the ends repeated).
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from audiocnn_cli.errors import FailureKind, SignalError
+from audiocnn_cli.features.config import Dialect, FeatureConfig
+from audiocnn_cli.features.spool import Spool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BLOCK_FRAMES = 1 << 14
+
+
+def with_deltas(data: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
+    """`data` of shape (frames, bins, ...) and behind its bins the differences of first to `delta`-th order.
+
+    Raises:
+        SignalError: librosa's polynomials need more frames than there are.
+    """
+    import numpy as np
+
+    width = config.delta_frames
+    if config.like is Dialect.LIBROSA and len(data) < width:
+        raise SignalError(
+            FailureKind.TOO_SHORT,
+            f"has {len(data)} frames, and differences over time are taken over {width}; lower delta_width",
+        )
+    spool = Spool()
+    for start in range(0, len(data), _BLOCK_FRAMES):
+        frames = np.arange(start, min(start + _BLOCK_FRAMES, len(data)))
+        orders = [_difference(data, frames, order, config) for order in range(1, config.delta + 1)]
+        spool.append(np.concatenate([data[frames], *orders], axis=1, dtype=np.float32))
+    return spool.array()
+
+
+def _difference(
+    data: "NDArray[np.float32]", frames: "NDArray[np.int64]", order: int, config: FeatureConfig
+) -> "NDArray[np.float64]":
+    """The `order`-th difference of `data` at those frames."""
+    import numpy as np
+
+    if (
+        order == 2 and config.like is Dialect.TORCHAUDIO
+    ):  # the difference of the difference, ends and all
+        kernel = _kernel(1, config)
+        source: Callable[[Any], Any] = partial(_difference, data, order=1, config=config)
+    else:
+        kernel = _kernel(order, config)
+        source = data.__getitem__
+    result = np.zeros((len(frames), *data.shape[1:]))
+    for offset, weight in enumerate(kernel, start=-(len(kernel) // 2)):
+        # Beyond the ends, the first and the last frame are repeated.
+        result += weight * source((frames + offset).clip(0, len(data) - 1))
+    if config.like is Dialect.LIBROSA:
+        _fit_ends(result, data, frames, kernel)
+    return result
+
+
+def _kernel(order: int, config: FeatureConfig) -> "NDArray[np.float64]":
+    """What the frames around one are weighted with."""
+    import numpy as np
+
+    if config.like is Dialect.LIBROSA:
+        return _polynomial_derivative(order, config.delta_frames)
+    offsets = np.arange(config.delta_frames) - config.delta_frames // 2
+    first = offsets / (offsets**2).sum()
+    return first if order == 1 else np.convolve(first, first)
+
+
+def _polynomial_derivative(order: int, width: int) -> "NDArray[np.float64]":
+    """Weights of `width` frames that give the `order`-th derivative of the polynomial fitted to them.
+
+    The polynomial is of that order too, so that its derivative is the same everywhere.
+    """
+    import numpy as np
+
+    t = np.arange(width) - width // 2
+    fit = np.linalg.pinv(
+        np.vander(t, order + 1, increasing=True)
+    )  # frames to polynomial coefficients
+    weights: NDArray[np.float64] = fit[order] * math.factorial(order)
+    return weights
+
+
+def _fit_ends(
+    result: "NDArray[np.float64]",
+    data: "NDArray[np.float32]",
+    frames: "NDArray[np.int64]",
+    kernel: "NDArray[np.float64]",
+) -> None:
+    """At the ends, the derivative of the polynomial through the first (last) frames."""
+    import numpy as np
+
+    width = len(kernel)
+    result[frames < width // 2] = np.tensordot(kernel, data[:width], axes=1)
+    result[frames >= len(data) - width // 2] = np.tensordot(kernel, data[-width:], axes=1)

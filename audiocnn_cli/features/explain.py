@@ -1,0 +1,242 @@
+"""The pipeline as it will run: each stage with the shape that it makes and the units of its numbers."""
+
+from dataclasses import dataclass
+
+from audiocnn_cli.audio.decode import open_audio
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log
+from audiocnn_cli.features.frames import Framing, framing
+from audiocnn_cli.features.plan import Plan
+from audiocnn_cli.features.segments import SegmentSizes
+from audiocnn_cli.features.terms import Rest
+
+Shape = tuple[int, ...]
+
+_TIME_DOMAIN = frozenset({Feature.ZCR, Feature.RMS})
+_DEFINITIONS = {
+    Feature.CHROMA: (
+        "energy of each pitch class, the largest of a frame 1",
+        "share of the largest",
+    ),
+    Feature.TONNETZ: ("chroma on the circles of fifths, minor and major thirds", "-1 to 1"),
+    Feature.ZCR: ("neighbouring samples whose signs differ", "share of the frame"),
+    Feature.RMS: ("root of the mean of the squared samples, without the window", "amplitude"),
+    Feature.CENTROID: ("mean frequency, weighted by magnitude", "Hz"),
+    Feature.BANDWIDTH: ("standard deviation of frequency, weighted by magnitude", "Hz"),
+    Feature.FLATNESS: ("geometric over arithmetic mean of power", "0 (tone) to 1 (noise)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step: what is done, the shape of what comes out (without channels), and its units."""
+
+    name: str
+    detail: str
+    shape: Shape
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What is known of the input: `frames` samples a channel at `sample_rate` Hz, after any cutting out."""
+
+    path: str
+    sample_rate: int
+    channels: int
+    frames: int
+
+
+def explain(recording: Recording, plan: Plan) -> list[Stage]:
+    """The stages from the file to the tensor.
+
+    Raises:
+        SignalError: there are fewer samples than segments.
+    """
+    config = plan.config
+    samples = -(-recording.frames * config.sample_rate // recording.sample_rate)
+    stages = _reading(recording, plan, samples)
+    lead: Shape = ()
+    if plan.segmentation is not None:
+        sizes = plan.segmentation.sizes(samples, config.sample_rate)
+        count = segment_count(samples, sizes)
+        stages.append(
+            Stage(
+                "segments",
+                f"{sizes.length} samples every {sizes.hop}, the rest: {sizes.rest}; each framed by itself",
+                (count, sizes.length),
+                "amplitude",
+            )
+        )
+        lead, samples = (count,), sizes.length
+    if config.feature is Feature.WAVEFORM:
+        stages.append(Stage("waveform", "one sample a frame", (*lead, samples, 1), "amplitude"))
+    else:
+        frames = framing(config).n_frames(samples)
+        stages += _framing(config, frames_detail(framing(config), samples), (*lead, frames))
+        for each in plan.configs:
+            stages += _feature(each, (*lead, frames))
+    if len(plan.configs) > 1:
+        width = sum(each.n_bins for each in plan.configs)
+        stages.append(
+            Stage("side by side", plan.feature, (*stages[-1].shape[:-1], width), "as above")
+        )
+    if plan.summary:
+        shape = (*lead, len(plan.summary), stages[-1].shape[len(lead) + 1])
+        stages.append(
+            Stage("summary", ", ".join(plan.summary) + " over the frames", shape, "as above")
+        )
+    return stages
+
+
+def segment_count(samples: int, sizes: SegmentSizes) -> int:
+    """Whole segments in so many samples, and one more where the rest is padded."""
+    whole = max(0, 1 + (samples - sizes.length) // sizes.hop)
+    covered = (whole - 1) * sizes.hop + sizes.length if whole else 0
+    if sizes.rest is Rest.PAD and covered < samples:
+        whole += 1
+    return whole if sizes.count is None else min(whole, sizes.count)
+
+
+def frames_detail(frames: Framing, samples: int) -> str:
+    """Why there are as many frames as there are."""
+    count = frames.n_frames(samples)
+    if frames.exact:
+        return f"{samples} // {frames.hop} = {count}: the last centred frame is left out (--frames-exact)"
+    if not frames.before and not frames.after:
+        return f"1 + ({samples} - {frames.length}) // {frames.hop} = {count}: whole frames only, no padding"
+    around = frames.before + frames.after
+    if around == frames.length:
+        centred = f"1 + {samples} // {frames.hop} = {count}"
+    else:
+        centred = f"1 + ({samples} + {around} - {frames.length}) // {frames.hop} = {count}"
+    return (
+        f"{centred}: centred frames, the first at 0 s and one at the end; samples / hop ="
+        f" {samples // frames.hop} with --frames-exact"
+    )
+
+
+def _reading(recording: Recording, plan: Plan, samples: int) -> list[Stage]:
+    rate = plan.config.sample_rate
+    channels = recording.channels
+    stages = [
+        Stage(
+            "decode",
+            f"{recording.sample_rate} Hz",
+            (recording.frames, channels),
+            "amplitude, -1 to 1",
+        )
+    ]
+    if not plan.keep_channels and channels > 1:
+        detail = f"mean of {channels} channels"
+        stages.append(Stage("mix down", detail, (recording.frames,), "amplitude"))
+    if rate != recording.sample_rate:
+        detail = f"soxr HQ, {recording.sample_rate} to {rate} Hz"
+        stages.append(Stage("resample", detail, (samples,), "amplitude"))
+    if plan.config.sample_scale != 1:
+        detail = f"times {plan.config.sample_scale:g}"
+        stages.append(Stage("scale", detail, (samples,), "amplitude"))
+    return stages
+
+
+def _framing(config: FeatureConfig, detail: str, shape: Shape) -> list[Stage]:
+    length, width = config.frame_length, config.effective_win_length
+    padding = f"; ends padded ({config.pad_mode})" if config.center else ""
+    stages = [
+        Stage(
+            "frames",
+            f"{length} samples every {config.hop_length}{padding}: {detail}",
+            (*shape, length),
+            "amplitude",
+        )
+    ]
+    steps = ["mean removed"] if config.remove_dc else []
+    if config.preemphasis:
+        steps.append(f"pre-emphasis {config.preemphasis:g}")
+    steps.append(f"{config.window} of {width} samples")
+    stages.append(Stage("window", ", ".join(steps), (*shape, length), "amplitude"))
+    return stages
+
+
+def _feature(config: FeatureConfig, shape: Shape) -> list[Stage]:
+    stages = []
+    if config.feature not in _TIME_DOMAIN:
+        detail = f"real DFT of {config.n_fft} points, bins {config.sample_rate / config.n_fft:.4g} Hz apart"
+        stages.append(Stage("stft", detail, (*shape, config.n_frequencies), "complex amplitude"))
+    stages += _last_stages(config, shape)
+    if config.delta:
+        detail = f"over {config.delta_frames} frames, up to order {config.delta}"
+        stages.append(Stage("delta", detail, (*shape, config.n_bins), "per frame"))
+    return stages
+
+
+def _last_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
+    feature, whole = config.feature, (*shape, config.base_bins)
+    if feature in (Feature.MEL, Feature.LOGMEL, Feature.MFCC):
+        return _mel_stages(config, shape)
+    if feature is Feature.STFT:
+        power = config.power == 2
+        unit = "amplitude squared" if power else "amplitude"
+        return [Stage("power" if power else "magnitude", "of each bin", whole, unit)]
+    if feature is Feature.COMPLEX:
+        return [Stage("complex", "real and imaginary part as channels", (*whole, 2), "amplitude")]
+    if feature is Feature.CONTRAST:
+        floor = "" if config.top_db is None else f", floored {config.top_db:g} dB below the maximum"
+        detail = f"peaks less valleys of {config.n_bands + 1} octaves{floor}"
+        return [Stage("contrast", detail, whole, "dB")]
+    if feature is Feature.ROLLOFF:
+        detail = f"below it lie {config.roll_percent:.0%} of the magnitude"
+        return [Stage("rolloff", detail, whole, "Hz")]
+    detail, unit = _DEFINITIONS[feature]
+    if feature in (Feature.CHROMA, Feature.TONNETZ):
+        detail += "; tuning " + ("estimated" if config.tuning is None else f"{config.tuning:g}")
+    return [Stage(feature, detail, whole, unit)]
+
+
+def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
+    scale = "HTK" if config.htk else "Slaney"
+    over = "over mels" if config.like is Dialect.KALDI else "over Hz"
+    norm = "unit height" if config.mel_norm == "none" else "unit area"
+    detail = (
+        f"{config.n_mels} triangles {over}, {config.fmin:g} to {config.effective_fmax:g} Hz, {scale} scale,"
+        f" {norm}"
+    )
+    unit = "amplitude" if config.power == 1 else "power"
+    shape = (*shape, config.n_mels)
+    stages = [Stage("mel", detail, shape, unit)]
+    if config.feature is Feature.MEL:
+        return stages
+    decibels = config.log is Log.DB
+    detail = (
+        "10 log10, at least -100 dB" if decibels else "natural logarithm, at least that of 2^-23"
+    )
+    if config.top_db is not None:
+        detail += f", floored {config.top_db:g} dB below the maximum of the whole signal"
+    stages.append(Stage("log", detail, shape, "dB" if decibels else "neper (of power)"))
+    if config.feature is Feature.LOGMEL:
+        return stages
+    detail = (
+        "DCT-II, orthonormal" if config.dct_norm is DctNorm.ORTHO else "DCT-II, plain sum times 2"
+    )
+    if config.lifter:
+        detail += f", lifter {config.lifter:g}"
+    if config.use_energy:
+        detail += ", coefficient 0 the log energy"
+    return [*stages, Stage("dct", detail, (*shape[:-1], config.n_mfcc), stages[-1].unit)]
+
+
+def recording_of(source: Source | None, plan: Plan) -> Recording:
+    """What `source` holds of the plan's excerpt; without one, a stand-in of 30 s (or the plan's duration).
+
+    Raises:
+        InputError: it can't be used.
+    """
+    if source is None:
+        rate = plan.config.sample_rate
+        seconds = 30.0 if plan.excerpt.duration_s is None else plan.excerpt.duration_s
+        return Recording(f"{seconds:g} s at {rate} Hz", rate, 1, max(1, int(seconds * rate)))
+    with open_audio(source) as reader:
+        info = reader.info
+        start, wanted = plan.excerpt.span(info)
+        frames = info.frames - start if wanted is None else min(wanted, info.frames - start)
+        return Recording(source.path, info.sample_rate, info.channels, frames)

@@ -1,0 +1,138 @@
+"""A signal that arrives in blocks is cut into frames, some hundred of them at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, PadMode
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# So many samples, 128 frames of 2048, stay in a core's second-level cache.
+_CHUNK_SAMPLES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Frames of `length` samples every `hop`, the first starting `before` samples ahead of the signal.
+
+    A frame counts when it ends at most `after` samples behind the signal, and, for `exact`, when the hop
+    that it stands for lies inside: then there are samples // hop of them.
+    """
+
+    length: int
+    hop: int
+    before: int
+    after: int
+    pad_mode: PadMode
+    exact: bool = False
+
+    def n_frames(self, samples: int) -> int:
+        """Frames of a signal of so many samples; 0 for none."""
+        if samples < 1:
+            return 0
+        inside = 1 + (samples + self.before + self.after - self.length) // self.hop
+        return max(0, min(inside, samples // self.hop) if self.exact else inside)
+
+    def ready(self, samples: int) -> int:
+        """Frames that are complete when so many samples have come, whatever follows."""
+        return replace(self, after=min(0, self.after)).n_frames(samples)
+
+    @property
+    def chunk_frames(self) -> int:
+        """Frames worked on at once."""
+        return max(1, _CHUNK_SAMPLES // self.length)
+
+
+def framing(config: FeatureConfig) -> Framing:
+    """How `config` cuts a signal into frames."""
+    if config.feature is Feature.WAVEFORM:
+        return Framing(length=1, hop=1, before=0, after=0, pad_mode=PadMode.CONSTANT)
+    # librosa counts crossings in frames that continue the first and the last sample.
+    pad_mode = PadMode.EDGE if config.feature is Feature.ZCR else config.pad_mode
+    length, hop = config.frame_length, config.hop_length
+    before = after = length // 2 if config.center else 0
+    if config.center and config.like is Dialect.KALDI:
+        # Without snip_edges, frame i is centred on hop i + 1/2 and there are round(samples / hop).
+        before = length // 2 - hop // 2
+        after = length - before - (hop - hop // 2)
+    return Framing(length, hop, before, after, pad_mode, config.frames_exact)
+
+
+class Framer:
+    """Blocks of samples go in, spans of samples come out, each holding whole frames.
+
+    The spans do not depend on how the signal is cut into blocks: each but the last holds `chunk_frames`
+    frames, so that what is computed from them is the same to the last bit.
+    """
+
+    def __init__(self, framing: Framing) -> None:
+        self._framing = framing
+        self._blocks: list[NDArray[np.float32]] = []
+        self._start = 0  # which sample of the signal `_blocks` starts with
+        self._padded = False
+        self._seen = 0
+        self._next = 0
+
+    def push(self, block: "NDArray[np.float32]") -> Iterator["NDArray[np.float32]"]:
+        """Take a block of shape (channels, n), yield spans of shape (channels, samples)."""
+        self._blocks.append(block)
+        self._seen += block.shape[-1]
+        if self._seen <= max(self._framing.before, self._framing.after):
+            return  # what lies before the signal may mirror more of it than is here
+        step = self._framing.chunk_frames
+        while self._framing.ready(self._seen) - self._next >= step:
+            yield self._take(step)
+
+    def finish(self) -> Iterator["NDArray[np.float32]"]:
+        """Yield what is left when the signal has ended."""
+        total = self._framing.n_frames(self._seen)
+        if total <= self._next:
+            return
+        self._pad_start()
+        self._blocks = [self._pad(self._held(), after=self._framing.after)]
+        while self._next < total:
+            yield self._take(min(self._framing.chunk_frames, total - self._next))
+
+    def _take(self, frames: int) -> "NDArray[np.float32]":
+        self._pad_start()
+        held = self._held()
+        begin = self._next * self._framing.hop - self._framing.before - self._start
+        end = begin + (frames - 1) * self._framing.hop + self._framing.length
+        span = held[:, begin:end]
+        self._next += frames
+        self._forget(held, begin + frames * self._framing.hop)
+        return span
+
+    def _forget(self, held: "NDArray[np.float32]", begin: int) -> None:
+        # What lies behind the signal mirrors its last `after` samples and one more: they stay.
+        keep = min(begin, held.shape[-1] - self._framing.after - 1)
+        if keep > 0:
+            self._blocks = [held[:, keep:]]
+            self._start += keep
+
+    def _held(self) -> "NDArray[np.float32]":
+        import numpy as np
+
+        if len(self._blocks) > 1:
+            self._blocks = [np.concatenate(self._blocks, axis=-1)]
+        return self._blocks[0]
+
+    def _pad_start(self) -> None:
+        if not self._padded:
+            self._blocks = [self._pad(self._held(), before=self._framing.before)]
+            self._start = -self._framing.before
+            self._padded = True
+
+    def _pad(
+        self, samples: "NDArray[np.float32]", *, before: int = 0, after: int = 0
+    ) -> "NDArray[np.float32]":
+        import numpy as np
+
+        if before < 0:  # the hop is longer than the frame: the first one starts inside the signal
+            return samples[:, -before:]
+        if before == 0 and after <= 0:
+            return samples
+        return np.pad(samples, ((0, 0), (before, max(0, after))), mode=self._framing.pad_mode.value)

@@ -1,0 +1,97 @@
+"""A feature over time as a picture of characters: time to the right, bins upwards."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.text import Text
+
+# Matplotlib's viridis at nine points, dark to bright.
+_COLOURS = (
+    (68, 1, 84), (71, 45, 123), (59, 82, 139), (44, 114, 142), (33, 145, 140),
+    (40, 174, 128), (94, 201, 98), (173, 220, 48), (253, 231, 37),
+)  # fmt: skip
+_SHADES = " ░▒▓█"
+_UPPER_HALF = "▀"
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def shrink(data: "NDArray[np.float32]", *, width: int, height: int) -> "NDArray[np.float32]":
+    """`data` (frames, bins) averaged down to at most (width, height), for a picture of it."""
+    import numpy as np
+
+    for axis, size in ((0, width), (1, height)):
+        if data.shape[axis] > size:
+            edges = np.linspace(0, data.shape[axis], size, endpoint=False).astype(np.int64)
+            sizes = np.diff(np.append(edges, data.shape[axis]))
+            shape = (-1, 1) if axis == 0 else (1, -1)
+            sums = np.add.reduceat(data, edges, axis=axis, dtype=np.float32)
+            data = (sums / sizes.reshape(shape)).astype(np.float32)
+    return data
+
+
+def levels(picture: "NDArray[np.float32]", *, each_bin: bool) -> "NDArray[np.float64]":
+    """`picture` scaled to 0 to 1, as a whole, or each bin by itself where bins differ in kind."""
+    import numpy as np
+
+    axis = 0 if each_bin else None
+    low = picture.min(axis=axis, keepdims=True)
+    spread = picture.max(axis=axis, keepdims=True) - low
+    shares = np.zeros(picture.shape)
+    np.divide(picture - low, spread, where=spread > 0, out=shares)
+    return shares
+
+
+def draw(shares: "NDArray[np.float64]", *, rows: int, colour: bool) -> "Text":
+    """Values 0 to 1 of shape (time, bins) as `rows` lines, the first bin at the bottom.
+
+    With colour each character holds two values, one above the other; without, a shade. A single bin
+    is drawn as bars.
+    """
+    from rich.style import Style
+    from rich.text import Text
+
+    if shares.shape[1] == 1:
+        return Text(_bars(shares[:, 0].tolist(), rows), no_wrap=True)
+    lines = _stretched(shares, rows * 2 if colour else rows)
+    text = Text(no_wrap=True)
+    for row in range(rows):
+        if row:
+            text.append("\n")
+        if not colour:
+            text.append("".join(_SHADES[round(value * (len(_SHADES) - 1))] for value in lines[row]))
+            continue
+        for upper, lower in zip(lines[2 * row], lines[2 * row + 1], strict=True):
+            style = Style(color=_colour(upper), bgcolor=_colour(lower))
+            text.append(_UPPER_HALF, style)
+    return text
+
+
+def _stretched(shares: "NDArray[np.float64]", rows: int) -> list[list[float]]:
+    """The bins on `rows` lines, highest first: repeated where they are fewer, averaged where more."""
+    import numpy as np
+
+    picture = shrink(shares.astype(np.float32), width=len(shares), height=rows)
+    wanted = np.arange(rows) * picture.shape[1] // rows
+    lines: list[list[float]] = picture[:, wanted[::-1]].T.tolist()
+    return lines
+
+
+def _bars(values: list[float], rows: int) -> str:
+    """One value a column as a bar, in eighths of a line."""
+    full = len(_BARS) - 1
+    heights = [round(value * rows * full) for value in values]
+    lines = [
+        "".join(_BARS[min(full, max(0, height - row * full))] for height in heights)
+        for row in reversed(range(rows))
+    ]
+    return "\n".join(lines)
+
+
+def _colour(value: float) -> str:
+    place = value * (len(_COLOURS) - 1)
+    below = min(int(place), len(_COLOURS) - 2)
+    part = place - below
+    mixed = (a + part * (b - a) for a, b in zip(_COLOURS[below], _COLOURS[below + 1], strict=True))
+    return "#" + "".join(f"{round(channel):02x}" for channel in mixed)

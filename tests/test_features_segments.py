@@ -1,0 +1,116 @@
+"""Segments are signals of their own: the seeds' shapes, overlaps, and what becomes of the rest."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audiocnn_cli.errors import SignalError, UsageError
+from audiocnn_cli.features.config import Feature, FeatureConfig
+from audiocnn_cli.features.explain import segment_count
+from audiocnn_cli.features.extract import extract
+from audiocnn_cli.features.segments import Segmentation, Segments, extract_segments
+from audiocnn_cli.features.terms import Rest
+from tests.signals import in_blocks, tones_and_noise
+
+RATE = 22050
+
+
+def cut(samples: int, block: int = 65536, **kwargs: object) -> Segments:
+    y = tones_and_noise(samples)
+    segmentation = Segmentation(**kwargs)  # type: ignore[arg-type]  # the test's own keywords
+    sizes = segmentation.sizes(samples, RATE)
+    return extract_segments(in_blocks(y, block), [FeatureConfig()], sizes)
+
+
+def test_the_seeds_shapes() -> None:
+    assert cut(30 * RATE, count=10).data.shape == (10, 130, 13)
+    assert cut(30 * RATE, count=5).data.shape == (5, 259, 13)
+    assert cut(661_794, length_s=3).data.shape == (10, 130, 13)
+    y = tones_and_noise(51_200)
+    assert extract(y, FeatureConfig()).shape == (101, 13)
+    assert extract(y[:, None], FeatureConfig(frames_exact=True)).shape == (100, 13, 1)
+
+
+def test_a_segment_is_framed_padded_and_floored_by_itself() -> None:
+    y = tones_and_noise(70_000)
+    segments = cut(70_000, block=1234, length_s=0.5, overlap=0.25)
+    length, hop = 11025, round(11025 * 0.75)
+    assert len(segments.data) == 1 + (70_000 - length) // hop
+    for i, data in enumerate(segments.data):
+        np.testing.assert_array_equal(data, extract(y[i * hop :][:length], FeatureConfig()))
+
+
+def test_the_rest() -> None:
+    y = tones_and_noise(25_000)
+    assert cut(25_000, length_s=0.5).data.shape == (2, 22, 13)
+    padded = cut(25_000, length_s=0.5, rest=Rest.PAD)
+    assert padded.data.shape == (3, 22, 13)
+    last = np.pad(y[22_050:], (0, 11_025 - 2950))
+    np.testing.assert_array_equal(padded.data[2], extract(last, FeatureConfig()))
+    kept = cut(25_000, length_s=0.5, rest=Rest.KEEP)
+    assert kept.data.shape == (2, 22, 13)
+    assert kept.rest is not None
+    np.testing.assert_array_equal(kept.rest, extract(y[22_050:], FeatureConfig()))
+    assert cut(22_050, length_s=0.5, rest=Rest.KEEP).rest is None
+
+
+def test_shorter_than_a_segment() -> None:
+    with pytest.raises(
+        SignalError, match=r"is 0.05 s, shorter than one segment of 3 s; .*--rest pad"
+    ):
+        cut(1000, length_s=3)
+    assert cut(1000, length_s=1, rest=Rest.PAD).data.shape == (1, 44, 13)
+    kept = cut(1000, length_s=1, rest=Rest.KEEP)
+    assert kept.data.shape == (0, 2, 13)
+    assert kept.rest is not None
+    with pytest.raises(SignalError, match="can't be cut into 5 segments"):
+        cut(3, count=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.none() | st.integers(1, 12),
+    length_s=st.floats(0.01, 0.6),
+    overlap=st.sampled_from([0.0, 0.1, 0.5, 0.9]),
+    rest=st.sampled_from(Rest),
+    samples=st.integers(100, 20_000),
+    block=st.integers(1, 7000),
+)
+def test_segments_are_slices_of_the_signal(
+    count: int | None, length_s: float, overlap: float, rest: Rest, samples: int, block: int
+) -> None:
+    y = tones_and_noise(samples)
+    config = FeatureConfig(feature=Feature.WAVEFORM)
+    segmentation = Segmentation(count, None if count else length_s, overlap, rest)
+    sizes = segmentation.sizes(samples, RATE)
+    if segment_count(samples, sizes) < 1 and rest is Rest.DROP:
+        with pytest.raises(SignalError):
+            extract_segments(in_blocks(y, block), [config], sizes)
+        return
+    segments = extract_segments(in_blocks(y, block), [config], sizes)
+    assert len(segments.data) == segment_count(samples, sizes)
+    if count and rest is Rest.DROP:
+        assert len(segments.data) == count
+    zeros = np.zeros(sizes.length, dtype=np.float32)
+    for i, data in enumerate(segments.data):
+        expected = np.concatenate([y[i * sizes.hop :], zeros])[: sizes.length]
+        np.testing.assert_array_equal(data[:, 0], expected)
+    if segments.rest is not None:
+        np.testing.assert_array_equal(segments.rest[:, 0], y[len(segments.data) * sizes.hop :])
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"count": 0}, "segments must be at least 1"),
+        ({"length_s": 0.0}, "segment must be above 0 s"),
+        ({"count": 2, "overlap": 1.0}, "overlap must be 0 or more and below 1"),
+        ({"count": 2, "overlap": -0.1}, "overlap must be 0 or more and below 1"),
+        ({}, "give either a number of segments or"),
+        ({"count": 2, "length_s": 1.0}, "give either a number of segments or"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(kwargs: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Segmentation(**kwargs)  # type: ignore[arg-type]  # the test's own keywords

@@ -1,0 +1,165 @@
+"""What a person sees: the table with its picture, --explain, --verify and --plot."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiocnn_cli.features.config import Feature, FeatureConfig
+from audiocnn_cli.features.explain import Recording, explain
+from audiocnn_cli.features.extract import ALONE, extract
+from audiocnn_cli.features.settings import plan_from
+from audiocnn_cli.output.heatmap import draw, levels, shrink
+from tests.conftest import Finished
+from tests.signals import tones_and_noise
+
+Run = Callable[..., Finished]
+MakeWav = Callable[..., Path]
+
+
+def test_the_table_has_shape_rate_duration_and_a_picture(run: Run, make_wav: MakeWav) -> None:
+    rising = np.linspace(0, 1, 44100) * np.sin(np.arange(44100))
+    finished = run("features", make_wav(samples=rising), "--feature", "rms")
+    assert "87 x 1" in finished.stdout
+    assert "22050" in finished.stdout
+    assert "2.00" in finished.stdout
+    lines = [line for line in finished.stdout.splitlines() if "█" in line]
+    assert (
+        len(lines[-1]) > len(lines[0].strip()) > 0
+    )  # loudness rises: the lowest line is the fullest
+    assert lines[0].startswith(" ")
+
+
+def test_many_recordings_have_a_small_picture_each(run: Run, make_wav: MakeWav) -> None:
+    paths = [make_wav(f"{i}.wav") for i in range(3)]
+    finished = run("features", *paths)
+    assert "over time" in finished.stdout
+    assert finished.stdout.count(".wav") == 3
+
+
+def test_a_picture_keeps_the_means() -> None:
+    data = np.random.default_rng(0).random((1000, 100)).astype(np.float32)
+    small = shrink(data, width=10, height=4)
+    np.testing.assert_allclose(small[3, 1], data[300:400, 25:50].mean(), rtol=1e-5)
+    assert levels(small, each_bin=False).max() == 1.0
+    np.testing.assert_array_equal(levels(small, each_bin=True).max(axis=0), np.ones(4))
+    text = draw(np.array([[0.0, 1.0]]), rows=2, colour=False)
+    assert text.plain == "█\n "  # the first bin is at the bottom
+    assert len(draw(levels(small, each_bin=False), rows=3, colour=True).plain.splitlines()) == 3
+
+
+@pytest.mark.parametrize("feature", Feature)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"segment": 0.5},
+        {"summary": "mean,std", "power": 1},
+        {"like": "kaldi"},
+        {"like": "torchaudio"},
+    ],
+)
+def test_explain_gives_the_shape_that_comes_out(
+    feature: Feature, options: dict[str, object], tmp_path: Path, run: Run
+) -> None:
+    path = tmp_path / "x.wav"
+    soundfile.write(path, tones_and_noise(60_000).reshape(-1, 2), 32000)
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    command = ["features", path, "--feature", feature, *flags, "--json"]
+    stages = run(*command, "--explain").document["results"][0]["stages"]
+    shape = run(*command).document["results"][0]["shape"]
+    last = list(stages[-1]["shape"])
+    if feature is Feature.COMPLEX and "summary" in options:
+        last = [*last, 2]
+    assert last == shape
+    assert all(stage["unit"] for stage in stages)
+
+
+def test_explain_says_why_the_seed_has_100_frames() -> None:
+    recording = Recording("x.wav", 22050, 1, 51_200)
+    centred, exact = (
+        next(
+            s for s in explain(recording, plan_from({"frames_exact": given})) if s.name == "frames"
+        )
+        for given in (False, True)
+    )
+    assert centred.shape == (101, 2048)
+    assert "1 + 51200 // 512 = 101" in centred.detail
+    assert "samples / hop = 100 with --frames-exact" in centred.detail
+    assert exact.shape == (100, 2048)
+    assert "51200 // 512 = 100" in exact.detail
+
+
+def test_explain_without_a_recording(run: Run) -> None:
+    finished = run(
+        "features", "--explain", "--like", "kaldi", "--delta", "2", "--feature", "mfcc,rms"
+    )
+    assert finished.exit_code == 0
+    for word in ("povey", "pre-emphasis 0.97", "lifter 22", "side by side", "delta"):
+        assert word in finished.stdout
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--sr", "16000"], ["--segments", "3", "--rest", "keep"], ["--channels"]]
+)
+def test_verify_finds_no_difference(options: list[str], run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x.flac"
+    soundfile.write(path, tones_and_noise(400_000).reshape(-1, 2), 44100)
+    finished = run("features", path, "--offset", "0.5", *options, "--verify", "--json")
+    check = finished.document["results"][0]["verify"]
+    assert check["largest_difference"] <= 1e-4
+    assert 10 < check["peak_memory_mib"] < 4000
+
+
+def test_verify_finds_a_difference_when_there_is_one(
+    run: Run, make_wav: MakeWav, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audiocnn_cli.features import verify
+
+    monkeypatch.setattr(verify, "_whole", lambda reader, plan: tones_and_noise(44_100))
+    finished = run("features", make_wav(), "--verify", "--json")
+    assert finished.document["results"][0]["verify"]["largest_difference"] > 1
+    assert "largest difference" in run("features", make_wav(), "--verify").stdout
+
+
+def test_what_is_read_once_is_not_verified(run: Run, make_wav: MakeWav) -> None:
+    finished = run("features", "-", "--verify", stdin=make_wav().read_bytes())
+    assert "can't be verified" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "feature", [*(f for f in Feature if f not in ALONE), "waveform", "complex"]
+)
+def test_every_feature_is_drawn(feature: str, run: Run, make_wav: MakeWav, tmp_path: Path) -> None:
+    picture = tmp_path / "x.png"
+    assert run("features", make_wav(), "--feature", feature, "--plot", picture).exit_code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_of_many(run: Run, make_wav: MakeWav, tmp_path: Path) -> None:
+    paths = [make_wav("a $x.wav"), make_wav("b.wav")]
+    refused = run("features", *paths, "--plot", tmp_path / "x.svg")
+    assert refused.exit_code == 2
+    assert "is one picture" in refused.stderr
+    options = ["--segment", "0.5", "--overlap", "0.5", "--feature", "mfcc,rms", "--delta", "1"]
+    assert run("features", *paths, *options, "--plot", f"{tmp_path}/out/").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a $x.png", "b.png"]
+
+
+def test_without_matplotlib_the_sentence_says_what_to_install(
+    run: Run, make_wav: MakeWav, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiocnn_cli.output.plot.find_spec", lambda name: None)
+    finished = run("features", make_wav(), "--plot", "x.png")
+    assert finished.exit_code == 3
+    assert "pip install 'audiocnn-cli[plot]'" in finished.stderr
+
+
+def test_frames_exact_at_the_shell(run: Run, make_wav: MakeWav) -> None:
+    path = make_wav(samples=tones_and_noise(51_200))
+    finished = run("features", path, "--frames-exact", "--channels", "--json")
+    assert finished.document["results"][0]["shape"] == [100, 13, 1]
+    data = extract(tones_and_noise(51_200), FeatureConfig(frames_exact=True))
+    centred = extract(tones_and_noise(51_200), FeatureConfig())
+    np.testing.assert_allclose(data, centred[:100], atol=1e-4)
