@@ -17,9 +17,9 @@ class AugmentConfig:
 
     stretch: float = 0.08
     pitch: float = 0.05
-    gain_db: float = 15.0
-    low_pass: float = 0.25
-    noise: float = 0.1
+    gain_db: float = 10.0
+    low_pass: float = 0.15
+    noise: float = 0.05
     mask_frames: float = 0.1
     mask_mels: float = 0.1
     mixup: float = 0.0
