@@ -10,8 +10,8 @@ import soundfile
 
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import evaluate
-from audiocnn_cli.evaluation.remake import figure_scores
-from audiocnn_cli.models.contract import DataStatement, Figure
+from audiocnn_cli.evaluation.figures import measured_figures
+from audiocnn_cli.models.contract import DataStatement
 from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, LABELS, write_good_model
@@ -35,19 +35,11 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def honest(root: Path, tmp_path: Path) -> Path:
     """A model whose card has the figures that it has on the data."""
-    path = write_good_model(tmp_path / "honest.onnx", replace(CONTRACT, data=DATA, figures=()))
+    contract = replace(CONTRACT, data=DATA, figures=(), threshold=0.5)
+    path = write_good_model(tmp_path / "honest.onnx", contract)
     evaluation = evaluate(root / "noises", open_model(path), degradations=DEGRADATIONS[2:4])
-    figures = tuple(
-        Figure(
-            name=name,
-            value=scores.accuracy,
-            interval_95=scores.interval_95,
-            n=scores.n,
-            protocol="all clips",
-        )
-        for name, scores in figure_scores(evaluation).items()
-    )
-    return write_good_model(path, replace(CONTRACT, data=DATA, figures=figures))
+    figures = measured_figures(evaluation, protocol="all clips")
+    return write_good_model(path, replace(contract, figures=figures))
 
 
 def with_figure(path: Path, **changes: object) -> Path:
@@ -64,14 +56,16 @@ def test_an_honest_card_is_confirmed(run: Run, root: Path, honest: Path) -> None
     assert [figure["figure"] for figure in figures] == [
         "accuracy over clips",
         "accuracy over segments",
+        "answered at threshold 0.5",
+        "accuracy on what is answered",
         "accuracy over clips, -20 dB gain",
         "accuracy over clips, white noise at 20 dB SNR",
     ]
     assert all(figure["agrees"] and figure["measured"] == figure["card"] for figure in figures)
-    assert [figure["n"] for figure in figures] == [12, 24, 12, 12]
+    assert [figure["n"] for figure in figures] == [12, 24, 12, 2, 12, 12]
     table = run("evaluate", "--all", root, "--model", honest).stdout
-    assert table.count("yes") == 4
-    assert run("evaluate", "--all", root, "--model", honest, "--csv").stdout.count("\n") == 5
+    assert table.count("yes") == 6
+    assert run("evaluate", "--all", root, "--model", honest, "--csv").stdout.count("\n") == 7
 
 
 @pytest.mark.parametrize("clips_more", [-3, 3])
@@ -83,17 +77,12 @@ def test_a_card_that_flatters_is_found_out(
     with_figure(honest, value=value, interval_95=(min(0.0, value), max(1.0, value)))
     finished = run("evaluate", "--all", root, "--model", honest, "--json")
     assert finished.exit_code == 1
-    assert [figure["agrees"] for figure in finished.document["figures"]] == [
-        False,
-        True,
-        True,
-        True,
-    ]
+    assert [figure["agrees"] for figure in finished.document["figures"]] == [False] + [True] * 5
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"n": 13}, "measured on 12, not 13"), ({"name": "accuracy on Mars"}, "no figure that")],
+    [({"n": 14}, "measured on 12, not 14"), ({"name": "accuracy on Mars"}, "no figure that")],
 )
 def test_figures_that_can_not_be_compared(
     changes: dict[str, object], said: str, run: Run, root: Path, honest: Path

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError
-from audiocnn_cli.evaluation.degrade import DEGRADATIONS, Degradation
+from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
-from audiocnn_cli.evaluation.metrics import Scores
+from audiocnn_cli.evaluation.figures import degraded_name, measured_figures
 from audiocnn_cli.models.contract import Figure
 from audiocnn_cli.models.session import Model
 
@@ -25,16 +25,25 @@ class RemadeFigure:
 
     model: str
     card: Figure
-    measured: Scores | None
+    measured: Figure | None
     problem: str | None = None
 
     @property
     def agrees(self) -> bool:
-        """Whether as many clips are right as the card says, but for one clip or half a per cent."""
-        if self.measured is None or self.measured.n != self.card.n:
+        """Whether it counts as many, of as many, as the card says: but for one, or half a per cent."""
+        if self.measured is None:
             return False
-        changed = abs(self.measured.accuracy - self.card.value) * self.card.n
-        return changed <= max(1.0, _MOST_CHANGED * self.card.n) + 1e-6
+        changed = abs(self.measured.value * self.measured.n - self.card.value * self.card.n)
+        return self.of_as_many and changed <= self._slack
+
+    @property
+    def of_as_many(self) -> bool:
+        """Whether it was measured on as many clips as the card says."""
+        return self.measured is not None and abs(self.measured.n - self.card.n) <= self._slack
+
+    @property
+    def _slack(self) -> float:
+        return max(1.0, _MOST_CHANGED * self.card.n) + 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +52,6 @@ class Remake:
 
     figures: tuple[RemadeFigure, ...]
     failures: tuple[Failure, ...]
-
-
-def figure_scores(evaluation: Evaluation) -> dict[str, Scores]:
-    """The scores of an evaluation by the names that they have on a card."""
-    return {
-        "accuracy over clips": evaluation.clips,
-        "accuracy over segments": evaluation.segments,
-    } | {_degraded_name(row.degradation): row.clips for row in evaluation.robustness}
-
-
-def _degraded_name(degradation: Degradation) -> str:
-    return f"accuracy over clips, {degradation.title}"
 
 
 def remake(models: Iterable[Model], root: Path, *, jobs: int | None = None) -> Remake:
@@ -81,17 +78,18 @@ def _evaluate(model: Model, root: Path, *, jobs: int | None) -> Evaluation:
     if folder is None:
         raise AudiocnnError("its contract names no folder of data")
     names = {figure.name for figure in model.contract.figures}
-    degradations = [each for each in DEGRADATIONS if _degraded_name(each) in names]
+    degradations = [each for each in DEGRADATIONS if degraded_name(each) in names]
     return evaluate(root / folder, model, degradations=degradations, jobs=jobs)
 
 
 def _compare(model: Model, evaluation: Evaluation) -> Iterator[RemadeFigure]:
-    scores = figure_scores(evaluation)
+    by_name = {figure.name: figure for figure in measured_figures(evaluation, protocol="")}
     for figure in model.contract.figures:
-        measured = scores.get(figure.name)
-        problem = None
-        if measured is None:
-            problem = "no figure that `audiocnn evaluate` measures"
-        elif measured.n != figure.n:
-            problem = f"measured on {measured.n}, not {figure.n}: other data than the card's"
-        yield RemadeFigure(model.contract.name, figure, measured, problem)
+        remade = RemadeFigure(model.contract.name, figure, by_name.get(figure.name))
+        if remade.measured is None:
+            yield replace(remade, problem="no figure that `audiocnn evaluate` measures")
+        elif not remade.of_as_many:
+            problem = f"measured on {remade.measured.n}, not {figure.n}: other data than the card's"
+            yield replace(remade, problem=problem)
+        else:
+            yield remade

@@ -20,7 +20,7 @@ class RemakeView:
                     "figure": each.card.name,
                     "card": each.card.value,
                     "card_interval_95": list(each.card.interval_95),
-                    "measured": None if each.measured is None else each.measured.accuracy,
+                    "measured": None if each.measured is None else each.measured.value,
                     "n": None if each.measured is None else each.measured.n,
                     "agrees": each.agrees,
                     "problem": each.problem,
@@ -57,7 +57,7 @@ def _cells(each: RemadeFigure) -> Iterator[Any]:
     from rich.text import Text
 
     yield f"{each.card.value:.3f}"
-    yield "" if each.measured is None else f"{each.measured.accuracy:.3f}"
+    yield "" if each.measured is None else f"{each.measured.value:.3f}"
     yield "" if each.measured is None else str(each.measured.n)
     yield Text("yes", style="green") if each.agrees else Text("NO", style="bold red")
     yield display(each.problem or "")
