@@ -1,7 +1,8 @@
 """Nodes that become part of the layer before or after them: pads, activations, biases."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.layers.convolution import Conv, Depthwise

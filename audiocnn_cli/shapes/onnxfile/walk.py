@@ -1,8 +1,10 @@
 """What is known on the way through a graph."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from audiocnn_cli.shapes.field import Field, input_field
 from audiocnn_cli.shapes.framework import Framework
