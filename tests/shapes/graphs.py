@@ -62,7 +62,8 @@ def real_shapes(made: Any, shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
     session = onnxruntime.InferenceSession(
         copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    results = session.run(names, {"x": np.zeros(shape, dtype=np.float32)})
+    given = session.get_inputs()[0].name
+    results = session.run(names, {given: np.zeros(shape, dtype=np.float32)})
     return {name: tuple(result.shape) for name, result in zip(names, results, strict=True)}
 
 
