@@ -196,12 +196,12 @@ class _Collector:
 
     def finish(self) -> "NDArray[np.float32]":
         """Shape (frames, bins, channels)."""
-        data = self._raw.array()
+        finished = self._raw
         if self._waits:
             finished = Spool()
             for rows in self._raw.blocks():
                 finished.append(self._bins(rows, self._maxima))
-            data = finished.array()
+        data = finished.array()
         return with_deltas(data, self._config) if self._config.delta else data
 
     def _bins(
