@@ -71,17 +71,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, unless it is there.
-
-    Raises:
-        OutputError: it can't be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: this folder can't be made ({error.strerror or error})"
-        ) from error
