@@ -196,6 +196,25 @@ def test_the_tensor_of_a_long_recording_spills_to_disk(
         np.testing.assert_array_equal(arrays["data"][: len(before[0]), :13], before[0])
 
 
+def test_a_full_disk_ends_in_a_sentence(
+    run: Run, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audiocnn_cli.features import spool
+
+    monkeypatch.setattr(spool.Spool.__init__, "__kwdefaults__", {"memory_bytes": 1000})
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full)
+        finished = run("features", clips, "-o", tmp_path / "x.npz")
+    assert finished.exit_code == 3
+    assert "set TMPDIR to a folder with more room" in finished.stderr
+
+
+def test_a_folder_that_cannot_be_made(run: Run, clips: Path) -> None:
+    finished = run("features", clips, "-o", f"{clips}/a.wav/out/")
+    assert finished.exit_code == 3
+    assert "this folder can't be made" in finished.stderr
+
+
 PLANS = [
     {},
     {"like": "kaldi", "feature": "logmel"},

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import librosa
 import numpy as np
@@ -179,7 +180,7 @@ def test_blocks_of_any_size_give_the_same_bits(feature: Feature, block: int) -> 
     np.testing.assert_array_equal(extract_blocks(in_blocks(y, block), [config]), whole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_frames_and_blocks_hold_for_any_sizes(data: st.DataObject) -> None:
     n_fft, hop = data.draw(st.integers(1, 700)), data.draw(st.integers(1, 900))
@@ -203,10 +204,12 @@ def test_frames_and_blocks_hold_for_any_sizes(data: st.DataObject) -> None:
         with pytest.raises(SignalError):
             extract(y, config)
         return
-    whole = extract(y, config)
-    assert whole.shape == (frames, config.n_bins)
     blocks = in_blocks(y, data.draw(st.integers(1, 1000)))
-    np.testing.assert_array_equal(extract_blocks(blocks, [config]), whole)
+    # Small chunks, so that a signal of this length is several of them.
+    with mock.patch("audiocnn_cli.features.frames._CHUNK_SAMPLES", data.draw(st.integers(1, 4000))):
+        whole = extract(y, config)
+        np.testing.assert_array_equal(extract_blocks(blocks, [config]), whole)
+    assert whole.shape == (frames, config.n_bins)
     padding = n_fft // 2 if center else 0
     padded = np.pad(
         y, padding, mode="edge" if config.feature is Feature.ZCR else config.pad_mode.value
@@ -214,6 +217,16 @@ def test_frames_and_blocks_hold_for_any_sizes(data: st.DataObject) -> None:
     if config.feature is Feature.RMS:
         expected = [np.sqrt(np.mean(padded[i * hop :][:n_fft] ** 2)) for i in range(frames)]
         np.testing.assert_allclose(whole[:, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", PadMode)
+def test_the_last_frame_mirrors_all_that_it_needs(mode: PadMode) -> None:
+    y = tones_and_noise(900)
+    config = FeatureConfig(feature=Feature.RMS, n_fft=100, hop_length=90, pad_mode=mode)
+    padded = np.pad(y, 50, mode=mode.value)
+    expected = [np.sqrt(np.mean(padded[start : start + 100] ** 2)) for start in range(0, 901, 90)]
+    with mock.patch("audiocnn_cli.features.frames._CHUNK_SAMPLES", 100):
+        np.testing.assert_allclose(extract(y, config)[:, 0], expected, rtol=1e-5)
 
 
 def test_features_side_by_side_are_those_alone() -> None:

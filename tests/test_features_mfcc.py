@@ -90,6 +90,12 @@ def test_the_defaults_are_librosas(samples: int) -> None:
     np.testing.assert_allclose(extract(y, FeatureConfig()), expected, atol=1e-3, rtol=0)
 
 
+def test_the_loudest_moment_may_come_last() -> None:
+    y = tones_and_noise(200_000)[::-1].copy()
+    expected = librosa.feature.mfcc(y=y, n_mfcc=13).T
+    np.testing.assert_allclose(extract(y, FeatureConfig()), expected, atol=1e-3, rtol=0)
+
+
 @pytest.mark.parametrize("feature", [Feature.MEL, Feature.LOGMEL])
 def test_mel_kinds_equal_librosa(feature: Feature) -> None:
     y = tones_and_noise(40_000)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiocnn_cli.commands import options
-from audiocnn_cli.errors import ImpossibleShapeError
+from audiocnn_cli.errors import ImpossibleShapeError, UsageError
 from audiocnn_cli.output.console import set_up_logging
 from audiocnn_cli.output.destination import Destination, choose_destination
 from audiocnn_cli.output.files import check_writable
@@ -137,6 +137,12 @@ def shapes(
     destination = choose_destination(
         json=json, jsonl=jsonl, csv=csv, markdown=markdown, output=output, force=force
     )
+    drawings = {kind: path for kind, path in (("svg", svg), ("png", png)) if path}
+    explained = explain or layer is not None
+    if (weights or image) and not example:
+        raise UsageError("--weights and --image are the numbers of --example; add it")
+    if (drawings or explained) and (diff or example):
+        raise UsageError("--explain, --svg and --png take one stack, without --diff and --example")
     if example:
         from audiocnn_cli.output.worked_view import write_worked
         from audiocnn_cli.shapes.worked import read_example
@@ -182,36 +188,40 @@ def shapes(
         framework=framework,
         like=like,
     )
-    if clip and clip.counts() and not wish.sources:
+    if clip and clip.counts() and not wish.sources and not (drawings or explained or diff):
         from audiocnn_cli.output.frames_view import write_frames
 
         write_frames(clip, destination)
     elif diff:
         _compare(wish, destination)
     else:
-        _show(wish, destination, explain=explain, layer=layer, drawings=(svg, png), force=force)
+        _show(wish, destination, explain=explained, layer=layer, drawings=drawings, force=force)
 
 
 def _show(
-    wish: "Wish", destination: Destination, *, explain: bool, layer: int | None,
-    drawings: tuple[Path | None, ...], force: bool,
-) -> None:  # fmt: skip
+    wish: "Wish",
+    destination: Destination,
+    *,
+    explain: bool,
+    layer: int | None,
+    drawings: dict[str, Path],
+    force: bool,
+) -> None:
     """One stack: its table or document, then its drawings."""
     from audiocnn_cli.output.shape_view import write_report
     from audiocnn_cli.shapes.report import explained, report_of
 
-    paths = [path for path in drawings if path]
-    for path in paths:
+    for path in drawings.values():
         check_writable(path, force=force)
     report = report_of(wish)
-    if explain or layer is not None:
+    if explain:
         report = explained(report, layer)
     write_report(report, destination)
-    if paths:
+    if drawings:
         from audiocnn_cli.output.shape_drawing import draw
 
-        for path in paths:
-            draw(report, path, force=force)
+        for kind, path in drawings.items():
+            draw(report, path, kind=kind, force=force)
     _require_possible([report])
 
 
@@ -221,6 +231,8 @@ def _compare(wish: "Wish", destination: Destination) -> None:
     from audiocnn_cli.shapes.choose import one_of_several
     from audiocnn_cli.shapes.report import named, report_of
 
+    if not wish.layers:
+        raise UsageError("--diff compares its arguments; give two or more, as in --diff cnn lstm")
     reports = [named(report_of(one_of_several(text, wish)), text) for text in wish.layers]
     write_diff(reports, destination)
     _require_possible(reports)

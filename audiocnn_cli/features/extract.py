@@ -137,9 +137,9 @@ class Extraction:
     def _require_finite(self, block: "NDArray[np.float32]") -> None:
         import numpy as np
 
-        # A sum is finite for all sane blocks and cheap; only a doubtful one is searched.
+        # The energy is finite for all sane blocks and cheap; only a doubtful one is searched.
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(block.sum()):
+            if np.isfinite(np.vdot(block, block)):
                 return
         bad = np.flatnonzero(~np.isfinite(block).reshape(len(block), -1).all(axis=1))
         if bad.size:
@@ -196,12 +196,12 @@ class _Collector:
 
     def finish(self) -> "NDArray[np.float32]":
         """Shape (frames, bins, channels)."""
-        data = self._raw.array()
+        finished = self._raw
         if self._waits:
             finished = Spool()
             for rows in self._raw.blocks():
                 finished.append(self._bins(rows, self._maxima))
-            data = finished.array()
+        data = finished.array()
         return with_deltas(data, self._config) if self._config.delta else data
 
     def _bins(

@@ -1,9 +1,6 @@
 """What is computed from each recording: features, the part of it, its segments, its summary."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.audio.load import WHOLE, Excerpt
 from audiocnn_cli.errors import UsageError
@@ -11,10 +8,6 @@ from audiocnn_cli.features.config import FeatureConfig
 from audiocnn_cli.features.extract import require_compatible
 from audiocnn_cli.features.segments import Segmentation
 from audiocnn_cli.features.terms import Statistic
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +40,3 @@ class Plan:
     def feature(self) -> str:
         """The names of the features, as `--feature` takes them."""
         return ",".join(config.feature for config in self.configs)
-
-
-def summarise(
-    data: "NDArray[np.float32]", statistics: tuple[Statistic, ...], *, axis: int
-) -> "NDArray[np.float32]":
-    """`data` with its frames, at `axis`, replaced by those statistics; std is over n, not n - 1."""
-    import numpy as np
-
-    compute: dict[Statistic, Callable[..., Any]] = {
-        Statistic.MEAN: partial(np.mean, dtype=np.float64),
-        Statistic.STD: partial(np.std, dtype=np.float64),
-        Statistic.MIN: np.min,
-        Statistic.MAX: np.max,
-        Statistic.MEDIAN: np.median,
-    }
-    rows = [compute[each](data, axis=axis) for each in statistics]
-    return np.stack(rows, axis=axis, dtype=np.float32, casting="same_kind")

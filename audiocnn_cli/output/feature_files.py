@@ -12,7 +12,7 @@ from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.destination import Destination, Format, choose_destination
 from audiocnn_cli.output.feature_view import FeatureReport, FeatureView, report
 from audiocnn_cli.output.file_formats import FileFormat, TensorFormat
-from audiocnn_cli.output.files import check_writable
+from audiocnn_cli.output.files import check_writable, make_folder
 from audiocnn_cli.output.results import write_outcomes
 from audiocnn_cli.output.tensors import TENSOR_SUFFIXES, TensorWriter, tensor_file
 
@@ -44,10 +44,7 @@ class Folder:
             other = self._taken.setdefault(path, result.source.path)
         if other != result.source.path:
             raise OutputError(f"{path}: is written for {other}, so not for {result.source.path}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path.parent}: can't be made ({error.strerror})") from error
+        make_folder(path.parent)
         text = _TEXT_FORMATS.get(self.format)
         if text is None:
             with tensor_file(path, TensorFormat(self.format), force=self.force) as writer:

@@ -27,6 +27,18 @@ def check_writable(path: Path, *, force: bool) -> None:
         raise OutputError(f"{path}: no permission to write in {folder}")
 
 
+def make_folder(path: Path) -> None:
+    """Make `path` and the folders that it is in, where they are not there yet.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: this folder can't be made ({error.strerror})") from error
+
+
 @contextmanager
 def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Iterator[IO[Any]]:
     """A temporary file beside `path` that takes its name when the `with` block ends without an error.
@@ -59,17 +71,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, unless it is there.
-
-    Raises:
-        OutputError: it can't be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: this folder can't be made ({error.strerror or error})"
-        ) from error

@@ -13,7 +13,7 @@ from audiocnn_cli.features.bins import columns, frequencies_hz
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.result import FeatureResult, Tensor
 from audiocnn_cli.output.console import display
-from audiocnn_cli.output.files import atomic_writer, check_writable
+from audiocnn_cli.output.files import atomic_writer, check_writable, make_folder
 from audiocnn_cli.output.heatmap import shrink
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Pictures:
         with self._lock:
             if self._folder:
                 path = (self._path / result.source.name).with_suffix(".png")
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(path.parent)
             elif self._drawn is None:
                 path = self._path
             else:

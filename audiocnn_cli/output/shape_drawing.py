@@ -65,8 +65,8 @@ def _side(size: int | str) -> float:
     return 0.25 + 0.35 * math.log2(size + 1) if isinstance(size, int) else 1.0
 
 
-def draw(report: Report, path: Path, *, force: bool) -> None:
-    """Draw the stack into `path`, as SVG or PNG by its ending.
+def draw(report: Report, path: Path, *, kind: str, force: bool) -> None:
+    """Draw the stack into `path`, as 'svg' or 'png'.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -96,7 +96,6 @@ def draw(report: Report, path: Path, *, force: bool) -> None:
             axes.set_axis_off()
         title = report.trace.title or "audiocnn shapes"
         figure.suptitle(f"{display(title)}: {report.trace.params:,} parameters", fontsize=13)
-        kind = path.suffix.lstrip(".").lower() or "svg"
         with atomic_writer(path, "wb", force=force) as stream:
             metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
             figure.savefig(stream, format=kind, dpi=120, metadata=metadata)

@@ -10,6 +10,7 @@ from audiocnn_cli.shapes.sizes import show_shape, type_sizes
 from audiocnn_cli.shapes.step import Step
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from audiocnn_cli.shapes.clip import Clip
@@ -22,24 +23,30 @@ HEADER = ("#", "layer", "output", "params", "MACs", "sees", "jump")
 
 def write_table(report: Report, stream: IO[str]) -> None:
     """The table, then notes, or why and how the stack collapses."""
-    from rich.padding import Padding
-
     out = console(stream)
     if report.trace.title:
         out.print(display(report.trace.title), style="bold", soft_wrap=True)
     out.print(stack_table(report))
-    for step in report.trace.steps:
-        if lines := report.explained.get(step.number):
-            out.print(f"Layer {step.number}, {display(step.text)}", style="bold", soft_wrap=True)
-            for line in lines:
-                out.print(Padding(display(line), (0, 0, 0, 2)))
-            out.print()
+    if report.explained:
+        _write_explained(report, out)
     if report.collapse:
         for line, style in explanation(report.collapse):
             out.print(display(line), style=style, soft_wrap=True)
         return
     for line in notes(report):
         out.print(display(line), style="dim", soft_wrap=True)
+
+
+def _write_explained(report: Report, out: "Console") -> None:
+    """The sentences about each layer, indented below its name."""
+    from rich.padding import Padding
+
+    for step in report.trace.steps:
+        if lines := report.explained.get(step.number):
+            out.print(f"Layer {step.number}, {display(step.text)}", style="bold", soft_wrap=True)
+            for line in lines:
+                out.print(Padding(display(line), (0, 0, 0, 2)))
+            out.print()
 
 
 def stack_table(report: Report) -> "Table":

@@ -8,8 +8,9 @@ Inside a block `in` is the layer before it, and a layer's name is seen only by t
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.grammar import read_layer, read_table

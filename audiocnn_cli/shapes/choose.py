@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.architectures import architecture, architecture_names
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.grammar import read_layer, read_table
 from audiocnn_cli.shapes.like import Like, with_channels
@@ -58,6 +57,8 @@ def choose_stack(wish: Wish) -> Architecture:
     if len(wish.sources) != 1:
         found = f"{' and '.join(wish.sources)} are too many" if wish.sources else "none was given"
         raise UsageError(f"give layers, --arch, --file, or --kernel and its options: {found}")
+    from audiocnn_cli.shapes.architectures import architecture
+
     if wish.arch:
         stack = architecture(wish.arch)
     elif wish.file:
@@ -76,6 +77,8 @@ def one_of_several(text: str, wish: Wish) -> Wish:
     """
     if wish.sources != ("layers",):
         raise UsageError("--diff takes its stacks as arguments, without --arch, --file or --kernel")
+    from audiocnn_cli.shapes.architectures import architecture_names
+
     if text.endswith(".toml"):
         return replace(wish, layers=(), file=Path(text))
     if text in architecture_names():

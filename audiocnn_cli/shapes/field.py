@@ -5,13 +5,14 @@ Receptive Fields of Convolutional Neural Networks, Distill (2019).
 """
 
 import math
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
 
+from msgspec import Struct
+from msgspec.structs import replace
 
-@dataclass(frozen=True)
-class AxisField:
+
+class AxisField(Struct, frozen=True):
     """What the elements of a tensor see along one axis of the network's input.
 
     Element i sees the `size` positions from `start + i * jump` on; some of them may lie in the padding.

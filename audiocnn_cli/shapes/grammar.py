@@ -6,7 +6,6 @@ An option's name is the field's name in the layer's dataclass, so one table of r
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from typing import Any
 
 from audiocnn_cli.errors import UsageError
@@ -140,7 +139,7 @@ def _bare(word: str) -> str:
 
 
 def _names(layer: type[Layer]) -> set[str]:
-    return {field.name for field in fields(layer)} & set(READERS)
+    return set(READERS).intersection(layer.__struct_fields__)
 
 
 def read_table(table: Mapping[str, Any], *, where: str) -> Layer:
@@ -181,10 +180,11 @@ def show_layer(layer: Layer) -> str:
         and all(getattr(layer, k) == v for k, v in word.presets.items())
     ]
     kind, word = max(fitting, key=lambda item: len(item[1].presets))
+    defaults = zip(layer.__struct_fields__, layer.__struct_defaults__, strict=True)
     changed = {
-        f.name: getattr(layer, f.name)
-        for f in fields(layer)
-        if f.name in READERS and f.name not in word.presets and getattr(layer, f.name) != f.default
+        name: getattr(layer, name)
+        for name, default in defaults
+        if name in READERS and name not in word.presets and getattr(layer, name) != default
     }
     text = kind
     if word.argument and (word.argument in changed or word.argument in ALWAYS_SHOWN):

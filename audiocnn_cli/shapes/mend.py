@@ -1,7 +1,9 @@
 """What would mend a stack that collapses: the smallest changes, each checked by running it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.framework import Framework
@@ -95,7 +97,7 @@ def _hinted(
     index = error.number - 1
     field, equals, value = hint.partition("=")
     if equals:
-        changed = replace(error.layer, **{field: int(value)})  # type: ignore[arg-type]  # groups is an int
+        changed = replace(error.layer, **{field: int(value)})
         yield _with(layers, shape, index, changed, f"{value} {field}")
     else:
         before = (*layers[:index], read_layer(hint), *layers[index:])
@@ -121,7 +123,7 @@ def _own(
         sizes = _set(kernel, axis, fitting)
         keep = {"stride": layer.stride or kernel} if isinstance(layer, Pool) else {}
         what = f"a kernel of {fitting} on the {name} axis"
-        yield replace(layer, kernel=sizes, **keep), what  # type: ignore[arg-type]  # fields of three classes
+        yield replace(layer, kernel=sizes, **keep), what
     if dilation[axis] > 1 and kernel[axis] > 1 and (least := (padded - 1) // (kernel[axis] - 1)):
         changed = replace(layer, dilation=_set(dilation, axis, least))
         yield changed, f"a dilation of {least} on the {name} axis"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.blocks import expand
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.like import Like
 from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes
@@ -60,6 +59,8 @@ def read_stack(path: Path) -> Architecture:
 
 
 def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
+    from audiocnn_cli.shapes.blocks import expand
+
     if unknown := sorted(set(document) - _KEYS):
         raise UsageError(f"unknown key {unknown[0]!r}; it may have {', '.join(sorted(_KEYS))}")
     entries = document.get("layers")

@@ -1,8 +1,8 @@
 """A layer, the tensor it is given and the step it takes from one shape to the next."""
 
-import dataclasses
-from dataclasses import dataclass
-from typing import ClassVar, TypeVar, dataclass_transform
+from typing import ClassVar
+
+from msgspec import Struct
 
 from audiocnn_cli.errors import ImpossibleShapeError
 from audiocnn_cli.shapes.field import Field
@@ -13,8 +13,7 @@ BYTES_PER_ELEMENT = 4  # float32
 Pad = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class Tensor:
+class Tensor(Struct, frozen=True):
     """A shape, channels last and without the batch, and what each element sees of the input."""
 
     shape: Sizes
@@ -31,8 +30,7 @@ class Tensor:
         return self.shape[-1]
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(Struct, frozen=True):
     """What a layer is applied to: the tensor before it, further ones that it merges, and whose rules."""
 
     tensor: Tensor
@@ -40,8 +38,7 @@ class Given:
     framework: Framework
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """What one layer does to one shape.
 
     `input` and `output` are channels last, without the batch. Attributes that a layer has no use for are
@@ -78,7 +75,7 @@ class Step:
     fixed_params: int = 0
     macs: int | None = 0
     formula: tuple[str, ...] = ()
-    differs: dict[Framework, str] = dataclasses.field(default_factory=dict)
+    differs: dict[Framework, str] = {}
 
     @property
     def receptive_field(self) -> Sizes:
@@ -104,17 +101,7 @@ class Step:
         return count
 
 
-LayerType = TypeVar("LayerType")
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def layer(cls: type[LayerType]) -> type[LayerType]:
-    """Make a kind of layer a frozen dataclass; Layer compares and shows them all, which starts faster."""
-    return dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
-
-
-@layer
-class Layer:
+class Layer(Struct, frozen=True):
     """One layer as the user described it; the sub-classes' fields are the grammar's options.
 
     `source` names the layer whose output it takes, None for the one before it.
@@ -123,16 +110,6 @@ class Layer:
     type: ClassVar[str]
     name: str | None = None
     source: str | None = None
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((type(self), *vars(self).values()))
-
-    def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({options})"
 
     @property
     def kind(self) -> str:

@@ -1,7 +1,9 @@
 """A stack of layers over an input shape: one step a layer, or the layer at which it can't go on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.field import input_field

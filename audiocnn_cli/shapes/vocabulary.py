@@ -1,8 +1,9 @@
 """The words of the layer grammar: which layer each means, and how each option's value is read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
@@ -30,13 +31,12 @@ from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.window import read_padding
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(Struct, frozen=True):
     """A type name of the grammar: its class, the field its argument fills, and what it presets."""
 
     layer: type[Layer]
     argument: str | None = None
-    presets: Mapping[str, Any] = field(default_factory=dict)
+    presets: Mapping[str, Any] = {}
 
 
 WORDS: dict[str, Word] = {

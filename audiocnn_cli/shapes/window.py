@@ -4,7 +4,7 @@ Sources: Dumoulin and Visin, A guide to convolution arithmetic for deep learning
 `same` as in TensorFlow's and Keras' documentation; ceil mode as in PyTorch's pooling and ONNX' MaxPool.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.field import Field, is_aligned, whole
@@ -14,8 +14,7 @@ from audiocnn_cli.shapes.step import MisfitError, Pad
 MODES = ("valid", "same", "same-lower", "causal")
 
 
-@dataclass(frozen=True)
-class Padding:
+class Padding(Struct, frozen=True):
     """A mode, or explicit amounts: one number for all sides, or (before, after) for each axis in turn."""
 
     mode: str = "valid"
@@ -76,8 +75,7 @@ def _explicit(amounts: Sizes, axis: int, rank: int) -> tuple[int, int]:
     return amounts[2 * axis], amounts[2 * axis + 1]
 
 
-@dataclass(frozen=True)
-class Slide:
+class Slide(Struct, frozen=True):
     """One axis under a sliding window: all that its formula needs, and the output size."""
 
     size: int
@@ -95,8 +93,7 @@ class Slide:
         return self.dilation * (self.kernel - 1) + 1
 
 
-@dataclass(frozen=True)
-class Sliding:
+class Sliding(Struct, frozen=True):
     """The window of a convolution or a pooling; each tuple has one number, or one an axis.
 
     `axes` is how many axes it must slide along; None for as many as there are.

@@ -62,7 +62,8 @@ def real_shapes(made: Any, shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
     session = onnxruntime.InferenceSession(
         copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    results = session.run(names, {"x": np.zeros(shape, dtype=np.float32)})
+    given = session.get_inputs()[0].name
+    results = session.run(names, {given: np.zeros(shape, dtype=np.float32)})
     return {name: tuple(result.shape) for name, result in zip(names, results, strict=True)}
 
 
@@ -92,13 +93,14 @@ def genre_cnn(frames: int | str = 130) -> Any:
         helper.make_node("Gemm", ["flat", "w4", "b4"], ["d1"], transB=1),
         helper.make_node("Relu", ["d1"], ["r4"]),
         helper.make_node("Gemm", ["r4", "w5", "b5"], ["d2"], transB=1),
-        helper.make_node("Softmax", ["d2"], ["y"], axis=-1),
+        helper.make_node("Div", ["d2", "temperature"], ["d3"]),
+        helper.make_node("Softmax", ["d3"], ["y"], axis=-1),
     ]
     constants = [
         weights("mean", 13), weights("scale", 13), integers("one", 1),
         integers("pads1", 0, 0, 0, 1, 0, 0, 1, 1), integers("pads2", 0, 0, 0, 0, 0, 0, 1, 1),
         weights("w1", 32, 1, 3, 3), weights("b1", 32), weights("w2", 64, 32, 3, 3), weights("b2", 64),
         weights("w3", 128, 64, 2, 2), weights("b3", 128), weights("w4", 64, 3840), weights("b4", 64),
-        weights("w5", 10, 64), weights("b5", 10),
+        weights("w5", 10, 64), weights("b5", 10), weights("temperature"),
     ]  # fmt: skip
     return model(nodes, ["N", frames, 13], constants)

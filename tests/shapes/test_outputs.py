@@ -110,6 +110,10 @@ def test_a_waveform_is_one_dimensional(run: Run) -> None:
         (["--example", "--weights", "1 1 1 1 1 1 1"], "does not fit"),
         (["--example", "--csv"], "text or with --json"),
         (["--diff", "cnn", "nothing"], "unknown layer"),
+        (["--diff"], "two or more"),
+        (["--diff", "cnn", "lstm", "--explain"], "take one stack"),
+        (["--arch", "cnn", "--weights", "1"], "add it"),
+        (["--samples", "51200", "--explain"], "none was given"),
         (["--diff", "cnn", "--arch", "lstm"], "--diff takes its stacks"),
     ],
 )

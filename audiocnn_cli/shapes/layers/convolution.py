@@ -1,12 +1,13 @@
 """Convolutions: dense, grouped, depthwise, dilated, causal and transposed, along any number of axes."""
 
-from dataclasses import replace
 from math import prod
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
 from audiocnn_cli.shapes.window import (
     VALID,
     Padding,
@@ -20,8 +21,7 @@ from audiocnn_cli.shapes.window import (
 )
 
 
-@layer
-class Conv(Layer):
+class Conv(Layer, frozen=True):
     """A convolution (cross-correlation, as in all three frameworks) of `filters` kernels.
 
     Each of the `groups` sees its own share of the channels. `axes` is 1 or 2 where the user wrote conv1d
@@ -80,8 +80,7 @@ class Conv(Layer):
         return Sliding(self.kernel, self.stride, self.dilation, self.padding, axes=self.axes)
 
 
-@layer
-class Depthwise(Layer):
+class Depthwise(Layer, frozen=True):
     """A convolution of each channel by itself, with `multiplier` kernels for each."""
 
     type: ClassVar[str] = "depthwise"
@@ -117,8 +116,7 @@ class Depthwise(Layer):
         )
 
 
-@layer
-class ConvTranspose(Layer):
+class ConvTranspose(Layer, frozen=True):
     """A transposed convolution: every input element spreads a kernel, `stride` apart, over the output."""
 
     type: ClassVar[str] = "convtranspose"

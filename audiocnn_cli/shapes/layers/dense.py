@@ -5,11 +5,10 @@ from typing import ClassVar
 
 from audiocnn_cli.shapes import field as fields
 from audiocnn_cli.shapes.framework import Framework
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
 
 
-@layer
-class Dense(Layer):
+class Dense(Layer, frozen=True):
     """`units` weighted sums of the last axis, at every position of the other axes."""
 
     type: ClassVar[str] = "dense"
@@ -41,8 +40,7 @@ class Dense(Layer):
         )
 
 
-@layer
-class Recurrent(Layer):
+class Recurrent(Layer, frozen=True):
     """A cell that walks along time; `return_sequences` keeps its output at every step.
 
     Parameters: gates * ((inputs + units) * units + bias), with one bias vector in Keras (two in its GRU,
@@ -93,14 +91,14 @@ class Recurrent(Layer):
         )
 
 
-class LSTM(Recurrent):
+class LSTM(Recurrent, frozen=True):
     """Long short-term memory: input, forget and output gates and the cell's candidate."""
 
     type: ClassVar[str] = "lstm"
     gates: ClassVar[int] = 4
 
 
-class GRU(Recurrent):
+class GRU(Recurrent, frozen=True):
     """Gated recurrent unit: update and reset gates and the candidate."""
 
     type: ClassVar[str] = "gru"
@@ -108,7 +106,7 @@ class GRU(Recurrent):
     keras_biases: ClassVar[int] = 2
 
 
-class RNN(Recurrent):
+class RNN(Recurrent, frozen=True):
     """The plain cell: h = f(x W + h U + b)."""
 
     type: ClassVar[str] = "rnn"

@@ -4,11 +4,10 @@ from typing import ClassVar
 
 from audiocnn_cli.shapes.field import Field, join
 from audiocnn_cli.shapes.sizes import Sizes, show_shape
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
 
 
-@layer
-class Merge(Layer):
+class Merge(Layer, frozen=True):
     """Takes the output before it and those of the layers named in `inputs`."""
 
     inputs: tuple[str, ...] = ()
@@ -19,7 +18,7 @@ class Merge(Layer):
         return self.inputs
 
 
-class Elementwise(Merge):
+class Elementwise(Merge, frozen=True):
     """Works element by element; axes of size 1 and missing leading axes are repeated."""
 
     def apply(self, given: Given) -> Step:
@@ -30,26 +29,25 @@ class Elementwise(Merge):
         return Step(type=self.type, input=given.tensor.shape, output=output, field=_joined(given))
 
 
-class Add(Elementwise):
+class Add(Elementwise, frozen=True):
     """A sum, as in a residual connection (He et al., arXiv:1512.03385)."""
 
     type: ClassVar[str] = "add"
 
 
-class Multiply(Elementwise):
+class Multiply(Elementwise, frozen=True):
     """A product, as in a gate."""
 
     type: ClassVar[str] = "multiply"
 
 
-class Sample(Elementwise):
+class Sample(Elementwise, frozen=True):
     """A normal sample from this mean and the named log variance (Kingma and Welling, arXiv:1312.6114)."""
 
     type: ClassVar[str] = "sample"
 
 
-@layer
-class Concat(Merge):
+class Concat(Merge, frozen=True):
     """Tensors side by side along `axis`, counted from 1 without the batch; 0 is the channels."""
 
     type: ClassVar[str] = "concat"

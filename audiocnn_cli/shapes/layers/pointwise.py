@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from audiocnn_cli.shapes.step import Given, Layer, Step, layer
+from audiocnn_cli.shapes.step import Given, Layer, Step
 
 ACTIVATIONS = (
     "relu", "relu6", "leakyrelu", "elu", "selu", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid",
@@ -10,7 +10,7 @@ ACTIVATIONS = (
 )  # fmt: skip
 
 
-class Pointwise(Layer):
+class Pointwise(Layer, frozen=True):
     """Each element becomes another at the same place."""
 
     def apply(self, given: Given) -> Step:
@@ -19,8 +19,7 @@ class Pointwise(Layer):
         return Step(type=self.type, input=tensor.shape, output=tensor.shape, field=tensor.field)
 
 
-@layer
-class Activation(Pointwise):
+class Activation(Pointwise, frozen=True):
     """A non-linearity of its own, after a layer that has none."""
 
     type: ClassVar[str] = "activation"
@@ -43,8 +42,7 @@ class Activation(Pointwise):
         )
 
 
-@layer
-class Dropout(Pointwise):
+class Dropout(Pointwise, frozen=True):
     """Training sets a share of `rate` elements to zero; inference passes all."""
 
     type: ClassVar[str] = "dropout"
@@ -62,8 +60,7 @@ class Dropout(Pointwise):
         )
 
 
-@layer
-class BatchNorm(Pointwise):
+class BatchNorm(Pointwise, frozen=True):
     """A scale and a shift a channel, trained, and a running mean and variance, kept but not trained."""
 
     type: ClassVar[str] = "batchnorm"
@@ -85,8 +82,7 @@ class BatchNorm(Pointwise):
         )
 
 
-@layer
-class LayerNorm(Pointwise):
+class LayerNorm(Pointwise, frozen=True):
     """A scale and a shift a channel, after each position was normalised (Ba et al., arXiv:1607.06450)."""
 
     type: ClassVar[str] = "layernorm"

@@ -1,18 +1,18 @@
 """Pooling: sliding, adaptive and global."""
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from audiocnn_cli.shapes import field as fields
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
 from audiocnn_cli.shapes.window import VALID, Padding, Sliding, pads, per_axis, slide_field
 
 
-@layer
-class Pool(Layer):
+class Pool(Layer, frozen=True):
     """A window of which one number is kept; without a stride it moves by its own size."""
 
     kernel: Sizes = (2,)
@@ -69,20 +69,19 @@ class Pool(Layer):
         )
 
 
-class MaxPool(Pool):
+class MaxPool(Pool, frozen=True):
     """Keeps the largest number of each window."""
 
     type: ClassVar[str] = "maxpool"
 
 
-class AvgPool(Pool):
+class AvgPool(Pool, frozen=True):
     """Keeps the mean of each window."""
 
     type: ClassVar[str] = "avgpool"
 
 
-@layer
-class AdaptivePool(Layer):
+class AdaptivePool(Layer, frozen=True):
     """Windows laid out so that the output has the sizes asked for (PyTorch's AdaptiveAvgPool)."""
 
     size: Sizes = (1,)
@@ -128,20 +127,19 @@ def _widest(size: int, output: int) -> int:
     return max(-(-(i + 1) * size // output) - i * size // output for i in starts)
 
 
-class AdaptiveAvgPool(AdaptivePool):
+class AdaptiveAvgPool(AdaptivePool, frozen=True):
     """Means over adaptive windows."""
 
     type: ClassVar[str] = "adaptiveavgpool"
 
 
-class AdaptiveMaxPool(AdaptivePool):
+class AdaptiveMaxPool(AdaptivePool, frozen=True):
     """Maxima over adaptive windows."""
 
     type: ClassVar[str] = "adaptivemaxpool"
 
 
-@layer
-class GlobalPool(Layer):
+class GlobalPool(Layer, frozen=True):
     """One number a channel; with `keepdims` the axes stay, with size 1."""
 
     keepdims: bool = False
@@ -163,13 +161,13 @@ class GlobalPool(Layer):
         )
 
 
-class GlobalAvgPool(GlobalPool):
+class GlobalAvgPool(GlobalPool, frozen=True):
     """The mean of each channel."""
 
     type: ClassVar[str] = "globalavgpool"
 
 
-class GlobalMaxPool(GlobalPool):
+class GlobalMaxPool(GlobalPool, frozen=True):
     """The maximum of each channel."""
 
     type: ClassVar[str] = "globalmaxpool"

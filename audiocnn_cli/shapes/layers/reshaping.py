@@ -6,14 +6,13 @@ from typing import ClassVar
 from audiocnn_cli.shapes import field as fields
 from audiocnn_cli.shapes.field import scale, shift
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, layer
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
 from audiocnn_cli.shapes.window import Padding, axes_of, per_axis
 
 _ONE_ROUND = Padding("explicit", (1,))
 
 
-@layer
-class Flatten(Layer):
+class Flatten(Layer, frozen=True):
     """All axes become one."""
 
     type: ClassVar[str] = "flatten"
@@ -31,8 +30,7 @@ class Flatten(Layer):
         )
 
 
-@layer
-class Reshape(Layer):
+class Reshape(Layer, frozen=True):
     """The same elements in another shape; one size may be -1, for what is left."""
 
     type: ClassVar[str] = "reshape"
@@ -62,8 +60,7 @@ class Reshape(Layer):
         )
 
 
-@layer
-class Permute(Layer):
+class Permute(Layer, frozen=True):
     """The axes in another order, counted from 1 without the batch, as in Keras."""
 
     type: ClassVar[str] = "permute"
@@ -86,8 +83,7 @@ class Permute(Layer):
         )
 
 
-@layer
-class Upsample(Layer):
+class Upsample(Layer, frozen=True):
     """Repeats every element `size` times along each axis."""
 
     type: ClassVar[str] = "upsample"
@@ -110,8 +106,7 @@ class Upsample(Layer):
         )
 
 
-@layer
-class ZeroPad(Layer):
+class ZeroPad(Layer, frozen=True):
     """Zeros around every channel: N on all sides, or top,bottom,left,right."""
 
     type: ClassVar[str] = "zeropad"

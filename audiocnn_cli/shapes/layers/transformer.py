@@ -1,17 +1,17 @@
 """The parts of a transformer, for images or spectrograms cut into patches (arXiv:2010.11929)."""
 
-from dataclasses import replace
 from math import prod
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from audiocnn_cli.shapes import field as fields
 from audiocnn_cli.shapes.layers.convolution import Conv
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, Tensor, layer
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step, Tensor
 
 
-@layer
-class Patches(Layer):
+class Patches(Layer, frozen=True):
     """Cuts the input into patches of `kernel` and embeds each in `filters` numbers: (patches, filters)."""
 
     type: ClassVar[str] = "patches"
@@ -33,7 +33,7 @@ class Patches(Layer):
         )
 
 
-class Token(Layer):
+class Token(Layer, frozen=True):
     """Puts one trained vector before the sequence, from which the class will be read."""
 
     type: ClassVar[str] = "token"
@@ -51,7 +51,7 @@ class Token(Layer):
         )
 
 
-class Position(Layer):
+class Position(Layer, frozen=True):
     """Adds a trained vector to each position, so that the network knows where it is."""
 
     type: ClassVar[str] = "position"
@@ -69,8 +69,7 @@ class Position(Layer):
         )
 
 
-@layer
-class Attention(Layer):
+class Attention(Layer, frozen=True):
     """Multi-head self-attention over a sequence (Vaswani et al., arXiv:1706.03762).
 
     Four projections of channels x channels (query, key, value, output), shared out among the heads.
@@ -103,8 +102,7 @@ class Attention(Layer):
         )
 
 
-@layer
-class Select(Layer):
+class Select(Layer, frozen=True):
     """Keeps one position of a sequence, counted from 0."""
 
     type: ClassVar[str] = "select"

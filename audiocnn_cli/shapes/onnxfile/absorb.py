@@ -1,7 +1,8 @@
 """Nodes that become part of the layer before or after them: pads, activations, biases."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.layers.convolution import Conv, Depthwise
@@ -69,18 +70,16 @@ def _add_bias(node: "NodeProto", step: Step, walk: Walk) -> bool:
     (bias,) = (name for name in node.input if name in walk.graph.constants)
     if step.type != "dense" or step.units is None or walk.graph.dims(bias) != (step.units,):
         return False
+    if isinstance(step.input[-1], str):
+        return False
     layer = Dense(units=step.units)
-    if step.params != apply(layer, (Tensor((_last(step),), ()),)).params - step.units:
+    with_bias = apply(layer, (Tensor((step.input[-1],), ()),))
+    if step.params != with_bias.params - step.units:
         return False  # it has a bias already
     walk.counted.add(bias)
-    with_bias = apply(layer, (Tensor((_last(step),), ()),))
     walk.steps[-1] = replace(
         step, params=with_bias.params, formula=with_bias.formula, text=show_layer(layer)
     )
     walk.come_from(node, walk.steps[-1])
     walk.made[node.output[0]] = step.number
     return True
-
-
-def _last(step: Step) -> int:
-    return int(step.input[-1])

@@ -1,8 +1,10 @@
 """Walk a graph from its input to its output, one step for each node that is a layer."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.grammar import show_layer

@@ -1,8 +1,11 @@
 """What is known on the way through a graph."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from audiocnn_cli.shapes.field import Field, input_field
 from audiocnn_cli.shapes.framework import Framework
@@ -63,6 +66,15 @@ class Walk:
                 same = self.graph.shape(names[0]) == self.graph.shape(output)
                 self._origin[output] = self.origin(names[0])
                 self._fields[output] = self._fields.get(names[0], ()) if same else ()
+        if self._is_scaling(node) and names[0] in self.made:
+            self.made[node.output[0]] = self.made[names[0]]
+
+    def _is_scaling(self, node: "NodeProto") -> bool:
+        """Whether `node` scales by one number, as a temperature does between a layer and its softmax."""
+        constants = [self.graph.dims(name) for name in node.input if name in self.graph.constants]
+        return node.op_type in {"Mul", "Div"} and all(
+            dims is not None and prod(dims) == 1 for dims in constants
+        )
 
     def not_counted(self, node: "NodeProto") -> None:
         """List an operator that is no layer."""
