@@ -151,6 +151,7 @@ def train(
     from audiocnn_cli.evaluation.labelled import Grouping
     from audiocnn_cli.models.contract import DataStatement
     from audiocnn_cli.output.evaluation_view import EvaluationView
+    from audiocnn_cli.output.picture import check_picture
     from audiocnn_cli.output.results import write_result
     from audiocnn_cli.training.fit import LOGMEL_FIT, SEEDS_FIT
     from audiocnn_cli.training.progress import plot_learning_curve, show_epochs
@@ -158,8 +159,10 @@ def train(
     from audiocnn_cli.training.train import TrainingConfig, card_path
     from audiocnn_cli.training.train import train as train_folder
 
-    for path in (output, card_path(output), *([plot] if plot else [])):
+    for path in (output, card_path(output)):
         check_writable(path, force=force)
+    if plot is not None:
+        check_picture(plot, force=force)
     recipe = recipe_for(
         arch, sample_rate=sample_rate, segment_s=segment, hop_length=hop_length, n_mels=n_mels
     )

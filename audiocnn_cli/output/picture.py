@@ -8,7 +8,17 @@ from audiocnn_cli.errors import MissingExtraError, UsageError
 from audiocnn_cli.output.console import display
 from audiocnn_cli.output.files import atomic_writer, check_writable
 
-_ENDINGS = (".png", ".svg", ".pdf")
+ENDINGS = (".png", ".svg", ".pdf")
+
+
+def require_drawing(option: str = "--plot") -> None:
+    """Say before the work starts that nothing can be drawn; `option` asked for it.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError(option, "plot")
 
 
 def check_picture(path: Path, *, force: bool) -> None:
@@ -19,22 +29,21 @@ def check_picture(path: Path, *, force: bool) -> None:
         MissingExtraError: matplotlib is not installed.
         OutputError: the file can't be written.
     """
-    if path.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"--plot {path}: name a file that ends in {', '.join(_ENDINGS)}")
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("--plot", "plot")
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"--plot {path}: name a file that ends in {', '.join(ENDINGS)}")
+    require_drawing()
     check_writable(path, force=force)
 
 
-def save_picture(figure: Any, path: Path, *, force: bool) -> None:
-    """Write a `matplotlib.figure.Figure` as its ending says.
+def save_picture(figure: Any, path: Path, *, force: bool, kind: str | None = None) -> None:
+    """Write a `matplotlib.figure.Figure` as `kind`, or as the ending of `path` says.
 
     Raises:
         OutputError: it can't be written.
     """
     import matplotlib as mpl
 
-    kind = path.suffix[1:].lower()
+    kind = kind or path.suffix[1:].lower()
     # Text stays text, and no date makes two files of one figure.
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with (

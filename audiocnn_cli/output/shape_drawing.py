@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from audiocnn_cli.errors import MissingExtraError
 from audiocnn_cli.output.console import display
-from audiocnn_cli.output.files import atomic_writer
+from audiocnn_cli.output.picture import require_drawing, save_picture
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.sizes import Shape, show_shape
 
@@ -72,33 +71,25 @@ def draw(report: Report, path: Path, *, kind: str, force: bool) -> None:
         MissingExtraError: matplotlib is not installed.
         OutputError: the file can't be written.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("a drawing", "plot") from error
+    require_drawing("a drawing")
+    from matplotlib.figure import Figure
+
     blocks = _blocks(report)
     a_row = math.ceil(len(blocks) / math.ceil(len(blocks) / _A_ROW))
     rows = [blocks[start : start + a_row] for start in range(0, len(blocks), a_row)]
     # One scale for all rows.
     top = max(height + _DEPTH * depth for _, height, depth in (block.sides for block in blocks))
     right = max(sum(block.room + _GAP for block in row) for row in rows)
-    # Text stays text, and the same stack gives the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "audiocnn"}):
-        figure = Figure(
-            figsize=(14, (top + 3) * 14 / right * len(rows) + 0.5), layout="constrained"
-        )
-        for axes, row in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows, strict=True):
-            _draw_row(axes, row, top)
-            axes.set_xlim(-0.2, right)
-            axes.set_ylim(-1.0, top + 2.0)
-            axes.set_aspect("equal")
-            axes.set_axis_off()
-        title = report.trace.title or "audiocnn shapes"
-        figure.suptitle(f"{display(title)}: {report.trace.params:,} parameters", fontsize=13)
-        with atomic_writer(path, "wb", force=force) as stream:
-            metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
-            figure.savefig(stream, format=kind, dpi=120, metadata=metadata)
+    figure = Figure(figsize=(14, (top + 3) * 14 / right * len(rows) + 0.5), layout="constrained")
+    for axes, row in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows, strict=True):
+        _draw_row(axes, row, top)
+        axes.set_xlim(-0.2, right)
+        axes.set_ylim(-1.0, top + 2.0)
+        axes.set_aspect("equal")
+        axes.set_axis_off()
+    title = report.trace.title or "audiocnn shapes"
+    figure.suptitle(f"{display(title)}: {report.trace.params:,} parameters", fontsize=13)
+    save_picture(figure, path, kind=kind, force=force)
 
 
 def _blocks(report: Report) -> list[_Block]:

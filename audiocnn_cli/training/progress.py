@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from audiocnn_cli.errors import MissingExtraError
 from audiocnn_cli.output.console import console, log
-from audiocnn_cli.output.files import atomic_writer
+from audiocnn_cli.output.picture import save_picture
 from audiocnn_cli.training.fit import Epoch
 
 
@@ -59,13 +58,10 @@ def plot_learning_curve(histories: Sequence[Sequence[Epoch]], path: Path, *, for
     """Draw the losses of every network over its epochs, and the validation accuracy where there is one.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
         OutputError: the picture can't be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("--plot", "plot") from error
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     losses = figure.subplots()
     losses.set(xlabel="epoch", ylabel="loss (nats a segment)", title="Learning curve")
@@ -83,5 +79,4 @@ def plot_learning_curve(histories: Sequence[Sequence[Epoch]], path: Path, *, for
             accuracy.set(ylabel="accuracy of segments", ylim=(0, 1))
             accuracy.legend(loc="upper right")
     losses.legend(loc="upper center")
-    with atomic_writer(path, "wb", force=force) as stream:
-        figure.savefig(stream, format=path.suffix.lstrip(".") or "png", dpi=150)
+    save_picture(figure, path, force=force)

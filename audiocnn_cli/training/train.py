@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
+from audiocnn_cli.evaluation.figures import measured_figures
 from audiocnn_cli.evaluation.labelled import Grouping
-from audiocnn_cli.evaluation.metrics import wilson_interval
 from audiocnn_cli.models.contract import (
     SEEN_BY_ALL,
     DataStatement,
-    Figure,
     Golden,
     ModelContract,
 )
@@ -30,6 +30,8 @@ from audiocnn_cli.training.recipes import Recipe
 from audiocnn_cli.training.split import Split, cross_validation, holdout
 
 _GOLDEN_SEGMENTS = 2.7
+# The copy that fools networks: what was recorded or sent at telephone quality.
+_NARROW_BAND = next(each for each in DEGRADATIONS if each.name == "8khz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,12 +185,12 @@ def _finish(
         path = Path(scratch) / "draft.onnx"
         write_model(proto, draft, path, force=False)
         model = open_model(path)
-        evaluation = evaluate(folder, model)
+        evaluation = evaluate(folder, model, degradations=(_NARROW_BAND,))
         golden = replace(
             draft.golden,
             probabilities=golden_probabilities(model, duration_s=draft.golden.duration_s),
         )
-    figures = _figures(evaluation, draft.threshold, protocol)
+    figures = measured_figures(evaluation, protocol=protocol)
     contract = replace(draft, golden=golden, figures=figures)
     write_model(proto, contract, output, force=force)
     with atomic_writer(card_path(output), "w", force=force) as stream:
@@ -199,26 +201,3 @@ def _finish(
 def card_path(output: Path) -> Path:
     """Where the card of the model at `output` is written."""
     return output.with_suffix(".md")
-
-
-def _figures(evaluation: Evaluation, threshold: float, protocol: str) -> tuple[Figure, ...]:
-    measured = [
-        ("accuracy over clips", evaluation.clips.correct, evaluation.clips.n),
-        ("accuracy over segments", evaluation.segments.correct, evaluation.segments.n),
-    ]
-    if threshold:
-        sure = [a for a in evaluation.answers if max(a.probabilities) >= threshold]
-        measured.append((f"answered at threshold {threshold:g}", len(sure), evaluation.clips.n))
-        if sure:
-            right = sum(answer.label == answer.clip.label for answer in sure)
-            measured.append(("accuracy on what is answered", right, len(sure)))
-    return tuple(
-        Figure(
-            name=name,
-            value=count / n,
-            interval_95=wilson_interval(count, n),
-            n=n,
-            protocol=protocol,
-        )
-        for name, count, n in measured
-    )
