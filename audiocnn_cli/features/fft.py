@@ -1,58 +1,71 @@
-"""SciPy's real FFT without the rest of `scipy.fft`, whose import costs more than a minute of audio.
+"""The real discrete Fourier transform of SciPy, without the rest of `scipy.fft`.
 
-`import scipy.fft` takes 0.16 s, nearly all of it for things that are not the FFT (array API shims, special
-functions); its compiled core alone takes 0.01 s. The core is loaded by its file; where SciPy keeps it
-elsewhere, the public function is used, which gives the same numbers to the bit.
+Importing `scipy.fft` takes longer than reading, transforming and writing a 30 s recording, for its support of
+other array libraries and of special functions. The transform itself is one compiled module inside it
+(pocketfft), which is loaded by itself here; where a SciPy has it elsewhere, `scipy.fft` is imported.
 """
 
+import importlib.util
 from collections.abc import Callable
-from functools import cache
-from importlib import machinery, util
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-_CORE = "pypocketfft"
+Transform = Callable[[NDArray[np.float32], int], NDArray[np.complex64]]
 
-
-def rfft(frames: "NDArray[np.float32]", *, n_fft: int) -> "NDArray[np.complex64]":
-    """The one-sided spectrum of the last axis: (..., n <= n_fft) to (..., 1 + n_fft // 2).
-
-    Shorter frames are filled up with zeros. Equal to `scipy.fft.rfft(frames, n=n_fft)`.
-    """
-    import numpy as np
-
-    missing = n_fft - frames.shape[-1]
-    if missing:
-        frames = np.pad(frames, [(0, 0)] * (frames.ndim - 1) + [(0, missing)])
-    return _implementation()(frames)
+_MODULE = "scipy.fft._pocketfft.pypocketfft"
 
 
-@cache
-def _implementation() -> Callable[["NDArray[np.float32]"], "NDArray[np.complex64]"]:
-    core = _compiled_core()
-    if core is None:
-        import scipy.fft
+def _load() -> Transform:
+    try:
+        pocketfft: Any = _extension()
 
-        return scipy.fft.rfft
-    unscaled, one_thread = 0, 1
-    return lambda frames: core.r2c(frames, (-1,), True, unscaled, None, one_thread)
+        def transform(frames: NDArray[np.float32], n: int) -> NDArray[np.complex64]:
+            missing = n - frames.shape[-1]
+            if missing:
+                frames = np.pad(frames, [(0, 0)] * (frames.ndim - 1) + [(0, missing)])
+            spectrum: NDArray[np.complex64] = pocketfft.r2c(
+                frames, (frames.ndim - 1,), True, 0, None, 1
+            )
+            return spectrum
+
+        ramp = np.arange(6, dtype=np.float32)
+        if np.allclose(transform(ramp[None], 8)[0], np.fft.rfft(ramp, 8), atol=1e-5):
+            return transform
+    except (ImportError, AttributeError, TypeError, ValueError):
+        pass
+    return _public
 
 
-def _compiled_core() -> Any:
-    """The module `scipy.fft._pocketfft.pypocketfft`, or None where there is no such file."""
-    scipy = util.find_spec("scipy")
-    if scipy is None or scipy.origin is None:
-        return None
-    folder = Path(scipy.origin).parent / "fft" / "_pocketfft"
-    for suffix in machinery.EXTENSION_SUFFIXES:
-        path = folder / f"{_CORE}{suffix}"
-        spec = util.spec_from_file_location(_CORE, path) if path.is_file() else None
+def _extension() -> Any:
+    """Pocketfft's module, found beside SciPy's own without importing that."""
+    package = importlib.util.find_spec("scipy")
+    if package is None or package.origin is None:
+        raise ImportError("scipy is not installed")
+    folder = Path(package.origin).parent.joinpath(*_MODULE.split(".")[1:-1])
+    for suffix in EXTENSION_SUFFIXES:
+        file = folder / (_MODULE.rpartition(".")[2] + suffix)
+        spec = importlib.util.spec_from_file_location(_MODULE, file) if file.is_file() else None
         if spec is not None and spec.loader is not None:
-            module = util.module_from_spec(spec)
+            module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            return module if hasattr(module, "r2c") else None
-    return None
+            return module
+    raise ImportError(f"no {_MODULE}")
+
+
+def _public(frames: NDArray[np.float32], n: int) -> NDArray[np.complex64]:
+    import scipy.fft
+
+    spectrum: NDArray[np.complex64] = scipy.fft.rfft(frames, n=n, axis=-1)
+    return spectrum
+
+
+_transform = _load()
+
+
+def rfft(frames: NDArray[np.float32], *, n: int) -> NDArray[np.complex64]:
+    """The one-sided DFT of `frames` (..., length) padded with zeros to `n`: (..., 1 + n // 2)."""
+    return _transform(frames, n)

@@ -4,7 +4,6 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.features.config import Dialect, FeatureConfig
-from audiocnn_cli.features.fft import rfft
 from audiocnn_cli.features.mel import mel_blocks
 from audiocnn_cli.features.windows import periodic_window, symmetric_window
 
@@ -63,10 +62,12 @@ class Chunk:
     @cached_property
     def spectrum(self) -> "NDArray[np.complex64]":
         """The one-sided DFT of the weighted frames, (channels, frames, n_frequencies)."""
+        from audiocnn_cli.features.fft import rfft
+
         frames = self.centred_frames
         if self.config.preemphasis:
             frames = _pre_emphasised(frames, self.config.preemphasis)
-        return rfft(frames * window(self.config), n_fft=self.config.n_fft)
+        return rfft(frames * window(self.config), n=self.config.n_fft)
 
     @cached_property
     def power(self) -> "NDArray[np.float32]":
