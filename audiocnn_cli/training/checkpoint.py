@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,14 +20,14 @@ class Resumable(Protocol):
 
 
 class Checkpoint:
-    """One file that holds the last whole epoch of one fit.
+    """One file in `folder` that holds the last whole epoch of one fit.
 
-    `fingerprint` names the data and the configuration; a file of another one is not used.
+    `fingerprint` names the data and the configuration, and with it the file: another fit has another.
     """
 
-    def __init__(self, path: Path, fingerprint: str) -> None:
-        self.path = path
+    def __init__(self, folder: Path, fingerprint: str) -> None:
         self._fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
+        self.path = folder / f"{self._fingerprint[:16]}.pt"
 
     def save(self, run: Resumable) -> None:
         """Replace the file by the state of `run`, whole or not at all.
@@ -39,6 +40,11 @@ class Checkpoint:
         make_folder(self.path.parent)
         with atomic_writer(self.path, "wb", force=True) as stream:
             torch.save({"fingerprint": self._fingerprint, "run": run.state()}, stream)
+
+    def remove(self) -> None:
+        """The training is done: the file has served."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
     def load(self, run: Resumable) -> None:
         """Give `run` the state in the file, if there is one of the same fit."""

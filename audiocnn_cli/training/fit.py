@@ -42,7 +42,7 @@ class FitConfig:
     augment: AugmentConfig | None = None
 
 
-SEEDS_FIT = FitConfig()
+SEEDS_FIT = FitConfig(learning_rate=1e-4)
 LOGMEL_FIT = FitConfig(
     epochs=100,
     patience=30,

@@ -29,6 +29,7 @@ class Member:
     split: Split
     history: tuple[Epoch, ...]
     held_out: HeldOut
+    checkpoint: Checkpoint
 
     @property
     def answers_for(self) -> set[int]:
@@ -55,10 +56,7 @@ def train_members(
                 split,
                 recipe,
                 seeded,
-                checkpoint=Checkpoint(
-                    checkpoints / f"member-{number}.pt",
-                    _fingerprint(dataset, split, recipe, seeded),
-                ),
+                checkpoint=Checkpoint(checkpoints, _fingerprint(dataset, split, recipe, seeded)),
                 on_epoch=partial(on_epoch, number),
             )
         )
@@ -82,7 +80,7 @@ def _train_member(
     aside = validation or Side(dataset, split.test)
     logits, labels = predict(network, aside, torch.device("cpu"))
     held_out = HeldOut(logits, labels, aside.starts[1])
-    return Member(network, split, history, held_out)
+    return Member(network, split, history, held_out, checkpoint)
 
 
 def together(members: tuple[Member, ...]) -> HeldOut:

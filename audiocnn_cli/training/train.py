@@ -117,6 +117,8 @@ def train(
     contract, evaluation = _finish(
         proto, draft, folder, output, protocol=_protocol(dataset, splits, config), force=force
     )
+    for member in members:
+        member.checkpoint.remove()
     return Trained(
         output, contract, evaluation, tuple(m.history for m in members), dataset.failures
     )
