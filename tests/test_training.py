@@ -47,7 +47,7 @@ def train(run: Run, folder: Path, output: Path, *options: str) -> Finished:
     """Six epochs of the seeds' CNN unless the options say otherwise; nothing is kept between tests."""
     return run(
         "train", folder, "-o", output, "--cache", output.parent / "cache", "--arch", "cnn",
-        "--epochs", "6", "--json", *options,
+        "--epochs", "6", "--learning-rate", "1e-3", "--json", *options,
     )  # fmt: skip
 
 
