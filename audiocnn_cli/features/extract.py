@@ -10,7 +10,7 @@ from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.delta import with_deltas
 from audiocnn_cli.features.frames import Framer, framing
 from audiocnn_cli.features.kinds import KINDS
-from audiocnn_cli.features.spectrum import Chunk
+from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.features.spool import Spool
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class Extraction:
         self._collectors = [_Collector(config) for config in configs]
         self._framings = list(dict.fromkeys(framing(config) for config in configs))
         self._framers = [Framer(each) for each in self._framings]
+        self._scratch = Scratch()
         self._samples = 0
         self._mono = True
 
@@ -151,7 +152,7 @@ class Extraction:
         # Framings differ in what they pad with, not in when a chunk is full.
         for step in zip(*spans, strict=True):
             chunks = {
-                framing: Chunk(span, self._configs[0])
+                framing: Chunk(span, self._configs[0], self._scratch)
                 for framing, span in zip(self._framings, step, strict=True)
             }
             for collector in self._collectors:

@@ -1,5 +1,6 @@
 """A signal that arrives in blocks is cut into frames, some hundred of them at a time."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# 64 frames of 2048 samples. More make less of Python's own time, but arrays so large that the allocator
+# 128 frames of 2048 samples. More make less of Python's own time, but arrays so large that the allocator
 # hands them back after each chunk cost 20 ms of page faults for 30 s of sound.
-_CHUNK_SAMPLES = 1 << 17
+_CHUNK_SAMPLES = 1 << 18
+# More than so many small blocks are joined before they are searched.
+_MOST_BLOCKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Framer:
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
-        self._blocks: list[NDArray[np.float32]] = []
+        self._blocks: deque[NDArray[np.float32]] = deque()
         self._start = 0  # which sample of the signal `_blocks` starts with
         self._padded = False
         self._seen = 0
@@ -93,47 +96,60 @@ class Framer:
         if total <= self._next:
             return
         self._pad_start()
-        self._blocks = [self._pad(self._held(), after=self._framing.after)]
+        if self._framing.after > 0:
+            self._blocks.append(self._padding(after=self._framing.after))
         while self._next < total:
             yield self._take(min(self._framing.chunk_frames, total - self._next))
 
     def _take(self, frames: int) -> "NDArray[np.float32]":
         self._pad_start()
-        held = self._held()
-        begin = self._next * self._framing.hop - self._framing.before - self._start
-        end = begin + (frames - 1) * self._framing.hop + self._framing.length
-        span = held[:, begin:end]
+        hop = self._framing.hop
+        begin = self._next * hop - self._framing.before
+        span = self._samples(begin, begin + (frames - 1) * hop + self._framing.length)
         self._next += frames
-        self._forget(held, begin + frames * self._framing.hop)
+        self._forget(begin + frames * hop)
         return span
 
-    def _forget(self, held: "NDArray[np.float32]", begin: int) -> None:
-        # What lies behind the signal mirrors its last `after` samples and one more: they stay.
-        keep = min(begin, held.shape[-1] - self._framing.after - 1)
-        if keep > 0:
-            self._blocks = [held[:, keep:]]
-            self._start += keep
-
-    def _held(self) -> "NDArray[np.float32]":
+    def _samples(self, begin: int, end: int) -> "NDArray[np.float32]":
+        """Samples of the (padded) signal, without copying where one block holds them all."""
         import numpy as np
 
-        if len(self._blocks) > 1:
-            self._blocks = [np.concatenate(self._blocks, axis=-1)]
-        return self._blocks[0]
+        if len(self._blocks) > _MOST_BLOCKS:
+            joined = np.concatenate(self._blocks, axis=-1)
+            self._blocks.clear()
+            self._blocks.append(joined)
+        parts = []
+        start = self._start
+        for block in self._blocks:
+            part = block[:, max(0, begin - start) : max(0, end - start)]
+            start += block.shape[-1]
+            if part.shape[-1]:
+                parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+    def _forget(self, begin: int) -> None:
+        # What lies behind the signal mirrors its last `after` samples and one more: they stay.
+        needed = min(begin, self._seen - self._framing.after - 1)
+        while self._start + self._blocks[0].shape[-1] <= needed:
+            self._start += self._blocks.popleft().shape[-1]
+        if needed > self._start:
+            self._blocks[0] = self._blocks[0][:, needed - self._start :]
+            self._start = needed
 
     def _pad_start(self) -> None:
-        if not self._padded:
-            self._blocks = [self._pad(self._held(), before=self._framing.before)]
+        if self._padded:
+            return
+        self._padded = True
+        if self._framing.before > 0:
+            self._blocks.appendleft(self._padding(before=self._framing.before))
             self._start = -self._framing.before
-            self._padded = True
 
-    def _pad(
-        self, samples: "NDArray[np.float32]", *, before: int = 0, after: int = 0
-    ) -> "NDArray[np.float32]":
+    def _padding(self, *, before: int = 0, after: int = 0) -> "NDArray[np.float32]":
+        """What lies before or behind the signal, made from as much of it as that can mirror."""
         import numpy as np
 
-        if before < 0:  # the hop is longer than the frame: the first one starts inside the signal
-            return samples[:, -before:]
-        if before == 0 and after <= 0:
-            return samples
-        return np.pad(samples, ((0, 0), (before, max(0, after))), mode=self._framing.pad_mode.value)
+        known = self._samples(self._start, self._seen)
+        reach = before + after + 1
+        edge = known[:, :reach] if before else known[:, -reach:]
+        padded = np.pad(edge, ((0, 0), (before, after)), mode=self._framing.pad_mode.value)
+        return padded[:, :before] if before else padded[:, edge.shape[-1] :]

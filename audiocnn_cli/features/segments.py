@@ -50,7 +50,9 @@ class Segmentation:
             return SegmentSizes(length, self._hop(length), self.rest)
         # The last of `count` segments ends with the recording: length + (count - 1) * hop = total.
         parts = 1 + (self.count - 1) * (1 - self.overlap)
-        length = int(total / parts)
+        length = 1 + int(total / parts)
+        while length and length + (self.count - 1) * self._hop(length) > total:
+            length -= 1
         if self.rest is not Rest.DROP and length + (self.count - 1) * self._hop(length) < total:
             length += 1
         if length < 1:

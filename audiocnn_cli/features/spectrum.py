@@ -1,5 +1,6 @@
 """What can be computed from a chunk of frames, each thing once however many features want it."""
 
+import math
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,34 @@ def window(config: FeatureConfig) -> "NDArray[np.float32]":
     return np.pad(weights, (before, config.n_fft - length - before)).astype(np.float32)
 
 
+class Scratch:
+    """Memory for what a chunk needs in passing, used again by the next chunk of the same extraction.
+
+    Arrays of half a megabyte that come and go cost more in page faults than what is computed in them.
+    """
+
+    def __init__(self) -> None:
+        self._memory: NDArray[np.float32] | None = None
+
+    def array(self, *shape: int) -> "NDArray[np.float32]":
+        """An array of that shape, holding anything; it is valid until the next call."""
+        import numpy as np
+
+        size = math.prod(shape)
+        if self._memory is None or self._memory.size < size:
+            self._memory = np.empty(size, dtype=np.float32)
+        return self._memory[:size].reshape(shape)
+
+
 class Chunk:
     """Some frames of a signal, and their spectra; all arrays are of shape (channels, frames, ...)."""
 
-    def __init__(self, span: "NDArray[np.float32]", config: FeatureConfig) -> None:
+    def __init__(
+        self, span: "NDArray[np.float32]", config: FeatureConfig, scratch: Scratch | None = None
+    ) -> None:
         self.span = span
         self.config = config
+        self._scratch = scratch or Scratch()
 
     @cached_property
     def frames(self) -> "NDArray[np.float32]":
@@ -62,18 +85,24 @@ class Chunk:
     @cached_property
     def spectrum(self) -> "NDArray[np.complex64]":
         """The one-sided DFT of the weighted frames, (channels, frames, n_frequencies)."""
+        import numpy as np
+
         from audiocnn_cli.features.fft import rfft
 
         frames = self.centred_frames
         if self.config.preemphasis:
             frames = _pre_emphasised(frames, self.config.preemphasis)
-        return rfft(frames * window(self.config), n=self.config.n_fft)
+        weighted = self._scratch.array(*frames.shape)
+        np.multiply(frames, window(self.config), out=weighted)
+        return rfft(weighted, n=self.config.n_fft)
 
     @cached_property
     def power(self) -> "NDArray[np.float32]":
         """|DFT|^2, (channels, frames, n_frequencies)."""
-        parts = self.spectrum.view(self.span.dtype)
-        squares = parts * parts
+        import numpy as np
+
+        parts = self.spectrum.view(np.float32)
+        squares = np.multiply(parts, parts, out=self._scratch.array(*parts.shape))
         power: NDArray[np.float32] = squares[..., 0::2] + squares[..., 1::2]
         return power
 
