@@ -30,7 +30,7 @@ def check_picture(path: Path, *, force: bool) -> None:
         OutputError: the file can't be written.
     """
     if path.suffix.lower() not in ENDINGS:
-        raise UsageError(f"--plot {path}: name a file that ends in {', '.join(ENDINGS)}")
+        raise UsageError(f"--plot {path}: name a {', '.join(ENDINGS)} file")
     require_drawing()
     check_writable(path, force=force)
 
