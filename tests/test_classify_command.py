@@ -175,3 +175,12 @@ def test_silence_stereo_and_float_are_read(run: Run, tiny: Path, tmp_path: Path)
     path = tmp_path / "silence.wav"
     soundfile.write(path, np.zeros((9000, 2)), 48000, subtype="DOUBLE")
     assert run("classify", path, "--model", tiny).exit_code == 0
+
+
+def test_a_recording_is_never_written_over(run: Run, tiny: Path, make_wav: MakeWav) -> None:
+    path = make_wav(rate=8000)
+    before = path.read_bytes()
+    finished = run("classify", path, "--model", tiny, "--csv", "-o", path, "--force")
+    assert finished.exit_code == 2
+    assert "name of a recording" in finished.stderr
+    assert path.read_bytes() == before

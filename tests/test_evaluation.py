@@ -119,9 +119,10 @@ def test_a_folder_of_training_clips_only_is_said_to_be_so(
     model = write_good_model(
         tmp_path / "tiny.onnx", replace(CONTRACT, training_clips=dict.fromkeys(seen, -1))
     )
+    (folder / "hum" / "bad.wav").write_text("no audio")
     finished = run("evaluate", folder, "--model", model)
     assert finished.exit_code == 3
-    assert "trained on all 9 clips" in finished.stderr
+    assert "trained on all 9 clips; 1 more can't be read" in finished.stderr
 
 
 def test_classes_that_the_model_does_not_know(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -206,10 +206,11 @@ class _Selection:
 
 
 def _nothing_left(folder: Path, left_out: int, failures: list[Failure]) -> str:
-    if left_out and not failures:
+    bad = f"; {len(failures)} more can't be read, the first {failures[0].path}" if failures else ""
+    if left_out:
         return (
-            f"{folder}: the model was trained on all {left_out} clips; evaluate it on others, or add"
+            f"{folder}: the model was trained on all {left_out} clips{bad}; evaluate it on others, or add"
             " --include-training for a figure that flatters"
         )
-    first = f", first {failures[0].path}: {failures[0].message}" if failures else ""
-    return f"{folder}: no clip could be evaluated ({len(failures)} failures{first})"
+    first = f": {failures[0].path}: {failures[0].message}" if failures else ""
+    return f"{folder}: no clip could be evaluated{first}"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
+from audiocnn_cli.audio.sources import AUDIO_SUFFIXES
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.files import atomic_writer, check_writable
 
@@ -75,6 +76,10 @@ def choose_destination(
     suffixes = _SUFFIXES if markdown is None else _SUFFIXES | {".md": Format.MARKDOWN}
     if len(asked) > 1:
         raise UsageError(f"give one of --{' and --'.join(asked)}, not both")
+    if output is not None and output.suffix.lower() in AUDIO_SUFFIXES:
+        raise UsageError(
+            f"-o {output}: that is the name of a recording; no recording is written over"
+        )
     if output is None:
         return Destination(asked[0] if asked else Format.TABLE)
     format = asked[0] if asked else suffixes.get(output.suffix.lower())

@@ -163,6 +163,11 @@ def explanation(collapse: "Collapse") -> Iterator[tuple[str, str]]:
     if collapse.mends:
         yield "", ""
         yield "Any one of these mends it (each was tried):", "bold"
+    else:
+        yield (
+            "No single change that was tried mends it: make the input larger, or take layers out.",
+            "",
+        )
     for mend, command in zip(collapse.mends, collapse.commands, strict=True):
         yield f"  - {mend.text}", "green"
         yield f"    {command}", "dim"

@@ -130,6 +130,8 @@ class Clip:
 
     def samples_for(self, frames: int, rule: FrameRule) -> int:
         """The fewest samples that give so many frames."""
+        if self.bins is Bins.NONE:  # a waveform's frames are its samples
+            return frames
         if rule is FrameRule.HOPS:
             return frames * self.hop_length
         if rule is FrameRule.CENTERED:

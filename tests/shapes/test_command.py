@@ -177,3 +177,17 @@ def test_no_numpy_on_this_path() -> None:
         "assert not {'numpy', 'onnx', 'onnxruntime', 'scipy', 'torch'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_shortest_waveform_gets_through_and_one_sample_less_does_not(run: Run) -> None:
+    stack = ("conv:64@80/4", "pool:4", "globalavgpool", "dense:10")
+    audio = ("--like", "waveform", "--sr", "16000", "--json")
+    shortest = run("shapes", "--seconds", "1", *audio, *stack).document["clip"]["shortest_samples"]
+    assert run("shapes", "--samples", str(shortest), *audio, *stack).exit_code == 0
+    assert run("shapes", "--samples", str(shortest - 1), *audio, *stack).exit_code == 1
+
+
+def test_a_stack_that_no_single_change_mends_says_so(run: Run) -> None:
+    finished = run("shapes", "--arch", "cnn", "--input", "10x5x1")
+    assert finished.exit_code == 1
+    assert "No single change that was tried mends it" in finished.stdout
