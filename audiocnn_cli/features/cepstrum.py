@@ -61,9 +61,10 @@ def cepstrum(
 
     mel = floored(levels[..., : config.n_mels], maxima[..., : config.n_mels], config)
     # In float64: 128 values of -100 dB summed in float32 are off by more than 1e-3.
-    # dot, as matmul would take the channels of each frame as a matrix of their own.
-    products: NDArray[np.float64] = np.dot(mel.astype(np.float64), cepstral_basis(config))
-    coefficients = products.astype(np.float32)
+    # One matrix, as matmul would take the channels of each frame as a matrix of their own.
+    rows = mel.reshape(-1, config.n_mels).astype(np.float64)
+    products = (rows @ cepstral_basis(config)).astype(np.float32)
+    coefficients = products.reshape(*levels.shape[:-1], config.n_mfcc)
     if config.use_energy:
         coefficients[..., 0] = levels[..., -1]
     return coefficients
