@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # A build of torch for the CPU, where the package index has one under this name.
 TORCH ?= torch==2.13.0
+# Where Python is told to write no bytecode, an editable install would be compiled again in every run.
+COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
 
 .PHONY: demo test test-train check format bench clean
 .DEFAULT_GOAL := test
@@ -13,10 +15,12 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable .
+	$(COMPILE)
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(COMPILE)
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-train: pyproject.toml $(VENV)/.installed-dev

@@ -70,6 +70,12 @@ class InputError(SignalError):
         return f"{self.path}: {self.message}"
 
 
+class ImpossibleShapeError(AudiocnnError):
+    """A stack of layers can't be built on its input; the sentence names the layer and the axis."""
+
+    exit_code = ExitCode.SOME_FAILED
+
+
 class OutputError(AudiocnnError):
     """A result can't be written where the user wants it."""
 

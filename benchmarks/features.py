@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,7 +58,7 @@ def music(seconds: float, rate: int, *, channels: int = 1) -> np.ndarray:
     return np.stack([wave * (1 - 0.3 * c) for c in range(channels)], axis=1).astype(np.float32)
 
 
-def alternate(contestants: dict[str, Callable[[], object]], *, repeats: int) -> dict[str, float]:
+def alternate(contestants: Mapping[str, Callable[[], object]], *, repeats: int) -> dict[str, float]:
     """The median seconds of each, taken by turns after one turn that does not count."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(repeats + 1):

@@ -37,8 +37,11 @@ class Finished:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
-    """Run `audiocnn` with these arguments in this process, as the shell would."""
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Finished]:
+    """Run `audiocnn` with these arguments in this process, as the shell would, as a user without models."""
+    monkeypatch.setattr(
+        "platformdirs.user_data_path", lambda *_, **__: tmp_path / "user data" / "audiocnn"
+    )
 
     def _run(*arguments: str | Path, stdin: bytes = b"") -> Finished:
         streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
@@ -71,7 +74,8 @@ def make_wav(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         if samples is None:
             samples = 0.1 * np.random.default_rng(0).standard_normal(2 * rate)
-        path = tmp_path / name
+        path = tmp_path / name  # a name may hold a slash, and then means a folder too
+        path.parent.mkdir(exist_ok=True)
         soundfile.write(path, samples, rate, subtype=subtype)
         return path
 

@@ -151,7 +151,7 @@ def test_pictures_of_many(run: Run, make_wav: MakeWav, tmp_path: Path) -> None:
 def test_without_matplotlib_the_sentence_says_what_to_install(
     run: Run, make_wav: MakeWav, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audiocnn_cli.output.plot.find_spec", lambda name: None)
+    monkeypatch.setattr("audiocnn_cli.output.picture.find_spec", lambda name: None)
     finished = run("features", make_wav(), "--plot", "x.png")
     assert finished.exit_code == 3
     assert "pip install 'audiocnn-cli[plot]'" in finished.stderr

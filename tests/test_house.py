@@ -33,8 +33,8 @@ def test_imports_run_one_way() -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
-        "from audiocnn_cli.commands.main import app\n"
-        "app(['--help'], standalone_mode=False)\n"
+        "from audiocnn_cli.commands.main import build_app\n"
+        "build_app()(['--help'], standalone_mode=False)\n"
         f"print('heavy:', sorted(set({HEAVY}) & set(sys.modules)))\n"
     )
     result = subprocess.run(

@@ -1,28 +1,41 @@
 """The command `audiocnn`: its sub-commands, and the one place where an error becomes an exit code."""
 
+import importlib
 import os
 import sys
+from collections.abc import Sequence
 
 import typer
 
-from audiocnn_cli.commands import features
 from audiocnn_cli.commands.options import Version
 from audiocnn_cli.errors import AudiocnnError, ExitCode
 from audiocnn_cli.output.console import print_error
 
-app = typer.Typer(
-    name="audiocnn",
-    help="From a waveform to a label, with every tensor on the way explained.",
-    no_args_is_help=True,
-    # Plain help text: Rich's would make `--help` take twice as long.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
-app.command(epilog=features.EXAMPLES)(features.features)
+# Each is a module of this package with a function of its name and EXAMPLES, or with an app of its own.
+COMMANDS = ("features", "shapes", "classify", "models", "train", "evaluate")
 
 
-@app.callback()
+def build_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
+    """The command line with these sub-commands; only their modules are imported."""
+    app = typer.Typer(
+        name="audiocnn",
+        help="From a waveform to a label, with every tensor on the way explained.",
+        no_args_is_help=True,
+        # Plain help text: Rich's would make `--help` take twice as long.
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_root)
+    for name in commands:
+        module = importlib.import_module(f"audiocnn_cli.commands.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name, epilog=module.EXAMPLES)(getattr(module, name))
+    return app
+
+
 def _root(version: Version = False) -> None:
     """From a waveform to a label, with every tensor on the way explained."""
 
@@ -36,16 +49,37 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # both are TextIOWrapper
     try:
         try:
-            app()
+            code = build_app(_asked_for(sys.argv[1:]))(standalone_mode=False)
         finally:
             sys.stdout.flush()
+    except typer.TyperException as error:
+        _explain_usage(error)
+        code = ExitCode.USAGE
     except AudiocnnError as error:
         print_error(str(error))
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except BrokenPipeError:
         # The reader has what it wanted (`| head`); nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.DONE)
+        code = ExitCode.SOME_FAILED
     except OSError as error:
         print_error(f"writing the results failed: {error.strerror or error}")
-        sys.exit(ExitCode.NOTHING_DONE)
+        code = ExitCode.NOTHING_DONE
+    if code == ExitCode.INTERRUPTED:
+        print_error("interrupted")
+    sys.exit(code)
+
+
+def _asked_for(arguments: Sequence[str]) -> Sequence[str]:
+    """The one sub-command that the command line begins with, else all: loading all takes twice as long."""
+    return arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else COMMANDS
+
+
+def _explain_usage(error: typer.TyperException) -> None:
+    """One sentence of what is wrong with the command line; the help itself where no command is given."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if context is None or message == context.get_help():
+        typer.echo(message, err=True)
+    else:
+        print_error(f"{message.rstrip('.')}; see {context.command_path} --help")

@@ -38,5 +38,5 @@ Jobs = Annotated[
 ]
 Paths = Annotated[
     list[str],
-    typer.Argument(metavar="PATHS...", help="Files, folders, glob patterns, '-' or @list.txt."),
+    typer.Argument(metavar="PATHS", help="Files, folders, glob patterns, '-' or @list.txt."),
 ]

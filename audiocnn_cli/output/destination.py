@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
+from audiocnn_cli.audio.sources import AUDIO_SUFFIXES
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.files import atomic_writer, check_writable
 
@@ -19,6 +20,7 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+    MARKDOWN = "markdown"
 
 
 _SUFFIXES = {
@@ -48,27 +50,42 @@ class Destination:
 
 
 def choose_destination(
-    *, json: bool, jsonl: bool, csv: bool, output: Path | None, force: bool
+    *,
+    json: bool,
+    jsonl: bool,
+    csv: bool,
+    markdown: bool | None = None,
+    output: Path | None,
+    force: bool,
 ) -> Destination:
     """The destination that the common options mean; the flags win over the file's ending.
+
+    A command without Markdown leaves `markdown` out.
 
     Raises:
         UsageError: two formats at once, or an ending that says none.
         OutputError: the file can't be written.
     """
-    asked = [
-        format
-        for format, given in ((Format.JSON, json), (Format.JSONL, jsonl), (Format.CSV, csv))
-        if given
-    ]
+    flags = {
+        Format.JSON: json,
+        Format.JSONL: jsonl,
+        Format.CSV: csv,
+        Format.MARKDOWN: markdown,
+    }
+    asked = [format for format, given in flags.items() if given]
+    suffixes = _SUFFIXES if markdown is None else _SUFFIXES | {".md": Format.MARKDOWN}
     if len(asked) > 1:
         raise UsageError(f"give one of --{' and --'.join(asked)}, not both")
+    if output is not None and output.suffix.lower() in AUDIO_SUFFIXES:
+        raise UsageError(
+            f"-o {output}: that is the name of a recording; no recording is written over"
+        )
     if output is None:
         return Destination(asked[0] if asked else Format.TABLE)
-    format = asked[0] if asked else _SUFFIXES.get(output.suffix.lower())
+    format = asked[0] if asked else suffixes.get(output.suffix.lower())
     if format is None:
         raise UsageError(
-            f"-o {output}: the ending says no format; use one of {', '.join(_SUFFIXES)} or add --json,"
+            f"-o {output}: the ending says no format; use one of {', '.join(suffixes)} or add --json,"
             " --jsonl or --csv"
         )
     check_writable(output, force=force)

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 
 from audiocnn_cli.batch.outcome import Failure, Tally
-from audiocnn_cli.errors import OutputError, UsageError
+from audiocnn_cli.errors import FailureKind, InputError, UsageError
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.destination import Destination, Format, choose_destination
@@ -37,13 +37,19 @@ class Folder:
         """Write `result` to a file of its own and say which.
 
         Raises:
-            OutputError: the file can't be written, or another input of this run has it.
+            InputError: another input of this run has its name.
+            OutputError: the file can't be written.
         """
         path = (self.path / result.source.name).with_suffix(f".{self.format}")
         with self._lock:
             other = self._taken.setdefault(path, result.source.path)
         if other != result.source.path:
-            raise OutputError(f"{path}: is written for {other}, so not for {result.source.path}")
+            raise InputError(
+                result.source.path,
+                FailureKind.PERMISSION,
+                f"its file {path} is written for {other} already; give the folder that holds both, or run"
+                " them apart",
+            )
         make_folder(path.parent)
         text = _TEXT_FORMATS.get(self.format)
         if text is None:

@@ -1,26 +1,24 @@
 """A feature tensor as a picture: the waveform above, the features below, on one axis of seconds."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
-from audiocnn_cli.errors import MissingExtraError, UsageError
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.bins import columns, frequencies_hz
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.result import FeatureResult, Tensor
-from audiocnn_cli.output.console import display
-from audiocnn_cli.output.files import atomic_writer, check_writable, make_folder
+from audiocnn_cli.output.files import make_folder
 from audiocnn_cli.output.heatmap import shrink
+from audiocnn_cli.output.picture import check_picture, plain, require_drawing, save_picture
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SUFFIXES = (".png", ".svg", ".pdf")
 _WIDEST = 2000
 _PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
@@ -49,8 +47,7 @@ class Pictures:
             UsageError: the ending of the file is of no picture.
             OutputError: the file can't be written.
         """
-        if find_spec("matplotlib") is None:
-            raise MissingExtraError("--plot", "plot")
+        require_drawing()
         self._path = Path(target)
         self._folder = target.endswith("/") or self._path.is_dir()
         self._force = force
@@ -59,9 +56,7 @@ class Pictures:
         self._drawn: str | None = None
         if self._folder:
             return
-        if self._path.suffix.lower() not in _SUFFIXES:
-            raise UsageError(f"--plot {target}: name a {', '.join(_SUFFIXES)} file, or a FOLDER/")
-        check_writable(self._path, force=force)
+        check_picture(self._path, force=force)
 
     def draw(self, result: FeatureResult) -> None:
         """Draw one recording.
@@ -108,10 +103,8 @@ def plot(result: FeatureResult, path: Path, *, force: bool) -> None:
             figure.colorbar(image, ax=panel, label=_unit(config), pad=0.01)
         first += config.n_bins
     panels[-1].set_xlabel("time (s)")
-    # Matplotlib reads $ as the start of mathematics.
-    panels[0].set_title(display(result.source.path).replace("$", r"\$"), loc="left")
-    with atomic_writer(path, "wb", force=force) as stream:
-        figure.savefig(stream, format=path.suffix[1:].lower(), dpi=120)
+    panels[0].set_title(plain(result.source.path), loc="left")
+    save_picture(figure, path, force=force)
 
 
 def _draw_waveform(panel: Any, result: FeatureResult) -> None:

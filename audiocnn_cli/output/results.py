@@ -57,19 +57,47 @@ def write_outcomes(
             else:
                 results.append(outcome)
         if destination.format is Format.JSON:
-            dump({"results": documents, "failures": [_document(f) for f in failures]}, stream)
+            dump(
+                {"results": documents, "failures": [failure_document(f) for f in failures]}, stream
+            )
         elif destination.format is Format.TABLE and results:
             console(stream).print(view.table(results))
     return Tally(done=done, failed=len(failures))
 
 
-def dump(document: Mapping[str, Any], stream: IO[str]) -> None:
-    """One JSON document, indented, ASCII only: any file name survives, and NaN is refused."""
-    json.dump(document, stream, indent=2, allow_nan=False)
+def write_result(result: R, view: View[R], destination: Destination) -> None:
+    """Write the one result of a command that has no list of inputs."""
+    with destination.open() as stream:
+        if destination.format is Format.JSON:
+            dump(view.document(result), stream)
+        elif destination.format is Format.TABLE:
+            console(stream).print(view.table([result]))
+        else:
+            writer = _StreamWriter(stream, destination.format)
+            if destination.format is Format.JSONL:
+                writer.line(view.document(result))
+            else:
+                writer.rows(view.rows(result))
+
+
+def dump(document: Mapping[str, Any], stream: IO[str], *, indent: int | None = 2) -> None:
+    """One JSON document, indented, ASCII only: any file name survives, and NaN is refused.
+
+    An `indent` of None puts it on one line.
+    """
+    json.dump(document, stream, indent=indent, allow_nan=False)
     stream.write("\n")
 
 
-def _document(failure: Failure) -> dict[str, str]:
+def write_rows(rows: Iterable[Row], stream: IO[str], *, header: Sequence[str]) -> None:
+    """CSV with a header, also when there are no rows."""
+    writer = csv.DictWriter(stream, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def failure_document(failure: Failure) -> dict[str, str]:
+    """A failure as CONTRACT.md has it."""
     return {"path": failure.path, "kind": failure.kind, "message": failure.message}
 
 

@@ -1,0 +1,73 @@
+"""`audiocnn classify`: labels from an ONNX model."""
+
+from typing import Annotated
+
+import typer
+
+from audiocnn_cli.audio.sources import Source, find_audio
+from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.commands import options
+from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
+from audiocnn_cli.output.console import set_up_logging
+from audiocnn_cli.output.destination import Format, choose_destination
+from audiocnn_cli.output.results import write_outcomes
+
+EXAMPLES = """\b
+Examples:
+  audiocnn classify *.wav
+  audiocnn classify recordings/ --csv > labels.csv
+  audiocnn classify song.flac --timeline --json
+  audiocnn classify song.flac --model my-model.onnx --threshold 0.6
+"""
+
+
+def classify(
+    paths: options.Paths,
+    model: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A bundled model, or an .onnx file.")
+    ] = DEFAULT_MODEL,
+    top: Annotated[int, typer.Option(min=1, help="Candidates to list for each clip.")] = 3,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Abstain below this probability; 0 never.",
+            show_default="the model's",
+        ),
+    ] = None,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Also the label of every segment.")
+    ] = False,
+    jobs: options.Jobs = None,
+    json: options.Json = False,
+    jsonl: options.Jsonl = False,
+    csv: options.Csv = False,
+    output: options.Output = None,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    version: options.Version = False,
+) -> None:
+    """Label audio: segments through a CNN, their mean as the answer for the clip.
+
+    The last partial segment is moved back to end with the clip if it is half a segment or more, and
+    dropped if not; a clip shorter than a segment is repeated to fill it. The output says which.
+    """
+    set_up_logging(quiet=quiet, verbose=verbose)
+    destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
+    from audiocnn_cli.classify import Prediction
+    from audiocnn_cli.classify import classify as classify_source
+    from audiocnn_cli.models.session import open_model
+    from audiocnn_cli.output.classify_view import ClassifyView
+
+    opened = open_model(find_model(model).path)
+
+    def work(source: Source) -> Prediction:
+        return classify_source(source, opened, top=top, threshold=threshold)
+
+    outcomes = run_batch(
+        find_audio(paths), work, jobs=jobs, in_order=destination.format is not Format.JSONL
+    )
+    tally = write_outcomes(outcomes, ClassifyView(timeline=timeline), destination)
+    raise typer.Exit(tally.exit_code)

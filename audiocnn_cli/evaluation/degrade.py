@@ -1,0 +1,152 @@
+"""What recordings go through on their way to a model, each a pure function of mono samples at any rate.
+
+All take samples of shape (n,), float32, and give as many, float32, in step with them.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from audiocnn_cli.audio.load import mix_down
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+# The rates that MPEG-1, 2 and 2.5 know, and the least and most kbit/s of each (ISO 11172-3, 13818-3).
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_MP3_KBIT_S = {32000: (32, 320), 16000: (8, 160), 8000: (8, 64)}
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """A way in which a recording gets worse: `apply(samples, sample_rate, seed)`."""
+
+    name: str
+    title: str
+    apply: Callable[["Samples", int, int], "Samples"]
+
+
+def narrow_band(samples: "Samples", *, sample_rate: int, through: int) -> "Samples":
+    """A copy at `through` Hz, brought back: nothing above `through` / 2 is left."""
+    import soxr
+
+    if through >= sample_rate:
+        return samples
+    copy = soxr.resample(samples, sample_rate, through, quality="HQ")
+    return _as_long_as(samples, soxr.resample(copy, through, sample_rate, quality="HQ"))
+
+
+def as_mp3(samples: "Samples", *, sample_rate: int, kbit_s: int) -> "Samples":
+    """Encoded as MP3 at a constant bit rate by libsndfile (LAME), and decoded.
+
+    A rate that MP3 does not know goes through the next higher one that it does, or 48 kHz.
+    """
+    import soxr
+
+    rate = next((known for known in _MP3_RATES if known >= sample_rate), _MP3_RATES[-1])
+    if rate == sample_rate:
+        return _as_long_as(samples, _through_mp3(samples, rate, kbit_s))
+    decoded = _through_mp3(soxr.resample(samples, sample_rate, rate, quality="HQ"), rate, kbit_s)
+    return _as_long_as(samples, soxr.resample(decoded, rate, sample_rate, quality="HQ"))
+
+
+def encode_mp3(samples: "Samples", *, sample_rate: int, kbit_s: int) -> bytes:
+    """An MP3 file of a constant bit rate, at one of the rates that MP3 knows."""
+    import soundfile
+
+    least, most = next(limits for lowest, limits in _MP3_KBIT_S.items() if sample_rate >= lowest)
+    file = io.BytesIO()
+    with soundfile.SoundFile(
+        file,
+        "w",
+        sample_rate,
+        channels=1,
+        format="MP3",
+        bitrate_mode="CONSTANT",
+        # libsndfile: 0 for most kbit/s, just below 1 for least.
+        compression_level=min(0.999, (most - kbit_s) / (most - least)),
+    ) as sound:
+        for start in range(0, len(samples), _BLOCK):
+            sound.write(samples[start : start + _BLOCK])
+    return file.getvalue()
+
+
+def gain(samples: "Samples", *, decibels: float) -> "Samples":
+    """Louder, or with negative `decibels` softer."""
+    import numpy as np
+
+    return samples * np.float32(10 ** (decibels / 20))
+
+
+def white_noise(samples: "Samples", *, snr_db: float, seed: int) -> "Samples":
+    """Gaussian white noise added, its power `snr_db` below the mean power of the clip.
+
+    The same seed gives the same noise, so that a clip's does not depend on the clips before it.
+    """
+    import numpy as np
+
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    amplitude = np.sqrt(power * 10 ** (-snr_db / 10))
+    noise = np.random.default_rng(seed).standard_normal(len(samples), dtype=np.float32)
+    return samples + np.float32(amplitude) * noise
+
+
+def two_microphones(samples: "Samples", *, sample_rate: int) -> "Samples":
+    """A stereo copy whose right channel is 6 dB softer and 0.5 ms late, mixed down: a comb filter."""
+    import numpy as np
+
+    delay = round(0.0005 * sample_rate)
+    right = np.pad(samples, (delay, 0))[: len(samples)] / np.float32(2)
+    return mix_down(np.stack([samples, right], axis=1))
+
+
+DEGRADATIONS = (
+    Degradation(
+        "8khz",
+        "8 kHz copy",
+        lambda samples, rate, _: narrow_band(samples, sample_rate=rate, through=8000),
+    ),
+    Degradation(
+        "mp3_64",
+        "MP3 at 64 kbit/s",
+        lambda samples, rate, _: as_mp3(samples, sample_rate=rate, kbit_s=64),
+    ),
+    Degradation("gain_-20db", "-20 dB gain", lambda samples, *_: gain(samples, decibels=-20)),
+    Degradation(
+        "noise_20db",
+        "white noise at 20 dB SNR",
+        lambda samples, _, seed: white_noise(samples, snr_db=20, seed=seed),
+    ),
+    Degradation(
+        "noise_10db",
+        "white noise at 10 dB SNR",
+        lambda samples, _, seed: white_noise(samples, snr_db=10, seed=seed),
+    ),
+    Degradation(
+        "stereo",
+        "stereo, mixed down",
+        lambda samples, rate, _: two_microphones(samples, sample_rate=rate),
+    ),
+)
+
+
+def _through_mp3(samples: "Samples", rate: int, kbit_s: int) -> "Samples":
+    import soundfile
+
+    if not len(samples):
+        return samples
+    file = io.BytesIO(encode_mp3(samples, sample_rate=rate, kbit_s=kbit_s))
+    decoded: Samples = soundfile.read(file, dtype="float32")[0]
+    return decoded
+
+
+def _as_long_as(samples: "Samples", other: "Samples") -> "Samples":
+    """`other` cut, or filled with silence, to the length of `samples`."""
+    import numpy as np
+
+    return np.pad(other, (0, max(0, len(samples) - len(other))))[: len(samples)]

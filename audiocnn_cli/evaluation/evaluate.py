@@ -1,0 +1,216 @@
+"""A model's answers on a labelled folder, honest by construction: nobody is asked for what he learnt."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.classify import classify
+from audiocnn_cli.errors import AudiocnnError, InputError, UsageError
+from audiocnn_cli.evaluation.calibration import Calibration, brier, calibrate
+from audiocnn_cli.evaluation.coverage import Coverage, cover
+from audiocnn_cli.evaluation.degrade import Degradation
+from audiocnn_cli.evaluation.labelled import LabelledClip, class_names, labelled_clips
+from audiocnn_cli.evaluation.metrics import Scores, score
+from audiocnn_cli.evaluation.robustness import Robustness, labels_after
+from audiocnn_cli.models.contract import SEEN_BY_ALL
+from audiocnn_cli.models.session import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipAnswer:
+    """What was said of one clip: its probabilities in the order of the model's labels.
+
+    `member` is the network that was asked because it had not been trained on the clip; None: the mean of
+    all of them. `segment_labels` is the most probable label of each segment, `degraded_labels` that of the
+    clip after each degradation that was asked for.
+    """
+
+    clip: LabelledClip
+    probabilities: tuple[float, ...]
+    label: str
+    segment_labels: tuple[str, ...]
+    member: int | None
+    degraded_labels: tuple[str, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the label said."""
+        return max(self.probabilities)
+
+    @property
+    def right(self) -> bool:
+        """Whether the label said is the true one."""
+        return self.label == self.clip.label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Figures over clips and over their segments, and on whose answers they stand.
+
+    `clips` counts every clip by the most probable label, whether or not the model would abstain on it.
+    `held_out` of them were answered by a member that was not trained on them; `left_out` more were not
+    counted, because the whole model was trained on or tuned by them. `threshold` is where the model
+    abstains; `robustness` are the same clips after each degradation that was asked for.
+    """
+
+    model: str
+    threshold: float
+    answers: tuple[ClipAnswer, ...]
+    clips: Scores
+    segments: Scores
+    robustness: tuple[Robustness, ...]
+    left_out: int
+    failures: tuple[Failure, ...]
+
+    @property
+    def held_out(self) -> int:
+        """Clips of the training data, each answered by a network that never saw it."""
+        return sum(answer.member is not None for answer in self.answers)
+
+    @property
+    def calibration(self) -> Calibration:
+        """Whether the probabilities of the labels said are what they say."""
+        return calibrate([a.confidence for a in self.answers], [a.right for a in self.answers])
+
+    @property
+    def brier(self) -> float:
+        """The mean squared distance of all probabilities from the truth."""
+        index = {label: i for i, label in enumerate(self.clips.labels)}
+        truth = [index[answer.clip.label] for answer in self.answers]
+        return brier([answer.probabilities for answer in self.answers], truth)
+
+    def coverage(self, thresholds: Iterable[float]) -> tuple[Coverage, ...]:
+        """What is answered, and how well, when the model abstains below each of `thresholds`."""
+        return cover(
+            [a.confidence for a in self.answers], [a.right for a in self.answers], thresholds
+        )
+
+
+def evaluate(
+    folder: Path,
+    model: Model,
+    *,
+    include_training: bool = False,
+    degradations: Sequence[Degradation] = (),
+    jobs: int | None = None,
+) -> Evaluation:
+    """Classify the clips below `folder` (one sub-folder a class) and compare with the folders' names.
+
+    With `include_training` the whole model answers for every clip, also for those it was trained on. Each
+    clip is classified once more after each of `degradations`.
+
+    Raises:
+        UsageError: the folder has no classes, or classes that the model does not know.
+        AudiocnnError: nothing is left to evaluate.
+    """
+    labels = model.contract.labels
+    unknown = [name for name in class_names(folder) if name not in labels]
+    if unknown:
+        raise UsageError(
+            f"{folder}: {model.contract.name} does not know the class {', '.join(unknown)}; it knows"
+            f" {', '.join(labels)}"
+        )
+    selection = _Selection(folder, {} if include_training else model.contract.training_clips)
+
+    def work(source: Source) -> ClipAnswer:
+        clip, member = selection.waiting.pop(source.path)
+        return _answer(clip, model, member, degradations)
+
+    answers: list[ClipAnswer] = []
+    failures: list[Failure] = []
+    for outcome in run_batch(selection.inputs(), work, jobs=jobs):
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
+        else:
+            answers.append(outcome)
+    if not answers:
+        raise AudiocnnError(_nothing_left(folder, selection.left_out, failures))
+    return summarise(
+        model,
+        answers,
+        degradations=degradations,
+        left_out=selection.left_out,
+        failures=failures,
+    )
+
+
+def summarise(
+    model: Model,
+    answers: Sequence[ClipAnswer],
+    *,
+    degradations: Sequence[Degradation] = (),
+    left_out: int,
+    failures: Sequence[Failure],
+) -> Evaluation:
+    """The figures of these answers."""
+    labels = model.contract.labels
+    truth = [answer.clip.label for answer in answers]
+    pieces = [(answer.clip.label, said) for answer in answers for said in answer.segment_labels]
+    return Evaluation(
+        model=model.contract.name,
+        threshold=model.contract.threshold,
+        answers=tuple(answers),
+        clips=score(truth, [answer.label for answer in answers], labels=labels),
+        segments=score([t for t, _ in pieces], [s for _, s in pieces], labels=labels),
+        robustness=tuple(
+            Robustness(
+                degradation,
+                score(truth, [answer.degraded_labels[i] for answer in answers], labels=labels),
+            )
+            for i, degradation in enumerate(degradations)
+        ),
+        left_out=left_out,
+        failures=tuple(failures),
+    )
+
+
+def _answer(
+    clip: LabelledClip, model: Model, member: int | None, degradations: Sequence[Degradation]
+) -> ClipAnswer:
+    labels = model.contract.labels
+    result = classify(clip.source, model, top=len(labels), threshold=0.0, member=member)
+    by_label = {candidate.label: candidate.probability for candidate in result.top}
+    return ClipAnswer(
+        clip=clip,
+        probabilities=tuple(by_label[label] for label in labels),
+        label=result.top[0].label,
+        segment_labels=tuple(entry.best.label for entry in result.timeline),
+        member=member,
+        degraded_labels=labels_after(clip, model, member, degradations),
+    )
+
+
+class _Selection:
+    """The clips to evaluate, who may answer for each, and how many nobody may answer for."""
+
+    def __init__(self, folder: Path, training_clips: dict[str, int]) -> None:
+        self._folder = folder
+        self._training_clips = training_clips
+        self.waiting: dict[str, tuple[LabelledClip, int | None]] = {}
+        self.left_out = 0
+
+    def inputs(self) -> Iterator[Source | InputError]:
+        for clip in labelled_clips(self._folder):
+            if isinstance(clip, InputError):
+                yield clip
+                continue
+            member = self._training_clips.get(clip.content)
+            if member == SEEN_BY_ALL:
+                self.left_out += 1
+                continue
+            self.waiting[clip.source.path] = (clip, member)
+            yield clip.source
+
+
+def _nothing_left(folder: Path, left_out: int, failures: list[Failure]) -> str:
+    bad = f"; {len(failures)} more can't be read, the first {failures[0].path}" if failures else ""
+    if left_out:
+        return (
+            f"{folder}: the model was trained on all {left_out} clips{bad}; evaluate it on others, or add"
+            " --include-training for a figure that flatters"
+        )
+    first = f": {failures[0].path}: {failures[0].message}" if failures else ""
+    return f"{folder}: no clip could be evaluated{first}"

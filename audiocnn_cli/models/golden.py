@@ -1,0 +1,68 @@
+"""The golden example: a fixed signal whose probabilities a model file carries with it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiocnn_cli.errors import ModelRefusedError
+from audiocnn_cli.models.contract import Golden
+from audiocnn_cli.models.inference import infer
+from audiocnn_cli.models.session import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenCheck:
+    """How far a model's answer is from the one it carries."""
+
+    difference: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is the expected one."""
+        return self.difference <= self.tolerance
+
+    def require(self, path: Path) -> None:
+        """Refuse the model at `path` if its answer is another.
+
+        Raises:
+            ModelRefusedError: it is.
+        """
+        if not self.passed:
+            raise ModelRefusedError(
+                f"{path}: its golden example gives other probabilities than it says"
+            )
+
+
+def golden_signal(*, sample_rate: int, duration_s: float) -> "NDArray[np.float32]":
+    """A chirp from 50 Hz to 0.45 of the rate that beats twice a second, with a click each half second.
+
+    It is a formula, not random numbers, so that it is the same everywhere. Shape (n,), within [-1, 1].
+    """
+    import numpy as np
+
+    t = np.arange(round(sample_rate * duration_s)) / sample_rate
+    low, high = 50.0, 0.45 * sample_rate
+    phase = 2 * np.pi * (low * t + (high - low) * t**2 / (2 * duration_s))
+    chirp = 0.4 * np.sin(phase) * (0.6 + 0.4 * np.sin(2 * np.pi * 2 * t))
+    clicks = 0.5 * np.exp(-200.0 * (t % 0.5)) * np.cos(2 * np.pi * 1000.0 * t)
+    return (chirp + clicks).astype(np.float32)
+
+
+def golden_probabilities(model: Model, *, duration_s: float) -> tuple[float, ...]:
+    """What `model` says of the golden signal through the whole path: cut, features, graph, mean."""
+    rate = model.contract.features.sample_rate
+    signal = golden_signal(sample_rate=rate, duration_s=duration_s)
+    return tuple(float(p) for p in infer([signal], model).mean)
+
+
+def check_golden(model: Model) -> GoldenCheck:
+    """Run the golden example of `model` and compare."""
+    golden: Golden = model.contract.golden
+    found = golden_probabilities(model, duration_s=golden.duration_s)
+    pairs = zip(found, golden.probabilities, strict=True)
+    return GoldenCheck(max(abs(a - b) for a, b in pairs), golden.tolerance)

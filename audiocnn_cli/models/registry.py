@@ -1,0 +1,86 @@
+"""Models by name: those that ship with the package, the user's own beside them, and files."""
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from audiocnn_cli.errors import ModelRefusedError
+
+DEFAULT_MODEL = "genre-cnn"
+
+_log = logging.getLogger("audiocnn")
+
+
+class Origin(StrEnum):
+    """Where a model comes from."""
+
+    BUNDLED = "bundled"
+    OWN = "own"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file and the name that the command line knows it by."""
+
+    name: str
+    path: Path
+    origin: Origin = Origin.FILE
+
+    @property
+    def card(self) -> Path:
+        """The Markdown card beside the file; it may be missing."""
+        return self.path.with_suffix(".md")
+
+
+def bundled_folder() -> Path:
+    """Where the bundled models lie: inside an installed wheel, or at the top of a checkout."""
+    installed = Path(__file__).parent / "bundled"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "models"
+
+
+def own_folder() -> Path:
+    """Where the user's own models lie; it may be missing until the first is added."""
+    from platformdirs import user_data_path
+
+    return user_data_path("audiocnn", appauthor=False) / "models"
+
+
+def bundled_models() -> list[ModelFile]:
+    """The models that ship with the package, in name order."""
+    return _models_in(bundled_folder(), Origin.BUNDLED)
+
+
+def own_models() -> list[ModelFile]:
+    """The models that the user has added, in name order."""
+    return _models_in(own_folder(), Origin.OWN)
+
+
+def find_model(name_or_path: str) -> ModelFile:
+    """The model that a name or a path of an .onnx file means; a bundled name is the bundled model's.
+
+    Raises:
+        ModelRefusedError: there is neither.
+    """
+    named = [model for model in bundled_models() + own_models() if model.name == name_or_path]
+    if len(named) > 1:
+        _log.warning(
+            "%s: the bundled model is used; your own of that name is %s",
+            named[0].name,
+            named[1].path,
+        )
+    if named:
+        return named[0]
+    path = Path(name_or_path)
+    if path.suffix == ".onnx" or path.is_file():
+        return ModelFile(path.stem, path)
+    known = ", ".join(model.name for model in bundled_models() + own_models())
+    raise ModelRefusedError(
+        f"{name_or_path}: no model of that name; there are {known or 'none'}, or give the path of an .onnx"
+        " file"
+    )
+
+
+def _models_in(folder: Path, origin: Origin) -> list[ModelFile]:
+    return [ModelFile(path.stem, path, origin) for path in sorted(folder.glob("*.onnx"))]

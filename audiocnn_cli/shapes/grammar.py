@@ -1,0 +1,215 @@
+"""The layer grammar: `conv:32@3x3/2,same,dilation=2` as text, and the same as a TOML table.
+
+    TYPE [:ARGUMENT] [@KERNEL] [/STRIDE] [,OPTION[=VALUE]]...
+
+An option's name is the field's name in the layer's dataclass, so one table of readers serves all layers.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.shapes.layers.pointwise import ACTIVATIONS
+from audiocnn_cli.shapes.sizes import shorten
+from audiocnn_cli.shapes.step import Layer
+from audiocnn_cli.shapes.vocabulary import ALIASES, ALWAYS_SHOWN, NEEDED, READERS, WORDS, Word
+from audiocnn_cli.shapes.window import MODES, Padding
+
+
+class GrammarError(UsageError):
+    """A layer that can't be read: the text, and the character (from 0) at fault."""
+
+    def __init__(self, text: str, position: int, reason: str) -> None:
+        super().__init__(f"layer {shorten(text)!r}, character {position + 1}: {reason}")
+        self.text = text
+        self.position = position
+
+
+def read_layer(text: str) -> Layer:
+    """The layer that `text` describes.
+
+    Raises:
+        GrammarError: it does not follow the grammar; the sentence names the character.
+    """
+    head, *options = _split(text, ",")
+    kind, word = _word(text, head)
+    if word.argument == "padding":  # its own numbers have commas between them
+        while options and options[0][0].strip().isdigit():
+            head += f",{options.pop(0)[0]}"
+    given: dict[str, tuple[str, int]] = {}
+    filled = {":": word.argument, "@": "kernel", "/": "stride"}
+    for mark, value, start in _marked(head, kind, word):
+        name = filled[mark]
+        if name not in _names(word.layer):
+            raise GrammarError(text, start - 1, f"{kind} takes no {_MARKS[mark]}")
+        _give(given, name, value, start, text)
+    for option, start in _join_padding(options):
+        name, value, at = _option(text, kind, word, option, start)
+        _give(given, name, value, at, text)
+    values = dict(word.presets)
+    for name, (value, start) in given.items():
+        try:
+            values[name] = READERS[name](value)
+        except UsageError as error:
+            raise GrammarError(text, start, str(error)) from error
+    if word.argument in NEEDED and word.argument not in values:
+        raise GrammarError(text, len(kind), f"{kind} needs its {word.argument}: {kind}:64")
+    return word.layer(**values)
+
+
+def _give(given: dict[str, tuple[str, int]], name: str, value: str, start: int, text: str) -> None:
+    if name in given:
+        raise GrammarError(text, start, f"{name} is given twice")
+    given[name] = (value, start)
+
+
+def _marked(head: str, kind: str, word: Word) -> Iterator[tuple[str, str, int]]:
+    """Each mark, what stands after it and where that begins; without a kernel the first mark takes all."""
+    stops = ":@/" if "kernel" in _names(word.layer) else ""
+    at = len(kind)
+    while at < len(head):
+        mark, start = head[at], at + 1
+        found = (head.find(stop, start) for stop in stops)
+        at = min((index for index in found if index >= 0), default=len(head))
+        yield mark, head[start:at], start
+
+
+_MARKS = {":": "argument after ':'", "@": "kernel", "/": "stride"}
+
+
+def _split(text: str, mark: str) -> list[Any]:
+    """The head as text, then (option, start) pairs."""
+    parts = text.split(mark)
+    starts = [0]
+    for part in parts[:-1]:
+        starts.append(starts[-1] + len(part) + 1)
+    return [parts[0], *zip(parts[1:], starts[1:], strict=True)]
+
+
+def _word(text: str, head: str) -> tuple[str, Word]:
+    end = min((head.index(mark) for mark in ":@/" if mark in head), default=len(head))
+    kind = head[:end].lower()
+    if kind not in WORDS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(kind, WORDS, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see audiocnn shapes --help"
+        raise GrammarError(text, 0, f"unknown layer {shorten(kind)!r}; {hint}")
+    return kind, WORDS[kind]
+
+
+def _join_padding(options: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """`pad=0,1,0,1` was cut at its commas: give the numbers back to it."""
+    joined: list[tuple[str, int]] = []
+    for option, start in options:
+        number = option.strip().isdigit()
+        before = joined[-1][0] if joined else ""
+        if number and (before[-1:].isdigit() and before.startswith(("pad", "0", *"123456789"))):
+            joined[-1] = (f"{before},{option}", joined[-1][1])
+        else:
+            joined.append((option, start))
+    return joined
+
+
+def _option(text: str, kind: str, word: Word, option: str, start: int) -> tuple[str, str, int]:
+    """The field, the value and where it stands, of one option."""
+    name, equals, value = option.strip().partition("=")
+    at = start + len(name) + 1
+    if not equals:
+        name, value, at = _bare(name), name, start
+        if name in {"return_sequences", "bidirectional", "ceil", "keepdims"}:
+            value = ""
+        elif name == "bias":
+            value = "no"
+    name = ALIASES.get(name, name)
+    names = _names(word.layer)
+    if name not in names:
+        known = ", ".join(sorted(names - {"source"} | {"from"}))
+        raise GrammarError(text, start, f"{kind} has no option {shorten(option)!r}; it has {known}")
+    return name, value.strip(), at
+
+
+def _bare(word: str) -> str:
+    """The field that an option without '=' sets."""
+    if word in ACTIVATIONS:
+        return "activation"
+    if word in MODES or word[:1].isdigit():
+        return "padding"
+    return "bias" if word == "nobias" else ALIASES.get(word, word)
+
+
+def _names(layer: type[Layer]) -> set[str]:
+    return set(READERS).intersection(layer.__struct_fields__)
+
+
+def read_table(table: Mapping[str, Any], *, where: str) -> Layer:
+    """The layer of a TOML table: `{type = "conv", filters = 32, kernel = [3, 3], padding = "same"}`.
+
+    `where` goes before a key in what an error says.
+
+    Raises:
+        UsageError: no or an unknown `type`, or a key or value that the layer doesn't take.
+    """
+    options = dict(table)
+    kind = options.pop("type", None)
+    if not isinstance(kind, str) or kind not in WORDS:
+        raise UsageError(f"{where}type: {kind!r} is no layer; one of {', '.join(WORDS)}")
+    word = WORDS[kind]
+    values = dict(word.presets)
+    for key, value in options.items():
+        name = ALIASES.get(key, key)
+        if name not in _names(word.layer):
+            raise UsageError(f"{where}{key}: {kind} has no such option")
+        separator = "," if name == "padding" else "x"
+        text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
+        try:
+            values[name] = READERS[name](text)
+        except UsageError as error:
+            raise UsageError(f"{where}{key}: {error}") from error
+    if word.argument in NEEDED and word.argument not in values:
+        raise UsageError(f"{where}{word.argument}: {kind} needs it")
+    return word.layer(**values)
+
+
+def show_layer(layer: Layer) -> str:
+    """`layer` as it would be typed; `read_layer` gives it back."""
+    fitting = [
+        (name, word)
+        for name, word in WORDS.items()
+        if word.layer is type(layer)
+        and all(getattr(layer, k) == v for k, v in word.presets.items())
+    ]
+    kind, word = max(fitting, key=lambda item: len(item[1].presets))
+    defaults = zip(layer.__struct_fields__, layer.__struct_defaults__, strict=True)
+    changed = {
+        name: getattr(layer, name)
+        for name, default in defaults
+        if name in READERS and name not in word.presets and getattr(layer, name) != default
+    }
+    text = kind
+    if word.argument and (word.argument in changed or word.argument in ALWAYS_SHOWN):
+        changed.pop(word.argument, None)
+        text += f":{_show(getattr(layer, word.argument))}"
+    if word.argument != "kernel" and hasattr(layer, "kernel"):
+        changed.pop("kernel", None)
+        text += f"@{_show(layer.kernel)}"
+    if stride := changed.pop("stride", None):
+        text += f"/{_show(stride)}"
+    for name, value in changed.items():
+        text += f",{_show_option(name, value)}"
+    return text
+
+
+def _show(value: Any) -> str:
+    if not isinstance(value, tuple):
+        return str(value)
+    return ("+" if value and isinstance(value[0], str) else "x").join(map(str, value))
+
+
+def _show_option(name: str, value: Any) -> str:
+    if name == "activation" or isinstance(value, Padding):
+        return f"pad={value}" if isinstance(value, Padding) and value.amounts else str(value)
+    if isinstance(value, bool):
+        short = {"return_sequences": "sequences", "bias": "nobias"}.get(name, name)
+        return short if value is not (name == "bias") else f"{name}={'yes' if value else 'no'}"
+    return f"{'from' if name == 'source' else name}={_show(value)}"

@@ -1,0 +1,1 @@
+"""Every kind of layer, with its exact arithmetic: one frozen dataclass each."""

@@ -1,0 +1,173 @@
+"""Pooling: sliding, adaptive and global."""
+
+from fractions import Fraction
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from audiocnn_cli.shapes import field as fields
+from audiocnn_cli.shapes.framework import Framework
+from audiocnn_cli.shapes.sizes import Sizes
+from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
+from audiocnn_cli.shapes.window import VALID, Padding, Sliding, pads, per_axis, slide_field
+
+
+class Pool(Layer, frozen=True):
+    """A window of which one number is kept; without a stride it moves by its own size."""
+
+    kernel: Sizes = (2,)
+    stride: Sizes | None = None
+    padding: Padding = VALID
+    dilation: Sizes = (1,)
+    ceil: bool = False
+    axes: int | None = None
+
+    @property
+    def lacking(self) -> dict[Framework, str]:
+        """Keras pads by mode and never rounds up; PyTorch pads by number, at most half a window."""
+        found = {}
+        if self.padding.amounts:
+            found[Framework.KERAS] = "has no padding by number: use ZeroPadding"
+            if 2 * max(self.padding.amounts) > max(self.kernel):
+                found[Framework.TORCH] = "refuses padding of more than half the window"
+        elif self.padding.mode != "valid":
+            found[Framework.TORCH] = "has no same padding in pooling: pad with F.pad"
+        if self.ceil:
+            found[Framework.KERAS] = "has no ceil mode"
+        if max(self.dilation) > 1:
+            found[Framework.KERAS] = "has no dilated pooling"
+        return found
+
+    def apply(self, given: Given) -> Step:
+        """Slide over all axes but the channels."""
+        tensor = given.tensor
+        slides = self.sliding.over(tensor.spatial)
+        return Step(
+            type=self.type,
+            input=tensor.shape,
+            output=(*(slide.output for slide in slides), tensor.channels),
+            field=slide_field(tensor.field, slides),
+            kernel=tuple(slide.kernel for slide in slides),
+            stride=tuple(slide.stride for slide in slides),
+            padding=str(self.padding),
+            pad=pads(slides),
+            dilation=tuple(slide.dilation for slide in slides),
+            ceil=self.ceil or None,
+            formula=tuple(slide.formula for slide in slides),
+        )
+
+    @property
+    def sliding(self) -> Sliding:
+        """Its window."""
+        return Sliding(
+            self.kernel,
+            self.stride or self.kernel,
+            self.dilation,
+            self.padding,
+            self.ceil,
+            self.axes,
+        )
+
+
+class MaxPool(Pool, frozen=True):
+    """Keeps the largest number of each window."""
+
+    type: ClassVar[str] = "maxpool"
+
+
+class AvgPool(Pool, frozen=True):
+    """Keeps the mean of each window."""
+
+    type: ClassVar[str] = "avgpool"
+
+
+class AdaptivePool(Layer, frozen=True):
+    """Windows laid out so that the output has the sizes asked for (PyTorch's AdaptiveAvgPool)."""
+
+    size: Sizes = (1,)
+
+    @property
+    def lacking(self) -> dict[Framework, str]:
+        """ONNX can only spell out a window that divides evenly."""
+        return {Framework.ONNX: "has no adaptive pooling operator"}
+
+    def apply(self, given: Given) -> Step:
+        """Window i runs from floor(i * n / out) to ceil((i + 1) * n / out)."""
+        tensor = given.tensor
+        spatial = tensor.spatial
+        if not spatial:
+            raise MisfitError("needs an axis to pool along, and the tensor before it is flat")
+        size = per_axis(self.size, len(spatial), "size")
+        field = tensor.field
+        if fields.is_aligned(field, len(spatial)):
+            field = tuple(
+                replace(
+                    axis.slide(effective_kernel=_widest(n, out), stride=1, before=0),
+                    jump=axis.jump * Fraction(n, out) if axis.jump is not None else None,
+                )
+                for axis, n, out in zip(field, spatial, size, strict=True)
+            )
+        return Step(
+            type=self.type,
+            input=tensor.shape,
+            output=(*size, tensor.channels),
+            field=field,
+            formula=tuple(
+                f"windows from floor(i*{n}/{out}) to ceil((i + 1)*{n}/{out}), i < {out}: {out}"
+                for n, out in zip(spatial, size, strict=True)
+            ),
+        )
+
+
+def _widest(size: int, output: int) -> int:
+    """The size of the widest of `output` windows that share out `size` positions."""
+    if size % output == 0:
+        return size // output
+    starts = range(min(output, size, 4096))
+    return max(-(-(i + 1) * size // output) - i * size // output for i in starts)
+
+
+class AdaptiveAvgPool(AdaptivePool, frozen=True):
+    """Means over adaptive windows."""
+
+    type: ClassVar[str] = "adaptiveavgpool"
+
+
+class AdaptiveMaxPool(AdaptivePool, frozen=True):
+    """Maxima over adaptive windows."""
+
+    type: ClassVar[str] = "adaptivemaxpool"
+
+
+class GlobalPool(Layer, frozen=True):
+    """One number a channel; with `keepdims` the axes stay, with size 1."""
+
+    keepdims: bool = False
+
+    def apply(self, given: Given) -> Step:
+        """Pool over all axes but the channels."""
+        tensor = given.tensor
+        if not tensor.spatial:
+            raise MisfitError("needs an axis to pool along, and the tensor before it is flat")
+        ones = (1,) * len(tensor.spatial) if self.keepdims else ()
+        return Step(
+            type=self.type,
+            input=tensor.shape,
+            output=(*ones, tensor.channels),
+            field=fields.whole(tensor.field, tensor.spatial),
+            formula=(
+                f"{' and '.join(map(str, tensor.spatial))} positions become 1 for each channel",
+            ),
+        )
+
+
+class GlobalAvgPool(GlobalPool, frozen=True):
+    """The mean of each channel."""
+
+    type: ClassVar[str] = "globalavgpool"
+
+
+class GlobalMaxPool(GlobalPool, frozen=True):
+    """The maximum of each channel."""
+
+    type: ClassVar[str] = "globalmaxpool"

@@ -1,0 +1,252 @@
+"""What a node is in our terms: one of our layers, with the numbers from the node and its weights."""
+
+from collections.abc import Callable
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
+from audiocnn_cli.shapes.layers.dense import GRU, LSTM, RNN, Dense
+from audiocnn_cli.shapes.layers.merging import Add, Concat, Multiply
+from audiocnn_cli.shapes.layers.pointwise import Activation, BatchNorm, Dropout, LayerNorm
+from audiocnn_cli.shapes.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from audiocnn_cli.shapes.layers.reshaping import Flatten, Upsample, ZeroPad
+from audiocnn_cli.shapes.onnxfile.graph import Graph
+from audiocnn_cli.shapes.sizes import Sizes
+from audiocnn_cli.shapes.step import Layer
+from audiocnn_cli.shapes.window import VALID, Padding
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+ACTIVATION_OF = {
+    "Relu": "relu", "LeakyRelu": "leakyrelu", "Elu": "elu", "Selu": "selu", "Gelu": "gelu", "Swish": "silu",
+    "HardSwish": "hardswish", "HardSigmoid": "hardsigmoid", "Sigmoid": "sigmoid", "Tanh": "tanh",
+    "Softplus": "softplus", "Mish": "mish", "Softmax": "softmax", "LogSoftmax": "logsoftmax",
+}  # fmt: skip
+
+
+def layer_of(node: "NodeProto", graph: Graph) -> Layer | None:
+    """The layer that `node` is; None where it is none of those that are counted."""
+    if node.op_type in ACTIVATION_OF:
+        return Activation(activation=ACTIVATION_OF[node.op_type])
+    reader = _READERS.get(node.op_type)
+    return reader(node, graph) if reader else None
+
+
+def attributes(node: "NodeProto") -> dict[str, Any]:
+    """The node's attributes as Python values; those of other kinds than these are left out."""
+    found: dict[str, Any] = {}
+    for attribute in node.attribute:
+        if attribute.ints:
+            found[attribute.name] = tuple(attribute.ints)
+        elif attribute.HasField("i"):
+            found[attribute.name] = attribute.i
+        elif attribute.HasField("f"):
+            found[attribute.name] = attribute.f
+        elif attribute.HasField("s"):
+            found[attribute.name] = attribute.s.decode(errors="replace")
+    return found
+
+
+def _even(sizes: Sizes) -> Sizes:
+    """One number for all axes where they have the same."""
+    return sizes[:1] if len(set(sizes)) == 1 else sizes
+
+
+def read_pads(given: dict[str, Any], rank: int) -> Padding:
+    """ONNX' padding: a mode, or all the befores and then all the afters."""
+    mode = given.get("auto_pad", "NOTSET")
+    if mode in {"SAME_UPPER", "SAME_LOWER"}:
+        return Padding("same" if mode == "SAME_UPPER" else "same-lower")
+    flat = given.get("pads", (0,) * (2 * rank))
+    if mode == "VALID" or not any(flat):
+        return VALID
+    return Padding(
+        "explicit", tuple(flat[axis + side * rank] for axis in range(rank) for side in (0, 1))
+    )
+
+
+def _conv(node: "NodeProto", graph: Graph) -> Layer | None:
+    weights = graph.dims(node.input[1]) or graph.shapes.get(node.input[1])
+    if not weights or len(weights) < 3 or any(isinstance(size, str) for size in weights):
+        return None
+    filters, depth, *kernel = (int(size) for size in weights)
+    given = attributes(node)
+    rank = len(kernel)
+    groups = given.get("group", 1)
+    shared: dict[str, Any] = {
+        "kernel": tuple(kernel),
+        "stride": _even(given.get("strides", (1,))),
+        "padding": read_pads(given, rank),
+        "dilation": _even(given.get("dilations", (1,))),
+        "bias": len(node.input) > 2 and bool(node.input[2]),
+    }
+    if node.op_type == "ConvTranspose":
+        # The weights of a transposed convolution are (inputs, filters / groups, kernel).
+        extra = _even(given.get("output_padding", (0,)))
+        return ConvTranspose(filters=depth * groups, groups=groups, output_padding=extra, **shared)
+    if depth == 1 and groups > 1 and filters % groups == 0:
+        return Depthwise(multiplier=filters // groups, **shared)
+    return Conv(filters=filters, groups=groups, **shared)
+
+
+def _pool(node: "NodeProto", _graph: Graph) -> Layer | None:
+    given = attributes(node)
+    kernel = given.get("kernel_shape")
+    if not kernel:
+        return None
+    kind = MaxPool if node.op_type == "MaxPool" else AvgPool
+    rank = len(kernel)
+    return kind(
+        kernel=kernel,
+        stride=_even(given.get("strides", (1,))),
+        padding=read_pads(given, rank),
+        dilation=_even(given.get("dilations", (1,))),
+        ceil=bool(given.get("ceil_mode", 0)),
+    )
+
+
+def _gemm(node: "NodeProto", graph: Graph) -> Layer | None:
+    weights = graph.dims(node.input[1])
+    if weights is None or len(weights) != 2:
+        return None
+    units = weights[0] if attributes(node).get("transB", 0) else weights[1]
+    return Dense(units=units, bias=len(node.input) > 2 and bool(node.input[2]))
+
+
+def _matmul(node: "NodeProto", graph: Graph) -> Layer | None:
+    weights = graph.dims(node.input[1])
+    if weights is None or len(weights) != 2:
+        return None
+    return Dense(units=weights[1], bias=False)
+
+
+def _recurrent(node: "NodeProto", graph: Graph) -> Layer | None:
+    weights = graph.dims(node.input[2])
+    if weights is None or len(weights) != 3:
+        return None
+    kind = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}[node.op_type]
+    every = bool(node.output) and bool(node.output[0]) and node.output[0] in graph.consumers
+    return kind(
+        units=weights[2],
+        return_sequences=every,
+        bidirectional=attributes(node).get("direction") == "bidirectional",
+        bias=len(node.input) > 3 and bool(node.input[3]),
+    )
+
+
+def _merge(node: "NodeProto", graph: Graph) -> Layer | None:
+    """A merge of several tensors; with a constant it is arithmetic that is not counted."""
+    if len(graph.data_inputs(node)) < 2:
+        return None
+    return Multiply() if node.op_type == "Mul" else Add()
+
+
+def _concat(node: "NodeProto", graph: Graph) -> Layer | None:
+    names = graph.data_inputs(node)
+    shape = graph.shapes.get(names[0]) if names else None
+    if len(names) < 2 or shape is None:
+        return None
+    axis = attributes(node).get("axis", 1) % max(1, len(shape))
+    if names[0] in graph.channels_first and len(shape) > 2:
+        return Concat(axis=0 if axis == 1 else axis - 1)
+    return Concat(axis=axis)
+
+
+def _reshape(node: "NodeProto", graph: Graph) -> Layer | None:
+    """A reshape to (batch, features) is a flatten; others only move elements around."""
+    before, after = graph.shapes.get(node.input[0]), graph.shapes.get(node.output[0])
+    if before is None or after is None or len(after) != 2 or len(before) < 3:
+        return None
+    rest = before[1:]
+    known = all(isinstance(size, int) for size in rest)
+    if known and after[1] != prod(int(size) for size in rest):
+        return None
+    return Flatten()
+
+
+def _global(node: "NodeProto", _graph: Graph) -> Layer:
+    kind = GlobalMaxPool if node.op_type == "GlobalMaxPool" else GlobalAvgPool
+    return kind(keepdims=True)
+
+
+def _mean(node: "NodeProto", graph: Graph) -> Layer | None:
+    """A mean over all axes but batch and channels is a global pooling."""
+    name = node.input[0]
+    shape = graph.shapes.get(name)
+    given = attributes(node)
+    axes = given.get("axes") or (graph.value(node.input[1]) if len(node.input) > 1 else None)
+    if shape is None or not axes or name not in graph.channels_first:
+        return None
+    if sorted(axis % len(shape) for axis in axes) != list(range(2, len(shape))):
+        return None
+    return GlobalAvgPool(keepdims=bool(given.get("keepdims", 1)))
+
+
+def _dropout(node: "NodeProto", graph: Graph) -> Layer:
+    ratio = graph.value(node.input[1]) if len(node.input) > 1 and node.input[1] else None
+    return Dropout(rate=ratio[0] if ratio else attributes(node).get("ratio", 0.5))
+
+
+def _resize(node: "NodeProto", graph: Graph) -> Layer | None:
+    before, after = graph.shape(node.input[0]), graph.shape(node.output[0])
+    if before is None or after is None or len(before) != len(after):
+        return None
+    factors = []
+    for a, b in zip(before[:-1], after[:-1], strict=True):
+        if isinstance(a, str) or isinstance(b, str) or not a or b % a:
+            return None
+        factors.append(b // a)
+    return Upsample(size=tuple(factors)) if factors else None
+
+
+def pad_of(node: "NodeProto", graph: Graph) -> Padding | None:
+    """What a Pad node adds around the spatial axes; None where that is not all, or not known."""
+    shape = graph.shapes.get(node.input[0])
+    flat = attributes(node).get("pads") or (
+        graph.value(node.input[1]) if len(node.input) > 1 else None
+    )
+    if shape is None or not flat or len(flat) != 2 * len(shape) or min(flat) < 0:
+        return None
+    rank = len(shape)
+    sides = [(int(flat[axis]), int(flat[axis + rank])) for axis in range(rank)]
+    if node.input[0] in graph.channels_first:
+        spatial, others = sides[2:], sides[:2]
+    else:
+        spatial, others = sides[1:-1], [sides[0], sides[-1]]
+    if any(before or after for before, after in others) or not spatial:
+        return None
+    return Padding("explicit", tuple(side for axis in spatial for side in axis))
+
+
+def _pad(node: "NodeProto", graph: Graph) -> Layer | None:
+    padding = pad_of(node, graph)
+    return None if padding is None else ZeroPad(padding=padding)
+
+
+_READERS: "dict[str, Callable[[NodeProto, Graph], Layer | None]]" = {
+    "Conv": _conv,
+    "ConvTranspose": _conv,
+    "MaxPool": _pool,
+    "AveragePool": _pool,
+    "GlobalAveragePool": _global,
+    "GlobalMaxPool": _global,
+    "ReduceMean": _mean,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "LSTM": _recurrent,
+    "GRU": _recurrent,
+    "RNN": _recurrent,
+    "BatchNormalization": lambda _node, _graph: BatchNorm(),
+    "LayerNormalization": lambda _node, _graph: LayerNorm(),
+    "Flatten": _reshape,
+    "Reshape": _reshape,
+    "Dropout": _dropout,
+    "Add": _merge,
+    "Sum": _merge,
+    "Mul": _merge,
+    "Concat": _concat,
+    "Resize": _resize,
+    "Upsample": _resize,
+    "Pad": _pad,
+}

@@ -1,0 +1,215 @@
+"""A window that slides along one axis: padding, output size, and the formula with its numbers.
+
+Sources: Dumoulin and Visin, A guide to convolution arithmetic for deep learning (arXiv:1603.07285);
+`same` as in TensorFlow's and Keras' documentation; ceil mode as in PyTorch's pooling and ONNX' MaxPool.
+"""
+
+from msgspec import Struct
+
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.shapes.field import Field, is_aligned, whole
+from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes
+from audiocnn_cli.shapes.step import MisfitError, Pad
+
+MODES = ("valid", "same", "same-lower", "causal")
+
+
+class Padding(Struct, frozen=True):
+    """A mode, or explicit amounts: one number for all sides, or (before, after) for each axis in turn."""
+
+    mode: str = "valid"
+    amounts: Sizes = ()
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.amounts)) if self.amounts else self.mode
+
+    def resolve(
+        self, axis: int, rank: int, *, size: int, effective_kernel: int, stride: int
+    ) -> tuple[int, int]:
+        """What is added before and after one axis of `size`.
+
+        Raises:
+            MisfitError: the amounts are neither one nor two for each of the `rank` axes.
+        """
+        if self.amounts:
+            return _explicit(self.amounts, axis, rank)
+        if self.mode == "causal" and axis == 0:
+            return effective_kernel - 1, 0
+        if self.mode in {"same", "same-lower"}:
+            wanted = -(-size // stride)
+            total = max((wanted - 1) * stride + effective_kernel - size, 0)
+            smaller, larger = total // 2, total - total // 2
+            return (smaller, larger) if self.mode == "same" else (larger, smaller)
+        return 0, 0
+
+
+VALID = Padding()
+
+
+def read_padding(text: str) -> Padding:
+    """'valid', 'same', 'same-lower', 'causal', '1', '1x0' (for each axis) or 'top,bottom,left,right'.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    word = text.strip().lower()
+    if word in MODES:
+        return Padding(word)
+    if not word[:1].isdigit() and not word.startswith("-"):
+        raise UsageError(
+            f"padding {text!r} is none of {', '.join(MODES)}, N or top,bottom,left,right"
+        )
+    if "x" in word:
+        return Padding("explicit", tuple(n for n in read_sizes(word, least=0) for _ in range(2)))
+    return Padding("explicit", tuple(read_size(part.strip(), least=0) for part in word.split(",")))
+
+
+def _explicit(amounts: Sizes, axis: int, rank: int) -> tuple[int, int]:
+    if len(amounts) == 1:
+        return amounts[0], amounts[0]
+    if len(amounts) != 2 * rank:
+        raise MisfitError(
+            f"padding {','.join(map(str, amounts))} has {len(amounts)} numbers; {rank} axes take 1 or"
+            f" {2 * rank}"
+        )
+    return amounts[2 * axis], amounts[2 * axis + 1]
+
+
+class Slide(Struct, frozen=True):
+    """One axis under a sliding window: all that its formula needs, and the output size."""
+
+    size: int
+    kernel: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+    output: int
+    formula: str
+
+    @property
+    def effective_kernel(self) -> int:
+        """Positions from the first to the last weight: dilation * (kernel - 1) + 1."""
+        return self.dilation * (self.kernel - 1) + 1
+
+
+class Sliding(Struct, frozen=True):
+    """The window of a convolution or a pooling; each tuple has one number, or one an axis.
+
+    `axes` is how many axes it must slide along; None for as many as there are.
+    """
+
+    kernel: Sizes
+    stride: Sizes
+    dilation: Sizes = (1,)
+    padding: Padding = VALID
+    ceil: bool = False
+    axes: int | None = None
+    # PyTorch and ONNX since opset 19 leave out a last window that starts in the padding.
+    keeps_window_in_padding: bool = False
+
+    def over(self, spatial: Sizes) -> tuple[Slide, ...]:
+        """The window over every axis of `spatial`.
+
+        Raises:
+            MisfitError: an axis gives no output, or the numbers don't fit the number of axes.
+        """
+        rank = axes_of(spatial, self.axes)
+        kernel = per_axis(self.kernel, rank, "kernel")
+        stride = per_axis(self.stride, rank, "stride")
+        dilation = per_axis(self.dilation, rank, "dilation")
+        return tuple(
+            self._axis(axis, rank, size=size, kernel=k, stride=s, dilation=d)
+            for axis, (size, k, s, d) in enumerate(
+                zip(spatial, kernel, stride, dilation, strict=True)
+            )
+        )
+
+    def _axis(
+        self, axis: int, rank: int, *, size: int, kernel: int, stride: int, dilation: int
+    ) -> Slide:
+        effective = dilation * (kernel - 1) + 1
+        before, after = self.padding.resolve(
+            axis, rank, size=size, effective_kernel=effective, stride=stride
+        )
+        room = size + before + after - effective
+        output = (-(-room // stride) if self.ceil else room // stride) + 1
+        cut = ""
+        if (
+            self.ceil
+            and not self.keeps_window_in_padding
+            and (output - 1) * stride >= size + before
+        ):
+            output -= 1
+            cut = " - 1 (the last window would start in the padding)"
+        rounding = "ceil" if self.ceil else "floor"
+        inner = f"{size} - {effective} + {before + after}"
+        formula = f"{rounding}(({inner})/{stride}) + 1{cut} = {output}"
+        if dilation > 1:
+            formula += f", with {effective} = {dilation}*({kernel} - 1) + 1"
+        if output < 1:
+            raise MisfitError(_too_small(size, before + after, effective, formula), axis=axis)
+        return Slide(size, kernel, stride, dilation, before, after, output, formula)
+
+
+def _too_small(size: int, added: int, effective: int, formula: str) -> str:
+    padded = f"{size} with {added} of padding" if added else str(size)
+    return f"a window of {effective} does not fit into {padded}: {formula}, below 1"
+
+
+def axes_of(spatial: Sizes, wanted: int | None) -> int:
+    """How many axes there are to slide along.
+
+    Raises:
+        MisfitError: there are none, or not as many as `wanted`.
+    """
+    rank = len(spatial)
+    if not rank:
+        raise MisfitError("needs an axis to slide along, and the tensor before it is flat")
+    if wanted not in {None, rank}:
+        raise MisfitError(
+            f"slides along {wanted}, and the tensor before it has {rank} beside the channels"
+        )
+    return rank
+
+
+def per_axis(sizes: Sizes, rank: int, what: str) -> Sizes:
+    """`sizes` with one number for each of `rank` axes.
+
+    Raises:
+        MisfitError: there are neither one nor `rank` of them.
+    """
+    if len(sizes) == 1:
+        return sizes * rank
+    if len(sizes) != rank:
+        axes = "1 axis" if rank == 1 else f"{rank} axes"
+        raise MisfitError(
+            f"a {what} of {'x'.join(map(str, sizes))} needs {len(sizes)} axes beside the channels, and the"
+            f" tensor before it has {axes}"
+        )
+    return sizes
+
+
+def pads(slides: tuple[Slide, ...]) -> Pad:
+    """What is added before and after each axis."""
+    return tuple((slide.before, slide.after) for slide in slides)
+
+
+def slide_field(field: Field, slides: tuple[Slide, ...]) -> Field:
+    """What an element sees after a window slid along every axis."""
+    if not is_aligned(field, len(slides)):
+        return whole(field, ())
+    return tuple(
+        axis.slide(effective_kernel=s.effective_kernel, stride=s.stride, before=s.before)
+        for axis, s in zip(field, slides, strict=True)
+    )
+
+
+def spread_field(field: Field, slides: tuple[Slide, ...]) -> Field:
+    """What an element sees after a transposed window was spread along every axis."""
+    if not is_aligned(field, len(slides)):
+        return whole(field, ())
+    return tuple(
+        axis.spread(kernel=s.kernel, stride=s.stride, dilation=s.dilation, before=s.before)
+        for axis, s in zip(field, slides, strict=True)
+    )

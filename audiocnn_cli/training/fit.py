@@ -1,0 +1,248 @@
+"""Fit a network to one side of a split, by the recipe's own rules, and stop where it is best."""
+
+import copy
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from audiocnn_cli.errors import AudiocnnError
+from audiocnn_cli.training.augment import AugmentConfig
+from audiocnn_cli.training.batches import Side
+from audiocnn_cli.training.checkpoint import Checkpoint
+
+log = logging.getLogger("audiocnn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitConfig:
+    """How to fit.
+
+    Without a validation side all epochs are run. With one, `patience` epochs without a lower validation
+    loss end the fit, and the best epoch's weights are kept. `average` is the decay of the moving average of
+    the weights that is used in the end (0: the weights themselves), `warmup` the part of the steps in which
+    the step size rises; it then falls to zero as a cosine (Loshchilov and Hutter, arXiv:1608.03983), or
+    stays when `cosine` is off.
+    """
+
+    optimizer: str = "adam"
+    epochs: int = 60
+    patience: int = 8
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    cosine: bool = False
+    warmup: float = 0.1
+    average: float = 0.0
+    label_smoothing: float = 0.0
+    seed: int = 0
+    augment: AugmentConfig | None = None
+
+
+SEEDS_FIT = FitConfig(learning_rate=1e-4)
+LOGMEL_FIT = FitConfig(
+    epochs=100,
+    patience=30,
+    batch_size=16,
+    learning_rate=2e-3,
+    weight_decay=0.02,
+    cosine=True,
+    average=0.99,
+    label_smoothing=0.05,
+    augment=AugmentConfig(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Loss in nats a segment and accuracy, over the segments of the validation side."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one pass over the training side gave: the loss in nats a segment, and the validation after it."""
+
+    number: int
+    loss: float
+    validation: Validation | None = None
+
+
+def seed_everything(seed: int) -> None:
+    """Make torch draw the same numbers, and use only algorithms that give the same sums, every time."""
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def fit(
+    network: torch.nn.Module,
+    train: Side,
+    validation: Side | None,
+    config: FitConfig,
+    *,
+    checkpoint: Checkpoint,
+    on_epoch: Callable[[Epoch], None],
+) -> tuple[Epoch, ...]:
+    """Train `network` (tensors to logits) in place; it ends on the CPU, in evaluation mode.
+
+    A `checkpoint` that holds an interrupted fit is gone on with.
+
+    Raises:
+        AudiocnnError: the loss is no number any more.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device)
+    run = _Run(network, train, config, device)
+    checkpoint.load(run)
+    while run.wants_more():
+        epoch = run.epoch(validation)
+        losses = [epoch.loss] + ([epoch.validation.loss] if epoch.validation else [])
+        if not all(map(math.isfinite, losses)):
+            raise AudiocnnError(
+                f"the loss is no number any more in epoch {epoch.number}; try a smaller --learning-rate"
+                f" than {config.learning_rate:g}"
+            )
+        checkpoint.save(run)
+        on_epoch(epoch)
+    network.load_state_dict(run.best)
+    network.to("cpu").eval()
+    return tuple(run.history)
+
+
+class _Run:
+    """Everything that changes from epoch to epoch, so that it can be saved and gone on with."""
+
+    def __init__(
+        self, network: torch.nn.Module, train: Side, config: FitConfig, device: Any
+    ) -> None:
+        self.network = network
+        self.train = train
+        self.config = config
+        self.device = device
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.averaged = copy.deepcopy(network)
+        self.best = copy.deepcopy(network.state_dict())
+        self.history: list[Epoch] = []
+        self.step = 0
+        self.steps = config.epochs * max(1, math.ceil(len(train.starts[0]) / config.batch_size))
+        self.optimizer = _optimizer(network, config)
+        self.weights = train.class_weights.to(device)
+
+    def wants_more(self) -> bool:
+        if len(self.history) >= self.config.epochs:
+            return False
+        return len(self.history) - self._best_number() < self.config.patience
+
+    def epoch(self, validation: Side | None) -> Epoch:
+        """One pass; afterwards `best` holds the weights to keep if this were the last."""
+        config = self.config
+        self.network.train()
+        total = count = 0.0
+        batches = self.train.epoch(
+            batch_size=config.batch_size, config=config.augment, random=self.random
+        )
+        for tensors, targets in batches:
+            total += self._step(tensors.to(self.device), targets.to(self.device)) * len(tensors)
+            count += len(tensors)
+        kept = self.averaged if config.average else self.network
+        check = None if validation is None else _validate(kept, validation, self.device)
+        self.history.append(Epoch(len(self.history) + 1, total / count, check))
+        if self._best_number() == len(self.history):
+            self.best = copy.deepcopy(kept.state_dict())
+        return self.history[-1]
+
+    def _step(self, tensors: torch.Tensor, targets: torch.Tensor) -> float:
+        config = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * self._rate()
+        self.optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(
+            self.network(tensors), targets, self.weights, label_smoothing=config.label_smoothing
+        )
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        if config.average:
+            # The average of few steps must not hold on to the start.
+            decay = min(config.average, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                pairs = zip(
+                    self.averaged.state_dict().values(),
+                    self.network.state_dict().values(),
+                    strict=True,
+                )
+                for mean, now in pairs:
+                    if mean.dtype.is_floating_point:
+                        mean.lerp_(now, 1 - decay)
+        return float(loss.item())
+
+    def _rate(self) -> float:
+        if not self.config.cosine:
+            return 1.0
+        rising = max(1.0, self.config.warmup * self.steps)
+        if self.step < rising:
+            return (self.step + 1) / rising
+        return 0.5 * (1 + math.cos(math.pi * (self.step - rising) / max(1.0, self.steps - rising)))
+
+    def _best_number(self) -> int:
+        """The epoch with the lowest validation loss; without a validation side the last."""
+        losses = [epoch.validation.loss for epoch in self.history if epoch.validation]
+        return losses.index(min(losses)) + 1 if losses else len(self.history)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, for `torch.save`."""
+        return {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "random": self.random.get_state(),
+            "torch_random": torch.get_rng_state(),
+            "history": [asdict(epoch) for epoch in self.history],
+            "step": self.step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was saved."""
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best = state["best"]
+        self.random.set_state(state["random"])
+        torch.set_rng_state(state["torch_random"])
+        self.history = [_epoch(saved) for saved in state["history"]]
+        self.step = state["step"]
+
+
+def _optimizer(network: torch.nn.Module, config: FitConfig) -> torch.optim.Optimizer:
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            network.parameters(), config.learning_rate, 0.9, weight_decay=config.weight_decay
+        )
+    return torch.optim.AdamW(
+        network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+    )
+
+
+def _epoch(saved: dict[str, Any]) -> Epoch:
+    check = saved["validation"]
+    return Epoch(saved["number"], saved["loss"], Validation(**check) if check else None)
+
+
+def _validate(network: torch.nn.Module, side: Side, device: Any) -> Validation:
+    logits, labels = predict(network, side, device)
+    loss = torch.nn.functional.cross_entropy(logits, labels).item()
+    return Validation(loss, (logits.argmax(dim=1) == labels).float().mean().item())
+
+
+def predict(network: torch.nn.Module, side: Side, device: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (segments, classes) and label indices of all segments of `side`."""
+    network.eval()
+    with torch.no_grad():
+        parts = [(network(tensors.to(device)).cpu(), labels) for tensors, labels in side.fixed()]
+    return torch.cat([p for p, _ in parts]), torch.cat([q for _, q in parts])

@@ -1,0 +1,180 @@
+"""PyTorch networks built from the same layer lists that `audiocnn shapes` explains.
+
+Tensors come in channels last, as everywhere in this project; the network turns them itself. Sizes and
+padding are those that the shapes room has worked out, so that what it says is what runs.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.shapes.step import Step
+from audiocnn_cli.shapes.trace import INPUT, trace
+from audiocnn_cli.training.batches import Moments
+from audiocnn_cli.training.recipes import Recipe
+
+RANGE_DB = 80.0
+
+
+def build_network(recipe: Recipe, *, classes: int, scale_by: Moments) -> nn.Module:
+    """A network from segments (n, frames, bins) or (n, frames, bins, 1) to logits (n, classes).
+
+    Its first node brings the features to a common scale: those of a log-mel network relative to the
+    segment's loudest value, so that a gain changes nothing; those of the seeds' networks by the mean and
+    standard deviation of each bin. The last layer of the architecture is resized to `classes`.
+
+    Raises:
+        UsageError: the architecture has a layer that can't be trained here, or the segment is too short
+            for it.
+        ImpossibleShapeError: a layer does not fit the segment.
+    """
+    steps = trace(
+        recipe.architecture.layers,
+        recipe.input_shape,
+        framework=recipe.architecture.framework,
+        compare=False,
+    ).steps
+    scale = (
+        RelativeLevel(recipe.input_shape)
+        if recipe.anywhere
+        else Normalise(scale_by, recipe.input_shape)
+    )
+    turn = [ChannelsFirst()] if len(recipe.input_shape) == 3 else []
+    return nn.Sequential(scale, *turn, Layers(steps, classes))
+
+
+class Normalise(nn.Module):
+    """Each bin less its mean, over its standard deviation; constants of the graph."""
+
+    def __init__(self, moments: Moments, input_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        shape = (1, 1, len(moments.mean), 1)[: 1 + len(input_shape)]
+        scale = 1 / torch.clamp(moments.std, min=1e-6)
+        self.input_shape = input_shape
+        self.register_buffer("mean", moments.mean.float().view(shape))
+        self.register_buffer("scale", scale.float().view(shape))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """To (n, *input_shape)."""
+        return (x.reshape(-1, *self.input_shape) - self.mean) * self.scale
+
+
+class RelativeLevel(nn.Module):
+    """Decibels below the segment's loudest value, -80 and less as -1, 0 as 1."""
+
+    def __init__(self, input_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.input_shape = input_shape
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """To (n, *input_shape)."""
+        x = x.reshape(-1, *self.input_shape)
+        loudest = torch.amax(x, dim=(1, 2, 3), keepdim=True)
+        return torch.clamp((x - loudest) / (RANGE_DB / 2) + 1.0, min=-1.0)
+
+
+class ChannelsFirst(nn.Module):
+    """(n, frames, bins, channels) to (n, channels, frames, bins), as PyTorch's convolutions want it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn the axes."""
+        return x.permute(0, 3, 1, 2)
+
+
+class Layers(nn.Module):
+    """The steps of a stack, each fed by those it names."""
+
+    def __init__(self, steps: tuple[Step, ...], classes: int) -> None:
+        super().__init__()
+        *body, head = steps
+        self.parts = nn.ModuleList(nn.Sequential(*_modules(step)) for step in body)
+        self.parts.append(nn.Linear(int(head.input[-1]), classes))
+        self.wiring = [(step.name, step.type, tuple(step.sources)) for step in steps]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits, shape (n, classes)."""
+        outputs = {INPUT: x}
+        for (name, kind, (source, *others)), part in zip(self.wiring, self.parts, strict=True):
+            x = part(outputs[source])
+            if kind == "add":
+                for other in others:
+                    x = x + outputs[other]
+            outputs[name] = x
+        return x
+
+
+class Recurrent(nn.Module):
+    """An LSTM that gives its whole sequence or its last state."""
+
+    def __init__(self, inputs: int, units: int, *, return_sequences: bool) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(inputs, units, batch_first=True)
+        self.return_sequences = return_sequences
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, frames, inputs) to (n, frames, units) or (n, units)."""
+        sequence, _ = self.lstm(x)
+        return sequence if self.return_sequences else sequence[:, -1]
+
+
+class GlobalMaximum(nn.Module):
+    """The largest value of each channel: (n, channels, frames, bins) to (n, channels)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Over both axes."""
+        return torch.amax(x, dim=(2, 3))
+
+
+class GlobalAverage(nn.Module):
+    """The mean of each channel: (n, channels, frames, bins) to (n, channels)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Over both axes."""
+        return torch.mean(x, dim=(2, 3))
+
+
+def _modules(step: Step) -> Iterator[nn.Module]:
+    """The PyTorch modules of one step, its activation last."""
+    inputs, outputs = int(step.input[-1]), int(step.output[-1])
+    if step.type == "conv":
+        yield from _padding(step, value=0.0)
+        yield nn.Conv2d(inputs, outputs, step.kernel, step.stride, bias=_has_bias(step))
+    elif step.type == "maxpool":
+        yield from _padding(step, value=float("-inf"))
+        yield nn.MaxPool2d(step.kernel, step.stride)
+    elif step.type == "dense":
+        yield nn.Linear(inputs, outputs)
+    elif step.type == "lstm":
+        yield Recurrent(inputs, outputs, return_sequences=bool(step.return_sequences))
+    elif step.type == "batchnorm":
+        yield nn.BatchNorm2d(outputs)
+    elif step.type == "dropout":
+        yield nn.Dropout(step.rate)
+    elif step.type in _PLAIN:
+        yield _PLAIN[step.type]()
+    else:
+        raise UsageError(f"a {step.type} layer can't be trained here")
+    if step.activation == "relu":
+        yield nn.ReLU()
+
+
+_PLAIN = {
+    "flatten": nn.Flatten,
+    "globalavgpool": GlobalAverage,
+    "globalmaxpool": GlobalMaximum,
+    "add": nn.Identity,
+}
+
+
+def _has_bias(step: Step) -> bool:
+    weights = int(np.prod(step.kernel or ())) * int(step.input[-1]) * int(step.output[-1])
+    return step.params > weights
+
+
+def _padding(step: Step, *, value: float) -> Iterator[nn.Module]:
+    if step.pad and any(map(any, step.pad)):
+        (top, bottom), (left, right) = step.pad
+        yield nn.ConstantPad2d((left, right, top, bottom), value)

@@ -1,0 +1,93 @@
+"""What each architecture is fed: the features, the segment, and where a segment may start."""
+
+from dataclasses import dataclass, replace
+
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.features.config import Feature, FeatureConfig
+from audiocnn_cli.models.contract import SegmentConfig
+from audiocnn_cli.shapes.architectures import architecture
+from audiocnn_cli.shapes.stackfile import Architecture
+
+LOGMEL = "logmel-cnn"
+SEEDS = ("cnn", "mlp", "lstm")
+ARCHITECTURES = (LOGMEL, *SEEDS)
+_FRAME_S = 0.047
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """An architecture over the features of a segment.
+
+    `anywhere` says that the features of a segment are those frames of the whole clip (frames that are not
+    centred, no floor relative to the clip's maximum), so that training may cut at any frame.
+    """
+
+    architecture: Architecture
+    features: FeatureConfig
+    segment: SegmentConfig
+    anywhere: bool
+
+    @property
+    def window(self) -> int:
+        """Frames of a segment."""
+        return self.features.n_frames(self.segment.length)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one segment, channels last as the architecture has it."""
+        return (self.window, self.features.n_bins, 1)[: len(self.architecture.input_shape)]
+
+
+def recipe_for(
+    name: str,
+    *,
+    sample_rate: int = 22050,
+    segment_s: float = 3.0,
+    hop_length: int | None = None,
+    n_mels: int | None = None,
+) -> Recipe:
+    """The recipe of the architecture called `name`.
+
+    The seeds' networks get MFCCs as the seeds have them; the log-mel network frames of about 47 ms that
+    overlap by half, unless `hop_length` says otherwise.
+
+    Raises:
+        UsageError: no such architecture to train, or features that make no sense.
+    """
+    if name not in ARCHITECTURES:
+        raise UsageError(
+            f"--arch {name}: no such network to train; one of {', '.join(ARCHITECTURES)}"
+        )
+    if not segment_s > 0:
+        raise UsageError(f"--segment must be above 0 seconds, not {segment_s}")
+    length = round(segment_s * sample_rate)
+    if name == LOGMEL:
+        features = _logmel(sample_rate, hop_length, n_mels or 64)
+    else:
+        features = FeatureConfig(sample_rate=sample_rate)
+        features = replace(
+            features,
+            hop_length=hop_length or features.hop_length,
+            n_mels=n_mels or features.n_mels,
+        )
+    recipe = Recipe(
+        architecture(name), features, SegmentConfig(length=length, hop=length), name == LOGMEL
+    )
+    if recipe.window < 1:
+        raise UsageError(
+            f"--segment {segment_s} is shorter than one frame of {features.n_fft} samples"
+        )
+    return recipe
+
+
+def _logmel(sample_rate: int, hop_length: int | None, n_mels: int) -> FeatureConfig:
+    n_fft = 1 << (int(_FRAME_S * sample_rate).bit_length() - 1)
+    return FeatureConfig(
+        feature=Feature.LOGMEL,
+        sample_rate=sample_rate,
+        n_fft=n_fft,
+        hop_length=hop_length or n_fft // 2,
+        n_mels=n_mels,
+        center=False,
+        top_db=None,
+    )

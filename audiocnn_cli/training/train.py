@@ -1,0 +1,205 @@
+"""From a folder of classes to a model file with honest figures inside."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.evaluation.degrade import DEGRADATIONS
+from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
+from audiocnn_cli.evaluation.figures import measured_figures
+from audiocnn_cli.evaluation.labelled import Grouping
+from audiocnn_cli.models.contract import (
+    SEEN_BY_ALL,
+    DataStatement,
+    Golden,
+    ModelContract,
+)
+from audiocnn_cli.models.golden import golden_probabilities
+from audiocnn_cli.models.session import open_model
+from audiocnn_cli.output.files import atomic_writer
+from audiocnn_cli.training.calibrate import choose_threshold, fit_temperature
+from audiocnn_cli.training.card import card
+from audiocnn_cli.training.dataset import Dataset, read_dataset
+from audiocnn_cli.training.export import export_graph, halve, write_model
+from audiocnn_cli.training.fit import Epoch, FitConfig
+from audiocnn_cli.training.members import Member, together, train_members
+from audiocnn_cli.training.recipes import Recipe
+from audiocnn_cli.training.split import Split, cross_validation, holdout
+
+_GOLDEN_SEGMENTS = 2.7
+# The copy that fools networks: what was recorded or sent at telephone quality.
+_NARROW_BAND = next(each for each in DEGRADATIONS if each.name == "8khz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """What to train, on what, and what to say of it.
+
+    `folds` of None keeps one fifth of the groups to test on and one to stop by; with K folds the model is
+    the mean of K networks, each trained without one fold. `threshold` of None is chosen.
+    """
+
+    recipe: Recipe
+    fit: FitConfig
+    grouping: Grouping
+    folds: int | None
+    threshold: float | None
+    half: bool
+    name: str
+    task: str
+    data: DataStatement
+    command: str
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model that was written, its evaluation on clips not trained on, and how its training went."""
+
+    path: Path
+    contract: ModelContract
+    evaluation: Evaluation
+    histories: tuple[tuple[Epoch, ...], ...]
+    failures: tuple[Failure, ...]
+
+
+def train(
+    folder: Path,
+    output: Path,
+    config: TrainingConfig,
+    *,
+    force: bool,
+    on_epoch: Callable[[int, Epoch], None],
+) -> Trained:
+    """Train on `folder` (one sub-folder a class), write the model to `output` and its card beside it.
+
+    The clips are split by group; the figures are those of `evaluate`, which asks of each clip only a
+    network that was not trained on it.
+
+    Raises:
+        UsageError: the folder or the grouping can't be used.
+        AudiocnnError: there is nothing to train on, or the training failed.
+        OutputError: a file can't be written.
+    """
+    dataset = read_dataset(
+        folder, recipe=config.recipe, grouping=config.grouping, cache=config.cache / "features"
+    )
+    seed = config.fit.seed
+    splits = (
+        (holdout(dataset, seed=seed),)
+        if config.folds is None
+        else cross_validation(dataset, config.folds, seed=seed)
+    )
+    members = train_members(
+        dataset,
+        splits,
+        config.recipe,
+        config.fit,
+        checkpoints=config.cache / "checkpoints",
+        on_epoch=on_epoch,
+    )
+    held_out = together(members)
+    temperature = fit_temperature(held_out)
+    threshold = config.threshold
+    if threshold is None:
+        threshold = choose_threshold(held_out, temperature=temperature)
+    proto = export_graph(
+        [member.network for member in members],
+        temperature=temperature,
+        input_shape=config.recipe.input_shape,
+    )
+    if config.half:
+        halve(proto)
+    draft = _draft(config, dataset, members, threshold)
+    contract, evaluation = _finish(
+        proto, draft, folder, output, protocol=_protocol(dataset, splits, config), force=force
+    )
+    for member in members:
+        member.checkpoint.remove()
+    return Trained(
+        output, contract, evaluation, tuple(m.history for m in members), dataset.failures
+    )
+
+
+def _draft(
+    config: TrainingConfig, dataset: Dataset, members: tuple[Member, ...], threshold: float
+) -> ModelContract:
+    """The contract without what only the written model can tell: golden example and figures."""
+    recipe = config.recipe
+    return ModelContract(
+        name=config.name,
+        task=config.task,
+        labels=dataset.labels,
+        features=recipe.features,
+        segment=recipe.segment,
+        input_shape=recipe.input_shape,
+        data=config.data,
+        golden=Golden(
+            duration_s=_GOLDEN_SEGMENTS * recipe.segment.length / recipe.features.sample_rate,
+            probabilities=(0.0,) * len(dataset.labels),
+        ),
+        architecture=recipe.architecture.name,
+        command=config.command,
+        threshold=threshold,
+        members=len(members),
+        training_clips=_who_never_saw(dataset, members),
+    )
+
+
+def _who_never_saw(dataset: Dataset, members: tuple[Member, ...]) -> dict[str, int]:
+    """For each recording the member that was not trained on it; a held-out test clip needs no entry."""
+    unseen = {clip: number for number, member in enumerate(members) for clip in member.answers_for}
+    if len(members) == 1:
+        seen = (clip for i, clip in enumerate(dataset.clips) if i not in unseen)
+        return dict.fromkeys(sorted(clip.content for clip in seen), SEEN_BY_ALL)
+    answers = ((clip.content, unseen.get(i, SEEN_BY_ALL)) for i, clip in enumerate(dataset.clips))
+    return dict(sorted(answers))
+
+
+def _protocol(dataset: Dataset, splits: tuple[Split, ...], config: TrainingConfig) -> str:
+    if config.folds is None:
+        (split,) = splits
+        sides = (
+            f"{len(split.train)} clips to train, {len(split.validation)} to stop and calibrate,"
+            f" {len(split.test)} to test"
+        )
+        return f"one split {config.grouping}, no group on two sides; {sides}"
+    return (
+        f"{config.folds} folds {config.grouping}, no group in two; each of {len(dataset.clips)} clips"
+        " answered by the one network that was not trained on its fold"
+    )
+
+
+def _finish(
+    proto: Any,
+    draft: ModelContract,
+    folder: Path,
+    output: Path,
+    *,
+    protocol: str,
+    force: bool,
+) -> tuple[ModelContract, Evaluation]:
+    """Measure the model as it will be used, then write it with what was measured, and its card."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "draft.onnx"
+        write_model(proto, draft, path, force=False)
+        model = open_model(path)
+        evaluation = evaluate(folder, model, degradations=(_NARROW_BAND,))
+        golden = replace(
+            draft.golden,
+            probabilities=golden_probabilities(model, duration_s=draft.golden.duration_s),
+        )
+    figures = measured_figures(evaluation, protocol=protocol)
+    contract = replace(draft, golden=golden, figures=figures)
+    write_model(proto, contract, output, force=force)
+    with atomic_writer(card_path(output), "w", force=force) as stream:
+        stream.write(card(contract, evaluation))
+    return contract, evaluation
+
+
+def card_path(output: Path) -> Path:
+    """Where the card of the model at `output` is written."""
+    return output.with_suffix(".md")

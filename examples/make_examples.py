@@ -1,0 +1,116 @@
+"""Synthesise the clips beside this script: python examples/make_examples.py [FOLDER].
+
+They are for trying the command, made from formulas and seeded noise; no recording is in them.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+RATE = 22050
+Samples = NDArray[np.float64]
+
+
+def note_hz(midi: float) -> float:
+    """The frequency of a MIDI note in equal temperament, A4 (69) at 440 Hz."""
+    return float(440.0 * 2.0 ** ((midi - 69.0) / 12.0))
+
+
+def tone(hz: float, seconds: float, *, harmonics: int, decay: float) -> Samples:
+    """A plucked tone: harmonics at 1/k, an exponential decay of `decay` a second, a 5 ms attack."""
+    t = np.arange(round(seconds * RATE)) / RATE
+    partials = sum(np.sin(2 * np.pi * hz * k * t) / k for k in range(1, harmonics + 1))
+    return np.asarray(partials * np.exp(-decay * t) * np.minimum(1.0, t / 0.005))
+
+
+def place(events: Sequence[tuple[float, Samples]], seconds: float) -> Samples:
+    """Sounds added up at their start times (in seconds), cut at `seconds`."""
+    mix = np.zeros(round(seconds * RATE))
+    for start_s, sound in events:
+        start = round(start_s * RATE)
+        stop = min(len(mix), start + len(sound))
+        mix[start:stop] += sound[: stop - start]
+    return mix
+
+
+def metronome(seconds: float = 8.0) -> Samples:
+    """Clicks at 120 a minute, the first of four higher."""
+    clicks = [
+        (beat * 0.5, tone(1760.0 if beat % 4 == 0 else 880.0, 0.08, harmonics=3, decay=60.0))
+        for beat in range(int(seconds * 2))
+    ]
+    return place(clicks, seconds)
+
+
+def rain(seconds: float = 7.0) -> Samples:
+    """Noise that falls off with frequency, and some 40 drops a second."""
+    random = np.random.default_rng(7)
+    spectrum = np.fft.rfft(random.standard_normal(round(seconds * RATE)))
+    hz = np.fft.rfftfreq(round(seconds * RATE), 1 / RATE)
+    hiss = np.fft.irfft(spectrum * (hz / (hz + 400.0)) / (1.0 + hz / 3000.0))
+    drops = [
+        (at, 6.0 * tone(float(pitch), 0.02, harmonics=1, decay=250.0))
+        for at, pitch in zip(
+            random.uniform(0, seconds, int(40 * seconds)),
+            random.uniform(1500, 6000, int(40 * seconds)),
+            strict=True,
+        )
+    ]
+    return np.asarray(hiss[: round(seconds * RATE)] * 3.0 + 0.3 * place(drops, seconds))
+
+
+def melody_with_drums(seconds: float = 10.0) -> Samples:
+    """A pentatonic tune over a bass drum on each beat and a snare on every other."""
+    random = np.random.default_rng(3)
+    t = np.arange(round(0.25 * RATE)) / RATE
+    kick = 2.5 * np.sin(2 * np.pi * (45 * t + 6 * (1 - np.exp(-25 * t)))) * np.exp(-12 * t)
+    snare = 0.8 * random.standard_normal(len(t)) * np.exp(-22 * t)
+    scale = (60, 62, 64, 67, 69, 72)
+    steps = random.integers(0, len(scale), round(seconds * 4))
+    events = [
+        (i * 0.25, tone(note_hz(scale[step]), 0.4, harmonics=5, decay=6.0))
+        for i, step in enumerate(steps)
+    ]
+    events += [(beat * 0.5, kick) for beat in range(round(seconds * 2))]
+    events += [(0.5 + bar, snare) for bar in range(round(seconds))]
+    return place(events, seconds)
+
+
+def chords(seconds: float = 12.0) -> Samples:
+    """C, A minor, F and G, each held for three seconds on soft strings."""
+    progression = ((48, 55, 64, 72), (45, 57, 64, 72), (41, 57, 65, 72), (43, 55, 62, 71))
+    t = np.arange(round(3.2 * RATE)) / RATE
+    swell = np.minimum(1.0, t / 0.4) * np.minimum(1.0, (3.2 - t) / 0.4)
+    events = []
+    for i, notes in enumerate(progression):
+        strings = sum(
+            np.sin(2 * np.pi * note_hz(n) * k * t + 0.4 * np.sin(2 * np.pi * 5 * t)) / k**1.5
+            for n in notes
+            for k in range(1, 7)
+        )
+        events.append((i * 3.0, np.asarray(strings * swell)))
+    return place(events, seconds)
+
+
+CLIPS: dict[str, Callable[[], Samples]] = {
+    "metronome.ogg": metronome,
+    "rain.ogg": rain,
+    "melody-with-drums.ogg": melody_with_drums,
+    "chords.ogg": chords,
+}
+
+
+def main(folder: Path) -> None:
+    """Write every clip into `folder`, its peak at -3 dB of full scale."""
+    for name, make in CLIPS.items():
+        samples = make()
+        soundfile.write(folder / name, 0.708 * samples / np.abs(samples).max(), RATE)
+        print(f"{folder / name}: {len(samples) / RATE:.1f} s")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

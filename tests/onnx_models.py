@@ -1,0 +1,118 @@
+"""Small ONNX models made on the spot, with and without the contract."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from audiocnn_cli.features.config import FeatureConfig
+from audiocnn_cli.models.contract import (
+    METADATA_KEY,
+    DataStatement,
+    Figure,
+    Golden,
+    ModelContract,
+    SegmentConfig,
+    encode,
+)
+from audiocnn_cli.models.golden import golden_probabilities
+from audiocnn_cli.models.session import open_model
+
+LABELS = ("hum", "hiss", "silence")
+FEATURES = FeatureConfig(sample_rate=8000, n_fft=256, hop_length=100, n_mels=20, n_mfcc=7)
+SEGMENT = SegmentConfig(length=4000, hop=4000)
+FRAMES = 41
+
+CONTRACT = ModelContract(
+    name="tiny",
+    task="test signals",
+    labels=LABELS,
+    features=FEATURES,
+    segment=SEGMENT,
+    input_shape=(FRAMES, 7, 1),
+    data=DataStatement(name="noise", licence="CC0"),
+    golden=Golden(duration_s=1.3, probabilities=(0.2, 0.3, 0.5)),
+    architecture="cnn",
+    command="audiocnn train",
+    figures=(
+        Figure(
+            name="accuracy over clips", value=0.5, interval_95=(0.2, 0.8), n=10, protocol="by file"
+        ),
+    ),
+)
+
+
+SHAPE = (FRAMES, 7, 1)
+
+
+def weights(classes: int = len(LABELS), *, inputs: int = FRAMES * 7) -> NDArray[np.float32]:
+    """The matrix of the linear layer, shape (frames * bins, classes)."""
+    random = np.random.default_rng(5)
+    return (random.standard_normal((inputs, classes)) * 1e-3).astype(np.float32)
+
+
+def write_graph(
+    path: Path,
+    metadata: dict[str, str] | None = None,
+    *,
+    classes: int = 3,
+    members: int = 1,
+    shape: tuple[int, ...] = SHAPE,
+) -> Path:
+    """softmax(flatten(x) @ weights) for x of shape (n, *shape).
+
+    With several members each multiplies its logits by 1, 2, 3...; the model is their mean.
+    """
+    value = helper.make_tensor_value_info
+    outputs = [value("probabilities", TensorProto.FLOAT, ["n", classes])]
+    constants = [numpy_helper.from_array(weights(classes, inputs=math.prod(shape)), "w")]
+    nodes = [
+        helper.make_node("Flatten", ["features"], ["flat"], axis=1),
+        helper.make_node("MatMul", ["flat", "w"], ["logits"]),
+    ]
+    if members == 1:
+        nodes.append(helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1))
+    else:
+        scale = np.arange(1, members + 1, dtype=np.float32)[None, :, None]
+        constants += [
+            numpy_helper.from_array(scale, "scale"),
+            numpy_helper.from_array(np.array([1]), "axis"),
+        ]
+        nodes += [
+            helper.make_node("Unsqueeze", ["logits", "axis"], ["one"]),
+            helper.make_node("Mul", ["one", "scale"], ["each"]),
+            helper.make_node("Softmax", ["each"], ["member_probabilities"], axis=-1),
+            helper.make_node(
+                "ReduceMean", ["member_probabilities"], ["probabilities"], axes=[1], keepdims=0
+            ),
+        ]
+        outputs.append(value("member_probabilities", TensorProto.FLOAT, ["n", members, classes]))
+    inputs = [value("features", TensorProto.FLOAT, ["n", *shape])]
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, metadata or {})
+    onnx.save(model, path)
+    return path
+
+
+def write_model(
+    path: Path, contract: ModelContract = CONTRACT, *, shape: tuple[int, ...] = SHAPE
+) -> Path:
+    """The graph with `contract` as it stands in its metadata."""
+    return write_graph(
+        path, {METADATA_KEY: encode(contract)}, members=contract.members, shape=shape
+    )
+
+
+def write_good_model(
+    path: Path, contract: ModelContract = CONTRACT, *, shape: tuple[int, ...] = SHAPE
+) -> Path:
+    """The graph with `contract` and the golden example that it really gives."""
+    model = open_model(write_model(path, contract, shape=shape))
+    golden = golden_probabilities(model, duration_s=contract.golden.duration_s)
+    checked = replace(contract, golden=replace(contract.golden, probabilities=golden))
+    return write_model(path, checked, shape=shape)

@@ -1,0 +1,193 @@
+"""`audiocnn shapes` at the shell: tables, documents, collapse and bad input."""
+
+import csv
+import io
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from audiocnn_cli.shapes.architectures import architecture_names
+from tests.conftest import Finished
+
+Run = Callable[..., Finished]
+
+SEED = [
+    *("conv:32@3x3", "pool:3/2,same", "conv:64@3x3", "pool:3/2,same", "conv:128@2x2"),
+    *("flatten", "dense:64", "dropout:0.1", "dense:10"),
+]
+# What Keras prints for the seed's stack.
+SEED_OUTPUTS = [
+    [128, 11, 32], [64, 6, 32], [62, 4, 64], [31, 2, 64], [30, 1, 128], [3840], [64], [64], [10],
+]  # fmt: skip
+SEED_PARAMS = [320, 0, 18496, 0, 32896, 0, 245824, 0, 650]
+
+
+def test_one_layer_from_flags(run: Run) -> None:
+    document = run("shapes", "--input", "130x13", "--kernel", "3", "--json").document
+    (layer,) = document["layers"]
+    assert document["output"] == layer["output"] == [128, 11, 1]
+    assert layer["formula"][0] == "floor((130 - 3 + 0)/1) + 1 = 128"
+    assert layer["pad"] == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("source", [["--input", "130x13x1", *SEED], ["--arch", "cnn"]])
+def test_the_seeds_cnn(source: list[str], run: Run) -> None:
+    document = run("shapes", *source, "--json").document
+    assert document["input"] == [130, 13, 1]
+    assert [layer["output"] for layer in document["layers"]] == SEED_OUTPUTS
+    assert [layer["params"] for layer in document["layers"]] == SEED_PARAMS
+    assert document["params"] == 298_186
+    assert document["layers"][1]["pad"] == [[0, 1], [1, 1]]
+
+
+def test_the_seeds_mlp_and_lstm(run: Run) -> None:
+    mlp = run("shapes", "--arch", "mlp", "--json").document
+    assert [layer["output"] for layer in mlp["layers"]] == [[1690], [512], [256], [64], [10]]
+    assert mlp["params"] == 1_014_218
+    lstm = run("shapes", "--arch", "lstm", "--json").document
+    assert [layer["output"] for layer in lstm["layers"]] == [[130, 64], [64], [64], [64], [10]]
+    assert [layer["params"] for layer in lstm["layers"]] == [19968, 33024, 4160, 0, 650]
+    torch = run("shapes", "--arch", "lstm", "--framework", "torch", "--json").document
+    assert [layer["params"] for layer in torch["layers"]] == [20224, 33280, 4160, 0, 650]
+
+
+def test_collapse_names_layer_axis_and_working_mends(run: Run) -> None:
+    stack = [part.replace("128@2x2", "128@3x3") for part in SEED]
+    finished = run("shapes", "--input", "130x13x1", *stack, "--json")
+    assert finished.exit_code == 1
+    assert finished.stderr.count("\n") == 1
+    error = finished.document["error"]
+    assert (error["layer"], error["axis"]) == (5, "frequency")
+    assert "floor((2 - 3 + 0)/1) + 1 = 0" in error["reason"]
+    assert [layer["output"] for layer in finished.document["layers"]] == SEED_OUTPUTS[:4]
+    assert len(error["fixes"]) == len(error["commands"]) >= 5
+    for command in error["commands"]:
+        assert run(*shlex.split(command)[1:]).exit_code == 0, command
+
+
+def test_longer_input_is_the_shortest_that_works(run: Run) -> None:
+    stack = [part.replace("128@2x2", "128@3x3") for part in SEED]
+    fixes = run("shapes", "--input", "130x13", *stack, "--json").document["error"]["fixes"]
+    longer = next(re.match(r"--input (130x(\d+)x1) ", fix) for fix in fixes if "--input" in fix)
+    assert longer
+    assert run("shapes", "--input", longer[1], *stack).exit_code == 0
+    assert run("shapes", "--input", f"130x{int(longer[2]) - 1}", *stack).exit_code == 1
+
+
+def test_collapse_is_explained_below_the_layers_before_it(run: Run) -> None:
+    finished = run("shapes", "--input", "31x2x64", "--kernel", "3")
+    assert finished.exit_code == 1
+    assert "collapses on the frequency axis" in finished.stdout
+    assert "conv:1@3x2" in finished.stdout
+    assert finished.stderr.startswith("error: layer 1")
+    assert finished.stderr.count("\n") == 1
+
+
+def sums_of_the_table(printed: str) -> tuple[list[int], list[int]]:
+    """What the columns params and MACs of a printed table add up to, and what its last row says."""
+    lines = printed.splitlines()
+    cells = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    # A wrapped cell goes on in lines of its own, without a number in the first column.
+    rows = [row for row, line in zip(cells, lines, strict=True) if re.match(r" {1,4}\d+ ", line)]
+    (total,) = (row for row in cells if row[0] == "total")
+    sums = [sum(int(row[column].replace(",", "")) for row in rows) for column in (3, 4)]
+    return sums, [int(value.replace(",", "")) for value in total[2:4]]
+
+
+@pytest.mark.parametrize("arch", architecture_names())
+def test_the_tables_totals_are_the_sums_of_its_columns(arch: str, run: Run) -> None:
+    sums, total = sums_of_the_table(run("shapes", "--arch", arch).stdout)
+    assert sums == total
+
+
+def test_csv_has_a_row_a_layer(run: Run) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("shapes", "--arch", "cnn", "--csv").stdout)))
+    assert [row["output"] for row in rows] == ["x".join(map(str, shape)) for shape in SEED_OUTPUTS]
+    assert [int(row["params"]) for row in rows] == SEED_PARAMS
+    assert rows[1]["pad"] == "0,1,1,1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--input", "130x13", "--kernel", "0"], "kernel: 0 is too small"),
+        (["--input", "130x-13", "--kernel", "3"], "-13 is too small"),
+        (["--input", "130xa", "--kernel", "3"], "'a' is not a whole number"),
+        (["--input", "9" * 5000, "--kernel", "3"], "beyond the largest size"),
+        (["--input", "130x13", "--kernel", "3", "--framework", "caffe"], "keras, torch, onnx"),
+        (["--input", "130x13", "--kernel", "3", "--padding", "full"], "padding"),
+        (["--input", "130x13", "--kernel", "3", "--pool", "median"], "max or avg"),
+        (["--input", "130x13", "--arch", "cmm"], "unknown architecture 'cmm'"),
+        (["--kernel", "3"], "no input shape"),
+        (["--input", "130x13"], "none was given"),
+        (["--input", "130x13", "--arch", "cnn", "--kernel", "3"], "too many"),
+        (["--input", "130x13", "konv:3@3"], "did you mean conv"),
+        (["--input", "130x13", "conv:3@3,strid=2"], "character 10"),
+        (["--input", "130x13", "conv:3@3x"], "character 8"),
+        (["--input", "130x13", "conv"], "conv needs its filters"),
+        (["--input", "130x13", "dropout:1.5"], "rate"),
+        (["--input", "130x13", "conv:1@3,name=a", "conv:1@3,name=a"], "named 'a'"),
+        (["--input", "130x13", "conv:1@3,from=b"], "no layer before it has that name"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: list[str], says: str, run: Run) -> None:
+    finished = run("shapes", *arguments)
+    assert finished.exit_code == 2
+    assert finished.stdout == ""
+    assert finished.stderr.count("\n") == 1
+    assert says in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--input", "130x13", "--kernel", str(10**9)],
+        ["--input", "130x13x6", "--kernel", "3", "--groups", "4"],
+        ["--input", "130x13x1", "lstm:64"],
+        ["--input", "130x13x1", "flatten", "conv:3@3"],
+        ["--input", "130x13x1", "reshape:7x7"],
+        ["--input", "130x13x1", "conv:3@3", "conv1d:3@3"],
+        ["--input", "130x13x1", "conv:3@3x3x3x3"],
+    ],
+)
+def test_what_does_not_fit_exits_with_1(arguments: list[str], run: Run) -> None:
+    finished = run("shapes", *arguments)
+    assert finished.exit_code == 1
+    assert finished.stderr.count("\n") == 1
+    document = run("shapes", *arguments, "--json").document
+    assert {"layer", "axis", "reason", "fixes"} <= set(document["error"])
+
+
+def test_huge_sizes_are_only_numbers(run: Run) -> None:
+    document = run("shapes", "--input", f"{10**9}x{10**9}", "--kernel", "3", "--json").document
+    assert document["output"] == [10**9 - 2, 10**9 - 2, 1]
+
+
+def test_no_numpy_on_this_path() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['audiocnn', 'shapes', '--arch', 'cnn']\n"
+        "from audiocnn_cli.commands.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert not {'numpy', 'onnx', 'onnxruntime', 'scipy', 'torch'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_shortest_waveform_gets_through_and_one_sample_less_does_not(run: Run) -> None:
+    stack = ("conv:64@80/4", "pool:4", "globalavgpool", "dense:10")
+    audio = ("--like", "waveform", "--sr", "16000", "--json")
+    shortest = run("shapes", "--seconds", "1", *audio, *stack).document["clip"]["shortest_samples"]
+    assert run("shapes", "--samples", str(shortest), *audio, *stack).exit_code == 0
+    assert run("shapes", "--samples", str(shortest - 1), *audio, *stack).exit_code == 1
+
+
+def test_a_stack_that_no_single_change_mends_says_so(run: Run) -> None:
+    finished = run("shapes", "--arch", "cnn", "--input", "10x5x1")
+    assert finished.exit_code == 1
+    assert "No single change that was tried mends it" in finished.stdout

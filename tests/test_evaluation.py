@@ -1,0 +1,165 @@
+"""Figures against scikit-learn, grouping, and evaluations that leave training clips out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    precision_score,
+)
+
+from audiocnn_cli.classify import classify
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.evaluation.evaluate import evaluate
+from audiocnn_cli.evaluation.labelled import Grouping, content_hash
+from audiocnn_cli.evaluation.metrics import score, wilson_interval
+from audiocnn_cli.models.session import open_model
+from tests.conftest import Finished
+from tests.onnx_models import CONTRACT, LABELS, write_good_model
+
+Run = Callable[..., Finished]
+Pairs = list[tuple[str, str]]
+
+
+@given(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1))
+def test_figures_equal_scikit_learn(pairs: Pairs) -> None:
+    truth, said = [t for t, _ in pairs], [s for _, s in pairs]
+    scores = score(truth, said, labels=LABELS)
+    assert np.array_equal(scores.confusion, confusion_matrix(truth, said, labels=LABELS))
+    assert scores.accuracy == pytest.approx(accuracy_score(truth, said))
+    present = [label for label in LABELS if label in truth]
+    recalls = [scores.per_class[label].recall or 0.0 for label in present]
+    assert scores.balanced_accuracy == pytest.approx(np.mean(recalls))
+    if set(said) <= set(truth) and len(present) > 1:
+        assert scores.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, said))
+    for label in set(said):
+        expected = precision_score(truth, said, labels=[label], average="macro")
+        assert scores.per_class[label].precision == pytest.approx(expected)
+
+
+def test_wilson_interval_of_a_published_case() -> None:
+    # Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263 and 0 of 20, method 3.
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("grouping", "name", "group"),
+    [
+        (Grouping(), "rock/a.wav", "rock/a.wav"),
+        (Grouping(r"([a-z]+)_\d+"), "3/george_07.wav", "george"),
+        (Grouping(r"\d-"), "rain/4-17-B.ogg", "4-"),
+        (Grouping(r"\.(\d+)\.", 5), "rock/rock.00009.flac", "1"),
+        (Grouping(r"\.(\d+)\.", 5), "jazz/jazz.00010.flac", "2"),
+    ],
+)
+def test_groups(grouping: Grouping, name: str, group: str) -> None:
+    assert grouping.group(Path("data") / name, folder=Path("data")) == group
+
+
+@pytest.mark.parametrize(
+    ("pattern", "block", "said"),
+    [("(", None, "regular expression"), (None, 5, "needs --group-by"), ("(z+)", None, "matches")],
+)
+def test_groupings_that_make_no_sense(pattern: str | None, block: int | None, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Grouping(pattern, block).group(Path("data/rock/a.wav"), folder=Path("data"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three classes of three clips of 1.2 s at 16 kHz, each clip another noise."""
+    random = np.random.default_rng(2)
+    for label in LABELS:
+        for i in range(3):
+            path = tmp_path / "data" / label / f"{i}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, 0.1 * random.standard_normal(19200), 16000)
+    return tmp_path / "data"
+
+
+def test_document_counts_clips_and_segments(run: Run, folder: Path, tmp_path: Path) -> None:
+    model = write_good_model(tmp_path / "tiny.onnx")
+    (folder / "hum" / "bad.wav").write_text("no audio")
+    finished = run("evaluate", folder, "--model", model, "--json")
+    assert finished.exit_code == 1
+    document = finished.document
+    assert (document["clips"], document["segments"]) == (9, 18)
+    matrix = np.array(document["confusion"]["matrix"])
+    assert matrix.sum(axis=1).tolist() == [3, 3, 3]
+    assert document["accuracy"] == pytest.approx(np.trace(matrix) / 9)
+    low, high = document["interval_95"]
+    assert low < document["accuracy"] < high
+    assert [f["kind"] for f in document["failures"]] == ["not_audio"]
+
+
+def test_training_clips_are_left_out(run: Run, folder: Path, tmp_path: Path) -> None:
+    seen = tuple(content_hash(str(folder / label / "0.wav")) for label in LABELS)
+    model = write_good_model(
+        tmp_path / "tiny.onnx", replace(CONTRACT, training_clips=dict.fromkeys(seen, -1))
+    )
+    document = run("evaluate", folder, "--model", model, "--json").document
+    assert (document["clips"], document["training_clips_left_out"]) == (6, 3)
+    everything = run("evaluate", folder, "--model", model, "--include-training", "--json").document
+    assert (everything["clips"], everything["training_clips_left_out"]) == (9, 0)
+
+
+def test_a_folder_of_training_clips_only_is_said_to_be_so(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    seen = tuple(content_hash(str(path)) for path in folder.rglob("*.wav"))
+    model = write_good_model(
+        tmp_path / "tiny.onnx", replace(CONTRACT, training_clips=dict.fromkeys(seen, -1))
+    )
+    (folder / "hum" / "bad.wav").write_text("no audio")
+    finished = run("evaluate", folder, "--model", model)
+    assert finished.exit_code == 3
+    assert "trained on all 9 clips; 1 more can't be read" in finished.stderr
+
+
+def test_classes_that_the_model_does_not_know(run: Run, folder: Path, tmp_path: Path) -> None:
+    (folder / "whistle").mkdir()
+    finished = run("evaluate", folder, "--model", write_good_model(tmp_path / "tiny.onnx"))
+    assert finished.exit_code == 2
+    assert "whistle" in finished.stderr
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_folders_without_classes(name: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    model = write_good_model(tmp_path / "tiny.onnx")
+    assert run("evaluate", tmp_path / name, "--model", model).exit_code == 2
+
+
+def test_table_shows_the_interval(run: Run, folder: Path, tmp_path: Path) -> None:
+    shown = run("evaluate", folder, "--model", write_good_model(tmp_path / "tiny.onnx"))
+    assert "accuracy over 9 clips: " in shown.stdout
+    assert "95 % interval" in shown.stdout
+
+
+def test_a_training_clip_is_asked_of_the_member_that_never_saw_it(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    clips = sorted(folder.rglob("*.wav"))
+    unseen = {content_hash(str(clip)): i % 3 for i, clip in enumerate(clips[:6])}
+    unseen[content_hash(str(clips[6]))] = -1
+    contract = replace(CONTRACT, members=3, training_clips=unseen)
+    model = open_model(write_good_model(tmp_path / "three.onnx", contract))
+    evaluation = evaluate(folder, model)
+    assert (evaluation.clips.n, evaluation.held_out, evaluation.left_out) == (8, 6, 1)
+    for answer in evaluation.answers:
+        member = unseen.get(answer.clip.content)
+        assert answer.member == member
+        alone = classify(answer.clip.source, model, top=3, member=member)
+        said = {candidate.label: candidate.probability for candidate in alone.top}
+        assert answer.probabilities == tuple(said[label] for label in LABELS)
+    sharper = [max(answer.probabilities) for answer in evaluation.answers[:3]]
+    assert sharper == sorted(sharper)  # member 0, 1, 2: logits times 1, 2, 3

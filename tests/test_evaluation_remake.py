@@ -1,0 +1,125 @@
+"""`audiocnn evaluate --all`: a card that says something else than the recordings do is found out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiocnn_cli.evaluation.degrade import DEGRADATIONS
+from audiocnn_cli.evaluation.evaluate import evaluate
+from audiocnn_cli.evaluation.figures import measured_figures
+from audiocnn_cli.models.contract import DataStatement
+from audiocnn_cli.models.session import open_model
+from tests.conftest import Finished
+from tests.onnx_models import CONTRACT, LABELS, write_good_model
+
+Run = Callable[..., Finished]
+DATA = DataStatement(name="noise", licence="CC0", folder="noises")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder of data sets with one in it: three classes of four clips."""
+    random = np.random.default_rng(6)
+    for label in LABELS:
+        for i in range(4):
+            path = tmp_path / "sets" / "noises" / label / f"{i}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, random.uniform(0, 0.3) * random.standard_normal(9000), 8000)
+    return tmp_path / "sets"
+
+
+@pytest.fixture
+def honest(root: Path, tmp_path: Path) -> Path:
+    """A model whose card has the figures that it has on the data."""
+    contract = replace(CONTRACT, data=DATA, figures=(), threshold=0.5)
+    path = write_good_model(tmp_path / "honest.onnx", contract)
+    evaluation = evaluate(root / "noises", open_model(path), degradations=DEGRADATIONS[2:4])
+    figures = measured_figures(evaluation, protocol="all clips")
+    return write_good_model(path, replace(contract, figures=figures))
+
+
+def with_figure(path: Path, **changes: object) -> Path:
+    """The model with its first figure changed."""
+    contract = open_model(path).contract
+    first = replace(contract.figures[0], **changes)  # type: ignore[arg-type]  # what a test gives
+    return write_good_model(path, replace(contract, figures=(first, *contract.figures[1:])))
+
+
+def test_an_honest_card_is_confirmed(run: Run, root: Path, honest: Path) -> None:
+    finished = run("evaluate", "--all", root, "--model", honest, "--json")
+    assert finished.exit_code == 0, finished.stdout
+    figures = finished.document["figures"]
+    assert [figure["figure"] for figure in figures] == [
+        "accuracy over clips",
+        "accuracy over segments",
+        "answered at threshold 0.5",
+        "accuracy on what is answered",
+        "accuracy over clips, -20 dB gain",
+        "accuracy over clips, white noise at 20 dB SNR",
+    ]
+    assert all(figure["agrees"] and figure["measured"] == figure["card"] for figure in figures)
+    assert [figure["n"] for figure in figures] == [12, 24, 12, 2, 12, 12]
+    table = run("evaluate", "--all", root, "--model", honest).stdout
+    assert table.count("yes") == 6
+    assert run("evaluate", "--all", root, "--model", honest, "--csv").stdout.count("\n") == 7
+
+
+@pytest.mark.parametrize("clips_more", [-3, 3])
+def test_a_card_that_flatters_is_found_out(
+    clips_more: int, run: Run, root: Path, honest: Path
+) -> None:
+    figure = open_model(honest).contract.figures[0]
+    value = figure.value + clips_more / figure.n
+    with_figure(honest, value=value, interval_95=(min(0.0, value), max(1.0, value)))
+    finished = run("evaluate", "--all", root, "--model", honest, "--json")
+    assert finished.exit_code == 1
+    assert [figure["agrees"] for figure in finished.document["figures"]] == [False] + [True] * 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"n": 14}, "measured on 12, not 14"), ({"name": "accuracy on Mars"}, "no figure that")],
+)
+def test_figures_that_can_not_be_compared(
+    changes: dict[str, object], said: str, run: Run, root: Path, honest: Path
+) -> None:
+    with_figure(honest, **changes)
+    finished = run("evaluate", "--all", root, "--model", honest, "--json")
+    assert finished.exit_code == 1
+    assert said in finished.document["figures"][0]["problem"]
+
+
+def test_a_recording_that_can_not_be_used_is_told(run: Run, root: Path, honest: Path) -> None:
+    (root / "noises" / "hum" / "bad.wav").write_text("no audio")
+    finished = run("evaluate", "--all", root, "--model", honest, "--json")
+    assert finished.exit_code == 1
+    assert [failure["kind"] for failure in finished.document["failures"]] == ["not_audio"]
+
+
+def test_without_the_data_nothing_is_done(run: Run, tmp_path: Path, honest: Path) -> None:
+    finished = run("evaluate", "--all", tmp_path / "empty", "--model", honest, "--json")
+    assert finished.exit_code == 3
+    assert all("no such folder" in figure["problem"] for figure in finished.document["figures"])
+    nowhere = write_good_model(honest)
+    finished = run("evaluate", "--all", tmp_path, "--model", nowhere, "--json")
+    assert finished.exit_code == 3
+    assert "names no folder" in finished.document["figures"][0]["problem"]
+
+
+def test_every_bundled_model_without_model(run: Run, tmp_path: Path) -> None:
+    finished = run("evaluate", "--all", tmp_path, "--json")
+    assert finished.exit_code == 3
+    listed = run("models", "list", "--json").document["models"]
+    assert {figure["model"] for figure in finished.document["figures"]} == {
+        model["name"] for model in listed
+    }
+
+
+def test_what_does_not_go_with_all(run: Run, root: Path) -> None:
+    for option in ("--robustness", "--include-training"):
+        finished = run("evaluate", "--all", root, option)
+        assert (finished.exit_code, finished.stderr.count("\n")) == (2, 1)
