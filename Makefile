@@ -48,6 +48,8 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/processes.py
+	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/shapes.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
