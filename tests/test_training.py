@@ -64,7 +64,7 @@ def test_what_is_trained_can_be_used(arch: str, run: Run, folder: Path, tmp_path
     assert trained.document["accuracy"] == 1.0
     assert run("models", "verify", output).exit_code == 0
     again = run("evaluate", folder, "--model", output, "--json").document
-    assert again == trained.document
+    assert again == trained.document | {"robustness": []}
     assert again["clips"] + again["training_clips_left_out"] == 30
     labelled = run("classify", folder / "high", "--model", output, "--json").document
     assert {result["label"] for result in labelled["results"]} == {"high"}
@@ -213,7 +213,8 @@ def test_folds_make_a_model_that_is_their_mean(run: Run, folder: Path, tmp_path:
     trained = train(run, folder, output, "--folds", "3", "--half")
     assert trained.exit_code == 0, trained.stderr
     assert trained.document["held_out_clips"] == 30
-    assert run("evaluate", folder, "--model", output, "--json").document == trained.document
+    again = run("evaluate", folder, "--model", output, "--json").document
+    assert again == trained.document | {"robustness": []}
     model = open_model(output)
     assert model.contract.members == 3
     assert sorted(set(model.contract.training_clips.values())) == [0, 1, 2]
