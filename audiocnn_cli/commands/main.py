@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _asked_for(arguments: Sequence[str]) -> Sequence[str]:
-    """The one sub-command that the command line begins with, else all: loading all takes twice as long."""
+    """The one sub-command that the command line begins with, else all of them."""
     return arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else COMMANDS
 
 

@@ -22,7 +22,6 @@ class AugmentConfig:
     noise: float = 0.05
     mask_frames: float = 0.1
     mask_mels: float = 0.1
-    mixup: float = 0.0
 
 
 def stretch_frames(window: int, config: AugmentConfig, random: torch.Generator) -> int:
@@ -34,34 +33,13 @@ def stretch_frames(window: int, config: AugmentConfig, random: torch.Generator) 
 def augment(
     x: torch.Tensor, window: int, config: AugmentConfig, random: torch.Generator
 ) -> torch.Tensor:
-    """Everything but mixup, from (n, any frames, mels) to (n, window, mels)."""
+    """All of it, from (n, any frames, mels) to (n, window, mels)."""
     x = _resize(x, window, config, random)
     x = _roll(x, random)
     x = _gain(x, config, random)
     x = _noise(x, config, random)
     x = _low_pass(x, config, random)
     return _mask(x, config, random)
-
-
-def mixup(
-    x: torch.Tensor, targets: torch.Tensor, config: AugmentConfig, random: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each segment's power mixed with another's, and their targets (n, classes) in the same proportion.
-
-    Source: Zhang et al., mixup, arXiv:1710.09412; half of the segments keep nearly all of themselves.
-    """
-    if not config.mixup:
-        return x, targets
-    other = torch.randperm(len(x), generator=random)
-    share = torch.rand(len(x), generator=random) * config.mixup
-    weight = share[:, None, None]
-    level = x.amax(dim=(1, 2), keepdim=True)
-    # At equal loudness, so that the share is heard as it is named.
-    mixed = _sum_db(
-        x + 10 * torch.log10(1 - weight),
-        (x - level)[other] + level + 10 * torch.log10(weight + 1e-6),
-    )
-    return mixed, (1 - share[:, None]) * targets + share[:, None] * targets[other]
 
 
 def _uniform(n: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audiocnn_cli.training.augment import AugmentConfig, augment, mixup, stretch_frames
+from audiocnn_cli.training.augment import AugmentConfig, augment, stretch_frames
 from audiocnn_cli.training.dataset import Dataset
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -80,8 +80,7 @@ class Side:
             window = self.dataset.window
             length = stretch_frames(window, config, random)
             tensors = torch.from_numpy(self._anywhere(picked, length, random))
-            changed = augment(tensors, window, config, random)
-            yield mixup(changed, targets, config, random)
+            yield augment(tensors, window, config, random), targets
 
     def _anywhere(
         self, clips: NDArray[np.int64], length: int, random: torch.Generator
