@@ -62,8 +62,9 @@ def write_graph(
     classes: int = 3,
     members: int = 1,
     shape: tuple[int, ...] = SHAPE,
+    last: str = "Softmax",
 ) -> Path:
-    """softmax(flatten(x) @ weights) for x of shape (n, *shape).
+    """softmax(flatten(x) @ weights) for x of shape (n, *shape), or another operator than softmax.
 
     With several members each multiplies its logits by 1, 2, 3...; the model is their mean.
     """
@@ -75,7 +76,8 @@ def write_graph(
         helper.make_node("MatMul", ["flat", "w"], ["logits"]),
     ]
     if members == 1:
-        nodes.append(helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1))
+        options = {"axis": -1} if last == "Softmax" else {}
+        nodes.append(helper.make_node(last, ["logits"], ["probabilities"], **options))
     else:
         scale = np.arange(1, members + 1, dtype=np.float32)[None, :, None]
         constants += [

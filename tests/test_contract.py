@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from audiocnn_cli.errors import ModelRefusedError
@@ -96,3 +97,14 @@ def test_a_file_that_is_no_onnx_is_refused(content: bytes, tmp_path: Path) -> No
 def test_an_external_document_key_alone_is_not_enough(tmp_path: Path) -> None:
     with pytest.raises(ModelRefusedError, match="contract does not hold"):
         open_model(write_graph(tmp_path / "m.onnx", {METADATA_KEY: '{"format_version": 1}'}))
+
+
+@pytest.mark.parametrize("last", ["Identity", "Log"])
+def test_what_gives_no_probabilities_is_refused(last: str, tmp_path: Path) -> None:
+    """Logits without a softmax, and NaN (the logarithm of a negative number)."""
+    model = open_model(
+        write_graph(tmp_path / "m.onnx", {METADATA_KEY: encode(CONTRACT)}, last=last)
+    )
+    tensors = np.full((2, *CONTRACT.input_shape[:2]), -1e4, dtype=np.float32)
+    with pytest.raises(ModelRefusedError, match="no probabilities"):
+        model.probabilities(tensors)
