@@ -1,5 +1,6 @@
 """Worker processes, each on a pipe of its own: no lock is shared, so none can die with its holder."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -59,15 +60,14 @@ class ProcessPool(Generic[R]):
 
     def close(self) -> None:
         """End the workers, also in the middle of an input; one that does not listen is killed."""
-        for worker in self._workers:
-            worker.connection.close()  # an idle worker ends when it reads the end of its pipe
-            if worker.job is not None:
-                worker.process.terminate()
+        working = [worker for worker in self._workers if worker.job is not None]
+        for worker in working:
+            worker.process.terminate()
         end = time.monotonic() + _GRACE_S
-        for worker in self._workers:
+        for worker in working:
             worker.process.join(max(0.0, end - time.monotonic()))
-            _kill(worker.process)
-        self._workers.clear()
+        for worker in self._workers.copy():
+            self._discard(worker)
 
     def _hand_out(self) -> None:
         idle = [worker for worker in self._workers if worker.job is None]
@@ -87,6 +87,8 @@ class ProcessPool(Generic[R]):
         process = context.Process(  # type: ignore[attr-defined]  # every context has it
             target=_serve, args=(self._task, theirs, inherited, _log.level), daemon=True
         )
+        if forked:
+            gc.freeze()  # what is there stays shared: the collector of a worker does not touch it
         process.start()
         theirs.close()
         worker = _Worker(process, ours)
