@@ -68,7 +68,7 @@ def test_what_is_not_about_one_input_ends_the_batch() -> None:
 
 
 def test_workers_that_never_begin_end_the_batch() -> None:
-    with pytest.raises(AudiocnnError, match="die before they begin.*SIGKILL"):
+    with pytest.raises(AudiocnnError, match=r"die before they begin.*SIGKILL"):
         list(run_batch(sources("a", "b"), NeverReady(), workers=TWO))
 
 
@@ -113,7 +113,7 @@ def test_workers_killed_at_any_moment() -> None:
     pool = ProcessPool(Echo(size=20_000), jobs=2)
 
     def kill_some() -> None:
-        rng = random.Random(7)
+        rng = random.Random(7)  # noqa: S311 (no secret)
         while not stop.wait(0.004):
             for worker in pool._workers.copy():
                 if worker.ready and rng.random() < 0.3:

@@ -21,7 +21,7 @@ Examples:
 
 
 def classify(
-    paths: options.Paths,
+    paths: options.Inputs = None,
     model: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="A bundled model, or an .onnx file.")
     ] = DEFAULT_MODEL,
@@ -39,10 +39,18 @@ def classify(
         bool, typer.Option("--timeline", help="Also the label of every segment.")
     ] = False,
     jobs: options.Jobs = None,
+    timeout: options.Timeout = None,
+    journal: options.Journal = None,
+    resume: options.Resume = False,
+    checksum: options.Checksum = False,
+    failures: options.Failures = None,
+    retry_failures: options.RetryFailures = None,
+    shard: options.ShardOf = None,
+    log_json: options.LogJson = False,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
     csv: options.Csv = False,
-    output: options.Output = None,
+    output: options.FileOrFolder = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -53,19 +61,33 @@ def classify(
     The last partial segment is moved back to end with the clip if it is half a segment or more, and
     dropped if not; a clip shorter than a segment is repeated to fill it. The output says which.
     """
-    set_up_logging(quiet=quiet, verbose=verbose)
-    destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.run import run_batch
-    from audiocnn_cli.classify import Classify
+    set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
+    batch = BatchOptions(
+        paths=paths,
+        jobs=jobs,
+        timeout=timeout,
+        journal=journal,
+        resume=resume,
+        checksum=checksum,
+        failures=failures,
+        retry_failures=retry_failures,
+        shard=shard,
+        force=force,
+    )
+    from audiocnn_cli.classify import Classify, Prediction
     from audiocnn_cli.output.classify_view import ClassifyView
 
-    task = Classify(model=find_model(model).path, top=top, threshold=threshold)
-    outcomes = run_batch(
-        find_audio(paths),
-        task,
-        workers=Workers(jobs=jobs),
-        in_order=destination.format is not Format.JSONL,
+    folder, destination = choose_result_folder(
+        json=json, jsonl=jsonl, csv=csv, output=output, force=force or resume
     )
-    tally = write_outcomes(outcomes, ClassifyView(timeline=timeline), destination)
-    raise typer.Exit(tally.exit_code)
+    task: Task[Prediction] = Classify(model=find_model(model).path, top=top, threshold=threshold)
+    view = ClassifyView(timeline=timeline)
+    job = Job(
+        task=IntoFolder(task, folder, view) if folder else task,
+        configuration={**task.configuration, "timeline": timeline},
+        codec=DataclassCodec(Prediction),
+        audio_s=lambda prediction: prediction.duration_s,
+        in_order=destination.format is not Format.JSONL,
+        folder=folder,
+    )
+    raise typer.Exit(run_job(job, batch, lambda found: write_outcomes(found, view, destination)))
