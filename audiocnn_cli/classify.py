@@ -1,13 +1,17 @@
 """Audio to segments to probabilities to a `Prediction`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models.inference import ClipProbabilities, infer
 from audiocnn_cli.models.segments import Rest
-from audiocnn_cli.models.session import Model
+from audiocnn_cli.models.session import Model, open_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,25 @@ def classify(
         rest=clip.rest,
         rest_s=clip.rest_samples / rate,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classify:
+    """The batch's task: `classify` with the model file at `model`, opened once for each worker."""
+
+    model: Path
+    top: int = 3
+    threshold: float | None = None
+    modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    def prepare(self) -> Callable[[Source], Prediction]:
+        """Open the model.
+
+        Raises:
+            ModelRefusedError: it does not hold what its contract says.
+        """
+        model = open_model(self.model)
+        return lambda source: classify(source, model, top=self.top, threshold=self.threshold)
 
 
 def _timeline(

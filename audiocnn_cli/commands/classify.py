@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from audiocnn_cli.audio.sources import Source, find_audio
-from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.audio.sources import find_audio
 from audiocnn_cli.commands import options
 from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
 from audiocnn_cli.output.console import set_up_logging
@@ -56,18 +55,17 @@ def classify(
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    from audiocnn_cli.classify import Prediction
-    from audiocnn_cli.classify import classify as classify_source
-    from audiocnn_cli.models.session import open_model
+    from audiocnn_cli.batch.executor import Workers
+    from audiocnn_cli.batch.run import run_batch
+    from audiocnn_cli.classify import Classify
     from audiocnn_cli.output.classify_view import ClassifyView
 
-    opened = open_model(find_model(model).path)
-
-    def work(source: Source) -> Prediction:
-        return classify_source(source, opened, top=top, threshold=threshold)
-
+    task = Classify(model=find_model(model).path, top=top, threshold=threshold)
     outcomes = run_batch(
-        find_audio(paths), work, jobs=jobs, in_order=destination.format is not Format.JSONL
+        find_audio(paths),
+        task,
+        workers=Workers(jobs=jobs),
+        in_order=destination.format is not Format.JSONL,
     )
     tally = write_outcomes(outcomes, ClassifyView(timeline=timeline), destination)
     raise typer.Exit(tally.exit_code)

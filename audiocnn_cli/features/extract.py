@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# What decoding and extracting import, none of which starts threads: a batch does so before it forks.
+DECODE_AND_EXTRACT = ("soundfile", "soxr", "audiocnn_cli.features.fft", "audiocnn_cli.features.mel")
 # These have an axis, or a frame, of their own.
 ALONE = frozenset({Feature.WAVEFORM, Feature.COMPLEX})
 TUNED = frozenset({Feature.CHROMA, Feature.TONNETZ})
