@@ -57,10 +57,14 @@ def classify(
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.run import run_batch
-    from audiocnn_cli.classify import Classify
+    from audiocnn_cli.classify import ClassifyOptions, Thresholds
+    from audiocnn_cli.classify.work import Classification, ModelChoice
     from audiocnn_cli.output.classify_view import ClassifyView
 
-    task = Classify(model=find_model(model).path, top=top, threshold=threshold)
+    task = Classification(
+        models=(ModelChoice(find_model(model).path),),
+        options=ClassifyOptions(top=top, thresholds=Thresholds(threshold)),
+    )
     outcomes = run_batch(
         find_audio(paths),
         task,
