@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ CREATE TABLE IF NOT EXISTS inputs (
     message TEXT,
     output BLOB UNIQUE,
     output_size INTEGER,
-    result TEXT,
+    result BLOB,
     seconds REAL
 );
 """
@@ -146,7 +147,7 @@ class Journal(Generic[R]):
             else:
                 output = self._output_of(source) if self._output_of else None
                 size = output.stat().st_size if output else None
-                result = json.dumps(self._codec.pack(outcome))
+                result = zlib.compress(json.dumps(self._codec.pack(outcome)).encode(), level=1)
                 values = {"state": DONE, "result": result, "output_size": size}
             self._update(source.path, seconds=seconds, **values)
 
@@ -211,9 +212,7 @@ class Journal(Generic[R]):
                 )
             self._database.execute("DELETE FROM inputs WHERE output = ?", (key,))
         ours = (
-            row is not None
-            and row["output"] == key
-            and (self._resume or row["run"] == self._run)
+            row is not None and row["output"] == key and (self._resume or row["run"] == self._run)
         )
         if not (ours or self._force) and os.path.lexists(output):
             raise OutputError(
@@ -306,7 +305,7 @@ def outcome_in(row: sqlite3.Row, codec: Codec[R]) -> R | Failure:
     """What a row says of an input that is done or has failed."""
     if row["state"] == FAILED:
         return Failure(os.fsdecode(row["path"]), FailureKind(row["kind"]), row["message"])
-    return codec.unpack(json.loads(row["result"]))
+    return codec.unpack(json.loads(zlib.decompress(row["result"])))
 
 
 @contextmanager

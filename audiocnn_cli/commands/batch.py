@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from audiocnn_cli.audio.sources import Source
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.journal import Codec, Journal
-    from audiocnn_cli.batch.outcome import Failure, Tally
+    from audiocnn_cli.batch.outcome import Failure, Listener, Tally
     from audiocnn_cli.batch.shard import Shard
     from audiocnn_cli.batch.task import Task
     from audiocnn_cli.errors import InputError
     from audiocnn_cli.output.ledger import Ledger
+    from audiocnn_cli.output.result_folder import ResultFolder
 
 R = TypeVar("R")
 
@@ -72,8 +74,8 @@ class Job(Generic[R]):
     """A task, and what the batch has to know of its results.
 
     `configuration` is everything that decides a result, as values that JSON knows; `audio_s` the seconds of
-    audio that a result is about; `folder` and `output_of` are where results have files of their own;
-    `no_journal` is why there can be none, in one sentence.
+    audio that a result is about; `files` is where results have files of their own; `no_journal` is why
+    there can be no journal, `only_one` why there may be one input only.
     """
 
     task: "Task[R]"
@@ -81,9 +83,9 @@ class Job(Generic[R]):
     codec: "Codec[R]"
     audio_s: Callable[[R], float]
     in_order: bool
-    folder: Path | None = None
-    output_of: "Callable[[Source], Path] | None" = None
+    files: "ResultFolder | None" = None
     no_journal: str | None = None
+    only_one: str | None = None
 
 
 def run_job(
@@ -105,6 +107,8 @@ def run_job(
             stack.enter_context(journal)
         # Before the ledger is begun anew: it may be the one that is read.
         inputs = options.inputs()
+        if job.only_one is not None:
+            inputs = single(inputs, job.only_one)
         ledger = _ledger(options)
         progress = Progress(
             job.audio_s,
@@ -112,7 +116,9 @@ def run_job(
             on_terminal=on_terminal(streams_results=not job.in_order),
         )
         stop = stack.enter_context(stop_on_interrupt())
-        listeners = [progress, *([stack.enter_context(ledger)] if ledger is not None else [])]
+        listeners: list[Listener[R]] = [progress]
+        if ledger is not None:
+            listeners.append(stack.enter_context(ledger))
         outcomes = run_batch(
             inputs,
             job.task,
@@ -133,10 +139,12 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
     from audiocnn_cli.batch.shard import Shard
 
     shard = Shard.parse(options.shard) if options.shard is not None else Shard()
-    path = options.journal or (job.folder / journal_name(shard) if job.folder else None)
+    path = options.journal or (job.files.path / journal_name(shard) if job.files else None)
     if path is None:
         if options.resume or options.checksum:
-            raise UsageError("--resume and --checksum need a journal: add -o FOLDER/ or --journal FILE")
+            raise UsageError(
+                "--resume and --checksum need a journal: add -o FOLDER/ or --journal FILE"
+            )
         return None
     if job.no_journal is not None:
         raise UsageError(job.no_journal)
@@ -151,7 +159,7 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
         shard=str(shard),
         resume=options.resume,
         by_content=options.checksum,
-        output_of=job.output_of,
+        output_of=job.files.file_of if job.files else None,
         force=options.force,
     )
     if options.resume and journal.changed:
@@ -179,3 +187,13 @@ def _ledger(options: BatchOptions) -> "AbstractContextManager[Ledger] | None":
 def _listed_twice(options: BatchOptions) -> bool:
     """Whether the inputs can be listed once more to count them: not what comes through standard input."""
     return options.retry_failures is None and not {"-", "@-"} & set(options.paths or [])
+
+
+def single(
+    inputs: "Iterator[Source | InputError]", message: str
+) -> "Iterator[Source | InputError]":
+    """The one input; a second is refused with `message` before the first is worked on."""
+    first = list(islice(inputs, 2))
+    if len(first) > 1:
+        raise UsageError(message)
+    return iter(first)

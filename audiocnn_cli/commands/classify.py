@@ -4,17 +4,17 @@ from typing import Annotated
 
 import typer
 
-from audiocnn_cli.audio.sources import find_audio
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
 from audiocnn_cli.output.console import set_up_logging
-from audiocnn_cli.output.destination import Format, choose_destination
-from audiocnn_cli.output.results import write_outcomes
+from audiocnn_cli.output.destination import Format, choose_with_folder
 
 EXAMPLES = """\b
 Examples:
   audiocnn classify *.wav
   audiocnn classify recordings/ --csv > labels.csv
+  audiocnn classify recordings/ -o labels/ --resume
   audiocnn classify song.flac --timeline --json
   audiocnn classify song.flac --model my-model.onnx --threshold 0.6
 """
@@ -74,20 +74,30 @@ def classify(
         shard=shard,
         force=force,
     )
-    from audiocnn_cli.classify import Classify, Prediction
-    from audiocnn_cli.output.classify_view import ClassifyView
-
-    folder, destination = choose_result_folder(
+    destination, folder = choose_with_folder(
         json=json, jsonl=jsonl, csv=csv, output=output, force=force or resume
     )
-    task: Task[Prediction] = Classify(model=find_model(model).path, top=top, threshold=threshold)
+    from audiocnn_cli.batch.codec import DataclassCodec
+    from audiocnn_cli.batch.configuration import configuration
+    from audiocnn_cli.batch.task import Task
+    from audiocnn_cli.classify import ClassifyOptions, Prediction, Thresholds
+    from audiocnn_cli.classify.work import Classification, ModelChoice
+    from audiocnn_cli.output.classify_view import ClassifyView
+    from audiocnn_cli.output.result_folder import IntoFolder, ResultFolder
+    from audiocnn_cli.output.results import write_outcomes
+
+    task: Task[Prediction] = Classification(
+        models=(ModelChoice(find_model(model).path),),
+        options=ClassifyOptions(top=top, thresholds=Thresholds(threshold)),
+    )
     view = ClassifyView(timeline=timeline)
+    files = ResultFolder(folder, "json") if folder else None
     job = Job(
-        task=IntoFolder(task, folder, view) if folder else task,
-        configuration={**task.configuration, "timeline": timeline},
+        task=IntoFolder(task, files, view) if files else task,
+        configuration=configuration(task, timeline=timeline),
         codec=DataclassCodec(Prediction),
         audio_s=lambda prediction: prediction.duration_s,
         in_order=destination.format is not Format.JSONL,
-        folder=folder,
+        files=files,
     )
     raise typer.Exit(run_job(job, batch, lambda found: write_outcomes(found, view, destination)))

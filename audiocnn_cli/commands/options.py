@@ -25,6 +25,15 @@ Output = Annotated[
         "--output", "-o", metavar="FILE", help="Write to FILE; its ending says the format."
     ),
 ]
+FileOrFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|FOLDER/",
+        help="One file for all, its format from the ending, or one each in FOLDER/.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on the way.")]
@@ -42,7 +51,9 @@ Paths = Annotated[
 ]
 Inputs = Annotated[
     list[str] | None,
-    typer.Argument(metavar="PATHS", help="Files, folders, glob patterns, '-' or @list.txt."),
+    typer.Argument(
+        metavar="PATHS...", help="Files, folders, glob patterns, URLs, '-' or @list.txt."
+    ),
 ]
 Timeout = Annotated[
     float | None,

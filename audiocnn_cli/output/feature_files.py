@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Tally
-from audiocnn_cli.errors import FailureKind, InputError, UsageError
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.destination import Destination, Format, choose_destination
@@ -66,6 +65,13 @@ class FeatureOutput:
         """Whether the numbers of each tensor are wanted when the outcomes are written."""
         to_file = self.report.path is not None
         return self.tensor is not None or self.report.format is Format.CSV or to_file
+
+    @property
+    def no_journal(self) -> str | None:
+        """Why a run can't be resumed: its numbers are in no journal; None where it can."""
+        if not self.keeps_tensors:
+            return None
+        return "a file with the numbers of all recordings can't be resumed: -o FOLDER/ has one for each"
 
     @property
     def in_order(self) -> bool:

@@ -1,4 +1,4 @@
-"""A batch as it is watched: a line on a terminal, one now and then in a log, or JSON events; then a summary."""
+"""A batch as it is watched: a line on a terminal, now and then one in a log, or JSON events."""
 
 import heapq
 import sys

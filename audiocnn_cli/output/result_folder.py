@@ -28,14 +28,13 @@ class ResultFolder:
 
 @dataclass(frozen=True, slots=True)
 class IntoFolder(Generic[R]):
-    """The batch's task: `task`, and its result written to a file of its own.
+    """The batch's task: `task`, and its result written to a JSON file of its own.
 
     Whether a file may be replaced is the journal's to say, before the work on its input begins.
     """
 
     task: Task[R]
-    folder: ResultFolder
-    format: Format
+    files: ResultFolder
     view: View[R]
 
     @property
@@ -49,7 +48,7 @@ class IntoFolder(Generic[R]):
         return lambda source: self._write(source, work(source))
 
     def _write(self, source: Source, result: R) -> R:
-        path = self.folder.file_of(source)
+        path = self.files.file_of(source)
         make_folder(path.parent)
-        write_result(result, self.view, Destination(self.format, path, force=True))
+        write_result(result, self.view, Destination(Format.JSON, path, force=True))
         return result
