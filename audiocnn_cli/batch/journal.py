@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS inputs (
     output BLOB UNIQUE,
     output_size INTEGER,
     result BLOB,
-    seconds REAL
+    seconds REAL,
+    broken_off INTEGER NOT NULL DEFAULT 0
 );
 """
 BEGUN, DONE, FAILED = "begun", "done", "failed"
@@ -156,6 +157,20 @@ class Journal(Generic[R]):
         with saying(self.path):
             self._replace(failure.path, Fingerprint(None, None, None), state=FAILED, output=None)
             self._update(failure.path, kind=failure.kind, message=failure.message, seconds=0.0)
+
+    def break_off(self, source: Source) -> None:
+        """Note that work on `source` was stopped on its way, and may have left part of a file behind."""
+        with saying(self.path):
+            self._update(source.path, broken_off=True)
+
+    def broken_off(self) -> list[Path]:
+        """The outputs that may have left a part of themselves behind, in this run or an earlier one."""
+        with saying(self.path):
+            rows = self._database.execute(
+                "SELECT output FROM inputs WHERE output IS NOT NULL AND (broken_off OR state = ?)",
+                (BEGUN,),
+            )
+            return [Path(os.fsdecode(row["output"])) for row in rows]
 
     def complete(self) -> None:
         """Note that the run has come to the end of its inputs."""

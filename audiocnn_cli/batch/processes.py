@@ -27,6 +27,8 @@ _READY = "ready"
 # A worker that is told to stop removes its unfinished files; one that hangs is killed after so long.
 _GRACE_S = 1.0
 _MOST_FALSE_STARTS = 3
+# From linux/prctl.h: the signal that a process gets when its parent dies.
+_PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger("audiocnn")
 
@@ -178,6 +180,9 @@ def _serve(
     """The life of a worker: inputs in, attempts out, until the pipe ends."""
     for other in inherited:
         other.close()
+    _die_with_parent()
+    # Results are the parent's to print, and whoever reads its stdout must see the end of it.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     # Ctrl-C goes to the whole process group; what it means is decided by the parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
@@ -190,6 +195,14 @@ def _serve(
                 connection.send(attempt(work, connection.recv()))
         except AudiocnnError as error:
             connection.send(error)
+
+
+def _die_with_parent() -> None:
+    """Where the system can: no file that hangs keeps a worker for ever, and none writes for nobody."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _leave(*_: object) -> NoReturn:

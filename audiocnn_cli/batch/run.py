@@ -23,6 +23,7 @@ _log = logging.getLogger("audiocnn")
 
 # So many outcomes for each slot may wait for an earlier input that takes long.
 _WINDOW_PER_SLOT = 16
+_STOPPED = (FailureKind.CRASHED, FailureKind.TIMEOUT)
 
 
 def run_batch(
@@ -135,7 +136,10 @@ class _Batch(Generic[R]):
 
     def _sort(self, ticket: int, source: Source, attempt: Attempt[R]) -> None:
         outcome = attempt.outcome
-        if isinstance(outcome, Failure) and outcome.kind is FailureKind.CRASHED:
+        kind = outcome.kind if isinstance(outcome, Failure) else None
+        if self._journal is not None and kind in _STOPPED:
+            self._journal.break_off(source)
+        if isinstance(outcome, Failure) and kind is FailureKind.CRASHED:
             _log.debug("%s: %s; it is tried again alone", source.path, outcome.message)
             self._crashed.append((ticket, source))
         else:

@@ -105,6 +105,8 @@ def run_job(
         journal = _journal(job, options)
         if journal is not None:
             stack.enter_context(journal)
+            _tidy(journal)
+            stack.callback(_tidy, journal)
         # Before the ledger is begun anew: it may be the one that is read.
         inputs = options.inputs()
         if job.only_one is not None:
@@ -166,6 +168,12 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
         changes = (f"{key} ({old} -> {new})" for key, (old, new) in journal.changed.items())
         log.warning("%s: done again, for other options: %s", path, ", ".join(changes))
     return journal
+
+
+def _tidy(journal: "Journal[R]") -> None:
+    from audiocnn_cli.output.files import remove_unfinished
+
+    remove_unfinished(journal.broken_off())
 
 
 def journal_name(shard: "Shard") -> str:
