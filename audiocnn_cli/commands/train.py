@@ -18,7 +18,7 @@ Examples:
   audiocnn train recordings/ -o my-model.onnx
   audiocnn train birds/ --group-by '([A-Z]+)_' --folds 5 -o birds.onnx
   audiocnn train genres/ --arch cnn --group-by '(\\d+)' --group-block 5 -o genre.onnx
-  audiocnn train words/ --sr 8000 --segment 0.64 --n-mels 40 -o words.onnx
+  audiocnn train words/ --sr 8000 --segment 0.64 --n-mels 40 --no-roll -o words.onnx
 """
 
 
@@ -50,6 +50,14 @@ def train(
             min=2,
             help="Cross-validate: K networks, each without one fold; the model is their mean.",
             show_default="one held-out split",
+        ),
+    ] = None,
+    keep_apart: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Clips whose path matches are never trained on, and measured by themselves.",
+            show_default="none",
         ),
     ] = None,
     epochs: Annotated[
@@ -85,6 +93,13 @@ def train(
     n_mels: Annotated[
         int | None, typer.Option(min=1, help="Mel bands.", show_default="the network's")
     ] = None,
+    roll: Annotated[
+        bool,
+        typer.Option(
+            "--roll/--no-roll",
+            help="Turn segments around in time while training; not where their order is the label: words.",
+        ),
+    ] = True,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -177,9 +192,11 @@ def train(
             batch_size=batch_size or preset.batch_size,
             learning_rate=learning_rate or preset.learning_rate,
             seed=seed,
+            augment=preset.augment and replace(preset.augment, roll=roll),
         ),
         grouping=Grouping(group_by, group_block),
         folds=folds,
+        keep_apart=keep_apart,
         threshold=threshold,
         half=half,
         name=name or output.stem,
