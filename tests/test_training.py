@@ -210,7 +210,7 @@ def test_an_interrupted_training_goes_on_to_the_same_model(
 
 def test_folds_make_a_model_that_is_their_mean(run: Run, folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "m.onnx"
-    trained = train(run, folder, output, "--folds", "3", "--half")
+    trained = train(run, folder, output, "--folds", "3", "--networks", "2", "--half")
     assert trained.exit_code == 0, trained.stderr
     assert trained.document["held_out_clips"] == 30
     again = run("evaluate", folder, "--model", output, "--json").document
@@ -218,6 +218,20 @@ def test_folds_make_a_model_that_is_their_mean(run: Run, folder: Path, tmp_path:
     model = open_model(output)
     assert model.contract.members == 3
     assert sorted(set(model.contract.training_clips.values())) == [0, 1, 2]
+    assert "2 networks that were not" in model.contract.figures[0].protocol
+    assert "network 6/6" in trained.stderr
+
+
+def test_several_networks_answer_by_the_mean_of_their_probabilities() -> None:
+    import torch
+
+    from audiocnn_cli.training.networks import MeanAnswer
+
+    networks = [torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)]
+    x = torch.randn(5, 4)
+    found = torch.softmax(MeanAnswer(networks)(x), dim=-1)
+    expected = (torch.softmax(networks[0](x), -1) + torch.softmax(networks[1](x), -1)) / 2
+    torch.testing.assert_close(found, expected)
 
 
 def test_clips_kept_apart_are_trained_on_by_none(run: Run, folder: Path, tmp_path: Path) -> None:

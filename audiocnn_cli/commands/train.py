@@ -52,6 +52,9 @@ def train(
             show_default="one held-out split",
         ),
     ] = None,
+    networks: Annotated[
+        int, typer.Option(min=1, help="Networks a fold; their mean is more often right than one.")
+    ] = 1,
     keep_apart: Annotated[
         str | None,
         typer.Option(
@@ -196,6 +199,7 @@ def train(
         ),
         grouping=Grouping(group_by, group_block),
         folds=folds,
+        networks=networks,
         keep_apart=keep_apart,
         threshold=threshold,
         half=half,
@@ -209,7 +213,9 @@ def train(
         command=shlex.join(["audiocnn", *sys.argv[1:]]),
         cache=cache or user_cache_path("audiocnn"),
     )
-    with show_epochs(epochs=config.fit.epochs, members=folds or 1, quiet=quiet) as on_epoch:
+    with show_epochs(
+        epochs=config.fit.epochs, networks=(folds or 1) * networks, quiet=quiet
+    ) as on_epoch:
         trained = train_folder(folder, output, config, force=force, on_epoch=on_epoch)
     if plot is not None:
         plot_learning_curve(trained.histories, plot, force=force)

@@ -18,11 +18,11 @@ class AugmentConfig:
     `roll` turns segments around in time: right for textures and music, wrong where the order is the label.
     """
 
-    stretch: float = 0.08
-    pitch: float = 0.05
+    stretch: float = 0.2
+    pitch: float = 0.12
     gain_db: float = 10.0
     tone_db: float = 6.0
-    low_pass: float = 0.15
+    low_pass: float = 0.35
     noise: float = 0.05
     mask_frames: float = 0.1
     mask_mels: float = 0.1

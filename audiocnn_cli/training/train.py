@@ -39,14 +39,15 @@ class TrainingConfig:
     """What to train, on what, and what to say of it.
 
     `folds` of None keeps one fifth of the groups to test on and one to stop by; with K folds the model is
-    the mean of K networks, each trained without one fold. Clips whose path `keep_apart` matches are trained
-    on by none. `threshold` of None is chosen.
+    the mean of K members, each trained without one fold. A member is the mean of so many `networks`. Clips
+    whose path `keep_apart` matches are trained on by none. `threshold` of None is chosen.
     """
 
     recipe: Recipe
     fit: FitConfig
     grouping: Grouping
     folds: int | None
+    networks: int
     keep_apart: str | None
     threshold: float | None
     half: bool
@@ -101,6 +102,7 @@ def train(
         splits,
         config.recipe,
         config.fit,
+        networks=config.networks,
         checkpoints=config.cache / "checkpoints",
         on_epoch=on_epoch,
     )
@@ -120,10 +122,10 @@ def train(
     protocol = _protocol(splits, config)
     contract, evaluation = _finish(proto, draft, folder, output, protocol=protocol, force=force)
     for member in members:
-        member.checkpoint.remove()
-    return Trained(
-        output, contract, evaluation, tuple(m.history for m in members), dataset.failures
-    )
+        for checkpoint in member.checkpoints:
+            checkpoint.remove()
+    histories = tuple(history for member in members for history in member.histories)
+    return Trained(output, contract, evaluation, histories, dataset.failures)
 
 
 def _draft(
@@ -184,9 +186,10 @@ def _protocol(splits: tuple[Split, ...], config: TrainingConfig) -> Protocol:
         )
         return Protocol(f"one split {config.grouping}, no group on two sides; {sides}", apart)
     clips = sum(len(split.test) for split in splits)
+    who = "network that was" if config.networks == 1 else f"{config.networks} networks that were"
     folds = (
-        f"{config.folds} folds {config.grouping}, no group in two; each of {clips} clips answered by the one"
-        " network that was not trained on its fold"
+        f"{config.folds} folds {config.grouping}, no group in two; each of {clips} clips answered by the"
+        f" {who} not trained on its fold"
     )
     return Protocol(folds, apart)
 
