@@ -54,7 +54,7 @@ bench: $(VENV)/.installed-dev
 # The bundled models, from the recordings in DATA: an hour on two cores. The cards repeat these commands.
 DATA ?= ../shared/data
 AUDIOCNN := OMP_NUM_THREADS=1 $(BIN)/audiocnn
-GTZAN := --task 'music genre' --data-name 'GTZAN, 410 excerpts of 10 genres' --data-licence 'none stated: research only'
+GTZAN := --task 'music genre' --sound-type music --data-name 'GTZAN, 410 excerpts of 10 genres' --data-licence 'none stated: research only'
 BLOCKS := --group-by '\.(\d+)\.' --group-block
 
 models: $(VENV)/.installed-train
@@ -62,10 +62,10 @@ models: $(VENV)/.installed-train
 	for arch in cnn mlp lstm; do $(AUDIOCNN) train $(DATA)/gtzan --arch $$arch $(BLOCKS) 5 \
 	  --keep-apart '\.000(2[89]|3.|40)\.' --threshold 0 --seed 1 $(GTZAN) --half -o models/genre-$$arch.onnx --force || exit; done
 	$(AUDIOCNN) train $(DATA)/esc10 --group-by '/(\d)-' --folds 4 --networks 2 --segment 5 --epochs 200 \
-	  --task 'environmental sounds' --data-name 'ESC-10, folds 1 to 4' --data-licence 'CC BY 3.0' --half \
+	  --task 'environmental sounds' --sound-type environment --data-name 'ESC-10, folds 1 to 4' --data-licence 'CC BY 3.0' --half \
 	  -o models/environment.onnx --force
 	$(AUDIOCNN) train $(DATA)/fsdd --group-by '/([a-z]+)_' --folds 5 --keep-apart '_0[0-4]\.' --sr 8000 --segment 0.64 \
-	  --hop 64 --n-mels 40 --no-roll --epochs 60 --task 'spoken digits' \
+	  --hop 64 --n-mels 40 --no-roll --epochs 60 --task 'spoken digits' --sound-type speech \
 	  --data-name 'Free Spoken Digit Dataset, 5 speakers' --data-licence 'CC BY-SA 4.0' --half -o models/digits.onnx --force
 	$(AUDIOCNN) train $(DATA)/music_speech --folds 5 --epochs 40 --task 'music or speech' \
 	  --data-name 'GTZAN music/speech, 64 + 64 tracks' --data-licence 'none stated: research only' --half \

@@ -236,7 +236,7 @@ def test_several_networks_answer_by_the_mean_of_their_probabilities() -> None:
 
 def test_clips_kept_apart_are_trained_on_by_none(run: Run, folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "m.onnx"
-    options = ("--folds", "3", "--keep-apart", r"0[0-2]\.")
+    options = ("--folds", "3", "--keep-apart", r"0[0-2]\.", "--sound-type", "environment")
     trained = train(run, folder, output, *options)
     assert trained.exit_code == 0, trained.stderr
     assert (trained.document["clips"], trained.document["kept_apart"]["clips"]) == (21, 9)
@@ -244,6 +244,7 @@ def test_clips_kept_apart_are_trained_on_by_none(run: Run, folder: Path, tmp_pat
     apart = {content_hash(str(path)) for path in folder.glob("*/0[0-2].wav")}
     assert len(apart) == 9
     assert not apart & set(contract.training_clips)
+    assert contract.sound_type == "environment"
     assert len(contract.training_clips) == 21
     named = {figure.name: figure for figure in contract.figures}
     assert named["accuracy over clips kept apart"].n == 9
@@ -279,6 +280,7 @@ def test_one_recording_under_two_names_is_found(run: Run, folder: Path, tmp_path
         (("--group-by", "("), 2),
         (("--group-by", "(low|high|noise)"), 2),
         (("--learning-rate", "0"), 2),
+        (("--sound-type", "noise"), 2),
         (("--keep-apart", "("), 2),
         (("--keep-apart", "nothing like it"), 2),
         (("--keep-apart", "wav"), 2),

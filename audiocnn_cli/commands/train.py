@@ -122,6 +122,14 @@ def train(
     task: Annotated[
         str, typer.Option(help="What it labels, for the card.")
     ] = "audio classification",
+    sound_type: Annotated[
+        str | None,
+        typer.Option(
+            metavar="music|speech|environment",
+            help="What type of sound its labels are for; `classify --gate` flags others.",
+            show_default="any",
+        ),
+    ] = None,
     data_name: Annotated[
         str | None, typer.Option(help="The data's name, for the card.", show_default="the folder's")
     ] = None,
@@ -157,6 +165,8 @@ def train(
         raise UsageError(f"-o {output}: a model file ends in .onnx")
     if optimizer not in ("adam", "sgd"):
         raise UsageError(f"--optimizer {optimizer}: adam or sgd")
+    if sound_type not in (None, "music", "speech", "environment"):
+        raise UsageError(f"--sound-type {sound_type}: music, speech or environment")
     if learning_rate is not None and not learning_rate > 0:
         raise UsageError(f"--learning-rate must be above 0, not {learning_rate}")
     from audiocnn_cli.training.extra import require_training_packages
@@ -205,6 +215,7 @@ def train(
         half=half,
         name=name or output.stem,
         task=task,
+        sound_type=sound_type,
         data=DataStatement(
             name=data_name or folder.resolve().name,
             licence=data_licence,

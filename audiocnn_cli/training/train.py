@@ -53,6 +53,7 @@ class TrainingConfig:
     half: bool
     name: str
     task: str
+    sound_type: str | None
     data: DataStatement
     command: str
     cache: Path
@@ -141,6 +142,7 @@ def _draft(
     return ModelContract(
         name=config.name,
         task=config.task,
+        sound_type=config.sound_type,
         labels=dataset.labels,
         features=recipe.features,
         segment=recipe.segment,
