@@ -130,7 +130,7 @@ class Journal(Generic[R]):
             again = self._resume and source.path != STDIN
             if again and row is not None and self._stands(row, mark):
                 self._update(source.path, run=self._run)
-                outcome = outcome_in(row, self._codec)
+                outcome = failure_in(row) or result_in(row, self._codec)
                 return Finished(source, outcome, row["seconds"], recalled=True)
             output = self._output_of(source) if self._output_of else None
             clash = self._claim(source, output, row) if output else None
@@ -191,6 +191,7 @@ class Journal(Generic[R]):
         for key, value in {
             "format": FORMAT,
             "configuration": configuration,
+            "digest": self._configuration,
             "shard": shard,
             "run": self._run,
             "complete": False,
@@ -311,15 +312,24 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def meta(database: sqlite3.Connection, key: str) -> Any:
-    """A value of the journal as a whole; None if it has none of that name."""
+    """A value of the journal as a whole; None if it has none of that name.
+
+    Raises:
+        sqlite3.DatabaseError: it is no journal.
+    """
     row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return None if row is None else json.loads(row["value"])
 
 
-def outcome_in(row: sqlite3.Row, codec: Codec[R]) -> R | Failure:
-    """What a row says of an input that is done or has failed."""
-    if row["state"] == FAILED:
-        return Failure(os.fsdecode(row["path"]), FailureKind(row["kind"]), row["message"])
+def failure_in(row: sqlite3.Row) -> Failure | None:
+    """The failure of an input, if it has failed."""
+    if row["state"] != FAILED:
+        return None
+    return Failure(os.fsdecode(row["path"]), FailureKind(row["kind"]), row["message"])
+
+
+def result_in(row: sqlite3.Row, codec: Codec[R]) -> R:
+    """The result of an input that is done."""
     return codec.unpack(json.loads(zlib.decompress(row["result"])))
 
 

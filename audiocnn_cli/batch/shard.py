@@ -9,6 +9,8 @@ from typing import Self
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import InputError, UsageError
 
+JOURNAL_NAMES = ".audiocnn-journal*.sqlite"
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -40,3 +42,9 @@ class Shard:
         for item in inputs:
             if zlib.crc32(os.fsencode(item.path)) % self.count == self.index - 1:
                 yield item
+
+
+def journal_name(shard: Shard) -> str:
+    """The name of the journal in a folder of results: each shard has its own."""
+    part = f"-{shard.index}-of-{shard.count}" if shard.count > 1 else ""
+    return JOURNAL_NAMES.replace("*", part)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.journal import Codec, Journal
     from audiocnn_cli.batch.outcome import Failure, Listener, Tally
-    from audiocnn_cli.batch.shard import Shard
     from audiocnn_cli.batch.task import Task
     from audiocnn_cli.errors import InputError
     from audiocnn_cli.output.ledger import Ledger
@@ -71,13 +70,14 @@ class BatchOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Generic[R]):
-    """A task, and what the batch has to know of its results.
+    """The task of a command, and what the batch has to know of its results.
 
     `configuration` is everything that decides a result, as values that JSON knows; `audio_s` the seconds of
     audio that a result is about; `files` is where results have files of their own; `no_journal` is why
     there can be no journal, `only_one` why there may be one input only.
     """
 
+    command: str
     task: "Task[R]"
     configuration: Mapping[str, Any]
     codec: "Codec[R]"
@@ -138,7 +138,7 @@ def run_job(
 
 
 def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
-    from audiocnn_cli.batch.shard import Shard
+    from audiocnn_cli.batch.shard import Shard, journal_name
 
     shard = Shard.parse(options.shard) if options.shard is not None else Shard()
     path = options.journal or (job.files.path / journal_name(shard) if job.files else None)
@@ -157,7 +157,7 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
     journal = Journal(
         path,
         job.codec,
-        configuration={"audiocnn": __version__, **job.configuration},
+        configuration={"command": job.command, "audiocnn": __version__, **job.configuration},
         shard=str(shard),
         resume=options.resume,
         by_content=options.checksum,
@@ -174,12 +174,6 @@ def _tidy(journal: "Journal[R]") -> None:
     from audiocnn_cli.output.files import remove_unfinished
 
     remove_unfinished(journal.broken_off())
-
-
-def journal_name(shard: "Shard") -> str:
-    """The name of the journal in a folder of results: each shard has its own."""
-    part = f"-{shard.index}-of-{shard.count}" if shard.count > 1 else ""
-    return f".audiocnn-journal{part}.sqlite"
 
 
 def _ledger(options: BatchOptions) -> "AbstractContextManager[Ledger] | None":

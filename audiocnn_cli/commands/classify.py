@@ -93,6 +93,7 @@ def classify(
     view = ClassifyView(timeline=timeline)
     files = ResultFolder(folder, "json") if folder else None
     job = Job(
+        command="classify",
         task=IntoFolder(task, files, view) if files else task,
         configuration=configuration(task, timeline=timeline),
         codec=DataclassCodec(Prediction),

@@ -173,6 +173,7 @@ def _run(
 
     folder = destination.folder
     job = Job(
+        command="features",
         task=Features(plan, destination, pictures=pictures, verifying=verifying),
         configuration=configuration(plan, format=folder.format if folder else None),
         codec=FeatureReportCodec(),
