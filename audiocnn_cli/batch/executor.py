@@ -37,14 +37,22 @@ class Executor(Protocol[R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
-    """Who works, and how long on one input at most: `jobs` None is one process a core."""
+    """Who works, and how long on one input at most.
+
+    `jobs` None is one process a core; `cluster` the address of a Dask scheduler whose workers do it all.
+    """
 
     jobs: int | None = None
     timeout_s: float | None = None
+    cluster: str | None = None
 
 
 def start_executor(task: Task[R], workers: Workers, *, several: bool) -> Executor[R]:
     """The executor for a batch; a single input is not worth a process, unless it has to be stopped."""
+    if workers.cluster is not None:
+        from audiocnn_cli.batch.cluster import Cluster
+
+        return Cluster(task, workers.cluster, timeout_s=workers.timeout_s)
     if not several and workers.timeout_s is None:
         return InProcess(task)
     from audiocnn_cli.batch.processes import ProcessPool

@@ -98,6 +98,8 @@ class Journal(Generic[R]):
         """
         self.path = path
         self.changed: dict[str, tuple[Any, Any]] = {}
+        # Where results have no files of their own: whether that of a path is still there.
+        self.holds: Callable[[str], bool] | None = None
         self._codec = codec
         self._resume = resume
         self._by_content = by_content
@@ -139,8 +141,8 @@ class Journal(Generic[R]):
             self._replace(source.path, mark, state=BEGUN, output=output)
             return None
 
-    def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> None:
-        """Note what came of `source`, which has begun."""
+    def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> R | Failure:
+        """Note what came of `source`, which has begun; gives what is to be passed on."""
         with saying(self.path):
             if isinstance(outcome, Failure):
                 kind, message = outcome.kind, outcome.message
@@ -151,6 +153,26 @@ class Journal(Generic[R]):
                 result = zlib.compress(json.dumps(self._codec.pack(outcome)).encode(), level=1)
                 values = {"state": DONE, "result": result, "output_size": size}
             self._update(source.path, seconds=seconds, **values)
+        return outcome
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """What is noted in the block is noted as a whole or not at all, and survives a power loss."""
+        with saying(self.path):
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """The rows that a query finds, also in tables of others."""
+        with saying(self.path):
+            return self._database.execute(query, values).fetchall()
 
     def note(self, failure: Failure) -> None:
         """Note a failure of what was no input: a folder that can't be listed, a pattern without a match."""
@@ -204,8 +226,10 @@ class Journal(Generic[R]):
             return False
         if not mark.same(Fingerprint(row["size"], row["mtime_ns"], row["content"])):
             return False
-        if row["state"] == FAILED or row["output"] is None:
+        if row["state"] == FAILED:
             return True
+        if row["output"] is None:
+            return self.holds is None or self.holds(os.fsdecode(row["path"]))
         try:
             size = os.stat(row["output"]).st_size  # noqa: PTH116 (bytes)
         except OSError:

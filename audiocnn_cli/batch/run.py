@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain, count, islice
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
 from audiocnn_cli.batch.executor import Executor, InProcess, Workers, start_executor
@@ -14,9 +14,6 @@ from audiocnn_cli.batch.interrupt import Stop
 from audiocnn_cli.batch.outcome import Failure, Finished, Listener
 from audiocnn_cli.batch.task import Attempt, Task
 from audiocnn_cli.errors import FailureKind, InputError
-
-if TYPE_CHECKING:
-    from audiocnn_cli.batch.journal import Journal
 
 R = TypeVar("R")
 _log = logging.getLogger("audiocnn")
@@ -26,13 +23,32 @@ _WINDOW_PER_SLOT = 16
 _STOPPED = (FailureKind.CRASHED, FailureKind.TIMEOUT)
 
 
+class Record(Protocol[R]):
+    """Who keeps what a batch has done: the journal, or what writes results together with it."""
+
+    def begin(self, source: Source) -> Finished[R] | None:
+        """What is known of `source` already; None: it is to be worked on."""
+
+    def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> R | Failure:
+        """Note what came of `source`, which has begun; gives what is to be passed on."""
+
+    def note(self, failure: Failure) -> None:
+        """Note a failure of what was no input."""
+
+    def break_off(self, source: Source) -> None:
+        """Note that work on `source` was stopped on its way."""
+
+    def complete(self) -> None:
+        """Note that the run has come to the end of its inputs."""
+
+
 def run_batch(
     inputs: Iterable[Source | InputError],
     task: Task[R],
     *,
     workers: Workers = Workers(),  # noqa: B008 (frozen)
     in_order: bool = True,
-    journal: "Journal[R] | None" = None,
+    journal: Record[R] | None = None,
     listeners: Sequence[Listener[R]] = (),
     stop: Stop | None = None,
 ) -> Iterator[R | Failure]:
@@ -73,7 +89,7 @@ class _Batch(Generic[R]):
         executor: Executor[R],
         *,
         in_order: bool,
-        journal: "Journal[R] | None",
+        journal: Record[R] | None,
         listeners: Sequence[Listener[R]],
         stop: Stop,
     ) -> None:
@@ -160,9 +176,10 @@ class _Batch(Generic[R]):
     def _finish(self, ticket: int, source: Source, attempt: Attempt[R]) -> None:
         if attempt.trace:
             _log.debug("%s\n%s", source.path, attempt.trace)
+        outcome = attempt.outcome
         if self._journal is not None:
-            self._journal.finish(source, attempt.outcome, seconds=attempt.seconds)
-        self._tell(ticket, Finished(source, attempt.outcome, attempt.seconds))
+            outcome = self._journal.finish(source, outcome, seconds=attempt.seconds)
+        self._tell(ticket, Finished(source, outcome, attempt.seconds))
 
     def _tell(self, ticket: int, event: Finished[R]) -> None:
         for listener in self._listeners:

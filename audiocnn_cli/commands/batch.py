@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.journal import Codec, Journal
     from audiocnn_cli.batch.outcome import Failure, Listener, Tally
+    from audiocnn_cli.batch.shard import Shard
     from audiocnn_cli.batch.task import Task
     from audiocnn_cli.errors import InputError
+    from audiocnn_cli.batch.run import Record
+    from audiocnn_cli.output.dataset import Dataset
     from audiocnn_cli.output.ledger import Ledger
     from audiocnn_cli.output.result_folder import ResultFolder
 
@@ -37,6 +40,7 @@ class BatchOptions:
     failures: Path | None
     retry_failures: Path | None
     shard: str | None
+    cluster: str | None
     force: bool
 
     def __post_init__(self) -> None:
@@ -50,7 +54,6 @@ class BatchOptions:
     def inputs(self) -> "Iterator[Source | InputError]":
         """The inputs, read lazily, from the beginning each time."""
         from audiocnn_cli.audio.sources import find_audio
-        from audiocnn_cli.batch.shard import Shard
         from audiocnn_cli.output.ledger import failed_inputs
 
         found: Iterable[Source | InputError]
@@ -58,14 +61,21 @@ class BatchOptions:
             found = failed_inputs(self.retry_failures)
         else:
             found = find_audio(self.paths or [])
-        return iter(found) if self.shard is None else Shard.parse(self.shard).of(found)
+        return iter(found) if self.shard is None else self.part.of(found)
 
     @property
     def workers(self) -> "Workers":
         """Who does the work."""
         from audiocnn_cli.batch.executor import Workers
 
-        return Workers(jobs=self.jobs, timeout_s=self.timeout)
+        return Workers(jobs=self.jobs, timeout_s=self.timeout, cluster=self.cluster)
+
+    @property
+    def part(self) -> "Shard":
+        """The part of the inputs that the run is about."""
+        from audiocnn_cli.batch.shard import Shard
+
+        return Shard.parse(self.shard) if self.shard is not None else Shard()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +83,9 @@ class Job(Generic[R]):
     """The task of a command, and what the batch has to know of its results.
 
     `configuration` is everything that decides a result, as values that JSON knows; `audio_s` the seconds of
-    audio that a result is about; `files` is where results have files of their own; `no_journal` is why
-    there can be no journal, `only_one` why there may be one input only.
+    audio that a result is about; `files` is where results have files of their own, `dataset` where they have
+    rows of a data set; `no_journal` is why there can be no journal, `only_one` why there may be one input
+    only.
     """
 
     command: str
@@ -84,6 +95,7 @@ class Job(Generic[R]):
     audio_s: Callable[[R], float]
     in_order: bool
     files: "ResultFolder | None" = None
+    dataset: "Dataset[R] | None" = None
     no_journal: str | None = None
     only_one: str | None = None
 
@@ -102,11 +114,7 @@ def run_job(
     from audiocnn_cli.output.progress import Progress, on_terminal
 
     with ExitStack() as stack:
-        journal = _journal(job, options)
-        if journal is not None:
-            stack.enter_context(journal)
-            _tidy(journal)
-            stack.callback(_tidy, journal)
+        record = _record(job, options, stack)
         # Before the ledger is begun anew: it may be the one that is read.
         inputs = options.inputs()
         if job.only_one is not None:
@@ -126,7 +134,7 @@ def run_job(
             job.task,
             workers=options.workers,
             in_order=job.in_order,
-            journal=journal,
+            journal=record,
             listeners=listeners,
             stop=stop,
         )
@@ -137,17 +145,38 @@ def run_job(
     return ExitCode.INTERRUPTED if stop.asked else tally.exit_code
 
 
-def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
-    from audiocnn_cli.batch.shard import Shard, journal_name
+def _record(job: Job[R], options: BatchOptions, stack: ExitStack) -> "Record[R] | None":
+    """The journal, and what writes a data set together with it, both open until `stack` ends."""
+    from audiocnn_cli.output.dataset import DatasetJournal, require_no_parts
 
-    shard = Shard.parse(options.shard) if options.shard is not None else Shard()
-    path = options.journal or (job.files.path / journal_name(shard) if job.files else None)
+    shard, again = options.part, options.resume or options.force
+    if job.dataset is not None and not again:
+        require_no_parts(job.dataset, shard)
+    journal = _journal(job, options)
+    if journal is None:
+        return None
+    stack.enter_context(journal)
+    _tidy(journal)
+    stack.callback(_tidy, journal)
+    if job.dataset is None:
+        return journal
+    return stack.enter_context(
+        DatasetJournal(
+            journal, job.dataset, shard=shard, resume=options.resume, force=options.force
+        )
+    )
+
+
+def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
+    path = options.journal or _journal_in_folder(job, options.part)
     if path is None:
         if options.resume or options.checksum:
             raise UsageError(
                 "--resume and --checksum need a journal: add -o FOLDER/ or --journal FILE"
             )
-        return None
+        if job.dataset is None:
+            return None
+        path = Path(":memory:")  # of SQLite: for this run alone
     if job.no_journal is not None:
         raise UsageError(job.no_journal)
     from audiocnn_cli.batch.journal import Journal
@@ -158,7 +187,7 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
         path,
         job.codec,
         configuration={"command": job.command, "audiocnn": __version__, **job.configuration},
-        shard=str(shard),
+        shard=str(options.part),
         resume=options.resume,
         by_content=options.checksum,
         output_of=job.files.file_of if job.files else None,
@@ -168,6 +197,17 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
         changes = (f"{key} ({old} -> {new})" for key, (old, new) in journal.changed.items())
         log.warning("%s: done again, for other options: %s", path, ", ".join(changes))
     return journal
+
+
+def _journal_in_folder(job: Job[R], shard: "Shard") -> Path | None:
+    from audiocnn_cli.batch.shard import journal_name
+    from audiocnn_cli.output.store import is_url
+
+    if job.files is not None:
+        return job.files.path / journal_name(shard)
+    if job.dataset is not None and not is_url(job.dataset.location):
+        return Path(job.dataset.location) / journal_name(shard)
+    return None
 
 
 def _tidy(journal: "Journal[R]") -> None:

@@ -1,5 +1,6 @@
 """`audiocnn classify`: labels from an ONNX model."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,8 +8,10 @@ import typer
 from audiocnn_cli.commands import options
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.console import set_up_logging
 from audiocnn_cli.output.destination import Format, choose_with_folder
+from audiocnn_cli.output.file_formats import FolderFormat
 
 EXAMPLES = """\b
 Examples:
@@ -46,11 +49,18 @@ def classify(
     failures: options.Failures = None,
     retry_failures: options.RetryFailures = None,
     shard: options.ShardOf = None,
+    cluster: options.Cluster = None,
     log_json: options.LogJson = False,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
     csv: options.Csv = False,
     output: options.FileOrFolder = None,
+    format: Annotated[
+        FolderFormat | None,
+        typer.Option(help="What FOLDER/ holds: a file each, or a data set.", show_default="json"),
+    ] = None,
+    partition_by: options.PartitionOf = None,
+    part_files: options.PartFiles = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -72,6 +82,7 @@ def classify(
         failures=failures,
         retry_failures=retry_failures,
         shard=shard,
+        cluster=cluster,
         force=force,
     )
     destination, folder = choose_with_folder(
@@ -83,6 +94,8 @@ def classify(
     from audiocnn_cli.classify import ClassifyOptions, Prediction, Thresholds
     from audiocnn_cli.classify.work import Classification, ModelChoice
     from audiocnn_cli.output.classify_view import ClassifyView
+    from audiocnn_cli.output.dataset import PartOptions
+    from audiocnn_cli.output.prediction_rows import PredictionRows
     from audiocnn_cli.output.result_folder import IntoFolder, ResultFolder
     from audiocnn_cli.output.results import write_outcomes
 
@@ -91,14 +104,25 @@ def classify(
         options=ClassifyOptions(top=top, thresholds=Thresholds(threshold)),
     )
     view = ClassifyView(timeline=timeline)
-    files = ResultFolder(folder, "json") if folder else None
+    parts = PartOptions(partition_by=partition_by, part_files=part_files)
+    dataset = files = None
+    if folder is None or format is not FolderFormat.PARQUET:
+        parts.require_none()
+    if folder is None and format is not None:
+        raise UsageError(f"--format {format} needs a folder: add -o FOLDER/")
+    if folder is not None and format is FolderFormat.PARQUET:
+        dataset = parts.dataset(folder, PredictionRows(timeline=timeline))
+    elif folder is not None:
+        files = ResultFolder(Path(folder), "json")
+    layout = dataset.layout if dataset else {}
     job = Job(
         command="classify",
         task=IntoFolder(task, files, view) if files else task,
-        configuration=configuration(task, timeline=timeline),
+        configuration=configuration(task, timeline=timeline, **layout),
         codec=DataclassCodec(Prediction),
         audio_s=lambda prediction: prediction.duration_s,
         in_order=destination.format is not Format.JSONL,
         files=files,
+        dataset=dataset,
     )
     raise typer.Exit(run_job(job, batch, lambda found: write_outcomes(found, view, destination)))

@@ -24,6 +24,7 @@ Examples:
   audiocnn features recordings/ --summary mean,std --csv > table.csv
   audiocnn features song.wav --feature logmel --segment 3 -o song.npz
   audiocnn features recordings/ --feature mfcc,rms,centroid -o tensors/
+  audiocnn features recordings/ --format parquet --partition-by label -o dataset/
   audiocnn features song.wav --like kaldi --explain
   audiocnn features - --csv < song.wav
 """
@@ -81,12 +82,15 @@ def features(
     failures: options.Failures = None,
     retry_failures: options.RetryFailures = None,
     shard: options.ShardOf = None,
+    cluster: options.Cluster = None,
     log_json: options.LogJson = False,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
     csv: options.Csv = False,
     output: options.FileOrFolder = None,
     format: given.FileFormatOption = None,
+    partition_by: options.PartitionOf = None,
+    part_files: options.PartFiles = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -132,11 +136,18 @@ def features(
         "summary": summary,
     }
     set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
+    from audiocnn_cli.output.dataset import PartOptions
     from audiocnn_cli.output.feature_files import choose_feature_output
 
     plan = _plan(settings, config, no_top_db=no_top_db)
     destination = choose_feature_output(
-        json=json, jsonl=jsonl, csv=csv, output=output, format=format, force=force or resume
+        json=json,
+        jsonl=jsonl,
+        csv=csv,
+        output=output,
+        format=format,
+        parts=PartOptions(partition_by=partition_by, part_files=part_files),
+        force=force or resume,
     )
     if save_config:
         _save(plan, Path(save_config), force=force)
@@ -153,6 +164,7 @@ def features(
         failures=failures,
         retry_failures=retry_failures,
         shard=shard,
+        cluster=cluster,
         force=force,
     )
     pictures = _pictures(plot, plan, force=force or resume) if plot else None
@@ -170,16 +182,19 @@ def _run(
     from audiocnn_cli.batch.configuration import configuration
     from audiocnn_cli.output.feature_task import Features
     from audiocnn_cli.output.feature_view import FeatureReportCodec
+    from audiocnn_cli.output.file_formats import FileFormat
 
-    folder = destination.folder
+    folder, dataset = destination.folder, destination.dataset
+    format = folder.format if folder else FileFormat.PARQUET if dataset else None
     job = Job(
         command="features",
         task=Features(plan, destination, pictures=pictures, verifying=verifying),
-        configuration=configuration(plan, format=folder.format if folder else None),
+        configuration=configuration(plan, format=format, **dataset.layout if dataset else {}),
         codec=FeatureReportCodec(),
         audio_s=lambda report: float(report.document["duration_s"]),
         in_order=destination.in_order,
         files=folder.files if folder else None,
+        dataset=dataset,
         no_journal=destination.no_journal,
         only_one=pictures.of_one if pictures else None,
     )

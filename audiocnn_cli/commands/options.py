@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from audiocnn_cli import __version__
+from audiocnn_cli.output.partition import PartitionBy
 
 
 def _print_version(asked: bool) -> None:
@@ -95,4 +96,22 @@ ShardOf = Annotated[
 ]
 LogJson = Annotated[
     bool, typer.Option("--log-json", help="On stderr a JSON object for each event.")
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="tcp://HOST:PORT",
+        help="Let the workers of this Dask scheduler do it.",
+        show_default="this machine",
+    ),
+]
+PartitionOf = Annotated[
+    PartitionBy | None,
+    typer.Option("--partition-by", help="Divide a Parquet data set into folders by this."),
+]
+PartFiles = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Recordings a part of a data set, at most.", show_default="1000"
+    ),
 ]

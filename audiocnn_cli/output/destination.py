@@ -94,7 +94,7 @@ def choose_destination(
 
 def choose_with_folder(
     *, json: bool, jsonl: bool, csv: bool, output: str | None, force: bool
-) -> tuple[Destination, Path | None]:
+) -> tuple[Destination, str | None]:
     """As `choose_destination`, or stdout and a folder where `output` names one.
 
     Raises:
@@ -105,4 +105,4 @@ def choose_with_folder(
     destination = choose_destination(
         json=json, jsonl=jsonl, csv=csv, output=None if in_folder else path, force=force
     )
-    return destination, path if in_folder else None
+    return destination, output if in_folder else None

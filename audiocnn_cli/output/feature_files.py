@@ -9,6 +9,8 @@ from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.destination import Destination, Format, choose_destination
+from audiocnn_cli.output.dataset import Dataset, PartOptions
+from audiocnn_cli.output.feature_rows import FeatureRows
 from audiocnn_cli.output.feature_view import FeatureReport, FeatureView, report
 from audiocnn_cli.output.file_formats import FileFormat, TensorFormat
 from audiocnn_cli.output.files import check_writable, make_folder
@@ -59,17 +61,21 @@ class FeatureOutput:
     report: Destination
     folder: Folder | None = None
     tensor: tuple[Path, TensorFormat] | None = None
+    dataset: Dataset[FeatureReport] | None = None
 
     @property
     def keeps_tensors(self) -> bool:
         """Whether the numbers of each tensor are wanted when the outcomes are written."""
         to_file = self.report.path is not None
-        return self.tensor is not None or self.report.format is Format.CSV or to_file
+        in_one = self.tensor is not None or self.dataset is not None
+        return in_one or self.report.format is Format.CSV or to_file
 
     @property
     def no_journal(self) -> str | None:
         """Why a run can't be resumed: its numbers are in no journal; None where it can."""
         if not self.keeps_tensors:
+            return None
+        if self.dataset is not None and self.report.format is not Format.CSV:
             return None
         return "a file with the numbers of all recordings can't be resumed: -o FOLDER/ has one for each"
 
@@ -80,10 +86,15 @@ class FeatureOutput:
 
     def deliver(self, result: FeatureResult, check: Verification | None = None) -> FeatureReport:
         """Write the tensor of one recording where it has a file of its own, and report on it."""
-        path = self.folder.write(result) if self.folder else self.tensor and self.tensor[0]
+        if self.folder is not None:
+            output = str(self.folder.write(result))
+        elif self.tensor is not None:
+            output = str(self.tensor[0])
+        else:
+            output = self.dataset.location if self.dataset else None
         return report(
             result,
-            output=str(path) if path else None,
+            output=output,
             keep=self.keeps_tensors,
             picture=self.report.format is Format.TABLE,
             check=check,
@@ -117,6 +128,7 @@ def choose_feature_output(
     csv: bool,
     output: str | None,
     format: FileFormat | None,
+    parts: PartOptions,
     force: bool,
 ) -> FeatureOutput:
     """What the options mean: -o names a folder, a tensor file, or a text file of the report.
@@ -126,6 +138,9 @@ def choose_feature_output(
         OutputError: the file can't be written.
     """
     choose: Callable[..., Destination] = choose_destination
+    folder = output is not None and (output.endswith("/") or Path(output).is_dir())
+    if not (folder and format is FileFormat.PARQUET):
+        parts.require_none()
     printed = choose(json=json, jsonl=jsonl, csv=csv, output=None, force=force)
     if output is None:
         if format is None:
@@ -136,9 +151,11 @@ def choose_feature_output(
             )
         return FeatureOutput(Destination(_TEXT_FORMATS[format]))
     path = Path(output)
-    if output.endswith("/") or path.is_dir():
+    if folder:
         printed = replace(printed, force=force)
         format = format or FileFormat.NPZ
+        if format is FileFormat.PARQUET:
+            return FeatureOutput(printed, dataset=parts.dataset(output, FeatureRows()))
         return FeatureOutput(printed, Folder(ResultFolder(path, format), format))
     by_ending = TENSOR_SUFFIXES.get(path.suffix.lower())
     if format is not None and format not in _TEXT_FORMATS:

@@ -22,3 +22,10 @@ class TensorFormat(StrEnum):
     NPY = "npy"
     HDF5 = "hdf5"
     PARQUET = "parquet"
+
+
+class FolderFormat(StrEnum):
+    """What a folder of predictions holds: a JSON document each, or a Parquet data set of all."""
+
+    JSON = "json"
+    PARQUET = "parquet"

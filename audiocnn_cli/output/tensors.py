@@ -12,7 +12,8 @@ from audiocnn_cli.features.bins import frequencies_hz
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.settings import settings_of
 from audiocnn_cli.features.spool import Spool
-from audiocnn_cli.output.feature_view import document, parts
+from audiocnn_cli.output.feature_rows import blocks, feature_table
+from audiocnn_cli.output.feature_view import document
 from audiocnn_cli.output.file_formats import TensorFormat
 from audiocnn_cli.output.files import atomic_writer
 
@@ -164,17 +165,12 @@ class _TableWriter:
 
     def add(self, result: FeatureResult) -> None:
         """Take one recording's rows."""
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        for segment, start, values in parts(result):
-            table = pa.table(_table_columns(result, segment, start, values))
+        for block in blocks(result):
+            table = feature_table([block])
             if self._writer is None:
-                meta = json.dumps(
-                    {"config": settings_of(result.tensor.plan), "audiocnn": __version__}
-                )
-                schema = table.schema.with_metadata({"audiocnn": meta})
-                self._writer = pq.ParquetWriter(self._stream, schema)
+                self._writer = pq.ParquetWriter(self._stream, table.schema)
             self._writer.write_table(table)
 
     def finish(self) -> None:
@@ -182,25 +178,3 @@ class _TableWriter:
         if self._writer is None:
             raise OutputError("no Parquet file is written, as there is no result")
         self._writer.close()
-
-
-def _table_columns(
-    result: FeatureResult, segment: int, start: int, values: "NDArray[np.float32]"
-) -> dict[str, Any]:
-    import numpy as np
-
-    path = result.source.path.encode("utf-8", "backslashreplace").decode()
-    if result.tensor.plan.summary:
-        table: dict[str, Any] = {"path": [path], "segment": np.array([segment], dtype=np.int32)}
-        for statistic, row in zip(result.tensor.plan.summary, values, strict=True):
-            names = [f"{column}_{statistic}" for column in result.tensor.columns]
-            table |= dict(zip(names, row[:, None], strict=True))
-        return table
-    frames = np.arange(start, start + len(values), dtype=np.int32)
-    return {
-        "path": [path] * len(values),
-        "segment": np.full(len(values), segment, dtype=np.int32),
-        "frame": frames,
-        "time_s": result.tensor.times_s[frames] + result.tensor.starts_s[segment],
-        **dict(zip(result.tensor.columns, np.ascontiguousarray(values.T), strict=True)),
-    }
