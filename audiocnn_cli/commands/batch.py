@@ -1,5 +1,6 @@
 """What every command over many inputs does around its task: journal, ledger, progress, Ctrl-C, exit code."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.journal import Codec, Journal
     from audiocnn_cli.batch.outcome import Failure, Listener, Tally
+    from audiocnn_cli.batch.run import Record
     from audiocnn_cli.batch.shard import Shard
     from audiocnn_cli.batch.task import Task
     from audiocnn_cli.errors import InputError
-    from audiocnn_cli.batch.run import Record
     from audiocnn_cli.output.dataset import Dataset
     from audiocnn_cli.output.ledger import Ledger
     from audiocnn_cli.output.result_folder import ResultFolder
@@ -61,6 +62,8 @@ class BatchOptions:
             found = failed_inputs(self.retry_failures)
         else:
             found = find_audio(self.paths or [])
+        if self.cluster is not None:
+            found = map(everywhere, found)
         return iter(found) if self.shard is None else self.part.of(found)
 
     @property
@@ -229,6 +232,24 @@ def _ledger(options: BatchOptions) -> "AbstractContextManager[Ledger] | None":
 def _listed_twice(options: BatchOptions) -> bool:
     """Whether the inputs can be listed once more to count them: not what comes through standard input."""
     return options.retry_failures is None and not {"-", "@-"} & set(options.paths or [])
+
+
+def everywhere(item: "Source | InputError") -> "Source | InputError":
+    """An input by a path that means the same in the folder where a worker of a cluster was started."""
+    from audiocnn_cli.audio.sources import STDIN, Source, is_remote
+
+    if not isinstance(item, Source) or item.path == STDIN or is_remote(item.path):
+        return item
+    return Source(os.path.abspath(item.path), item.name)  # noqa: PTH100 (keeps links and odd names)
+
+
+def output_everywhere(output: str | None, cluster: str | None) -> str | None:
+    """What -o names, in the same way; a `/` at its end stays."""
+    from audiocnn_cli.output.store import is_url
+
+    if output is None or cluster is None or is_url(output):
+        return output
+    return os.path.abspath(output) + "/" * output.endswith("/")  # noqa: PTH100 (keeps links)
 
 
 def single(

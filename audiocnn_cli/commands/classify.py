@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
-from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
+from audiocnn_cli.commands.batch import BatchOptions, Job, output_everywhere, run_job
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
 from audiocnn_cli.output.console import set_up_logging
 from audiocnn_cli.output.destination import Format, choose_with_folder
 from audiocnn_cli.output.file_formats import FolderFormat
@@ -86,7 +86,11 @@ def classify(
         force=force,
     )
     destination, folder = choose_with_folder(
-        json=json, jsonl=jsonl, csv=csv, output=output, force=force or resume
+        json=json,
+        jsonl=jsonl,
+        csv=csv,
+        output=output_everywhere(output, cluster),
+        force=force or resume,
     )
     from audiocnn_cli.batch.codec import DataclassCodec
     from audiocnn_cli.batch.configuration import configuration

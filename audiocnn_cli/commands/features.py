@@ -7,7 +7,7 @@ import typer
 
 from audiocnn_cli.commands import feature_options as given
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
+from audiocnn_cli.commands.batch import BatchOptions, Job, output_everywhere, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.output.console import set_up_logging
 
@@ -144,7 +144,7 @@ def features(
         json=json,
         jsonl=jsonl,
         csv=csv,
-        output=output,
+        output=output_everywhere(output, cluster),
         format=format,
         parts=PartOptions(partition_by=partition_by, part_files=part_files),
         force=force or resume,

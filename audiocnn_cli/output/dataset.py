@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, token TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS members (path BLOB PRIMARY KEY, part TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS members_of_part ON members (part);
 """
-# A part ends with so many recordings; also when so much waits for it in memory, or for so long: readers want to see it.
+# A part ends with so many recordings; also when so much waits for it in memory, or for so long, as readers
+# want to see it.
 _PART_FILES = 1000
 _PART_BYTES = 64 * 2**20
 _PART_SECONDS = 30.0

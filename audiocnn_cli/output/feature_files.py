@@ -8,8 +8,8 @@ from audiocnn_cli.batch.outcome import Failure, Tally
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
-from audiocnn_cli.output.destination import Destination, Format, choose_destination
 from audiocnn_cli.output.dataset import Dataset, PartOptions
+from audiocnn_cli.output.destination import Destination, Format, choose_destination
 from audiocnn_cli.output.feature_rows import FeatureRows
 from audiocnn_cli.output.feature_view import FeatureReport, FeatureView, report
 from audiocnn_cli.output.file_formats import FileFormat, TensorFormat
@@ -86,6 +86,7 @@ class FeatureOutput:
 
     def deliver(self, result: FeatureResult, check: Verification | None = None) -> FeatureReport:
         """Write the tensor of one recording where it has a file of its own, and report on it."""
+        output: str | None
         if self.folder is not None:
             output = str(self.folder.write(result))
         elif self.tensor is not None:
@@ -152,11 +153,7 @@ def choose_feature_output(
         return FeatureOutput(Destination(_TEXT_FORMATS[format]))
     path = Path(output)
     if folder:
-        printed = replace(printed, force=force)
-        format = format or FileFormat.NPZ
-        if format is FileFormat.PARQUET:
-            return FeatureOutput(printed, dataset=parts.dataset(output, FeatureRows()))
-        return FeatureOutput(printed, Folder(ResultFolder(path, format), format))
+        return _in_folder(replace(printed, force=force), output, format, parts)
     by_ending = TENSOR_SUFFIXES.get(path.suffix.lower())
     if format is not None and format not in _TEXT_FORMATS:
         by_ending = TensorFormat(format)
@@ -167,3 +164,12 @@ def choose_feature_output(
         check_writable(path, force=force)
         return FeatureOutput(Destination(_TEXT_FORMATS[format], path, force))
     return FeatureOutput(choose(json=json, jsonl=jsonl, csv=csv, output=path, force=force))
+
+
+def _in_folder(
+    printed: Destination, output: str, format: FileFormat | None, parts: PartOptions
+) -> FeatureOutput:
+    if format is FileFormat.PARQUET:
+        return FeatureOutput(printed, dataset=parts.dataset(output, FeatureRows()))
+    format = format or FileFormat.NPZ
+    return FeatureOutput(printed, Folder(ResultFolder(Path(output), format), format))

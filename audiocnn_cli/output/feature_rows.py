@@ -76,9 +76,7 @@ class FeatureRows:
 
     def table(self, results: Sequence[FeatureReport]) -> Any:
         """One row a frame, or one a segment for summaries."""
-        return feature_table(
-            [block for result in results for block in blocks(_tensor_of(result))]
-        )
+        return feature_table([block for result in results for block in blocks(_tensor_of(result))])
 
     def label(self, result: FeatureReport, source: Source) -> str | None:
         """The class that the recording's folder says."""

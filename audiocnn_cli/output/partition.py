@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 from audiocnn_cli.audio.sources import Source
 
-_NONE = "__HIVE_DEFAULT_PARTITION__"
+# Hive's own name for null makes pandas fail (pyarrow: "Cannot yet unify dictionaries with nulls").
+_NONE = "none"
 
 
 class PartitionBy(StrEnum):
@@ -16,7 +17,7 @@ class PartitionBy(StrEnum):
 
 
 def partition_folder(by: PartitionBy, value: str | None) -> str:
-    """The folder of a value; names that hold `/` or `=` are escaped as in URLs."""
+    """The folder of a value, "none" where there is none; names that hold `/` or `=` are escaped as in URLs."""
     escaped = quote((value or "").encode("utf-8", "backslashreplace"), safe=" ")
     return f"{by}={escaped or _NONE}"
 

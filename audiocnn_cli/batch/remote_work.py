@@ -1,0 +1,168 @@
+"""What runs in a worker of a cluster: a task that came with its models, on a few inputs at a time."""
+
+import pickle
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from audiocnn_cli import __version__
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.task import Attempt, Task, Work, attempt
+from audiocnn_cli.classify.work import ModelChoice
+from audiocnn_cli.errors import AudiocnnError, FailureKind
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A pickled task, and the content of the model files that it names, in the order of `model_files`."""
+
+    task: bytes
+    models: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[R]):
+    """What came of a bundle, how long it took, by whom; `hangs` if an input that was given up still runs."""
+
+    attempts: list[Attempt[R]]
+    seconds: float
+    worker: str
+    hangs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    work: Work[Any]
+    folder: Path
+
+
+# What a run that was killed could not take away goes when so many others have come.
+_MOST_RUNS = 3
+_prepared: dict[str, _Prepared] = {}
+_preparing = threading.Lock()
+
+
+def pack(task: Task[Any]) -> Parcel:
+    """A task for machines that don't have its model files."""
+    return Parcel(pickle.dumps(task), tuple(path.read_bytes() for path in model_files(task)))
+
+
+def model_files(value: Any) -> list[Path]:
+    """The model files that a task names, however deep, each once."""
+    return list(dict.fromkeys(choice.path for choice in _choices(value)))
+
+
+def work_on(
+    parcel: Parcel, sources: Sequence[Source], *, run: str, version: str, timeout_s: float | None
+) -> Answer[Any]:
+    """Work on a few inputs, one after the other.
+
+    Raises:
+        AudiocnnError: one that ends the batch.
+    """
+    from distributed import get_worker
+
+    if version != __version__:
+        raise AudiocnnError(
+            f"{get_worker().address}: has audiocnn {__version__}, and here is {version}; install that there"
+        )
+    work = _work_of(run, parcel)
+    start = time.perf_counter()
+    attempts = [_within(timeout_s, work, source) for source in sources]
+    return Answer(
+        attempts=attempts,
+        seconds=time.perf_counter() - start,
+        worker=get_worker().address,
+        hangs=any(_overdue(each) for each in attempts),
+    )
+
+
+async def forget(run: str) -> None:
+    """Let go of what was prepared for a run that has ended."""
+    _let_go(run)
+
+
+def _work_of(run: str, parcel: Parcel) -> Work[Any]:
+    """The work, prepared by the first bundle that this worker gets."""
+    with _preparing:
+        if run not in _prepared:
+            folder = Path(tempfile.mkdtemp(prefix="audiocnn-"))
+            task = _with_models_in(folder, pickle.loads(parcel.task), parcel.models)  # noqa: S301 (Dask's own way)
+            for oldest in list(_prepared)[:-_MOST_RUNS]:
+                _let_go(oldest)
+            _prepared[run] = _Prepared(task.prepare(), folder)
+        return _prepared[run].work
+
+
+def _with_models_in(folder: Path, task: Any, models: Sequence[bytes]) -> Any:
+    """The task with its models written to `folder`, each in a folder of its own under its own name."""
+    moved: dict[Path, Path] = {}
+    for number, (path, content) in enumerate(zip(model_files(task), models, strict=True)):
+        moved[path] = folder / str(number) / path.name
+        moved[path].parent.mkdir()
+        moved[path].write_bytes(content)
+    return _replaced(task, lambda choice: replace(choice, path=moved[choice.path]))
+
+
+def _choices(value: Any) -> Iterator[ModelChoice]:
+    if isinstance(value, ModelChoice):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _choices(getattr(value, field.name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _choices(item)
+
+
+def _replaced(value: Any, change: Callable[[ModelChoice], ModelChoice]) -> Any:
+    """The same value with each model choice in it changed."""
+    if isinstance(value, ModelChoice):
+        return change(value)
+    if not any(True for _ in _choices(value)):
+        return value
+    if isinstance(value, tuple):
+        return tuple(_replaced(item, change) for item in value)
+    changed = {f.name: _replaced(getattr(value, f.name), change) for f in fields(value) if f.init}
+    return replace(value, **changed)
+
+
+def _let_go(run: str) -> None:
+    prepared = _prepared.pop(run, None)
+    if prepared is not None:
+        shutil.rmtree(prepared.folder, ignore_errors=True)
+
+
+def _within(timeout_s: float | None, work: Work[R], source: Source) -> Attempt[R]:
+    """An attempt that is given up when it takes too long; its thread can't be stopped, and goes on."""
+    if timeout_s is None:
+        return attempt(work, source)
+    results: list[Attempt[R] | BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(attempt(work, source))
+        except BaseException as error:
+            results.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if not results:
+        message = f"not done within {timeout_s:g} s; give more --timeout, or a part of it"
+        return Attempt(Failure(source.path, FailureKind.TIMEOUT, message), timeout_s)
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    return results[0]
+
+
+def _overdue(each: Attempt[Any]) -> bool:
+    return isinstance(each.outcome, Failure) and each.outcome.kind is FailureKind.TIMEOUT
