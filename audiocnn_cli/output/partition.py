@@ -17,7 +17,7 @@ class PartitionBy(StrEnum):
 
 
 def partition_folder(by: PartitionBy, value: str | None) -> str:
-    """The folder of a value, "none" where there is none; names that hold `/` or `=` are escaped as in URLs."""
+    """The folder of a value, "none" if there is none; `/` and `=` are escaped as in URLs."""
     escaped = quote((value or "").encode("utf-8", "backslashreplace"), safe=" ")
     return f"{by}={escaped or _NONE}"
 

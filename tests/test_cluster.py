@@ -1,0 +1,199 @@
+"""`--cluster`: the workers of a Dask scheduler, some of which die on the way."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.executor import Workers
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.remote_work import model_files, pack
+from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.classify.work import Classification, ModelChoice
+from audiocnn_cli.errors import OutputError
+from tests.batch_tasks import Echo, sources
+from tests.conftest import Finished
+from tests.onnx_models import write_good_model
+from tests.test_batch_faults import finish, start, states, wait_for
+
+Run = Callable[..., Finished]
+cluster = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[Any]:
+    """Two workers with a nanny each, that give an input up when it has killed two of them."""
+    import dask
+    from distributed import LocalCluster
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
+    ):
+        yield local
+
+
+@pytest.fixture
+def address(dask: Any) -> str:
+    """That of the scheduler, when it has its two workers."""
+    wait_for(lambda: len(dask.scheduler.workers) == 2)
+    return str(dask.scheduler_address)
+
+
+def pids(dask: Any) -> dict[str, int]:
+    """The process of each worker."""
+    with dask.get_client() as client:
+        found: dict[str, int] = client.run(os.getpid)
+    return found
+
+
+def test_without_the_extra(run: Run, make_wav: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    finished = run("features", make_wav(), "--cluster", "tcp://127.0.0.1:8786")
+    assert finished.exit_code == 3
+    assert "needs the [dask] extra: pip install 'audiocnn-cli[dask]'" in finished.stderr
+
+
+def test_an_address_that_is_none(run: Run, make_wav: Any) -> None:
+    finished = run("features", make_wav(), "--cluster", "scheduler:what")
+    assert finished.exit_code == 2
+    assert "--cluster scheduler:what: is no address of a scheduler" in finished.stderr
+
+
+def test_nobody_answers(run: Run, make_wav: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audiocnn_cli.batch.cluster._CONNECT_S", 0.3)
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        finished = run("features", make_wav(), "--cluster", address)
+    assert finished.exit_code == 3
+    assert f"{address}: no Dask scheduler answers there" in finished.stderr
+
+
+def test_models_travel_with_the_task(tmp_path: Path) -> None:
+    first, gate = (write_good_model(tmp_path / f"{name}.onnx") for name in ("first", "gate"))
+    task = Classification(models=(ModelChoice(first), ModelChoice(first)), gate=ModelChoice(gate))
+    assert model_files(task) == [first, gate]
+    assert pack(task).models == (first.read_bytes(), gate.read_bytes())
+    assert model_files(Echo()) == []
+
+
+@cluster
+def test_the_same_as_on_this_machine(
+    run: Run, address: str, make_wav: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_good_model(tmp_path / "tiny.onnx")
+    for number in range(12):
+        make_wav(f"clips/{number}.wav")
+    (tmp_path / "clips" / "broken.wav").write_bytes(b"no audio at all")
+    monkeypatch.chdir(tmp_path)
+    here = run("classify", "--model", model, tmp_path / "clips", "--json", "-j", "1")
+    there = run("classify", "--model", model, "clips", "--json", "--cluster", address)
+    assert there.exit_code == 1
+    assert there.document == here.document
+    run("features", "clips", "-o", "out/", "--cluster", address, "--resume")
+    written = sorted(path.name for path in (tmp_path / "out").glob("*.npz"))
+    assert written == sorted(f"{number}.npz" for number in range(12))
+
+
+@cluster
+def test_workers_need_no_model_file(address: str, make_wav: Any, tmp_path: Path) -> None:
+    from audiocnn_cli.batch.cluster import Cluster
+
+    model = write_good_model(tmp_path / "tiny.onnx")
+    executor = Cluster(Classification(models=(ModelChoice(model),)), address)
+    model.unlink()
+    executor.submit(7, Source(str(make_wav())))
+    ((ticket, attempt),) = executor.collect()
+    executor.close()
+    assert ticket == 7
+    assert not isinstance(attempt.outcome, Failure), attempt.outcome
+
+
+@cluster
+def test_a_file_that_kills_its_workers_has_crashed(address: str) -> None:
+    names = [*(str(number) for number in range(30)), "die-1", "corrupt-2", "bug-3"]
+    outcomes = list(run_batch(sources(*names), Echo(), workers=Workers(cluster=address)))
+    assert [o.kind if isinstance(o, Failure) else o for o in outcomes] == [
+        *names[:30],
+        "crashed",
+        "corrupt",
+        "internal",
+    ]
+
+
+@cluster
+def test_a_file_that_hangs_is_given_up(dask: Any, address: str) -> None:
+    before = set(pids(dask).values())
+    names = ["hang-1", *(str(number) for number in range(10))]
+    workers = Workers(cluster=address, timeout_s=0.5)
+    outcomes = list(run_batch(sources(*names), Echo(), workers=workers))
+    assert [o.kind if isinstance(o, Failure) else o for o in outcomes] == ["timeout", *names[1:]]
+    # The worker in which it still hangs is replaced.
+    wait_for(lambda: len(set(pids(dask).values()) - before) == 1)
+
+
+@cluster
+def test_what_ends_the_batch_there_ends_it_here(address: str) -> None:
+    with pytest.raises(OutputError, match="full-1: the disk is full"):
+        list(run_batch(sources("a", "full-1"), Echo(), workers=Workers(cluster=address)))
+
+
+@cluster
+def test_a_worker_is_killed_on_the_way(dask: Any, address: str, tmp_path: Path) -> None:
+    """Its files are done by others; the journal and the outputs have each once."""
+    log, names = tmp_path / "log", [f"f{number}" for number in range(200)]
+    victim = next(iter(pids(dask).values()))
+
+    def kill() -> None:
+        wait_for(lambda: log.exists() and len(log.read_text().splitlines()) > 40)
+        os.kill(victim, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    task = Echo(log, seconds=0.01)
+    outcomes = list(run_batch(sources(*names), task, workers=Workers(cluster=address)))
+    killer.join()
+    assert outcomes == names
+    assert set(log.read_text().splitlines()) == set(names)
+    assert victim not in pids(dask).values()
+
+
+@cluster
+def test_a_data_set_survives_workers_and_the_submitter(
+    dask: Any, address: str, make_wav: Any, tmp_path: Path
+) -> None:
+    """A worker is killed, then the one who submits, whose journal the next run goes on from."""
+    import pandas as pd
+
+    folder, out = tmp_path / "many", tmp_path / "set"
+    noise = make_wav()
+    folder.mkdir()
+    for number in range(150):
+        os.link(noise, folder / f"{number:03}.wav")
+    options = ("features", folder, "--format", "parquet", "-o", f"{out}/", "--part-files", "5")
+    process = start(*options, "--cluster", address, "-q")
+    wait_for(lambda: len(list(out.glob("*.parquet"))) >= 2)
+    os.kill(next(iter(pids(dask).values())), signal.SIGKILL)
+    time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    done = set(pd.read_parquet(out)["path"])
+    assert len(done) < 150
+    code, out_text, err = finish(start(*options, "--cluster", address, "--resume", "--jsonl"))
+    assert code == 0, err
+    assert {json.loads(line)["path"] for line in out_text.splitlines()} == set(
+        map(str, folder.iterdir())
+    )
+    rows = Counter(pd.read_parquet(out)["path"])
+    assert rows == {str(path): 87 for path in folder.iterdir()}
+    assert states(out / ".audiocnn-journal.sqlite") == {"done": 150}
