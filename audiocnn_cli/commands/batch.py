@@ -14,7 +14,8 @@ from audiocnn_cli.output.console import log
 if TYPE_CHECKING:
     from audiocnn_cli.audio.sources import Source
     from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.journal import Codec, Journal
+    from audiocnn_cli.batch.journal import Journal
+    from audiocnn_cli.batch.journal_file import Codec
     from audiocnn_cli.batch.outcome import Failure, Listener, Tally
     from audiocnn_cli.batch.task import Task
     from audiocnn_cli.errors import InputError

@@ -11,7 +11,7 @@ from audiocnn_cli.output.console import console, print_error, set_up_logging
 from audiocnn_cli.output.destination import Format, choose_destination
 
 if TYPE_CHECKING:
-    from audiocnn_cli.batch.journal import Codec
+    from audiocnn_cli.batch.journal_file import Codec
     from audiocnn_cli.batch.parts import Part
     from audiocnn_cli.output.results import View
 
