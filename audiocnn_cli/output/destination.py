@@ -90,3 +90,19 @@ def choose_destination(
         )
     check_writable(output, force=force)
     return Destination(format, output, force)
+
+
+def choose_with_folder(
+    *, json: bool, jsonl: bool, csv: bool, output: str | None, force: bool
+) -> tuple[Destination, Path | None]:
+    """As `choose_destination`, or stdout and a folder where `output` names one.
+
+    Raises:
+        UsageError, OutputError: as there.
+    """
+    path = None if output is None else Path(output)
+    in_folder = path is not None and (str(output).endswith("/") or path.is_dir())
+    destination = choose_destination(
+        json=json, jsonl=jsonl, csv=csv, output=None if in_folder else path, force=force
+    )
+    return destination, path if in_folder else None
