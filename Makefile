@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 # Where Python is told to write no bytecode, an editable install would be compiled again in every run.
 COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
 
-.PHONY: demo test test-train check format bench models clean
+.PHONY: demo test test-slow test-train check format bench models clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -41,6 +41,9 @@ test: check
 
 test-train: $(VENV)/.installed-train
 	$(BIN)/pytest -m train
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -m slow
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -136,7 +136,7 @@ def test_a_dirty_archive_is_done_but_for_what_is_broken(
     assert [json.loads(line)["kind"] for line in ledger.read_text().splitlines()] == ["not_found"]
 
 
-@pytest.mark.parametrize("writing", ["folder", "jsonl"])
+@pytest.mark.parametrize("writing", ["folder", pytest.param("jsonl", marks=pytest.mark.slow)])
 def test_killed_in_the_middle_and_resumed(
     writing: str, clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path
 ) -> None:
