@@ -1,5 +1,6 @@
 """Sound that is still arriving: bare samples, an encoded stream on standard input, the microphone."""
 
+import io
 import os
 import sys
 import threading
@@ -23,6 +24,7 @@ MICROPHONE = "microphone"
 _BLOCKS_PER_S = 20
 # At most so many bytes are read at once; a pipe gives what has arrived.
 _CHUNK = 1 << 16
+_ENDLESS = 1 << 40
 # As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
 RAW_FORMATS = {
     "u8": "u1",
@@ -153,16 +155,49 @@ def _decoder(head: bytes, pipe: IO[bytes]) -> Decoder:
     try:
         if head.startswith(_STREAMED):
             return SoundFileDecoder(pipe)
+        if head == b"fLaC":
+            # FFmpeg would wait for ten frames, which are two seconds.
+            return SoundFileDecoder(_Ahead(pipe))
         if find_spec("av") is not None:
             return _AvStreamDecoder(pipe)
     except DecodingError as error:
         message = f"not a sound that can be read as it arrives ({error}); bare samples want --raw"
         raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
     message = (
-        "not a WAV, AU, Ogg or MP3 stream; others need PyAV (pip install 'audiocnn-cli[av]') and bare samples"
+        "not a WAV, AU, FLAC, Ogg or MP3 stream; others need PyAV (pip install 'audiocnn-cli[av]') and bare samples"
         " --raw"
     )
     raise InputError(STDIN, FailureKind.NOT_AUDIO, message)
+
+
+class _Ahead(io.RawIOBase):
+    """A pipe that libsndfile may go back in as far as the header of a FLAC stream reaches."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe
+        self._head = b""
+        self._at = 0
+
+    def readinto(self, buffer: Any) -> int:
+        """What has arrived; 0 bytes at the end."""
+        here = self._head[self._at : self._at + len(buffer)]
+        if not here and self._at < _ENDLESS:
+            here = self._pipe.read(len(buffer))
+            if self._at == len(self._head) < _CHUNK:
+                self._head += here
+        buffer[: len(here)] = here
+        self._at += len(here)
+        return len(here)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go back into the header; the end is further than any stream reaches."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: _ENDLESS}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        """Where the next byte comes from."""
+        return self._at
 
 
 class _Forward:
@@ -236,8 +271,8 @@ class _AvStreamDecoder(_Forward):
 
         self._blocks: Iterator[NDArray[np.float32]]
         try:
-            # Look at little before the first sound, and hand on packets as they come.
-            quick = {"probesize": "4096", "analyzeduration": "0", "fflags": "nobuffer"}
+            # Look at little before the first sound.
+            quick = {"probesize": "4096", "analyzeduration": "0"}
             self._container: Any = av.open(_OnlyRead(stream), options=quick, buffer_size=4096)
             if not self._container.streams.audio:
                 raise DecodingError("it has no sound track")
