@@ -78,7 +78,7 @@ def test_audacity_reads_start_end_and_label_by_tabs() -> None:
 def test_webvtt_py_reads_the_cues(tmp_path: Path) -> None:
     path = tmp_path / "x.vtt"
     path.write_text(webvtt_track(prediction(*EVENTS)), encoding="utf-8")
-    captions = webvtt.read(str(path))
+    captions = webvtt.read(str(path)).captions
     assert [c.start for c in captions] == ["00:00:00.500", "00:00:02.250", "00:00:07.000"]
     assert [c.end for c in captions] == ["00:00:02.250", "00:00:03.000", "00:00:10.000"]
     texts = path.read_text(encoding="utf-8")

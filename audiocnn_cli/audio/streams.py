@@ -25,6 +25,8 @@ _BLOCKS_PER_S = 20
 # At most so many bytes are read at once; a pipe gives what has arrived.
 _CHUNK = 1 << 16
 _ENDLESS = 1 << 40
+# libsndfile tells a format by as many bytes, and does not wait for them.
+_RECOGNISED = 512
 # As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
 RAW_FORMATS = {
     "u8": "u1",
@@ -40,8 +42,8 @@ RAW_FORMATS = {
     "f64le": "<f8",
     "f64be": ">f8",
 }
-# What libsndfile decodes from a pipe, by its first bytes: WAV, AU, Ogg, MP3.
-_STREAMED = (b"RIFF", b"RIFX", b".snd", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xfa")
+# What libsndfile decodes from a pipe, by its first bytes: WAV, AU, Ogg, MP3 with tags.
+_STREAMED = (b"RIFF", b"RIFX", b".snd", b"OggS", b"ID3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def open_stdin(raw: RawFormat | None = None) -> Iterator[AudioReader]:
     """
     # Not the buffer: at exit Python waits for it if a thread is still reading.
     stream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if sys.stdin else None
-    head = _first_bytes(stream) if stream else b""
+    head = _first_bytes(stream, 4) if stream else b""
     if stream is None or not head:
         raise InputError(STDIN, FailureKind.EMPTY, "is empty (0 bytes)")
     if raw is not None:
@@ -125,9 +127,9 @@ def _reader(decoder: Decoder, path: str) -> AudioReader:
     return AudioReader(info, decoder)
 
 
-def _first_bytes(stream: IO[bytes]) -> bytes:
+def _first_bytes(stream: IO[bytes], count: int) -> bytes:
     head = b""
-    while len(head) < 4 and (more := stream.read(4 - len(head))):
+    while len(head) < count and (more := stream.read(count - len(head))):
         head += more
     return head
 
@@ -153,19 +155,19 @@ def _piped(stream: IO[bytes], head: bytes) -> Iterator[IO[bytes]]:
 
 def _decoder(head: bytes, pipe: IO[bytes]) -> Decoder:
     try:
-        if head.startswith(_STREAMED):
-            return SoundFileDecoder(pipe)
+        if head.startswith(_STREAMED) or _is_mpeg(head):
+            return _ForwardSoundFile(pipe)
         if head == b"fLaC":
             # FFmpeg would wait for ten frames, which are two seconds.
-            return SoundFileDecoder(_Ahead(pipe))
+            return _ForwardSoundFile(_Ahead(pipe))
         if find_spec("av") is not None:
             return _AvStreamDecoder(pipe)
     except DecodingError as error:
         message = f"not a sound that can be read as it arrives ({error}); bare samples want --raw"
         raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
     message = (
-        "not a WAV, AU, FLAC, Ogg or MP3 stream; others need PyAV (pip install 'audiocnn-cli[av]') and bare samples"
-        " --raw"
+        "not a WAV, AU, FLAC, Ogg or MP3 stream; others need PyAV (pip install 'audiocnn-cli[av]') and bare"
+        " samples --raw"
     )
     raise InputError(STDIN, FailureKind.NOT_AUDIO, message)
 
@@ -175,7 +177,7 @@ class _Ahead(io.RawIOBase):
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
-        self._head = b""
+        self._head = _first_bytes(pipe, _RECOGNISED)
         self._at = 0
 
     def readinto(self, buffer: Any) -> int:
@@ -200,28 +202,30 @@ class _Ahead(io.RawIOBase):
         return self._at
 
 
-class _Forward:
-    """What decoders of a stream have in common: they only go forward."""
+def _is_mpeg(head: bytes) -> bool:
+    """Whether an MPEG audio frame (ISO 11172-3) begins so: eleven bits of sync, and a layer."""
+    return head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 != 0
 
-    frames = 0
-    exact_length = False
-    sample_rate: int
-    channels: int
-    _at = 0
+
+class _ForwardSoundFile(SoundFileDecoder):
+    """libsndfile on a pipe, where it can't seek."""
 
     def seek(self, frame: int) -> None:
         """Go to that sample of each channel, which must lie ahead."""
-        while self._at < frame:
-            if not len(self.read(min(frame - self._at, self.sample_rate))):
-                return
-
-    def read(self, frames: int) -> "NDArray[np.float32]":
-        """The next samples, shape (n, channels), n <= frames; none at the end."""
-        raise NotImplementedError
+        _skip(self, frame - self._at)
 
 
-class _RawDecoder(_Forward):
+def _skip(decoder: Decoder, frames: int) -> None:
+    """Read so many samples of each channel for nothing."""
+    while frames > 0 and (block := len(decoder.read(min(frames, decoder.sample_rate)))):
+        frames -= block
+
+
+class _RawDecoder:
     """Bare samples."""
+
+    frames = 0
+    exact_length = False
 
     def __init__(self, stream: IO[bytes], head: bytes, raw: RawFormat) -> None:
         self._stream = stream
@@ -231,6 +235,10 @@ class _RawDecoder(_Forward):
         self.sample_rate, self.channels = raw.sample_rate, raw.channels
         self.format, self.subtype = "RAW", raw.name
 
+    def seek(self, frame: int) -> None:
+        """Leave out so many samples of each channel; a stream is opened at its first."""
+        _skip(self, frame)
+
     def read(self, frames: int) -> "NDArray[np.float32]":
         """The next samples, shape (n, channels), n <= frames; none at the end."""
         while len(self._bytes) < self._width and (more := self._stream.read(_CHUNK)):
@@ -238,7 +246,6 @@ class _RawDecoder(_Forward):
         # A writer that stops within a sample leaves bytes that mean nothing.
         size = min(frames, len(self._bytes) // self._width) * self._width
         block, self._bytes = self._bytes[:size], self._bytes[size:]
-        self._at += size // self._width
         return _samples(block, self._type).reshape(-1, self.channels)
 
     def close(self) -> None:
@@ -263,8 +270,11 @@ def _samples(block: bytes, kind: str) -> "NDArray[np.float32]":
     return ((numbers - offset) / full).astype(np.float32)
 
 
-class _AvStreamDecoder(_Forward):
+class _AvStreamDecoder:
     """The first sound track of what FFmpeg reads without going back."""
+
+    frames = 0
+    exact_length = False
 
     def __init__(self, stream: IO[bytes]) -> None:
         import av
@@ -287,6 +297,10 @@ class _AvStreamDecoder(_Forward):
         self._blocks = self._decode(track)
         self._left: NDArray[np.float32] | None = None
 
+    def seek(self, frame: int) -> None:
+        """Leave out so many samples of each channel; a stream is opened at its first."""
+        _skip(self, frame)
+
     def read(self, frames: int) -> "NDArray[np.float32]":
         """The next samples, shape (n, channels), n <= frames; none at the end."""
         import numpy as np
@@ -295,7 +309,6 @@ class _AvStreamDecoder(_Forward):
         if block is None:
             return np.zeros((0, self.channels), dtype=np.float32)
         self._left = block[frames:] if len(block) > frames else None
-        self._at += min(frames, len(block))
         return block[:frames]
 
     def _decode(self, track: Any) -> "Iterator[NDArray[np.float32]]":
@@ -326,8 +339,11 @@ class _OnlyRead:
         return self._stream.read(size)
 
 
-class _MicrophoneDecoder(_Forward):
+class _MicrophoneDecoder:
     """PortAudio's default input, one channel."""
+
+    frames = 0
+    exact_length = False
 
     def __init__(self, sounddevice: Any) -> None:
         device = sounddevice.query_devices(kind="input")
@@ -338,10 +354,13 @@ class _MicrophoneDecoder(_Forward):
         )
         self._stream.start()
 
+    def seek(self, frame: int) -> None:
+        """Leave out so many samples of each channel; a stream is opened at its first."""
+        _skip(self, frame)
+
     def read(self, frames: int) -> "NDArray[np.float32]":
         """The next samples, shape (frames, 1), as soon as they are there."""
         block: NDArray[np.float32] = self._stream.read(frames)[0]
-        self._at += len(block)
         return block
 
     def close(self) -> None:

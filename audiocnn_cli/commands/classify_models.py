@@ -101,9 +101,9 @@ def choose_models(
     """
     if model is not None and ensemble is not None:
         raise UsageError("give either --model or --ensemble")
-    described = foreign.description()
-    if described is not None and model is None and ensemble is None:
+    if foreign.labels is not None and model is None and ensemble is None:
         raise UsageError("--labels is for a model from elsewhere: add --model FILE.onnx")
+    described = foreign.description()
     if model == AUTO:
         return _auto(gate, described, provider, options)
     names = ensemble.split(",") if ensemble is not None else [model or DEFAULT_MODEL]
