@@ -163,7 +163,7 @@ def test_the_work_can_be_sent_to_another_process(tones: Path, make_wav: MakeWav)
     source = Source(str(make_wav("x.wav", melody((300, 1.0)), rate=8000)))
     sent = pickle.loads(pickle.dumps(work))  # noqa: S301 (our own bytes)
     assert sent == work
-    assert pickle.loads(pickle.dumps(sent(source))) == work(source)  # noqa: S301
+    assert pickle.loads(pickle.dumps(sent.prepare()(source))) == work.prepare()(source)  # noqa: S301
 
 
 def test_an_ensemble_is_the_mean(tmp_path: Path, tones: Path, run: Run, make_wav: MakeWav) -> None:

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from audiocnn_cli.classify import ClassifyOptions, Thresholds
-from audiocnn_cli.classify.gate import GATE_MODEL, find_gate
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.settings import merged_plan
 from audiocnn_cli.models.foreign import Description, read_labels
 from audiocnn_cli.models.layout import Layout
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
-from audiocnn_cli.models.session import open_model
 from audiocnn_cli.models.signature import Activation
 
 AUTO = "auto"
@@ -93,58 +91,34 @@ def choose_models(
     provider: str,
     options: ClassifyOptions,
 ) -> Classification:
-    """The work that the options mean, its models opened once to see that they can do it.
+    """The work that the options mean; its models are opened where it is done.
 
     Raises:
         UsageError: options that contradict each other.
-        ModelRefusedError: a model can't be used.
+        ModelRefusedError: there is no model of that name.
     """
     if model is not None and ensemble is not None:
         raise UsageError("give either --model or --ensemble")
     if foreign.labels is not None and model is None and ensemble is None:
         raise UsageError("--labels is for a model from elsewhere: add --model FILE.onnx")
     described = foreign.description()
-    if model == AUTO:
-        return _auto(gate, described, provider, options)
-    names = ensemble.split(",") if ensemble is not None else [model or DEFAULT_MODEL]
-    if ensemble is not None and len(names) < 2:
-        raise UsageError("--ensemble wants two models or more, with commas between them")
-    models = tuple(ModelChoice(find_model(name.strip()).path, described) for name in names)
-    work = Classification(models=models, provider=provider, options=options)
-    wanted = work.panel().signature.sound_type
-    if gate and wanted is None:
-        raise UsageError(
-            f"--gate: {work.panel().signature.name} doesn't say which type of sound it is for"
-        )
-    usual = wanted is not None and find_gate() is not None
-    if not (usual and not options.thresholds.always_answers if gate is None else gate):
-        return work
-    return Classification(models=models, gate=_gate(), provider=provider, options=options)
-
-
-def _auto(
-    gate: bool | None, described: Description | None, provider: str, options: ClassifyOptions
-) -> Classification:
-    if gate is False or described is not None:
+    auto = model == AUTO
+    if auto and (gate is False or described is not None):
         raise UsageError(
             "--model auto goes by the gate among the bundled models: leave out --no-gate and --labels"
         )
-    by_type: dict[str, ModelChoice] = {}
-    for file in sorted(bundled_models(), key=lambda file: file.name != DEFAULT_MODEL):
-        kind = open_model(file.path).signature.sound_type
-        if kind is not None:
-            by_type.setdefault(kind, ModelChoice(file.path))
+    if auto:
+        files = sorted(bundled_models(), key=lambda file: file.name != DEFAULT_MODEL)
+    elif ensemble is not None:
+        files = [find_model(name.strip()) for name in ensemble.split(",")]
+        if len(files) < 2:
+            raise UsageError("--ensemble wants two models or more, with commas between them")
+    else:
+        files = [find_model(model or DEFAULT_MODEL)]
     return Classification(
-        models=tuple(by_type.values()),
-        gate=_gate(),
-        auto=True,
+        models=tuple(ModelChoice(file.path, described) for file in files),
+        gate=gate,
+        auto=auto,
         provider=provider,
         options=options,
     )
-
-
-def _gate() -> ModelChoice:
-    found = find_gate()
-    if found is None:
-        raise UsageError(f"this installation has no model named {GATE_MODEL}, which is the gate")
-    return ModelChoice(found.path)

@@ -9,6 +9,7 @@ from typing import Self
 from audiocnn_cli.audio.decode import AudioReader
 from audiocnn_cli.audio.sources import STDIN, Source, find_audio
 from audiocnn_cli.audio.streams import MICROPHONE, RawFormat, open_microphone, open_stdin
+from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Failure, Tally
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.classify import Prediction
@@ -86,7 +87,8 @@ def run(
     """Classify the inputs and write what is said of them."""
     if stream is not None:
         # Several models, or smoothing, have an answer only when all is heard.
-        live = destination.live and len(work.models) == 1 and not work.options.smooth_s
+        alone = len(work.models) == 1 and not work.auto
+        live = destination.live and alone and not work.options.smooth_s
         if live:
             model = work.panel().signature.name
             said = _listen(stream, work)
@@ -94,10 +96,10 @@ def run(
         if stream.raw or stream.microphone:
             whole = (said for said in _listen(stream, work) if not isinstance(said, TimelineEntry))
             return destination.write(whole, view)
-    inputs = find_audio(paths)
+    inputs = destination.claimed(find_audio(paths))
     if destination.of_one_recording:
         inputs = _only_one(inputs, destination.of_one_recording)
-    outcomes = run_batch(inputs, work, jobs=jobs, in_order=destination.in_order)
+    outcomes = run_batch(inputs, work, workers=Workers(jobs=jobs), in_order=destination.in_order)
     return destination.write(outcomes, view)
 
 

@@ -3,13 +3,15 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Tally
 from audiocnn_cli.classify import Prediction
-from audiocnn_cli.errors import FailureKind, InputError, OutputError, UsageError
+from audiocnn_cli.errors import InputError, OutputError, UsageError
+from audiocnn_cli.output.claims import claimed
 from audiocnn_cli.output.classify_view import ClassifyView
 from audiocnn_cli.output.console import print_error
 from audiocnn_cli.output.destination import (
@@ -126,24 +128,18 @@ class LabelFolder:
     path: Path
     format: LabelFormat
     force: bool
-    _taken: dict[Path, str] = field(default_factory=dict)
+
+    def file_of(self, source: Source) -> Path:
+        """The file that the labels of `source` are written to."""
+        return (self.path / source.name).with_suffix(_ENDINGS.get(self.format, f".{self.format}"))
 
     def write(self, result: Prediction, view: ClassifyView) -> None:
         """Write the labels of one recording to a file of its own.
 
         Raises:
-            InputError: another input of this run has its name.
             OutputError: the file can't be written.
         """
-        path = (self.path / result.name).with_suffix(_ENDINGS.get(self.format, f".{self.format}"))
-        other = self._taken.setdefault(path, result.path)
-        if other != result.path:
-            raise InputError(
-                result.path,
-                FailureKind.PERMISSION,
-                f"its file {path} is written for {other} already; give the folder that holds both, or run"
-                " them apart",
-            )
+        path = self.file_of(Source(result.path, result.name))
         make_folder(path.parent)
         if self.format in _REPORTS:
             write_outcomes([result], view, Destination(_REPORTS[self.format], path, self.force))
@@ -169,6 +165,10 @@ class LabelOutput:
         """The format that holds the labels of a single recording, if all are to go to one place."""
         format = self.file[1] if self.file else self.printed
         return format if format in TRACKS else None
+
+    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterator[Source | InputError]:
+        """The inputs, but a failure for each whose file in the folder is that of an earlier one."""
+        return claimed(inputs, self.folder.file_of) if self.folder else iter(inputs)
 
     @property
     def in_order(self) -> bool:
@@ -213,11 +213,7 @@ def _filed(
     """The outcomes as they pass, the labels of each written to its file."""
     for outcome in outcomes:
         if isinstance(outcome, Prediction):
-            try:
-                folder.write(outcome, view)
-            except InputError as error:
-                yield Failure(error.path, error.kind, error.message)
-                continue
+            folder.write(outcome, view)
         yield outcome
 
 
