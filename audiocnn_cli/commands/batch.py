@@ -40,7 +40,12 @@ class BatchOptions:
     shard: str | None
     force: bool
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            UsageError: they do, or there is no input.
+        """
         if self.retry_failures is not None and (self.paths or self.resume):
             raise UsageError(
                 "--retry-failures takes its inputs from the ledger: give no PATHS and no --resume with it"
@@ -102,6 +107,7 @@ def run_job(
     from audiocnn_cli.batch.run import run_batch
     from audiocnn_cli.output.progress import Progress, on_terminal
 
+    options.check()
     with ExitStack() as stack:
         journal = _journal(job, options)
         if journal is not None:
