@@ -226,11 +226,10 @@ def test_shards_are_a_stable_partition() -> None:
 
 def test_the_configuration_counts_a_model_by_its_content(tmp_path: Path) -> None:
     path = write_good_model(tmp_path / "m.onnx")
-    before = configuration(Classification(models=(ModelChoice(path),)), timeline=False)
+    before = configuration(Classification(models=(ModelChoice(path),)))
     assert before["options.top"] == 3
-    assert before["timeline"] is False
     path.write_bytes(path.read_bytes() + b"\x00")
-    after = configuration(Classification(models=(ModelChoice(path),)), timeline=False)
+    after = configuration(Classification(models=(ModelChoice(path),)))
     assert [key for key in after if before[key] != after[key]] == ["models.0.path"]
 
 

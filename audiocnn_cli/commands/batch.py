@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.errors import ExitCode, UsageError
@@ -56,15 +56,17 @@ class BatchOptions:
     def inputs(self) -> "Iterator[Source | InputError]":
         """The inputs, read lazily, from the beginning each time."""
         from audiocnn_cli.audio.sources import find_audio
-        from audiocnn_cli.batch.shard import Shard
-        from audiocnn_cli.output.ledger import failed_inputs
 
-        found: Iterable[Source | InputError]
+        found: Iterable[Source | InputError] = find_audio(self.paths or [])
         if self.retry_failures is not None:
+            from audiocnn_cli.output.ledger import failed_inputs
+
             found = failed_inputs(self.retry_failures)
-        else:
-            found = find_audio(self.paths or [])
-        return iter(found) if self.shard is None else Shard.parse(self.shard).of(found)
+        if self.shard is not None:
+            from audiocnn_cli.batch.shard import Shard
+
+            found = Shard.parse(self.shard).of(found)
+        return iter(found)
 
     @property
     def workers(self) -> "Workers":
@@ -78,14 +80,15 @@ class BatchOptions:
 class Job(Generic[R]):
     """The task of a command, and what the batch has to know of its results.
 
-    `configuration` is everything that decides a result, as values that JSON knows; `audio_s` the seconds of
+    `recipe`, a dataclass, and `options` are everything that decides a result; `audio_s` gives the seconds of
     audio that a result is about; `files` is where results have files of their own; `no_journal` is why
     there can be no journal, `only_one` why there may be one input only.
     """
 
     command: str
     task: "Task[R]"
-    configuration: Mapping[str, Any]
+    recipe: object
+    options: Mapping[str, str | int | bool | None]
     codec: "Codec[R]"
     audio_s: Callable[[R], float]
     in_order: bool
@@ -145,11 +148,7 @@ def run_job(
 
 
 def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
-    from audiocnn_cli.batch.shard import Shard, journal_name
-
-    shard = Shard.parse(options.shard) if options.shard is not None else Shard()
-    path = options.journal or (job.files.path / journal_name(shard) if job.files else None)
-    if path is None:
+    if options.journal is None and job.files is None:
         if options.resume or options.checksum:
             raise UsageError(
                 "--resume and --checksum need a journal: add -o FOLDER/ or --journal FILE"
@@ -157,14 +156,23 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
         return None
     if job.no_journal is not None:
         raise UsageError(job.no_journal)
+    from audiocnn_cli.batch.configuration import configuration
     from audiocnn_cli.batch.journal import Journal
+    from audiocnn_cli.batch.shard import Shard, journal_name
     from audiocnn_cli.output.files import make_folder
 
+    shard = Shard() if options.shard is None else Shard.parse(options.shard)
+    path = options.journal or (job.files.path if job.files else Path()) / journal_name(shard)
     make_folder(path.parent)
     journal = Journal(
         path,
         job.codec,
-        configuration={"command": job.command, "audiocnn": __version__, **job.configuration},
+        configuration={
+            "command": job.command,
+            "audiocnn": __version__,
+            **configuration(job.recipe),
+            **job.options,
+        },
         shard=str(shard),
         resume=options.resume,
         by_content=options.checksum,

@@ -10,7 +10,6 @@ from audiocnn_cli.audio.decode import AudioReader
 from audiocnn_cli.audio.sources import STDIN
 from audiocnn_cli.audio.streams import MICROPHONE, RawFormat, open_microphone, open_stdin
 from audiocnn_cli.batch.codec import DataclassCodec
-from audiocnn_cli.batch.configuration import configuration
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import Task
 from audiocnn_cli.classify import Prediction
@@ -100,11 +99,8 @@ def run(
     job = Job(
         command="classify",
         task=IntoFolder(task, partial(folder.write, view=view)) if folder else task,
-        configuration={
-            **configuration(work),
-            **asdict(view),
-            "format": folder.format.value if folder else None,
-        },
+        recipe=work,
+        options={**asdict(view), "format": folder.format if folder else None},
         codec=DataclassCodec(Prediction),
         audio_s=lambda prediction: prediction.duration_s,
         in_order=destination.in_order,
