@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 # Where Python is told to write no bytecode, an editable install would be compiled again in every run.
 COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
 
-.PHONY: demo test test-train check format bench models clean
+.PHONY: demo test test-slow test-train check format bench models clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -42,6 +42,9 @@ test: check
 test-train: $(VENV)/.installed-train
 	$(BIN)/pytest -m train
 
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -m slow
+
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -73,7 +76,8 @@ models: $(VENV)/.installed-train
 	rm -rf build/sound-type && mkdir -p build/sound-type/music build/sound-type/speech
 	ln -s $(abspath $(DATA))/gtzan $(abspath $(DATA))/music_speech/music build/sound-type/music/
 	ln -s $(abspath $(DATA))/music_speech/speech build/sound-type/speech/
-	ln -s $(abspath $(DATA))/fsdd/*/*_0[0-9].wav build/sound-type/speech/
+	for digit in $(abspath $(DATA))/fsdd/*/; do mkdir build/sound-type/speech/$$(basename $$digit) && \
+	  ln -s $$digit*_0[0-4].wav build/sound-type/speech/$$(basename $$digit)/ || exit; done
 	ln -s $(abspath $(DATA))/esc10 build/sound-type/environment
 	$(AUDIOCNN) train build/sound-type --folds 3 --epochs 30 --threshold 0 --task 'type of sound' \
 	  --data-name 'GTZAN, GTZAN music/speech, ESC-10 and Free Spoken Digit Dataset' \

@@ -107,6 +107,7 @@ def test_results_larger_than_a_pipe() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_workers_killed_at_any_moment() -> None:
     """A killed worker never takes the batch along: each input is done, or has crashed twice."""
     count, stop = 1500, threading.Event()

@@ -26,7 +26,7 @@ from tests.onnx_models import write_good_model
 from tests.test_batch_faults import finish, start, states, wait_for
 
 Run = Callable[..., Finished]
-cluster = pytest.mark.cluster
+slow = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +80,14 @@ def test_nobody_answers(run: Run, make_wav: Any, monkeypatch: pytest.MonkeyPatch
 
 
 def test_models_travel_with_the_task(tmp_path: Path) -> None:
-    first, gate = (write_good_model(tmp_path / f"{name}.onnx") for name in ("first", "gate"))
-    task = Classification(models=(ModelChoice(first), ModelChoice(first)), gate=ModelChoice(gate))
-    assert model_files(task) == [first, gate]
-    assert pack(task).models == (first.read_bytes(), gate.read_bytes())
+    first, second = (write_good_model(tmp_path / f"{name}.onnx") for name in ("first", "second"))
+    task = Classification(models=(ModelChoice(first), ModelChoice(second), ModelChoice(first)))
+    assert model_files(task) == [first, second]
+    assert pack(task).models == (first.read_bytes(), second.read_bytes())
     assert model_files(Echo()) == []
 
 
-@cluster
+@slow
 def test_the_same_as_on_this_machine(
     run: Run, address: str, make_wav: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +105,7 @@ def test_the_same_as_on_this_machine(
     assert written == sorted(f"{number}.npz" for number in range(12))
 
 
-@cluster
+@slow
 def test_workers_need_no_model_file(address: str, make_wav: Any, tmp_path: Path) -> None:
     from audiocnn_cli.batch.cluster import Cluster
 
@@ -119,7 +119,7 @@ def test_workers_need_no_model_file(address: str, make_wav: Any, tmp_path: Path)
     assert not isinstance(attempt.outcome, Failure), attempt.outcome
 
 
-@cluster
+@slow
 def test_a_file_that_kills_its_workers_has_crashed(address: str) -> None:
     names = [*(str(number) for number in range(30)), "die-1", "corrupt-2", "bug-3"]
     outcomes = list(run_batch(sources(*names), Echo(), workers=Workers(cluster=address)))
@@ -131,7 +131,7 @@ def test_a_file_that_kills_its_workers_has_crashed(address: str) -> None:
     ]
 
 
-@cluster
+@slow
 def test_a_file_that_hangs_is_given_up(dask: Any, address: str) -> None:
     before = set(pids(dask).values())
     names = ["hang-1", *(str(number) for number in range(10))]
@@ -142,13 +142,13 @@ def test_a_file_that_hangs_is_given_up(dask: Any, address: str) -> None:
     wait_for(lambda: len(set(pids(dask).values()) - before) == 1)
 
 
-@cluster
+@slow
 def test_what_ends_the_batch_there_ends_it_here(address: str) -> None:
     with pytest.raises(OutputError, match="full-1: the disk is full"):
         list(run_batch(sources("a", "full-1"), Echo(), workers=Workers(cluster=address)))
 
 
-@cluster
+@slow
 def test_a_worker_is_killed_on_the_way(dask: Any, address: str, tmp_path: Path) -> None:
     """Its files are done by others; the journal and the outputs have each once."""
     log, names = tmp_path / "log", [f"f{number}" for number in range(200)]
@@ -168,7 +168,7 @@ def test_a_worker_is_killed_on_the_way(dask: Any, address: str, tmp_path: Path) 
     assert victim not in pids(dask).values()
 
 
-@cluster
+@slow
 def test_a_data_set_survives_workers_and_the_submitter(
     dask: Any, address: str, make_wav: Any, tmp_path: Path
 ) -> None:

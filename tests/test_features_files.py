@@ -91,7 +91,7 @@ def test_one_file_for_all(run: Run, clips: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "all.jsonl").read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("format", ["npz", "npy", "csv", "json", "parquet", "hdf5"])
+@pytest.mark.parametrize("format", ["npz", "npy", "csv", "json", "hdf5"])
 def test_a_file_each_in_a_folder(format: str, run: Run, clips: Path, tmp_path: Path) -> None:
     folder = f"{tmp_path}/out/"
     finished = run("features", clips, "-o", folder, "--format", format, "--json")

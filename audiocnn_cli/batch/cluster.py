@@ -11,7 +11,7 @@ from uuid import uuid4
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.remote_work import Answer, forget, pack, work_on
+from audiocnn_cli.batch.remote_work import Answer, deliver, forget, pack, work_on
 from audiocnn_cli.batch.task import Attempt, Task
 from audiocnn_cli.errors import AudiocnnError, FailureKind, MissingExtraError, UsageError
 
@@ -47,8 +47,8 @@ class Cluster(Generic[R]):
         self._timeout_s = timeout_s
         self._client = _connect(address)
         self._id = uuid4().hex
-        # Kept by the workers that have seen it, and handed on between them.
-        self._parcel = self._client.scatter(pack(task), broadcast=True, hash=False)
+        # A result like others: each worker gets it once, and what all workers have lost is made again.
+        self._parcel = self._client.submit(deliver, pack(task), pure=False)
         self._waiting: deque[tuple[int, Source]] = deque()
         self._sent: dict[Any, list[tuple[int, Source]]] = {}
         self._done: SimpleQueue[Any] = SimpleQueue()

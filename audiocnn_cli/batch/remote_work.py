@@ -55,6 +55,11 @@ def pack(task: Task[Any]) -> Parcel:
     return Parcel(pickle.dumps(task), tuple(path.read_bytes() for path in model_files(task)))
 
 
+def deliver(parcel: Parcel) -> Parcel:
+    """The parcel, as a result that workers hand on to each other."""
+    return parcel
+
+
 def model_files(value: Any) -> list[Path]:
     """The model files that a task names, however deep, each once."""
     return list(dict.fromkeys(choice.path for choice in _choices(value)))

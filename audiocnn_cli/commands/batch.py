@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.errors import ExitCode, UsageError
@@ -15,7 +15,8 @@ from audiocnn_cli.output.console import log
 if TYPE_CHECKING:
     from audiocnn_cli.audio.sources import Source
     from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.journal import Codec, Journal
+    from audiocnn_cli.batch.journal import Journal
+    from audiocnn_cli.batch.journal_file import Codec
     from audiocnn_cli.batch.outcome import Failure, Listener, Tally
     from audiocnn_cli.batch.run import Record
     from audiocnn_cli.batch.shard import Shard
@@ -44,7 +45,12 @@ class BatchOptions:
     cluster: str | None
     force: bool
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            UsageError: they do, or there is no input.
+        """
         if self.retry_failures is not None and (self.paths or self.resume):
             raise UsageError(
                 "--retry-failures takes its inputs from the ledger: give no PATHS and no --resume with it"
@@ -55,13 +61,12 @@ class BatchOptions:
     def inputs(self) -> "Iterator[Source | InputError]":
         """The inputs, read lazily, from the beginning each time."""
         from audiocnn_cli.audio.sources import find_audio
-        from audiocnn_cli.output.ledger import failed_inputs
 
-        found: Iterable[Source | InputError]
+        found: Iterable[Source | InputError] = find_audio(self.paths or [])
         if self.retry_failures is not None:
+            from audiocnn_cli.output.ledger import failed_inputs
+
             found = failed_inputs(self.retry_failures)
-        else:
-            found = find_audio(self.paths or [])
         if self.cluster is not None:
             found = map(everywhere, found)
         return iter(found) if self.shard is None else self.part.of(found)
@@ -78,14 +83,14 @@ class BatchOptions:
         """The part of the inputs that the run is about."""
         from audiocnn_cli.batch.shard import Shard
 
-        return Shard.parse(self.shard) if self.shard is not None else Shard()
+        return Shard() if self.shard is None else Shard.parse(self.shard)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Generic[R]):
     """The task of a command, and what the batch has to know of its results.
 
-    `configuration` is everything that decides a result, as values that JSON knows; `audio_s` the seconds of
+    `recipe`, a dataclass, and `options` are everything that decides a result; `audio_s` gives the seconds of
     audio that a result is about; `files` is where results have files of their own, `dataset` where they have
     rows of a data set; `no_journal` is why there can be no journal, `only_one` why there may be one input
     only.
@@ -93,7 +98,8 @@ class Job(Generic[R]):
 
     command: str
     task: "Task[R]"
-    configuration: Mapping[str, Any]
+    recipe: object
+    options: Mapping[str, str | int | bool | None]
     codec: "Codec[R]"
     audio_s: Callable[[R], float]
     in_order: bool
@@ -116,6 +122,7 @@ def run_job(
     from audiocnn_cli.batch.run import run_batch
     from audiocnn_cli.output.progress import Progress, on_terminal
 
+    options.check()
     with ExitStack() as stack:
         record = _record(job, options, stack)
         # Before the ledger is begun anew: it may be the one that is read.
@@ -149,12 +156,11 @@ def run_job(
 
 
 def _record(job: Job[R], options: BatchOptions, stack: ExitStack) -> "Record[R] | None":
-    """The journal, and what writes a data set together with it, both open until `stack` ends."""
+    """The journal, or what writes a data set together with it, open until `stack` ends."""
     from audiocnn_cli.output.dataset import DatasetJournal, require_no_parts
 
-    shard, again = options.part, options.resume or options.force
-    if job.dataset is not None and not again:
-        require_no_parts(job.dataset, shard)
+    if job.dataset is not None and not (options.resume or options.force):
+        require_no_parts(job.dataset, options.part)
     journal = _journal(job, options)
     if journal is None:
         return None
@@ -163,11 +169,9 @@ def _record(job: Job[R], options: BatchOptions, stack: ExitStack) -> "Record[R] 
     stack.callback(_tidy, journal)
     if job.dataset is None:
         return journal
-    return stack.enter_context(
-        DatasetJournal(
-            journal, job.dataset, shard=shard, resume=options.resume, force=options.force
-        )
-    )
+    part, resume, force = options.part, options.resume, options.force
+    dataset = DatasetJournal(journal, job.dataset, shard=part, resume=resume, force=force)
+    return stack.enter_context(dataset)
 
 
 def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
@@ -182,6 +186,7 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
         path = Path(":memory:")  # of SQLite: for this run alone
     if job.no_journal is not None:
         raise UsageError(job.no_journal)
+    from audiocnn_cli.batch.configuration import configuration
     from audiocnn_cli.batch.journal import Journal
     from audiocnn_cli.output.files import make_folder
 
@@ -189,7 +194,12 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
     journal = Journal(
         path,
         job.codec,
-        configuration={"command": job.command, "audiocnn": __version__, **job.configuration},
+        configuration={
+            "command": job.command,
+            "audiocnn": __version__,
+            **configuration(job.recipe),
+            **job.options,
+        },
         shard=str(options.part),
         resume=options.resume,
         by_content=options.checksum,
@@ -202,14 +212,14 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
     return journal
 
 
-def _journal_in_folder(job: Job[R], shard: "Shard") -> Path | None:
+def _journal_in_folder(job: Job[R], part: "Shard") -> Path | None:
     from audiocnn_cli.batch.shard import journal_name
     from audiocnn_cli.output.store import is_url
 
     if job.files is not None:
-        return job.files.path / journal_name(shard)
+        return job.files.path / journal_name(part)
     if job.dataset is not None and not is_url(job.dataset.location):
-        return Path(job.dataset.location) / journal_name(shard)
+        return Path(job.dataset.location) / journal_name(part)
     return None
 
 

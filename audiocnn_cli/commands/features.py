@@ -1,7 +1,7 @@
 """`audiocnn features`: samples to a feature tensor."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -136,10 +136,11 @@ def features(
         "summary": summary,
     }
     set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
+    from audiocnn_cli.features.settings import merged_plan
     from audiocnn_cli.output.dataset import PartOptions
     from audiocnn_cli.output.feature_files import choose_feature_output
 
-    plan = _plan(settings, config, no_top_db=no_top_db)
+    plan = merged_plan(settings, config, no_top_db=no_top_db)
     destination = choose_feature_output(
         json=json,
         jsonl=jsonl,
@@ -179,7 +180,6 @@ def _run(
     verifying: bool,
     pictures: "Pictures | None",
 ) -> ExitCode:
-    from audiocnn_cli.batch.configuration import configuration
     from audiocnn_cli.output.feature_task import Features
     from audiocnn_cli.output.feature_view import FeatureReportCodec
     from audiocnn_cli.output.file_formats import FileFormat
@@ -189,7 +189,8 @@ def _run(
     job = Job(
         command="features",
         task=Features(plan, destination, pictures=pictures, verifying=verifying),
-        configuration=configuration(plan, format=format, **dataset.layout if dataset else {}),
+        recipe=plan,
+        options={"format": format, **(dataset.layout if dataset else {})},
         codec=FeatureReportCodec(),
         audio_s=lambda report: float(report.document["duration_s"]),
         in_order=destination.in_order,
@@ -229,16 +230,3 @@ def _save(plan: "Plan", path: Path, *, force: bool) -> None:
 
     with atomic_writer(path, "w", force=force) as stream:
         stream.write(settings_toml(plan))
-
-
-def _plan(given: dict[str, Any], config: str | None, *, no_top_db: bool) -> "Plan":
-    """The plan of the file, overruled by the options that were given."""
-    from audiocnn_cli.features.settings import plan_from, read_settings
-
-    settings = read_settings(Path(config)) if config else {}
-    settings |= {name: value for name, value in given.items() if value is not None}
-    if no_top_db:
-        if given["top_db"] is not None:
-            raise UsageError("give either --top-db or --no-top-db, not both")
-        settings["top_db"] = None
-    return plan_from(settings)

@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import IO, Any, Generic, Protocol, Self, TypeVar
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.journal import DONE, Journal, meta
+from audiocnn_cli.batch.journal import Journal
+from audiocnn_cli.batch.journal_file import DONE, meta
 from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.batch.shard import Shard
 from audiocnn_cli.errors import MissingExtraError, OutputError, UsageError

@@ -76,12 +76,9 @@ def choose_destination(
     suffixes = _SUFFIXES if markdown is None else _SUFFIXES | {".md": Format.MARKDOWN}
     if len(asked) > 1:
         raise UsageError(f"give one of --{' and --'.join(asked)}, not both")
-    if output is not None and output.suffix.lower() in AUDIO_SUFFIXES:
-        raise UsageError(
-            f"-o {output}: that is the name of a recording; no recording is written over"
-        )
     if output is None:
         return Destination(asked[0] if asked else Format.TABLE)
+    require_no_recording(output)
     format = asked[0] if asked else suffixes.get(output.suffix.lower())
     if format is None:
         raise UsageError(
@@ -92,17 +89,13 @@ def choose_destination(
     return Destination(format, output, force)
 
 
-def choose_with_folder(
-    *, json: bool, jsonl: bool, csv: bool, output: str | None, force: bool
-) -> tuple[Destination, str | None]:
-    """As `choose_destination`, or stdout and a folder where `output` names one.
+def require_no_recording(output: Path) -> None:
+    """Refuse a name that could be one of the inputs.
 
     Raises:
-        UsageError, OutputError: as there.
+        UsageError: it ends like a recording.
     """
-    path = None if output is None else Path(output)
-    in_folder = path is not None and (str(output).endswith("/") or path.is_dir())
-    destination = choose_destination(
-        json=json, jsonl=jsonl, csv=csv, output=None if in_folder else path, force=force
-    )
-    return destination, output if in_folder else None
+    if output.suffix.lower() in AUDIO_SUFFIXES:
+        raise UsageError(
+            f"-o {output}: that is the name of a recording; no recording is written over"
+        )

@@ -24,8 +24,15 @@ class TensorFormat(StrEnum):
     PARQUET = "parquet"
 
 
-class FolderFormat(StrEnum):
-    """What a folder of predictions holds: a JSON document each, or a Parquet data set of all."""
+class LabelFormat(StrEnum):
+    """What `classify --format` names: tables and documents, and the label files of other tools."""
 
+    TABLE = "table"
     JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
     PARQUET = "parquet"
+    AUDACITY = "audacity"
+    RAVEN = "raven"
+    TEXTGRID = "textgrid"
+    WEBVTT = "webvtt"

@@ -7,9 +7,6 @@ from typing import Generic, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import Task
-from audiocnn_cli.output.destination import Destination, Format
-from audiocnn_cli.output.files import make_folder
-from audiocnn_cli.output.results import View, write_result
 
 R = TypeVar("R")
 
@@ -28,14 +25,13 @@ class ResultFolder:
 
 @dataclass(frozen=True, slots=True)
 class IntoFolder(Generic[R]):
-    """The batch's task: `task`, and its result written to a JSON file of its own.
+    """The batch's task: `task`, and `write` for its result, in the worker.
 
     Whether a file may be replaced is the journal's to say, before the work on its input begins.
     """
 
     task: Task[R]
-    files: ResultFolder
-    view: View[R]
+    write: Callable[[R], object]
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -45,10 +41,8 @@ class IntoFolder(Generic[R]):
     def prepare(self) -> Callable[[Source], R]:
         """Prepare the task."""
         work = self.task.prepare()
-        return lambda source: self._write(source, work(source))
+        return lambda source: self._written(work(source))
 
-    def _write(self, source: Source, result: R) -> R:
-        path = self.files.file_of(source)
-        make_folder(path.parent)
-        write_result(result, self.view, Destination(Format.JSON, path, force=True))
+    def _written(self, result: R) -> R:
+        self.write(result)
         return result

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import indent
 from typing import IO, Any, Protocol, TypeVar
 
 from audiocnn_cli.batch.outcome import Failure, Tally
@@ -13,6 +14,8 @@ R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
 
 Row = Mapping[str, object]
+
+_TABLE_ROWS = 1000
 
 
 class View(Protocol[R_contra]):
@@ -33,36 +36,45 @@ def write_outcomes(
 ) -> Tally:
     """Write each outcome as the destination wants it; failures are also said on stderr.
 
-    JSON lines and CSV rows are written as each outcome arrives, a table or a document at the end.
+    Results are written as they come and not kept; a table takes a thousand rows at once.
     """
-    results: list[R] = []
-    documents: list[dict[str, Any]] = []
-    failures: list[Failure] = []
-    done = 0
     with destination.open() as stream:
-        writer = _StreamWriter(stream, destination.format)
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                print_failure(outcome)
+        return write_outcomes_to(StreamWriter(stream, destination.format), outcomes, view)
+
+
+def write_outcomes_to(
+    writer: "StreamWriter", outcomes: Iterable[R | Failure], view: View[R]
+) -> Tally:
+    """As `write_outcomes`, to a stream that is open already."""
+    results: list[R] = []
+    listing = _Listing(writer.stream)
+    failures: list[Failure] = []
+    done = failed = 0
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            print_failure(outcome)
+            failed += 1
+            writer.failure(outcome)
+            if writer.format is Format.JSON:
                 failures.append(outcome)
-                writer.failure(outcome)
-                continue
-            done += 1
-            if destination.format is Format.JSONL:
-                writer.line(view.document(outcome))
-            elif destination.format is Format.CSV:
-                writer.rows(view.rows(outcome))
-            elif destination.format is Format.JSON:
-                documents.append(view.document(outcome))
-            else:
-                results.append(outcome)
-        if destination.format is Format.JSON:
-            dump(
-                {"results": documents, "failures": [failure_document(f) for f in failures]}, stream
-            )
-        elif destination.format is Format.TABLE and results:
-            console(stream).print(view.table(results))
-    return Tally(done=done, failed=len(failures))
+            continue
+        done += 1
+        if writer.format is Format.JSONL:
+            writer.line(view.document(outcome))
+        elif writer.format is Format.CSV:
+            writer.rows(view.rows(outcome))
+        elif writer.format is Format.JSON:
+            listing.add(view.document(outcome))
+        else:
+            results.append(outcome)
+            if len(results) == _TABLE_ROWS:
+                console(writer.stream).print(view.table(results))
+                results.clear()
+    if writer.format is Format.JSON:
+        listing.finish(failures)
+    elif writer.format is Format.TABLE and results:
+        console(writer.stream).print(view.table(results))
+    return Tally(done=done, failed=failed)
 
 
 def write_result(result: R, view: View[R], destination: Destination) -> None:
@@ -73,7 +85,7 @@ def write_result(result: R, view: View[R], destination: Destination) -> None:
         elif destination.format is Format.TABLE:
             console(stream).print(view.table([result]))
         else:
-            writer = _StreamWriter(stream, destination.format)
+            writer = StreamWriter(stream, destination.format)
             if destination.format is Format.JSONL:
                 writer.line(view.document(result))
             else:
@@ -101,27 +113,48 @@ def failure_document(failure: Failure) -> dict[str, str]:
     return {"path": failure.path, "kind": failure.kind, "message": failure.message}
 
 
-class _StreamWriter:
+class _Listing:
+    """The JSON document of a batch: results as they come, then the failures."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._empty = True
+
+    def add(self, document: Mapping[str, Any]) -> None:
+        self._stream.write('{\n  "results": [\n' if self._empty else ",\n")
+        self._stream.write(indent(json.dumps(document, indent=2, allow_nan=False), " " * 4))
+        self._empty = False
+
+    def finish(self, failures: Iterable[Failure]) -> None:
+        self._stream.write('{\n  "results": []' if self._empty else "\n  ]")
+        listed = json.dumps([failure_document(failure) for failure in failures], indent=2)
+        self._stream.write(f',\n  "failures": {indent(listed, "  ").lstrip()}\n}}\n')
+
+
+class StreamWriter:
     """Lines of JSON and rows of CSV, each flushed so that a reader has it at once."""
 
     def __init__(self, stream: IO[str], format: Format) -> None:
-        self._stream = stream
-        self._format = format
+        self.stream = stream
+        self.format = format
         self._csv: csv.DictWriter[str] | None = None
 
     def line(self, document: Mapping[str, Any]) -> None:
-        self._stream.write(json.dumps(document, allow_nan=False) + "\n")
-        self._stream.flush()
+        """One JSON object."""
+        self.stream.write(json.dumps(document, allow_nan=False) + "\n")
+        self.stream.flush()
 
     def failure(self, failure: Failure) -> None:
-        if self._format is Format.JSONL:
+        """An input that gave no result, where the format has a place for it."""
+        if self.format is Format.JSONL:
             error = {"kind": failure.kind, "message": failure.message}
             self.line({"path": failure.path, "error": error})
 
     def rows(self, rows: Iterable[Row]) -> None:
+        """CSV rows, before the first of them its header."""
         for row in rows:
             if self._csv is None:
-                self._csv = csv.DictWriter(self._stream, list(row), lineterminator="\n")
+                self._csv = csv.DictWriter(self.stream, list(row), lineterminator="\n")
                 self._csv.writeheader()
             self._csv.writerow(row)
-        self._stream.flush()
+        self.stream.flush()
