@@ -53,6 +53,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/processes.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/shapes.py
+	$(BIN)/python benchmarks/batch.py
 
 # The bundled models, from the recordings in DATA: an hour on two cores. The cards repeat these commands.
 DATA ?= ../shared/data

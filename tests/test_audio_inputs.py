@@ -175,3 +175,28 @@ def test_what_is_not_there_on_other_machines(run: Run, server: str) -> None:
     assert finished.exit_code == 3
     assert [failure["kind"] for failure in finished.document["failures"]] == ["not_found"] * 3
     assert "Traceback" not in finished.stderr
+
+
+def test_folders_and_patterns_on_other_machines(
+    run: Run, make_wav: MakeWav, tmp_path: Path
+) -> None:
+    """A folder of the local file system through fsspec (`file://`), which worker processes see too."""
+    for name in ("a.wav", "deep/b.wav", "deep/notes.txt"):
+        path = tmp_path / "far" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(make_wav().read_bytes())
+    url = f"file://{tmp_path}/far"
+    for argument, expected in (
+        (url, ["a.wav", "deep/b.wav"]),
+        (f"{url}/", ["a.wav", "deep/b.wav"]),
+        (f"{url}/*.wav", ["a.wav"]),
+        (f"{url}/**/*.wav", ["a.wav", "deep/b.wav"]),
+        (f"{url}/deep/b.wav", ["deep/b.wav"]),
+    ):
+        finished = run("features", argument, "--json")
+        assert finished.exit_code == 0, finished.stderr
+        paths = [result["path"] for result in finished.document["results"]]
+        assert paths == [f"{url}/{name}" for name in expected], argument
+    none = run("features", f"{url}/none/", "memory://empty/*.wav", "--json")
+    assert [f["kind"] for f in none.document["failures"]] == ["not_found"] * 2
+    assert none.exit_code == 3

@@ -86,13 +86,38 @@ def _expand(argument: str) -> Iterator[Source | InputError]:
             argument, "this folder holds no audio files", _walk(argument, root=argument, seen=set())
         )
     elif is_remote(argument):
-        yield Source(argument)
+        yield from _expand_remote(argument)
     elif not os.path.lexists(argument) and glob.has_magic(argument):
         matches = sorted(glob.iglob(argument, recursive=True))  # noqa: PTH207 (keeps the name as typed)
         found = (source for match in matches for source in _expand(match))
         yield from _or_failure(argument, "no file matches this pattern", found)
     else:
         yield Source(argument)
+
+
+def _expand_remote(url: str) -> Iterator[Source | InputError]:
+    from audiocnn_cli.audio.remote import list_remote, names_one
+
+    pattern = "*" in url or "[" in url
+    if names_one(url) or (_is_audio(url) and not pattern):
+        yield Source(url)
+        return
+    try:
+        found = (Source(*each) for each in list_remote(url) if _is_audio(each[0]))
+        first = next(found, None)
+        if first is None and not (pattern or url.endswith("/")):
+            yield Source(url)  # a recording whose name says nothing
+        elif first is None:
+            yield InputError(url, FailureKind.NOT_FOUND, "there are no audio files")
+        else:
+            yield first
+            yield from found
+    except InputError as error:
+        yield error
+
+
+def _is_audio(name: str) -> bool:
+    return Path(name).suffix.lower() in AUDIO_SUFFIXES
 
 
 def _or_failure(
@@ -123,7 +148,7 @@ def _walk(folder: str, *, root: str, seen: set[tuple[int, int]]) -> Iterator[Sou
     for entry in listing:
         if os.path.isdir(entry.path):  # noqa: PTH112 (a link to itself is no folder, nor an error)
             yield from _walk(entry.path, root=root, seen=seen)
-        elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES:
+        elif _is_audio(entry.name):
             yield Source(entry.path, os.path.relpath(entry.path, root))
 
 

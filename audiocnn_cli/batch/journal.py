@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.audio.remote import version_of
+from audiocnn_cli.audio.sources import STDIN, Source, is_remote
 from audiocnn_cli.batch.journal_file import (
     BEGUN,
     DONE,
@@ -282,6 +283,9 @@ class Journal(Generic[R]):
 
 def fingerprint(path: str, *, by_content: bool) -> Fingerprint:
     """The fingerprint of an input as it is now; of nothing, where it has no size or can't be read."""
+    if is_remote(path):
+        size, content = version_of(path)
+        return Fingerprint(size, None, content)
     try:
         status = os.stat(path)  # noqa: PTH116 (a third of the time of Path.stat)
         content = None
