@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -119,6 +119,7 @@ def run_job(
         AudiocnnError: what ends the batch.
     """
     from audiocnn_cli.batch.interrupt import stop_on_interrupt
+    from audiocnn_cli.batch.order import largest_first
     from audiocnn_cli.batch.run import run_batch
     from audiocnn_cli.output.progress import Progress, on_terminal
 
@@ -129,6 +130,8 @@ def run_job(
         inputs = options.inputs()
         if job.only_one is not None:
             inputs = single(inputs, job.only_one)
+        elif not job.in_order:
+            inputs = largest_first(inputs)
         ledger = _ledger(options)
         progress = Progress(
             job.audio_s,
@@ -148,6 +151,7 @@ def run_job(
             listeners=listeners,
             stop=stop,
         )
+        stack.enter_context(closing(outcomes))
         try:
             tally = write(outcomes)
         finally:
@@ -230,10 +234,10 @@ def _tidy(journal: "Journal[R]") -> None:
 
 
 def _ledger(options: BatchOptions) -> "AbstractContextManager[Ledger] | None":
-    from audiocnn_cli.output.ledger import open_ledger
-
     if options.failures is None:
         return None
+    from audiocnn_cli.output.ledger import open_ledger
+
     # A ledger that is read, or of the run that goes on, has served.
     again = options.resume or options.failures == options.retry_failures
     return open_ledger(options.failures, force=options.force or again)
