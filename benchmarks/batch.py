@@ -33,6 +33,7 @@ from audiocnn_cli.audio.sources import Source  # noqa: E402
 
 AUDIOCNN = [sys.executable, "-m", "audiocnn_cli"]
 RATE = 22050
+_NAMES_PER_FOLDER = 1000
 MIB = 2**20
 
 
@@ -94,11 +95,13 @@ def music(seconds: float) -> "np.ndarray[Any, np.dtype[np.float32]]":
 
 
 def links(folder: Path, count: int, *targets: Path) -> Path:
-    """A folder with so many names, which point at these files in turn."""
-    folder.mkdir()
+    """A folder of folders with so many names, which point at these files in turn."""
     for number in range(count):
+        below = folder / f"{number // _NAMES_PER_FOLDER:03}"
+        if number % _NAMES_PER_FOLDER == 0:
+            below.mkdir(parents=True)
         target = targets[number % len(targets)]
-        (folder / f"{number:06}{target.suffix}").symlink_to(target)
+        (below / f"{number:06}{target.suffix}").symlink_to(target)
     return folder
 
 
@@ -307,7 +310,7 @@ def measured_cost(settings: Settings) -> Cost:
     from audiocnn_cli.features.extract import extract
     from audiocnn_cli.models.registry import find_model
 
-    song = next(iter(songs(settings, count=4, times=10).iterdir()))
+    song = next(songs(settings, count=4, times=10).rglob("*.wav"))
     samples = music(30)
     config = FeatureConfig()
     classify = Classification(models=(ModelChoice(find_model("genre-cnn").path),)).prepare()

@@ -308,3 +308,55 @@ def test_ctrl_c_leaves_all_that_was_done(many: Path, tmp_path: Path) -> None:
     done = states(out / JOURNAL)["done"]
     assert 0 < done < 60
     assert len(rows_by_path(out)) == done
+
+
+def test_results_go_to_other_machines(run: Run, clips: Path, tmp_path: Path) -> None:
+    """`file://` is a file system that fsspec reaches, and that worker processes see too."""
+    url = f"file://{tmp_path}/far"
+    journal = tmp_path / "journal.sqlite"
+    options = ("features", clips, "--format", "parquet", "-o", f"{url}/set/", "-j", "2")
+    parted = (*options, "--part-files", "2", "--journal", journal, "--partition-by", "label")
+    assert run(*parted).exit_code == 0
+    here = tmp_path / "here"
+    same = ("-o", f"{here}/", "--partition-by", "label")
+    assert run("features", clips, "--format", "parquet", *same).exit_code == 0
+    pd.testing.assert_frame_equal(read(tmp_path / "far" / "set"), read(here))
+    soundfile.write(clips / "e.wav", 0.1 * np.ones(40000), 22050)
+    assert run(*parted, "--resume").exit_code == 0
+    frames = rows_by_path(tmp_path / "far" / "set")
+    assert frames[str(clips / "e.wav")] == 1 + 40000 // 512
+    assert len(frames) == 5
+    assert run(*options).exit_code == 3  # it is there already
+    files = ("features", clips, "-o", f"{url}/tensors/", "-j", "2", "--json")
+    written = run(*files)
+    assert written.exit_code == 0, written.stderr
+    assert written.document["results"][0]["output"] == f"{url}/tensors/e.npz"
+    assert len(list((tmp_path / "far" / "tensors").rglob("*.npz"))) == 5
+    again = run(*files)
+    assert [failure["kind"] for failure in again.document["failures"]] == ["permission"] * 5
+    assert "is there already; add --force" in again.stderr
+    assert run(*files, "--force").exit_code == 0
+    labels = ("classify", "--model", write_good_model(tmp_path / "tiny.onnx"), clips)
+    assert run(*labels, "-o", f"{url}/labels/", "-j", "2").exit_code == 0
+    assert len(list((tmp_path / "far" / "labels").rglob("*.json"))) == 5
+
+
+def test_what_can_not_be_written_elsewhere(run: Run, clips: Path) -> None:
+    single = run("features", clips, "-o", "memory://bucket/all.parquet")
+    assert single.exit_code == 2
+    assert "elsewhere only folders are written; end it with /" in single.stderr
+    nowhere = run("features", clips, "--format", "parquet", "-o", "nosuch://bucket/set/")
+    assert nowhere.exit_code == 3
+    assert "nosuch://bucket/set: can't be reached" in nowhere.stderr
+    resumed = run("features", clips, "-o", "memory://bucket/set/", "--resume")
+    assert resumed.exit_code == 2
+    assert "need a journal" in resumed.stderr
+
+
+def test_a_data_set_in_the_memory_of_this_process(run: Run, clips: Path) -> None:
+    import fsspec
+
+    options = ("--format", "parquet", "-o", "memory://bucket/set/", "-j", "2")
+    assert run("features", clips, *options).exit_code == 0
+    with fsspec.open("memory://bucket/set/part-00001.parquet", "rb") as stream:
+        assert pd.read_parquet(stream)["path"].nunique() == 5

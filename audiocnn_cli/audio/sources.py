@@ -139,17 +139,18 @@ def _walk(folder: str, *, root: str, seen: set[tuple[int, int]]) -> Iterator[Sou
             return
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
-            listing = sorted(entries, key=lambda entry: entry.name)
+            names = sorted(entry.name for entry in entries)  # an entry weighs as much as ten names
     except OSError as error:
         yield InputError(
             folder, FailureKind.PERMISSION, f"can't list this folder ({error.strerror})"
         )
         return
-    for entry in listing:
-        if os.path.isdir(entry.path):  # noqa: PTH112 (a link to itself is no folder, nor an error)
-            yield from _walk(entry.path, root=root, seen=seen)
-        elif _is_audio(entry.name):
-            yield Source(entry.path, os.path.relpath(entry.path, root))
+    for name in names:
+        path = os.path.join(folder, name)  # noqa: PTH118 (keeps the folder as typed)
+        if os.path.isdir(path):  # noqa: PTH112 (a link to itself is no folder, nor an error)
+            yield from _walk(path, root=root, seen=seen)
+        elif _is_audio(name):
+            yield Source(path, os.path.relpath(path, root))
 
 
 def _lines(list_path: str) -> list[str]:

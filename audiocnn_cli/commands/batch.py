@@ -207,7 +207,7 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
         shard=str(options.part),
         resume=options.resume,
         by_content=options.checksum,
-        output_of=job.files.file_of if job.files else None,
+        output_of=job.files.file_of if job.files and job.files.path else None,
         force=options.force,
     )
     if options.resume and journal.changed:
@@ -220,7 +220,7 @@ def _journal_in_folder(job: Job[R], part: "Shard") -> Path | None:
     from audiocnn_cli.batch.shard import journal_name
     from audiocnn_cli.output.store import is_url
 
-    if job.files is not None:
+    if job.files is not None and job.files.path is not None:
         return job.files.path / journal_name(part)
     if job.dataset is not None and not is_url(job.dataset.location):
         return Path(job.dataset.location) / journal_name(part)

@@ -89,6 +89,19 @@ def choose_destination(
     return Destination(format, output, force)
 
 
+def names_folder(output: str) -> bool:
+    """Whether -o names a folder: it is one, or ends with `/`.
+
+    Raises:
+        UsageError: it is a single file elsewhere.
+    """
+    if output.endswith("/"):
+        return True
+    if "://" in output:
+        raise UsageError(f"-o {output}: elsewhere only folders are written; end it with /")
+    return Path(output).is_dir()
+
+
 def require_no_recording(output: Path) -> None:
     """Refuse a name that could be one of the inputs.
 

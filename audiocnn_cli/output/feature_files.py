@@ -9,11 +9,11 @@ from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.dataset import Dataset, PartOptions
-from audiocnn_cli.output.destination import Destination, Format, choose_destination
+from audiocnn_cli.output.destination import Destination, Format, choose_destination, names_folder
 from audiocnn_cli.output.feature_rows import FeatureRows
 from audiocnn_cli.output.feature_view import FeatureReport, FeatureView, report
 from audiocnn_cli.output.file_formats import FileFormat, TensorFormat
-from audiocnn_cli.output.files import check_writable, make_folder
+from audiocnn_cli.output.files import check_writable
 from audiocnn_cli.output.result_folder import ResultFolder
 from audiocnn_cli.output.results import write_outcomes
 from audiocnn_cli.output.tensors import TENSOR_SUFFIXES, TensorWriter, tensor_file
@@ -35,23 +35,23 @@ class Folder:
     files: ResultFolder
     format: FileFormat
 
-    def write(self, result: FeatureResult) -> Path:
+    def write(self, result: FeatureResult) -> str:
         """Write `result` to a file of its own and say which.
 
         Raises:
             OutputError: the file can't be written.
+            InputError: it is there already, on another machine.
         """
-        path = self.files.file_of(result.source)
-        make_folder(path.parent)
         text = _TEXT_FORMATS.get(self.format)
-        if text is None:
-            with tensor_file(path, TensorFormat(self.format), force=True) as writer:
-                writer.add(result)
-        else:
-            whole = report(result, output=str(path), keep=True, picture=False)
-            destination = Destination(text, path, force=True)
-            write_outcomes([whole], FeatureView(with_data=True), destination)
-        return path
+        with self.files.writing(result.source) as (path, name):
+            if text is None:
+                with tensor_file(path, TensorFormat(self.format), force=True) as writer:
+                    writer.add(result)
+            else:
+                whole = report(result, output=name, keep=True, picture=False)
+                destination = Destination(text, path, force=True)
+                write_outcomes([whole], FeatureView(with_data=True), destination)
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class FeatureOutput:
         """Write the tensor of one recording where it has a file of its own, and report on it."""
         output: str | None
         if self.folder is not None:
-            output = str(self.folder.write(result))
+            output = self.folder.write(result)
         elif self.tensor is not None:
             output = str(self.tensor[0])
         else:
@@ -139,7 +139,7 @@ def choose_feature_output(
         OutputError: the file can't be written.
     """
     choose: Callable[..., Destination] = choose_destination
-    folder = output is not None and (output.endswith("/") or Path(output).is_dir())
+    folder = output is not None and names_folder(output)
     if not (folder and format is FileFormat.PARQUET):
         parts.require_none()
     printed = choose(json=json, jsonl=jsonl, csv=csv, output=None, force=force)
@@ -172,4 +172,4 @@ def _in_folder(
     if format is FileFormat.PARQUET:
         return FeatureOutput(printed, dataset=parts.dataset(output, FeatureRows()))
     format = format or FileFormat.NPZ
-    return FeatureOutput(printed, Folder(ResultFolder(Path(output), format), format))
+    return FeatureOutput(printed, Folder(ResultFolder(output, format, printed.force), format))

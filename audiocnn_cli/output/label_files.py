@@ -18,10 +18,11 @@ from audiocnn_cli.output.destination import (
     Destination,
     Format,
     choose_destination,
+    names_folder,
     require_no_recording,
 )
 from audiocnn_cli.output.file_formats import LabelFormat
-from audiocnn_cli.output.files import atomic_writer, check_writable, make_folder
+from audiocnn_cli.output.files import atomic_writer, check_writable
 from audiocnn_cli.output.label_tracks import TRACKS, RavenTable, require_package
 from audiocnn_cli.output.live_view import LIVE_FORMATS
 from audiocnn_cli.output.prediction_rows import PredictionRows, prediction_table
@@ -127,14 +128,15 @@ class LabelFolder:
     Whether a file may be replaced is the journal's to say, before the work on its input begins.
     """
 
-    path: Path
+    location: str
     format: LabelFormat
+    force: bool
 
     @property
     def files(self) -> ResultFolder:
         """Where they are."""
         ending = _ENDINGS.get(self.format, f".{self.format}")
-        return ResultFolder(self.path, ending.removeprefix("."))
+        return ResultFolder(self.location, ending.removeprefix("."), self.force)
 
     def write(self, result: Prediction, *, view: ClassifyView) -> None:
         """Write the labels of one recording to a file of its own.
@@ -142,13 +144,12 @@ class LabelFolder:
         Raises:
             OutputError: the file can't be written.
         """
-        path = self.files.file_of(Source(result.path, result.name))
-        make_folder(path.parent)
-        if self.format in _REPORTS:
-            write_result(result, view, Destination(_REPORTS[self.format], path, force=True))
-            return
-        with label_file(path, self.format, view, force=True) as writer:
-            writer.add(result)
+        with self.files.writing(Source(result.path, result.name)) as (path, _):
+            if self.format in _REPORTS:
+                write_result(result, view, Destination(_REPORTS[self.format], path, force=True))
+                return
+            with label_file(path, self.format, view, force=True) as writer:
+                writer.add(result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,7 @@ def choose_label_output(
     )
     if format is not None:
         require_package(format)
-    in_folder = output is not None and (output.endswith("/") or Path(output).is_dir())
+    in_folder = output is not None and names_folder(output)
     if not (in_folder and format is LabelFormat.PARQUET):
         parts.require_none()
     if output is None:
@@ -256,7 +257,7 @@ def choose_label_output(
     if in_folder:
         if format is LabelFormat.PARQUET:
             return LabelOutput(printed, dataset=(output, parts))
-        return LabelOutput(printed, LabelFolder(path, format or LabelFormat.JSON))
+        return LabelOutput(printed, LabelFolder(output, format or LabelFormat.JSON, force))
     chosen = format or _SUFFIXES.get(path.suffix.lower())
     if chosen in _REPORTS:
         json, jsonl, csv = (

@@ -116,6 +116,11 @@ class RemoteStore:
             scratch.seek(0)
             self.put(name, scratch)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        with _saying(f"{self._url}/{name}"):
+            return bool(self._files.exists(self._path(name)))
+
     def put(self, name: str, stream: IO[bytes]) -> None:
         """Send what a stream holds from where it stands."""
         import shutil
