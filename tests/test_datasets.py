@@ -1,6 +1,7 @@
 """Parquet data sets: what other tools read, while they grow too, and what faults leave of them."""
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -13,6 +14,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -22,6 +24,7 @@ from tests.conftest import Finished
 from tests.onnx_models import write_good_model
 from tests.test_batch_faults import JOURNAL, finish, start, states, wait_for
 
+ROOT = Path(__file__).parent.parent
 Run = Callable[..., Finished]
 
 
@@ -204,6 +207,36 @@ def test_two_shards_fill_one_data_set(run: Run, clips: Path, tmp_path: Path) -> 
     whole = tmp_path / "whole"
     assert run("features", clips, "--format", "parquet", "-o", f"{whole}/").exit_code == 0
     pd.testing.assert_frame_equal(read(out), read(whole))
+    merged = run("merge", out, "--jsonl")
+    assert merged.exit_code == 0, merged.stderr
+    assert len(merged.stdout.splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("command", "rows"),
+    [
+        ("features", ()),
+        ("classify", ()),
+        ("classify", ("--timeline",)),
+        ("classify", ("--events",)),
+    ],
+)
+def test_the_schema_is_the_one_in_the_docs(
+    command: str, rows: tuple[str, ...], run: Run, clips: Path, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "datasets.md").read_text()
+    told = {
+        name: kind
+        for names, kind in re.findall(r"^\| (`.*?) \| (\w+) \|", page, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    out = tmp_path / "set"
+    model = ("--model", write_good_model(tmp_path / "tiny.onnx")) if command == "classify" else ()
+    finished = run(command, clips, *model, *rows, "--format", "parquet", "-o", f"{out}/")
+    assert finished.exit_code == 0, finished.stderr
+    for column in pq.read_schema(out / "part-00001.parquet"):
+        name = re.sub(r"^(p_).+", r"\1LABEL", re.sub(r"^mfcc_\d+", "mfcc_0", column.name))
+        assert told[name] == str(column.type), column.name
 
 
 @pytest.mark.parametrize("fault", ["rename", "commit", "power loss"])
