@@ -18,6 +18,8 @@ from audiocnn_cli.errors import AudiocnnError, FailureKind, MissingExtraError, U
 R = TypeVar("R")
 
 _CONNECT_S = 10.0
+# For a result that is there, however large.
+_FETCH_S = 300.0
 # Each thread has one bundle in work and one that waits beside it, so that it never waits for the network.
 _BUNDLES_PER_THREAD = 2
 # A bundle takes so long, about: much longer than the scheduler needs for it, too short to be waited for.
@@ -121,7 +123,7 @@ class Cluster(Generic[R]):
 
         bundle = self._sent.pop(future)
         try:
-            answer: Answer[R] = future.result(timeout=_CONNECT_S)
+            answer: Answer[R] = future.result(timeout=_FETCH_S)
         except KilledWorker:
             return [(ticket, _crashed(source)) for ticket, source in bundle]
         except AudiocnnError:
@@ -170,7 +172,8 @@ def _connect(address: str) -> Any:
         from distributed import Client
     except ImportError as error:
         raise MissingExtraError(f"--cluster {address}", "dask") from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said here
+    for name in ("distributed", "distributed.client"):  # what matters is said here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=_CONNECT_S, set_as_default=False, name="audiocnn")
     except (ValueError, TypeError) as error:
