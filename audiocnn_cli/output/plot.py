@@ -12,7 +12,7 @@ from audiocnn_cli.errors import InputError, UsageError
 from audiocnn_cli.features.bins import columns, frequencies_hz
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.result import FeatureResult, Tensor
-from audiocnn_cli.output.files import make_folder
+from audiocnn_cli.output.files import check_folder
 from audiocnn_cli.output.heatmap import shrink
 from audiocnn_cli.output.picture import check_picture, plain, require_drawing, save_picture
 
@@ -52,7 +52,9 @@ class Pictures:
         self._path = Path(target)
         self._folder = target.endswith("/") or self._path.is_dir()
         self._force = force
-        if not self._folder:
+        if self._folder:
+            check_folder(self._path)
+        else:
             check_picture(self._path, force=force)
 
     def claimed(self, inputs: Iterable[Source | InputError]) -> Iterator[Source | InputError]:
@@ -80,7 +82,6 @@ class Pictures:
         path = self._path
         if self._folder:
             path = (path / result.source.name).with_suffix(".png")
-            make_folder(path.parent)
         plot(result, path, force=self._force)
 
 
