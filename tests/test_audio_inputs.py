@@ -130,6 +130,22 @@ def test_ffmpeg_decodes_what_libsndfile_does_not(
     np.testing.assert_allclose(sought, decoded[44100 : 44100 + 22050], atol=1e-3)
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".m4a", "aac"), (".webm", "libopus")])
+def test_every_part_is_that_of_the_whole(suffix: str, codec: str, tmp_path: Path, run: Run) -> None:
+    path = tmp_path / f"clip{suffix}"
+    write_track(path, tones_and_noise(2 * 960_000).reshape(-1, 2), codec, rate=48000)
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    whole = np.concatenate([f if len(f) == 2 else f.reshape(-1, 2).T for f in frames], axis=1).T
+    with open_audio(Source(str(path))) as reader:
+        for start in (0, 1, 48_000, 500, 100_000, 0):
+            part = np.concatenate(list(reader.blocks(start=start, frames=20_000)))
+            np.testing.assert_array_equal(part, whole[start : start + 20_000])
+    piped = run("features", "-", "--json", stdin=path.read_bytes()).document["results"][0]
+    named = run("features", path, "--json").document["results"][0]
+    assert piped["mean"] == named["mean"]
+
+
 def test_without_pyav_the_sentence_says_what_to_install(
     tones: NDArray[np.float32], tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
