@@ -63,8 +63,8 @@ def explain(recording: Recording, plan: Plan) -> list[Stage]:
         stages.append(
             Stage(
                 "segments",
-                f"{sizes.length} samples every {sizes.hop}, the rest: {sizes.rest}; each is framed and floored"
-                " by itself",
+                f"{sizes.length} samples every {sizes.hop}, the rest: {sizes.rest}; each is framed and"
+                " floored by itself",
                 (count, sizes.length),
                 "amplitude",
             )
