@@ -114,6 +114,10 @@ def test_two_recordings_never_share_a_file(run: Run, clips: Path, tmp_path: Path
     assert "is written for" in finished.stderr
     assert len(finished.document["results"]) == 2
     assert [failure["kind"] for failure in finished.document["failures"]] == ["permission"]
+    twice = run("features", clips / "a.wav", clips / "a.wav", "-o", f"{tmp_path}/two/", "--json")
+    assert twice.exit_code == 1
+    assert len(twice.document["results"]) == 1
+    assert "is named twice" in twice.stderr
 
 
 def test_segments_join_along_the_first_axis(run: Run, clips: Path, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_every_bin_has_a_row() -> None:
             "magnitude of complex_0 to complex_1024 upwards (the mean of",
         ),
         (["--segment", "1"], 13, "20 segments from 0.00 to 20.00 s to the right"),
+        (["--segment", "30", "--rest", "keep"], 13, "0 segments and the rest from 0.00 to 20.00 s"),
     ],
 )
 def test_what_the_picture_merges_is_said(
@@ -96,7 +97,7 @@ def test_what_the_picture_merges_is_said(
     assert max(map(len, drawn)) == columns
     words = " ".join(printed.split())
     assert said in words
-    frames = 20 * 44 if "--segment" in options else 862
+    frames = 20 * 44 if "1" in options else 862
     about = "about " if width < 76 else ""
     several = f" or {frames // columns + 1}" if frames % columns else ""
     merged = f"{about}{frames // columns}{several}"
@@ -228,6 +229,8 @@ def test_pictures_of_many(run: Run, make_wav: MakeWav, tmp_path: Path) -> None:
     refused = run("features", *paths, "--plot", tmp_path / "x.svg")
     assert refused.exit_code == 2
     assert "is one picture" in refused.stderr
+    rest = ["--segment", "9", "--rest", "keep", "--feature", "mfcc,rms"]
+    assert run("features", paths[1], *rest, "--plot", tmp_path / "rest.png").exit_code == 0
     options = ["--segment", "0.5", "--overlap", "0.5", "--feature", "mfcc,rms", "--delta", "1"]
     assert run("features", *paths, *options, "--plot", f"{tmp_path}/out/").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a $x漢🎵.png", "b.png"]

@@ -49,16 +49,17 @@ class Folder:
                 yield item
                 continue
             path = self.file_of(item)
-            other = taken.setdefault(path, item.path)
-            if other == item.path:
+            if path not in taken:
+                taken[path] = item.path
                 yield item
                 continue
-            yield InputError(
-                item.path,
-                FailureKind.PERMISSION,
-                f"its file {path} is written for {other} already; give the folder that holds both, or run"
-                " them apart",
+            message = (
+                "is named twice"
+                if taken[path] == item.path
+                else f"its file {path} is written for {taken[path]} already; give the folder that holds both,"
+                " or run them apart"
             )
+            yield InputError(item.path, FailureKind.PERMISSION, message)
 
     def write(self, result: FeatureResult) -> Path:
         """Write `result` to a file of its own and say which.

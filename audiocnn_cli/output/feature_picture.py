@@ -106,6 +106,9 @@ def picture_of(result: FeatureResult) -> FeaturePicture:
     if plan.segmentation:
         across = f"{len(data)} segments from {across}"
         data = data.reshape(-1, *data.shape[2:])
+    if result.tensor.rest is not None:
+        across = across.replace(" from", " and the rest from", 1)
+        data = np.concatenate([data, result.tensor.rest])
     if "channel" in result.tensor.axes:
         count = data.shape[-1] // (2 if Feature.COMPLEX in features else 1)
         notes += [f"the first of {count} channels"] if count > 1 else []

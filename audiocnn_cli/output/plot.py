@@ -143,7 +143,8 @@ def _draw_feature(panel: Any, tensor: Tensor, config: FeatureConfig, part: slice
     """The image, for a colour bar; None for a line."""
     import numpy as np
 
-    segments = tensor.data if tensor.plan.segmentation else tensor.data[None]
+    segments = list(tensor.data if tensor.plan.segmentation else tensor.data[None])
+    segments += [] if tensor.rest is None else [tensor.rest]
     seconds = config.hop_length / config.sample_rate
     pieces = [_two_axes(segment[:, part], config) for segment in segments]
     panel.set_ylabel(config.feature)
