@@ -9,7 +9,7 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
-from audiocnn_cli.classify import classify
+from audiocnn_cli.classify import ClassifyOptions, Panel, Thresholds, classify
 from audiocnn_cli.errors import AudiocnnError, UsageError
 from audiocnn_cli.evaluation.calibration import Calibration, brier, calibrate
 from audiocnn_cli.evaluation.coverage import Coverage, cover
@@ -55,8 +55,10 @@ class Evaluation:
 
     `clips` counts every clip by the most probable label, whether or not the model would abstain on it.
     `held_out` of them were answered by a member that was not trained on them; `left_out` more were not
-    counted, because the whole model was trained on or tuned by them. `threshold` is where the model
-    abstains; `robustness` are the same clips after each degradation that was asked for.
+    counted, because the whole model was trained on or tuned by them. Beside clips that only a member
+    answers, those that the whole model answers are counted apart (`kept_apart`): it is better than each of
+    its members. `threshold` is where the model abstains; `robustness` are the same clips after each
+    degradation that was asked for.
     """
 
     model: str
@@ -65,6 +67,7 @@ class Evaluation:
     clips: Scores
     segments: Scores
     robustness: tuple[Robustness, ...]
+    kept_apart: Scores | None
     left_out: int
     failures: tuple[Failure, ...]
 
@@ -177,6 +180,9 @@ def summarise(
 ) -> Evaluation:
     """The figures of these answers."""
     labels = model.contract.labels
+    held_out = [answer for answer in answers if answer.member is not None]
+    apart = [answer for answer in answers if answer.member is None] if held_out else []
+    answers = held_out or answers
     truth = [answer.clip.label for answer in answers]
     pieces = [(answer.clip.label, said) for answer in answers for said in answer.segment_labels]
     return Evaluation(
@@ -192,6 +198,13 @@ def summarise(
             )
             for i, degradation in enumerate(degradations)
         ),
+        kept_apart=score(
+            [answer.clip.label for answer in apart],
+            [answer.label for answer in apart],
+            labels=labels,
+        )
+        if apart
+        else None,
         left_out=left_out,
         failures=tuple(failures),
     )
@@ -201,7 +214,8 @@ def _answer(
     clip: LabelledClip, model: Model, member: int | None, degradations: Sequence[Degradation]
 ) -> ClipAnswer:
     labels = model.contract.labels
-    result = classify(clip.source, model, top=len(labels), threshold=0.0, member=member)
+    options = ClassifyOptions(top=len(labels), thresholds=Thresholds(0.0))
+    result = classify(clip.source, Panel(models=(model,), member=member), options)
     by_label = {candidate.label: candidate.probability for candidate in result.top}
     return ClipAnswer(
         clip=clip,

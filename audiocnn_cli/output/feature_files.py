@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Tally
-from audiocnn_cli.errors import FailureKind, InputError, UsageError
+from audiocnn_cli.errors import InputError, UsageError
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.destination import (
@@ -19,6 +18,7 @@ from audiocnn_cli.output.destination import (
 from audiocnn_cli.output.feature_view import FeatureReport, FeatureView, report
 from audiocnn_cli.output.file_formats import FileFormat, TensorFormat
 from audiocnn_cli.output.files import check_folder, check_writable
+from audiocnn_cli.output.result_folder import ResultFolder
 from audiocnn_cli.output.results import write_outcomes
 from audiocnn_cli.output.tensors import TENSOR_SUFFIXES, SameColumns, tensor_file
 
@@ -31,35 +31,13 @@ _TEXT_FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A file for each recording, named after it, in the folder `path`."""
+    """A file for each recording, named after it, in a folder.
 
-    path: Path
+    Whether a file may be replaced is the journal's to say, before the work on its input begins.
+    """
+
+    files: ResultFolder
     format: FileFormat
-    force: bool
-
-    def file_of(self, source: Source) -> Path:
-        """The file that the results of `source` are written to."""
-        return (self.path / source.name).with_suffix(f".{self.format}")
-
-    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterator[Source | InputError]:
-        """The inputs, but a failure for each whose file is that of an earlier one."""
-        taken: dict[Path, str] = {}
-        for item in inputs:
-            if isinstance(item, InputError):
-                yield item
-                continue
-            path = self.file_of(item)
-            if path not in taken:
-                taken[path] = item.path
-                yield item
-                continue
-            message = (
-                "is named twice"
-                if taken[path] == item.path
-                else f"its file {path} is written for {taken[path]} already; give the folder that holds both,"
-                " or run them apart"
-            )
-            yield InputError(item.path, FailureKind.PERMISSION, message)
 
     def write(self, result: FeatureResult) -> Path:
         """Write `result` to a file of its own and say which.
@@ -67,14 +45,14 @@ class Folder:
         Raises:
             OutputError: the file can't be written.
         """
-        path = self.file_of(result.source)
+        path = self.files.file_of(result.source)
         text = _TEXT_FORMATS.get(self.format)
         if text is None:
-            with tensor_file(path, TensorFormat(self.format), force=self.force) as writer:
+            with tensor_file(path, TensorFormat(self.format), force=True) as writer:
                 writer.add(result)
         else:
             whole = report(result, output=str(path), keep=True, picture=False)
-            destination = Destination(text, path, self.force)
+            destination = Destination(text, path, force=True)
             write_outcomes([whole], FeatureView(with_data=True), destination)
         return path
 
@@ -94,13 +72,16 @@ class FeatureOutput:
         return self.tensor is not None or self.report.format is Format.CSV or to_file
 
     @property
+    def no_journal(self) -> str | None:
+        """Why a run can't be resumed: its numbers are in no journal; None where it can."""
+        if not self.keeps_tensors:
+            return None
+        return "a file with the numbers of all recordings can't be resumed: -o FOLDER/ has one for each"
+
+    @property
     def in_order(self) -> bool:
         """Whether outcomes are wanted in the order of the inputs."""
         return self.report.format is not Format.JSONL or self.tensor is not None
-
-    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterable[Source | InputError]:
-        """The inputs, but a failure for each that has no place of its own to be written to."""
-        return self.folder.claimed(inputs) if self.folder else inputs
 
     def deliver(self, result: FeatureResult, check: Verification | None = None) -> FeatureReport:
         """Write the tensor of one recording where it has a file of its own, and report on it."""
@@ -183,7 +164,7 @@ def choose_feature_output(
         check_folder(path)
         return FeatureOutput(
             replace(choose(output=None), force=force),
-            Folder(path, format or FileFormat.NPZ, force),
+            Folder(ResultFolder(path, format or FileFormat.NPZ), format or FileFormat.NPZ),
         )
     _require_agreement(path, format)
     tensor = TENSOR_SUFFIXES.get(path.suffix.lower())

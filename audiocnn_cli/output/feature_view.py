@@ -29,6 +29,18 @@ class FeatureReport:
     result: FeatureResult | None = None
 
 
+class FeatureReportCodec:
+    """A report in the journal: without picture, and without the tensor, which has a file of its own."""
+
+    def pack(self, result: FeatureReport) -> Any:
+        """The document."""
+        return {"document": result.document}
+
+    def unpack(self, values: Any) -> FeatureReport:
+        """The report again."""
+        return FeatureReport(values["document"], None)
+
+
 def report(
     result: FeatureResult,
     *,
