@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import Task
 from audiocnn_cli.output.destination import Destination, Format
-from audiocnn_cli.output.files import make_folder
 from audiocnn_cli.output.results import View, write_result
 
 R = TypeVar("R")
@@ -48,7 +47,6 @@ class IntoFolder(Generic[R]):
         return lambda source: self._write(source, work(source))
 
     def _write(self, source: Source, result: R) -> R:
-        path = self.files.file_of(source)
-        make_folder(path.parent)
-        write_result(result, self.view, Destination(Format.JSON, path, force=True))
+        destination = Destination(Format.JSON, self.files.file_of(source), force=True)
+        write_result(result, self.view, destination)
         return result
