@@ -20,7 +20,7 @@ from audiocnn_cli.output.destination import (
     require_no_recording,
 )
 from audiocnn_cli.output.file_formats import LabelFormat
-from audiocnn_cli.output.files import atomic_writer, check_writable, make_folder
+from audiocnn_cli.output.files import atomic_writer, check_folder, check_writable
 from audiocnn_cli.output.label_tracks import TRACKS, RavenTable, require_package
 from audiocnn_cli.output.live_view import LIVE_FORMATS
 from audiocnn_cli.output.result_folder import ResultFolder
@@ -144,7 +144,6 @@ class LabelFolder:
             OutputError: the file can't be written.
         """
         path = self.files.file_of(Source(result.path, result.name))
-        make_folder(path.parent)
         if self.format in _REPORTS:
             write_result(result, view, Destination(_REPORTS[self.format], path, force=True))
             return
@@ -242,6 +241,7 @@ def choose_label_output(
         return _to_stdout(printed, format)
     path = Path(output)
     if output.endswith("/") or path.is_dir():
+        check_folder(path)
         return LabelOutput(printed, LabelFolder(path, format or LabelFormat.JSON))
     chosen = format or _SUFFIXES.get(path.suffix.lower())
     if chosen in _REPORTS:
