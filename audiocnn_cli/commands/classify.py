@@ -92,7 +92,8 @@ def classify(
     and another type of sound than the model is for, get no label but the reason why.
     """
     settings = {
-        "sample_rate": sample_rate if labels else None,
+        # Where bare samples and a model both have a rate, the file says that of the model.
+        "sample_rate": sample_rate if labels and not (raw and config) else None,
         "feature": feature,
         "like": like,
         "n_fft": n_fft,
