@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -223,6 +224,32 @@ def test_a_writer_that_goes_away_leaves_a_label(listener: Any) -> None:
     lines = [json.loads(line) for line in listener.stdout]
     assert lines[-1]["label"] is not None
     assert listener.wait(10) == 0
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC"])
+def test_ctrl_c_ends_a_stream_that_is_waited_for(format: str, tiny: Path) -> None:
+    stream = io.BytesIO()
+    soundfile.write(stream, noise(4.0), RATE, format=format)
+    data = stream.getvalue()
+    with subprocess.Popen(
+        [sys.executable, "-m", "audiocnn_cli", "classify", "-", "--model", str(tiny), "--jsonl"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(data[: len(data) // 2])
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(10) == 130
+        finally:
+            process.kill()
+        assert process.stderr.read() == b"error: interrupted\n"
 
 
 class FakeMicrophone:

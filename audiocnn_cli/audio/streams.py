@@ -2,6 +2,8 @@
 
 import io
 import os
+import select
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -138,19 +140,46 @@ def _first_bytes(stream: IO[bytes], count: int) -> bytes:
 def _piped(stream: IO[bytes], head: bytes) -> Iterator[IO[bytes]]:
     """A pipe of our own with `head` and what follows: libraries read a descriptor from its beginning."""
     out, into = os.pipe()
+    with _signals() as signalled:
 
-    def pump() -> None:
-        # The reader may go away first, and the writer may close in the middle of a read.
-        with suppress(OSError, ValueError), os.fdopen(into, "wb", buffering=0) as pipe:
-            chunk = head
-            while chunk:
-                pipe.write(chunk)
-                chunk = stream.read(_CHUNK)
+        def pump() -> None:
+            # The reader may go away first, and the writer may close in the middle of a read.
+            with suppress(OSError, ValueError), os.fdopen(into, "wb", buffering=0) as pipe:
+                chunk = head
+                while chunk:
+                    pipe.write(chunk)
+                    chunk = stream.read(_CHUNK) if _arrived(stream, signalled) else b""
 
-    thread = threading.Thread(target=pump, daemon=True)
-    with os.fdopen(out, "rb", buffering=0) as pipe:
-        thread.start()
-        yield pipe
+        thread = threading.Thread(target=pump, daemon=True)
+        with os.fdopen(out, "rb", buffering=0) as pipe:
+            thread.start()
+            yield pipe
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """A descriptor with something to read once this process has got a signal, such as Ctrl-C's.
+
+    A library that waits in the middle of a read of a pipe does not let Python see it: the pipe must end.
+    """
+    seen, told = os.pipe()
+    os.set_blocking(told, False)
+    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    try:
+        yield seen
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(told)  # whoever still waits sees the end
+        os.close(seen)
+
+
+def _arrived(stream: IO[bytes], signalled: int) -> bool:
+    """Wait until there is something to read, or the end; false when a signal comes first."""
+    try:
+        arriving = stream.fileno()
+    except OSError:
+        return True  # no file of the system, so that it can't be waited for
+    return signalled not in select.select([arriving, signalled], [], [])[0]
 
 
 def _decoder(head: bytes, pipe: IO[bytes]) -> Decoder:
@@ -159,7 +188,7 @@ def _decoder(head: bytes, pipe: IO[bytes]) -> Decoder:
             return _ForwardSoundFile(pipe)
         if head == b"fLaC":
             # FFmpeg would wait for ten frames, which are two seconds.
-            return _ForwardSoundFile(_Ahead(pipe))
+            return _AheadSoundFile(pipe)
         if find_spec("av") is not None:
             return _AvStreamDecoder(pipe)
     except DecodingError as error:
@@ -179,12 +208,17 @@ class _Ahead(io.RawIOBase):
         self._pipe = pipe
         self._head = _first_bytes(pipe, _RECOGNISED)
         self._at = 0
+        self.interrupted = False
 
     def readinto(self, buffer: Any) -> int:
         """What has arrived; 0 bytes at the end."""
         here = self._head[self._at : self._at + len(buffer)]
         if not here and self._at < _ENDLESS:
-            here = self._pipe.read(len(buffer))
+            try:
+                here = self._pipe.read(len(buffer))
+            except KeyboardInterrupt:  # which can't pass through libsndfile
+                self.interrupted = True
+                return 0
             if self._at == len(self._head) < _CHUNK:
                 self._head += here
         buffer[: len(here)] = here
@@ -213,6 +247,21 @@ class _ForwardSoundFile(SoundFileDecoder):
     def seek(self, frame: int) -> None:
         """Go to that sample of each channel, which must lie ahead."""
         _skip(self, frame - self._at)
+
+
+class _AheadSoundFile(_ForwardSoundFile):
+    """libsndfile on a pipe with FLAC, of whose header it wants to read parts again."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._stream = _Ahead(pipe)
+        super().__init__(self._stream)
+
+    def read(self, frames: int) -> "NDArray[np.float32]":
+        """The next samples, shape (n, channels), n <= frames; none at the end."""
+        block = super().read(frames)
+        if self._stream.interrupted:
+            raise KeyboardInterrupt
+        return block
 
 
 def _skip(decoder: Decoder, frames: int) -> None:
