@@ -16,7 +16,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.streams import RAW_FORMATS, RawFormat, live_blocks, open_stdin
+from audiocnn_cli.audio.raw import RAW_FORMATS, RawFormat
+from audiocnn_cli.audio.streams import live_blocks, open_stdin
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model
 
@@ -68,7 +69,7 @@ def test_bare_samples_are_what_libsndfile_wrote(name: str, monkeypatch: pytest.M
     np.testing.assert_allclose(found, expected, atol=1e-7)
 
 
-@pytest.mark.parametrize("format", ["WAV", "FLAC", "AU", "OGG", "MP3"])
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "AU", "OGG", "MP3", "AIFF", "CAF", "W64"])
 def test_a_stream_is_labelled_as_its_file(
     format: str, run: Run, tiny: Path, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_bare_samples_in_every_format_of_results(run: Run, tiny: Path, make_wav:
     [
         (b"", (), "empty"),
         (b"", ("--raw", "s16le", "--sr", "8000"), "empty"),
+        (b"\xff", (), "not_audio"),
         (b"hello, this is no sound at all" * 9, (), "not_audio"),
         (b"\x00\x01" * 40, ("--raw", "s16le", "--sr", "8000"), "too_short"),
         (b"\x00\x00\xc0\x7f" * 9000, ("--raw", "f32le", "--sr", "8000"), "non_finite"),
