@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import IO
 
 # At most so many bytes are read at once; a pipe gives what has arrived.
@@ -20,11 +21,22 @@ def first_bytes(stream: IO[bytes], count: int) -> bytes:
     return head
 
 
+@dataclass(slots=True)
+class Interrupt:
+    """Whether Ctrl-C was pressed."""
+
+    asked: bool = False
+
+
 @contextmanager
-def piped(stream: IO[bytes], head: bytes) -> Iterator[IO[bytes]]:
-    """A pipe of our own with `head` and what follows: libraries read a descriptor from its beginning."""
+def piped(stream: IO[bytes], head: bytes) -> Iterator[tuple[IO[bytes], Interrupt]]:
+    """A pipe of our own with `head` and what follows: libraries read a descriptor from its beginning.
+
+    Ctrl-C is not raised here, where it would get lost in a library or wait for its read to end: it ends the
+    pipe, and whoever reads has to look at the `Interrupt`.
+    """
     out, into = os.pipe()
-    with _signals() as signalled:
+    with _interrupt() as (interrupt, signalled):
 
         def pump() -> None:
             # The reader may go away first, and the writer may close in the middle of a read.
@@ -37,22 +49,26 @@ def piped(stream: IO[bytes], head: bytes) -> Iterator[IO[bytes]]:
         thread = threading.Thread(target=pump, daemon=True)
         with os.fdopen(out, "rb", buffering=0) as pipe:
             thread.start()
-            yield pipe
+            yield pipe, interrupt
 
 
 @contextmanager
-def _signals() -> Iterator[int]:
-    """A descriptor with something to read once this process has got a signal, such as Ctrl-C's.
+def _interrupt() -> Iterator[tuple[Interrupt, int]]:
+    """Take note of Ctrl-C; the descriptor has something to read once a signal has come."""
+    interrupt = Interrupt()
 
-    A library that waits in the middle of a read of a pipe does not let Python see it: the pipe must end.
-    """
+    def note(*_: object) -> None:
+        interrupt.asked = True
+
     seen, told = os.pipe()
     os.set_blocking(told, False)
+    handler = signal.signal(signal.SIGINT, note)
     before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     try:
-        yield seen
+        yield interrupt, seen
     finally:
         signal.set_wakeup_fd(before)
+        signal.signal(signal.SIGINT, handler)
         os.close(told)  # whoever still waits sees the end
         os.close(seen)
 

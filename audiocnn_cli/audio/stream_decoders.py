@@ -4,8 +4,8 @@ import io
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
-from audiocnn_cli.audio.decoders import DecodingError, SoundFileDecoder, skip
-from audiocnn_cli.audio.pipe import CHUNK, first_bytes
+from audiocnn_cli.audio.decoders import Decoder, DecodingError, skip
+from audiocnn_cli.audio.pipe import CHUNK, Interrupt, first_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,24 +16,19 @@ _ENDLESS = 1 << 40
 _RECOGNISED = 512
 
 
-class _Ahead(io.RawIOBase):
+class Ahead(io.RawIOBase):
     """A pipe that libsndfile may go back in as far as the header of a FLAC stream reaches."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
         self._head = first_bytes(pipe, _RECOGNISED)
         self._at = 0
-        self.interrupted = False
 
     def readinto(self, buffer: Any) -> int:
         """What has arrived; 0 bytes at the end."""
         here = self._head[self._at : self._at + len(buffer)]
         if not here and self._at < _ENDLESS:
-            try:
-                here = self._pipe.read(len(buffer))
-            except KeyboardInterrupt:  # which can't pass through libsndfile
-                self.interrupted = True
-                return 0
+            here = self._pipe.read(len(buffer))
             if self._at == len(self._head) < CHUNK:
                 self._head += here
         buffer[: len(here)] = here
@@ -49,29 +44,6 @@ class _Ahead(io.RawIOBase):
     def tell(self) -> int:
         """Where the next byte comes from."""
         return self._at
-
-
-class ForwardSoundFile(SoundFileDecoder):
-    """libsndfile on a pipe, where it can't seek."""
-
-    def seek(self, frame: int) -> None:
-        """Go to that sample of each channel, which must lie ahead."""
-        skip(self, frame - self._at)
-
-
-class AheadSoundFile(ForwardSoundFile):
-    """libsndfile on a pipe with FLAC, of whose header it wants to read parts again."""
-
-    def __init__(self, pipe: IO[bytes]) -> None:
-        self._stream = _Ahead(pipe)
-        super().__init__(self._stream)
-
-    def read(self, frames: int) -> "NDArray[np.float32]":
-        """The next samples, shape (n, channels), n <= frames; none at the end."""
-        block = super().read(frames)
-        if self._stream.interrupted:
-            raise KeyboardInterrupt
-        return block
 
 
 class AvStreamDecoder:
@@ -170,3 +142,30 @@ class MicrophoneDecoder:
     def close(self) -> None:
         """Let go of the microphone."""
         self._stream.close()
+
+
+class Interruptible:
+    """A decoder on a pipe that ends at Ctrl-C, which is raised here."""
+
+    def __init__(self, decoder: Decoder, interrupt: Interrupt) -> None:
+        self._decoder = decoder
+        self._interrupt = interrupt
+        self.sample_rate, self.channels = decoder.sample_rate, decoder.channels
+        self.frames, self.exact_length = decoder.frames, decoder.exact_length
+        self.format, self.subtype = decoder.format, decoder.subtype
+
+    def seek(self, frame: int) -> None:
+        """Leave out so many samples of each channel; a stream is opened at its first."""
+        skip(self, frame)
+
+    def read(self, frames: int) -> "NDArray[np.float32]":
+        """The next samples, shape (n, channels), n <= frames; none at the end."""
+        try:
+            return self._decoder.read(frames)
+        finally:  # also where the decoder is at a loss with a pipe that ended
+            if self._interrupt.asked:
+                raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        self._decoder.close()

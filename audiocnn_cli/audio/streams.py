@@ -13,9 +13,9 @@ from audiocnn_cli.audio.pipe import first_bytes, piped
 from audiocnn_cli.audio.raw import RawDecoder, RawFormat
 from audiocnn_cli.audio.sources import STDIN
 from audiocnn_cli.audio.stream_decoders import (
-    AheadSoundFile,
+    Ahead,
     AvStreamDecoder,
-    ForwardSoundFile,
+    Interruptible,
     MicrophoneDecoder,
 )
 from audiocnn_cli.errors import FailureKind, InputError, MissingExtraError
@@ -48,8 +48,8 @@ def open_stdin(raw: RawFormat | None = None) -> Iterator[AudioReader]:
     if raw is not None:
         yield _reader(RawDecoder(stream, head, raw), STDIN)
         return
-    with piped(stream, head) as pipe, closing(_decoder(head, pipe)) as decoder:
-        yield _reader(decoder, STDIN)
+    with piped(stream, head) as (pipe, interrupt), closing(_decoder(head, pipe)) as decoder:
+        yield _reader(Interruptible(decoder, interrupt), STDIN)
 
 
 @contextmanager
@@ -103,10 +103,10 @@ def _is_mpeg(head: bytes) -> bool:
 def _decoder(head: bytes, pipe: IO[bytes]) -> Decoder:
     try:
         if head.startswith(_STREAMED) or _is_mpeg(head):
-            return ForwardSoundFile(pipe)
+            return SoundFileDecoder(pipe)
         if head == b"fLaC":
             # FFmpeg would wait for ten frames, which are two seconds.
-            return AheadSoundFile(pipe)
+            return SoundFileDecoder(Ahead(pipe))
         if head.startswith(_WHOLE):
             return SoundFileDecoder(io.BytesIO(pipe.read()))
         if find_spec("av") is not None:
