@@ -1,5 +1,6 @@
 """When no label is said: silence, another type of sound, doubt; and that the reason is given."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +143,20 @@ def test_only_the_music_of_a_broadcast_gets_a_genre(run: Run, make_wav: MakeWav)
     reasons = [entry["reason"] is not None for entry in result["timeline"]]
     assert reasons == [False] * 3 + [True] * 3 + [False] * 6
     assert [(e["start_s"], e["end_s"]) for e in result["events"]] == [(0.0, 1.5), (3.0, 6.0)]
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_gate_listens_to_a_stream(run: Run, make_wav: MakeWav) -> None:
+    mixed = make_wav("mixed.wav", np.concatenate([LOW, HIGH, LOW]), rate=RATE)
+    data = mixed.read_bytes()
+    live = run("classify", "-", "--jsonl", stdin=data)
+    *segments, last = [json.loads(line) for line in live.stdout.splitlines()]
+    whole = only(run("classify", mixed, "--json", "--timeline"))
+    assert [s["reason"] for s in segments] == [e["reason"] for e in whole["timeline"]]
+    assert last["sound_type"] == whole["sound_type"]
+    music = make_wav("music.wav", LOW, rate=RATE).read_bytes()
+    picked = run("classify", "-", "--model", "auto", "--jsonl", stdin=music)
+    assert json.loads(picked.stdout)["model"] == "genre-cnn"
 
 
 @pytest.mark.usefixtures("shelf")
