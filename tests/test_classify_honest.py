@@ -44,7 +44,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     kinds = replace(CONTRACT, name="sound-type", labels=("music", "speech", "environment"))
     slopes = by_slope(0.2, -0.2, 0.0)
     write_model(folder / "sound-type.onnx", replace(kinds, golden=third), matrix=slopes)
-    for name, kind in (("genre-cnn", "music"), ("weather", "environment")):
+    for name, kind in (("digits", "speech"), ("genre-cnn", "music"), ("weather", "environment")):
         contract = replace(CONTRACT, name=name, sound_type=kind)
         write_good_model(folder / f"{name}.onnx", contract)
     return folder
@@ -179,7 +179,7 @@ def test_auto_takes_the_model_for_the_sound(run: Run, make_wav: MakeWav) -> None
     speech = auto(HIGH)
     assert speech["model"] == "sound-type"
     assert speech["label"] is None
-    assert speech["reason"] == "this is speech, and there is no model for it"
+    assert speech["reason"] == "this is speech, for which auto has no model"
     assert speech["top"][0]["label"] == "speech"
     doubt = auto(NEITHER)
     assert (doubt["label"], doubt["reason"]) == (None, "the type of sound is not clear")
