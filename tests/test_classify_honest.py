@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from audiocnn_cli.models.contract import decode, encode
-from audiocnn_cli.models.inference import SILENCE_DB
+from audiocnn_cli.models.inference import SILENCE_DB, Hearing, Listener
+from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, by_slope, write_good_model, write_model
 
@@ -157,6 +158,38 @@ def test_the_gate_listens_to_a_stream(run: Run, make_wav: MakeWav) -> None:
     music = make_wav("music.wav", LOW, rate=RATE).read_bytes()
     picked = run("classify", "-", "--model", "auto", "--jsonl", stdin=music)
     assert json.loads(picked.stdout)["model"] == "genre-cnn"
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_gate_says_the_same_of_a_clip_with_and_without_its_parts(
+    run: Run, make_wav: MakeWav
+) -> None:
+    parts = [tone(300 + 400 * (i % 7), 0.5) for i in range(37)]
+    path = make_wav("long.wav", np.concatenate(parts), rate=RATE)
+    whole = only(run("classify", path, "--json"))
+    with_parts = only(run("classify", path, "--json", "--timeline"))
+    assert whole["sound_type"] == with_parts["sound_type"]
+    assert whole["segments"] == 37
+
+
+def test_a_sparse_listener_is_asked_about_a_sample(tiny: Path) -> None:
+    model = open_model(tiny)
+    hearing = Hearing([Listener(model), Listener(model, sparse=True)], source_rate=RATE)
+    for _ in range(26):
+        hearing.push(NEITHER[:4000].astype(np.float32))
+    every, sample = hearing.finish()
+    assert [s.index for s in every.segments] == list(range(26))
+    assert [s.index for s in sample.segments] == [*range(10), 12, 16, 20, 24]
+    for segment in sample.segments:
+        np.testing.assert_allclose(
+            segment.probabilities, every.segments[segment.index].probabilities, atol=1e-6
+        )
+    alone = Hearing([Listener(model, sparse=True)], source_rate=RATE)
+    for _ in range(26):
+        alone.push(NEITHER[:4000].astype(np.float32))
+    (only_sample,) = alone.finish()
+    assert [s.start for s in only_sample.segments] == [s.start for s in sample.segments]
+    assert only_sample.samples == every.samples == 26 * 4000
 
 
 @pytest.mark.usefixtures("shelf")

@@ -86,6 +86,12 @@ class LabelOutput:
         return f"--format {format} holds the labels of one recording: for several add -o FOLDER/"
 
     @property
+    def wants_events(self) -> bool:
+        """Whether a label track is written."""
+        formats = {self.printed, self.file and self.file[1], self.folder and self.folder[1]}
+        return not formats.isdisjoint({*TRACKS, LabelFormat.RAVEN})
+
+    @property
     def in_order(self) -> bool:
         """Whether outcomes are wanted in the order of the inputs."""
         return self.report.format is not Format.JSONL or self.file is not None
