@@ -3,12 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import Task
 
 R = TypeVar("R")
+R_contra = TypeVar("R_contra", contravariant=True)
+
+
+class FileWriter(Protocol[R_contra]):
+    """What writes a result to a file; it travels with the task."""
+
+    def write(self, result: R_contra, path: Path) -> None:
+        """Write `result` to `path`, also where there is a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +33,14 @@ class ResultFolder:
 
 @dataclass(frozen=True, slots=True)
 class IntoFolder(Generic[R]):
-    """The batch's task: `task`, and `write` for its result, in the worker.
+    """The batch's task: `task`, and its result written to a file of its own.
 
     Whether a file may be replaced is the journal's to say, before the work on its input begins.
     """
 
     task: Task[R]
-    write: Callable[[R], object]
+    files: ResultFolder
+    writer: FileWriter[R]
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -41,8 +50,9 @@ class IntoFolder(Generic[R]):
     def prepare(self) -> Callable[[Source], R]:
         """Prepare the task."""
         work = self.task.prepare()
-        return lambda source: self._written(work(source))
+        return lambda source: self._write(source, work(source))
 
-    def _written(self, result: R) -> R:
-        self.write(result)
+    def _write(self, source: Source, result: R) -> R:
+        path = self.files.file_of(source)
+        self.writer.write(result, path)
         return result
