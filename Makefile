@@ -52,6 +52,7 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/processes.py
 	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/classify.py
 	$(BIN)/python benchmarks/shapes.py
 	$(BIN)/python benchmarks/batch.py
 

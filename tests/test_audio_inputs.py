@@ -1,6 +1,7 @@
 """Parts of recordings, sound tracks that FFmpeg decodes, and recordings on other machines."""
 
 import http.server
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -75,6 +76,14 @@ def test_an_excerpt_beyond_the_end(make_wav: MakeWav) -> None:
         Excerpt(-1.0)
 
 
+def test_an_excerpt_of_nothing(make_wav: MakeWav, run: Run) -> None:
+    with pytest.raises(UsageError, match="duration must be above 0 s, not 0"):
+        Excerpt(0.0, 0.0)
+    with pytest.raises(InputError, match="at 22050 Hz no sample lies within 1e-05 s"):
+        load(Source(str(make_wav())), excerpt=Excerpt(1.0, 1e-5))
+    assert run("features", make_wav(), "--duration", "0").exit_code == 2
+
+
 def test_channels_are_kept(make_wav: MakeWav) -> None:
     samples = np.stack([tones_and_noise(9000, seed) for seed in range(3)], axis=1)
     path = make_wav(samples=samples, rate=48000, subtype="FLOAT")
@@ -121,6 +130,22 @@ def test_ffmpeg_decodes_what_libsndfile_does_not(
     np.testing.assert_allclose(sought, decoded[44100 : 44100 + 22050], atol=1e-3)
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".m4a", "aac"), (".webm", "libopus")])
+def test_every_part_is_that_of_the_whole(suffix: str, codec: str, tmp_path: Path, run: Run) -> None:
+    path = tmp_path / f"clip{suffix}"
+    write_track(path, tones_and_noise(2 * 960_000).reshape(-1, 2), codec, rate=48000)
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    whole = np.concatenate([f if len(f) == 2 else f.reshape(-1, 2).T for f in frames], axis=1).T
+    with open_audio(Source(str(path))) as reader:
+        for start in (0, 1, 48_000, 500, 100_000, 0):
+            part = np.concatenate(list(reader.blocks(start=start, frames=20_000)))
+            np.testing.assert_array_equal(part, whole[start : start + 20_000])
+    piped = run("features", "-", "--json", stdin=path.read_bytes()).document["results"][0]
+    named = run("features", path, "--json").document["results"][0]
+    assert piped["mean"] == named["mean"]
+
+
 def test_without_pyav_the_sentence_says_what_to_install(
     tones: NDArray[np.float32], tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +173,26 @@ def server(tmp_path: Path) -> Iterator[str]:
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: Any) -> None:
             pass
+
+        def do_HEAD(self) -> None:
+            if self.path == "/forbidden.wav":
+                self.send_error(403)
+            else:
+                super().do_HEAD()
+
+        def do_GET(self) -> None:
+            if self.path == "/forbidden.wav":
+                self.send_error(403)
+            elif self.path.startswith("/broken"):
+                self.send_error(500)
+            elif self.path == "/cut.wav":
+                self.send_response(200)
+                self.send_header("Content-Length", "1000000")
+                self.end_headers()
+                self.wfile.write(b"RIFF" + bytes(1000))
+                self.close_connection = True
+            else:
+                super().do_GET()
 
     handler = partial(Quiet, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
@@ -200,3 +245,48 @@ def test_folders_and_patterns_on_other_machines(
     none = run("features", f"{url}/none/", "memory://empty/*.wav", "--json")
     assert [f["kind"] for f in none.document["failures"]] == ["not_found"] * 2
     assert none.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("none.wav", "not_found", "there is no such object"),
+        ("forbidden.wav", "permission", "no permission to read it"),
+        ("broken.wav", "not_found", "its server answers 500"),
+        ("cut.wav", "not_found", "can't be read"),
+    ],
+)
+def test_servers_that_give_no_recording(
+    name: str, kind: str, message: str, run: Run, server: str
+) -> None:
+    (failure,) = run("features", f"{server}/{name}", "--json").document["failures"]
+    assert failure["kind"] == kind
+    assert message in failure["message"]
+
+
+def test_a_connection_that_breaks_in_the_middle(
+    run: Run, make_wav: MakeWav, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fsspec.open("memory://bucket/broken.wav", "wb") as stream:
+        stream.write(make_wav(samples=tones_and_noise(300_000)).read_bytes())
+        memory_file: Any = type(stream)
+    read = memory_file.read
+
+    def failing(self: Any, size: int) -> Any:
+        if self.tell() > 200_000:
+            raise ConnectionResetError(104, "Connection reset by peer")
+        return read(self, size)
+
+    monkeypatch.setattr(memory_file, "read", failing)
+    finished = run("features", "memory://bucket/broken.wav")
+    assert finished.exit_code == 3
+    assert "its host can't be reached (Connection reset by peer)" in finished.stderr
+
+
+def test_a_host_that_is_not_there(run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/x.wav"
+        (failure,) = run("features", url, "--json").document["failures"]
+    assert failure["kind"] == "not_found"
+    assert failure["message"].startswith("its host can't be reached (")

@@ -1,9 +1,12 @@
 """The journal: another run does what is missing or has changed, and nothing else."""
 
 import os
+import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -323,3 +326,13 @@ def test_resuming_needs_a_journal(run: Run, make_wav: MakeWav, tmp_path: Path) -
     assert "line 1: is no line of a ledger" in wrong.stderr
     assert run("classify", path, "--retry-failures", ledger).exit_code == 2
     assert run("classify").exit_code == 2
+
+
+def test_the_page_lists_the_columns_of_the_journal(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "batch.md").read_text()
+    table = page.split("| column | meaning |")[1].split("\n\n")[0]
+    listed = re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.splitlines()[2:]))
+    Journal(tmp_path / "j", Text(), configuration={}).close()
+    with closing(sqlite3.connect(tmp_path / "j")) as database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(inputs)")]
+    assert sorted(listed) == sorted(columns)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -126,6 +127,10 @@ def test_events_for_programs(run: Run, make_wav: MakeWav, tmp_path: Path) -> Non
     assert by_name["done"]["audio_s"] == 2.0
     assert by_name["failed"]["kind"] == "not_audio"
     assert (by_name["summary"]["done"], by_name["summary"]["failures"]) == (1, {"not_audio": 1})
+    page = (Path(__file__).parent.parent / "docs" / "batch.md").read_text()
+    for name, each in by_name.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        assert set(re.findall(r"`(\w+)`", row)) == {name} | each.keys() - {"time", "event"}
     refused = run("features", good, "--resume", "--log-json")
     assert [json.loads(line)["event"] for line in refused.stderr.splitlines()] == ["error"]
 

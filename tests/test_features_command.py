@@ -10,6 +10,25 @@ from tests.conftest import Finished
 Run = Callable[..., Finished]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--sr", "99999999999"],
+        ["--hop", "99999999999999999999"],
+        ["--n-fft", "99999999999"],
+        ["--feature", "chroma", "--n-chroma", "1000000"],
+        ["--feature", "contrast", "--n-bands", "100000"],
+    ],
+)
+def test_numbers_beyond_reason_are_refused(
+    options: list[str], run: Run, make_wav: Callable[..., Path]
+) -> None:
+    finished = run("features", make_wav(), *options)
+    assert finished.exit_code == 2
+    assert finished.stderr.count("\n") == 1
+    assert "must be at most" in finished.stderr
+
+
 def test_document_has_shape_and_rates(run: Run, make_wav: Callable[..., Path]) -> None:
     finished = run("features", make_wav(), "--json")
     assert finished.exit_code == 0

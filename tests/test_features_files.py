@@ -115,6 +115,9 @@ def test_two_recordings_never_share_a_file(run: Run, clips: Path, tmp_path: Path
     assert "is written for" in finished.stderr
     assert len(finished.document["results"]) == 2
     assert [failure["kind"] for failure in finished.document["failures"]] == ["permission"]
+    twice = run("features", clips / "a.wav", clips / "a.wav", "-o", f"{tmp_path}/two/", "--json")
+    assert twice.exit_code == 0
+    assert len(twice.document["results"]) == 2
 
 
 def test_segments_join_along_the_first_axis(run: Run, clips: Path, tmp_path: Path) -> None:
@@ -123,9 +126,65 @@ def test_segments_join_along_the_first_axis(run: Run, clips: Path, tmp_path: Pat
     with np.load(output) as arrays:
         assert arrays["data"].shape == (3 + 2, 22, 13)
         assert arrays["file_index"].tolist() == [0, 0, 0, 1, 1]
-    refused = run("features", clips, "--segments", "2", "-o", output, "--force")
-    assert refused.exit_code == 3
-    assert "which no one array holds; write to a folder" in refused.stderr
+
+
+def test_what_does_not_fit_into_one_array_fails_alone(
+    run: Run, clips: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "x.npz"
+    finished = run("features", clips, "--segments", "2", "-o", output, "--json")
+    assert finished.exit_code == 1
+    (failure,) = finished.document["failures"]
+    assert failure["path"] == str(clips / "deep" / "b.wav")
+    assert failure["kind"] == "too_short"
+    assert "gives [2, 30, 13], which does not fit into" in failure["message"]
+    assert "write to a folder (-o FOLDER/)" in failure["message"]
+    (result,) = finished.document["results"]
+    with np.load(output) as arrays:
+        assert list(arrays["data"].shape) == result["shape"] == [2, 40, 13]
+        assert [Path(path).name for path in arrays["paths"]] == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    "options", [["--csv"], ["-o", "x.csv"], ["-o", "x.parquet"], ["-o", "x.h5"]]
+)
+def test_stereo_does_not_fit_below_mono(
+    options: list[str],
+    run: Run,
+    make_wav: MakeWav,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stereo = tones_and_noise(40_000).reshape(-1, 2)
+    paths = [make_wav("mono.wav"), make_wav("stereo.wav", stereo), make_wav("more.wav")]
+    finished = run("features", *paths, "--channels", *options)
+    assert finished.exit_code == 1
+    assert finished.stderr.startswith(f"error: {tmp_path}/stereo.wav: gives ")
+    assert finished.stderr.count("\n") == 1
+    if "--csv" in options:
+        assert finished.stdout.count("\n") == 1 + 2 * 87
+
+
+def test_rows_are_printed_beside_a_tensor_file(run: Run, clips: Path, tmp_path: Path) -> None:
+    finished = run("features", clips / "a.wav", "--csv", "-o", tmp_path / "x.npz")
+    assert finished.stdout.count("\n") == 1 + 79
+    assert (tmp_path / "x.npz").is_file()
+
+
+def test_folders_that_are_named_are_made(run: Run, clips: Path, tmp_path: Path) -> None:
+    for output in ("one/two/x.npz", "three/x.csv", "four/", "five/x.npy"):
+        finished = run("features", clips, "-o", f"{tmp_path}/{output}")
+        assert finished.exit_code == 0, finished.stderr
+    assert run("features", clips / "a.wav", "--plot", tmp_path / "six" / "x.png").exit_code == 0
+    for folder in ("one", "three", "four", "five", "six"):
+        assert (tmp_path / folder).is_dir()
+    # A run that gives no file leaves no folder either.
+    assert run("features", tmp_path / "missing.wav", "-o", tmp_path / "no" / "x.npz").exit_code == 3
+    assert not (tmp_path / "no").exists()
+    inside = run("features", clips, "-o", clips / "a.wav" / "x.npz")
+    assert inside.exit_code == 3
+    assert f"as {clips}/a.wav is no folder" in inside.stderr
 
 
 def test_a_failed_run_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
@@ -215,7 +274,11 @@ def test_a_full_disk_ends_in_a_sentence(
 def test_a_folder_that_cannot_be_made(run: Run, clips: Path) -> None:
     finished = run("features", clips, "-o", f"{clips}/a.wav/out/")
     assert finished.exit_code == 3
-    assert "this folder can't be made" in finished.stderr
+    assert f"as {clips}/a.wav is no folder" in finished.stderr
+    made_no_more = run("features", clips, "-o", "/proc/none/")
+    assert made_no_more.exit_code == 3
+    assert made_no_more.stderr.count("\n") == 1
+    assert "this folder can't be made" in made_no_more.stderr
 
 
 PLANS = [
@@ -279,7 +342,16 @@ def test_a_file_that_makes_no_sense(
     ("options", "message"),
     [
         (["--format", "npz"], "--format npz needs a file or a folder"),
-        (["-o", "x.tiff"], "the ending says no format"),
+        (
+            ["-o", "x.tiff"],
+            "use one of .npz, .npy, .h5, .hdf5, .parquet, .json, .jsonl, .csv, .txt or",
+        ),
+        (["-o", "x.npz", "--format", "csv"], "the ending says npz, but --format csv is asked for"),
+        (["-o", "x.csv", "--format", "npz"], "the ending says csv, but --format npz is asked for"),
+        (["-o", "x.h5", "--format", "npz"], "the ending says hdf5, but --format npz is asked for"),
+        (["-o", "x.csv", "--json"], "the ending says csv, but --json is asked for"),
+        (["--format", "csv", "--json"], "give one of --json and --csv"),
+        (["-o", "a.wav", "--format", "npz", "--force"], "no recording is written over"),
         (["--json", "--csv"], "give one of --json and --csv"),
         (["--top-db", "60", "--no-top-db"], "give either --top-db or --no-top-db"),
         (["--segments", "2", "--segment", "3"], "give either a number of segments or"),

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from audiocnn_cli.audio.decoders import AvDecoder, Decoder, DecodingError, SoundFileDecoder
 from audiocnn_cli.audio.opening import open_bytes
-from audiocnn_cli.audio.sources import AV_SUFFIXES, Source
+from audiocnn_cli.audio.sources import AV_SUFFIXES, STDIN, Source
 from audiocnn_cli.errors import FailureKind, InputError
 
 if TYPE_CHECKING:
@@ -134,10 +134,12 @@ def _decoder(source: Source, stream: IO[bytes]) -> Decoder:
     except DecodingError as error:
         words = str(error)
     # libsndfile knows its own formats better: FFmpeg is asked only for what it is needed for.
-    if not source.path.lower().endswith(tuple(AV_SUFFIXES)):
+    named = source.path.lower().endswith(tuple(AV_SUFFIXES))
+    decodable = find_spec("av") is not None
+    if not named and not (source.path == STDIN and decodable):
         message = f"not an audio file that libsndfile reads ({words})"
         raise InputError(source.path, FailureKind.NOT_AUDIO, message)
-    if find_spec("av") is None:
+    if not decodable:
         message = (
             "needs PyAV to be decoded: pip install 'audiocnn-cli[av]', or convert it to WAV or FLAC"
         )

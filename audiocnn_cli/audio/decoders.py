@@ -85,22 +85,19 @@ class SoundFileDecoder:
         self._sound.close()
 
 
+# So many seconds are decoded faster than they are worth seeking in.
+_NEAR_S = 10.0
+
+
 class AvDecoder:
     """The first sound track of anything that FFmpeg reads, through PyAV."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        import av
-
-        try:
-            self._container: Any = av.open(stream)
-            if not self._container.streams.audio:
-                raise DecodingError("it has no sound track")
-            self._track = self._container.streams.audio[0]
-            codec = self._track.codec_context
-            self.sample_rate: int = codec.sample_rate
-            self.channels: int = codec.layout.nb_channels
-        except (av.FFmpegError, ValueError) as error:
-            raise DecodingError(str(error)) from error
+        self._stream = stream
+        self._open()
+        codec = self._track.codec_context
+        self.sample_rate: int = codec.sample_rate
+        self.channels: int = codec.layout.nb_channels
         self.frames = self._length()
         self._exact_times = self._track.time_base * self.sample_rate == 1
         self.exact_length = False
@@ -109,6 +106,18 @@ class AvDecoder:
         self._at = 0
         self._blocks = self._decode(0)
         self._left: NDArray[np.float32] | None = None
+
+    def _open(self) -> None:
+        import av
+
+        self._stream.seek(0)
+        try:
+            self._container: Any = av.open(self._stream)
+            if not self._container.streams.audio:
+                raise DecodingError("it has no sound track")
+            self._track = self._container.streams.audio[0]
+        except (av.FFmpegError, ValueError) as error:
+            raise DecodingError(_words(error)) from error
 
     def _length(self) -> int:
         if self._track.duration is not None:
@@ -120,6 +129,9 @@ class AvDecoder:
         """Go to that sample of each channel."""
         if frame == self._at:
             return
+        # Only a decoder that is new leaves out what the encoder had to put before the first sample.
+        self._container.close()
+        self._open()
         self._blocks = self._decode(frame)
         self._left = None
         self._at = frame
@@ -143,7 +155,9 @@ class AvDecoder:
         resampler = av.AudioResampler(format="fltp")
         position: int | None = None
         try:
-            self._container.seek(self._entry(first))
+            entry = self._entry(first)
+            if entry > 0:
+                self._container.seek(entry)
             for coded in self._container.decode(self._track):
                 for frame in resampler.resample(coded):
                     if position is None:
@@ -154,17 +168,29 @@ class AvDecoder:
                     if skipped < len(block):
                         yield block[skipped:]
         except av.FFmpegError as error:
-            raise DecodingError(str(error)) from error
+            raise DecodingError(_words(error)) from error
 
     def _entry(self, first: int) -> int:
-        """Where to start decoding for sample `first`, in microseconds.
+        """Where to start decoding for sample `first`, in microseconds; 0 for the beginning.
 
-        A lossy codec needs a second to get into its stride. Where a container counts time in other units
-        than samples, only counting from the beginning is exact.
+        A lossy codec needs a second to get into its stride. Near the beginning it is started there, as it
+        is for the whole recording. Where a container counts time in other units than samples, only counting
+        from the beginning is exact.
         """
         seconds = first / self.sample_rate - 1.0
-        return int(max(0.0, seconds) * 1_000_000) if self._exact_times else 0
+        return int(seconds * 1_000_000) if self._exact_times and seconds > _NEAR_S else 0
 
     def close(self) -> None:
         """Let go of the file."""
         self._container.close()
+
+
+def skip(decoder: Decoder, frames: int) -> None:
+    """Read so many samples of each channel for nothing."""
+    while frames > 0 and (block := len(decoder.read(min(frames, decoder.sample_rate)))):
+        frames -= block
+
+
+def _words(error: Exception) -> str:
+    """What FFmpeg says, without number and file name."""
+    return getattr(error, "strerror", None) or str(error)

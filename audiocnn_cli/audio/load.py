@@ -27,15 +27,16 @@ class Excerpt:
     duration_s: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("offset", self.offset_s), ("duration", self.duration_s)):
-            if value is not None and not 0 <= value < math.inf:
-                raise UsageError(f"{name} must be 0 s or more, not {value}")
+        if not 0 <= self.offset_s < math.inf:
+            raise UsageError(f"offset must be 0 s or more, not {self.offset_s}")
+        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
+            raise UsageError(f"duration must be above 0 s, not {self.duration_s}")
 
     def span(self, info: AudioInfo) -> tuple[int, int | None]:
         """The first frame at the recording's own rate, and how many; None for all that follow.
 
         Raises:
-            InputError: it starts at or behind the end of the recording.
+            InputError: it starts at or behind the end of the recording, or holds no whole sample.
         """
         # Cut to whole frames as `librosa.load` does.
         start = int(self.offset_s * info.sample_rate)
@@ -45,7 +46,16 @@ class Excerpt:
                 FailureKind.TOO_SHORT,
                 f"ends at {info.duration_s:.2f} s, before the offset of {self.offset_s:g} s",
             )
-        return start, None if self.duration_s is None else int(self.duration_s * info.sample_rate)
+        if self.duration_s is None:
+            return start, None
+        frames = int(self.duration_s * info.sample_rate)
+        if not frames:
+            raise InputError(
+                info.path,
+                FailureKind.TOO_SHORT,
+                f"at {info.sample_rate} Hz no sample lies within {self.duration_s:g} s",
+            )
+        return start, frames
 
 
 WHOLE = Excerpt()

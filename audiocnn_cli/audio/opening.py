@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from audiocnn_cli.audio.remote import RemoteFile, open_remote
 from audiocnn_cli.audio.riff import missing_bytes
 from audiocnn_cli.audio.sources import STDIN, Source, is_remote
-from audiocnn_cli.errors import FailureKind, InputError, MissingExtraError
+from audiocnn_cli.errors import FailureKind, InputError
 
 
 @contextmanager
@@ -17,23 +18,31 @@ def open_bytes(source: Source) -> Iterator[IO[bytes]]:
     """A seekable stream at its start, checked to hold bytes and as many as a RIFF header says.
 
     Raises:
-        InputError: there is nothing to read, or less than there should be.
+        InputError: there is nothing to read, or less than there should be, or reading it fails.
         MissingExtraError: the source is remote and fsspec is not installed.
     """
     with _open(source) as stream:
-        size = stream.seek(0, io.SEEK_END)
-        stream.seek(0)
-        if size == 0:
-            raise InputError(source.path, FailureKind.EMPTY, "is empty (0 bytes)")
-        missing = missing_bytes(stream, size)
-        stream.seek(0)
-        if missing:
-            raise InputError(
-                source.path,
-                FailureKind.CORRUPT,
-                f"is truncated: its header promises {missing} more bytes; copy or export it again",
-            )
-        yield stream
+        try:
+            _require_bytes(source.path, stream)
+            yield stream
+        finally:
+            if isinstance(stream, RemoteFile):
+                stream.require_read()
+
+
+def _require_bytes(path: str, stream: IO[bytes]) -> None:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if size == 0:
+        raise InputError(path, FailureKind.EMPTY, "is empty (0 bytes)")
+    missing = missing_bytes(stream, size)
+    stream.seek(0)
+    if missing:
+        raise InputError(
+            path,
+            FailureKind.CORRUPT,
+            f"is truncated: its header promises {missing} more bytes; copy or export it again",
+        )
 
 
 def _open(source: Source) -> Any:
@@ -41,7 +50,7 @@ def _open(source: Source) -> Any:
         # A shell's `<&-` leaves no stdin at all.
         return io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
     if is_remote(source.path):
-        return _open_remote(source.path)
+        return open_remote(source.path)
     return _open_file(source.path)
 
 
@@ -60,26 +69,3 @@ def _open_file(path: str) -> Any:
     except (OSError, ValueError) as error:  # a name too long, or with a null byte
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(path, FailureKind.NOT_FOUND, f"can't be opened ({reason})") from error
-
-
-def _open_remote(url: str) -> IO[bytes]:
-    try:
-        import fsspec
-    except ImportError as error:
-        raise MissingExtraError(f"reading {url}", "remote") from error
-    try:
-        stream: Any = fsspec.open(url, "rb").open()
-    except ImportError as error:  # the protocol's own package
-        raise InputError(url, FailureKind.NOT_FOUND, f"can't be opened ({error})") from error
-    except FileNotFoundError as error:
-        raise InputError(url, FailureKind.NOT_FOUND, "there is no such object") from error
-    except PermissionError as error:
-        raise InputError(url, FailureKind.PERMISSION, "no permission to read it") from error
-    except Exception as error:  # every file system fails in its own way
-        reason = str(error) or type(error).__name__
-        raise InputError(url, FailureKind.NOT_FOUND, f"can't be opened ({reason})") from error
-    if isinstance(getattr(stream, "size", None), int):
-        opened: IO[bytes] = stream  # it seeks, reading only what is asked for
-        return opened
-    with stream:
-        return io.BytesIO(stream.read())

@@ -96,7 +96,7 @@ def _expand(argument: str) -> Iterator[Source | InputError]:
 
 
 def _expand_remote(url: str) -> Iterator[Source | InputError]:
-    from audiocnn_cli.audio.remote import list_remote, names_one
+    from audiocnn_cli.audio.listing import list_remote, names_one
 
     pattern = "*" in url or "[" in url
     if names_one(url) or (_is_audio(url) and not pattern):

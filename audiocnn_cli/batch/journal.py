@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from audiocnn_cli.audio.remote import version_of
+from audiocnn_cli.audio.listing import version_of
 from audiocnn_cli.audio.sources import STDIN, Source, is_remote
 from audiocnn_cli.batch.journal_file import (
     BEGUN,

@@ -5,14 +5,13 @@ import typer
 from audiocnn_cli.commands import classify_options as given
 from audiocnn_cli.commands import feature_options as features
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.batch import BatchOptions, output_everywhere
 from audiocnn_cli.output.console import set_up_logging
 
 EXAMPLES = """\b
 Examples:
   audiocnn classify *.wav
   audiocnn classify recordings/ --csv > labels.csv
-  audiocnn classify archive/ -o labels/ --resume
+  audiocnn classify recordings/ -o labels/ --resume
   audiocnn classify song.flac --timeline --overlap 0.5 --smooth 6
   audiocnn classify song.flac --format audacity -o song.txt
   audiocnn classify recordings/ --format raven -o selections.txt
@@ -105,7 +104,8 @@ def classify(
     and another type of sound than the model is for, get no label but the reason why.
     """
     settings = {
-        "sample_rate": sample_rate if labels else None,
+        # Where bare samples and a model both have a rate, the file says that of the model.
+        "sample_rate": sample_rate if labels and not (raw and config) else None,
         "feature": feature,
         "like": like,
         "n_fft": n_fft,
@@ -135,8 +135,25 @@ def classify(
         "n_bands": n_bands,
     }
     set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
+    from audiocnn_cli.audio.load import Excerpt
+    from audiocnn_cli.classify import ClassifyOptions
+    from audiocnn_cli.commands.batch import BatchOptions, output_everywhere
+    from audiocnn_cli.commands.classify_models import Foreign, choose_models, thresholds_from
+    from audiocnn_cli.commands.classify_run import Stream, run
+    from audiocnn_cli.output.classify_view import ClassifyView
+    from audiocnn_cli.output.dataset import PartOptions
+    from audiocnn_cli.output.label_files import choose_label_output
+
+    stream = Stream.of(
+        paths or [],
+        raw=raw,
+        sample_rate=sample_rate,
+        channels=raw_channels,
+        microphone=microphone,
+        foreign=labels is not None,
+    )
     batch = BatchOptions(
-        paths=paths,
+        paths=[stream.path] if stream else paths,
         jobs=jobs,
         timeout=timeout,
         journal=journal,
@@ -148,14 +165,6 @@ def classify(
         cluster=cluster,
         force=force,
     )
-    from audiocnn_cli.audio.load import Excerpt
-    from audiocnn_cli.classify import ClassifyOptions
-    from audiocnn_cli.commands.classify_models import Foreign, choose_models, thresholds_from
-    from audiocnn_cli.commands.classify_run import Stream, run
-    from audiocnn_cli.output.classify_view import ClassifyView
-    from audiocnn_cli.output.dataset import PartOptions
-    from audiocnn_cli.output.label_files import choose_label_output
-
     destination = choose_label_output(
         json=json,
         jsonl=jsonl,
@@ -164,14 +173,6 @@ def classify(
         format=format,
         parts=PartOptions(partition_by=partition_by, part_files=part_files),
         force=force or resume,
-    )
-    stream = Stream.of(
-        batch,
-        raw=raw,
-        sample_rate=sample_rate,
-        channels=raw_channels,
-        microphone=microphone,
-        foreign=labels is not None,
     )
     work = choose_models(
         model=model,
@@ -196,7 +197,8 @@ def classify(
             overlap=overlap,
             smooth_s=smooth,
             min_event_s=min_event,
+            parts=timeline or events or stream is not None or destination.wants_events,
         ),
     )
     view = ClassifyView(timeline=timeline, events=events, same_labels=not work.auto)
-    raise typer.Exit(run(batch, stream, work, view, destination))
+    raise typer.Exit(run(work, view, destination, stream=stream, batch=batch))

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Self
 
 from audiocnn_cli.audio.decode import AudioReader
+from audiocnn_cli.audio.raw import RawFormat
 from audiocnn_cli.audio.sources import STDIN
-from audiocnn_cli.audio.streams import MICROPHONE, RawFormat, open_microphone, open_stdin
+from audiocnn_cli.audio.streams import MICROPHONE, open_microphone, open_stdin
 from audiocnn_cli.batch.codec import DataclassCodec
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import Task
@@ -19,9 +19,9 @@ from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.errors import ExitCode, SignalError, UsageError
 from audiocnn_cli.output.classify_view import ClassifyView
-from audiocnn_cli.output.file_formats import LabelFormat
-from audiocnn_cli.output.label_files import LabelOutput
+from audiocnn_cli.output.label_files import LabelFiles, LabelOutput
 from audiocnn_cli.output.live_view import write_live
+from audiocnn_cli.output.prediction_rows import PredictionRows
 from audiocnn_cli.output.result_folder import IntoFolder
 
 
@@ -35,7 +35,7 @@ class Stream:
     @classmethod
     def of(
         cls,
-        batch: BatchOptions,
+        paths: list[str],
         *,
         raw: str | None,
         sample_rate: int | None,
@@ -46,9 +46,8 @@ class Stream:
         """The stream that the options mean, if any.
 
         Raises:
-            UsageError: options that contradict each other, or no input.
+            UsageError: options that contradict each other.
         """
-        paths = batch.paths or []
         if microphone and (paths or raw):
             raise UsageError("--mic is the only input: leave out PATHS and --raw")
         if microphone:
@@ -76,41 +75,63 @@ class Stream:
 
 
 def run(
-    batch: BatchOptions,
-    stream: Stream | None,
     work: Classification,
     view: ClassifyView,
     destination: LabelOutput,
+    *,
+    stream: Stream | None,
+    batch: BatchOptions,
 ) -> ExitCode:
-    """Classify the inputs and write what is said of them."""
+    """Classify the inputs and write what is said of them.
+
+    Raises:
+        UsageError: options that contradict each other.
+    """
     if stream is not None:
+        whole = stream.raw is not None or stream.microphone
+        if whole and batch.asked:
+            raise UsageError("--raw and --mic are one stream: leave out what is for many files")
         # Several models, or smoothing, have an answer only when all is heard.
-        alone = len(work.models) == 1 and not work.auto
-        live = destination.live and alone and not work.options.smooth_s
-        if live:
+        alone = len(work.models) == 1 and not work.auto and not work.options.smooth_s
+        if destination.live and alone and not batch.asked:
             model = work.panel().signature.name
             said = _listen(stream, work)
-            tally = write_live(said, view, destination.report, path=stream.path, model=model)
-            return tally.exit_code
-        if stream.raw or stream.microphone:
-            whole = (said for said in _listen(stream, work) if not isinstance(said, TimelineEntry))
-            return destination.write(whole, view).exit_code
-    folder, dataset = destination.folder, destination.dataset_of(view)
-    format = folder.format if folder else LabelFormat.PARQUET if dataset else None
+            return write_live(
+                said, view, destination.report, path=stream.path, model=model
+            ).exit_code
+        if whole:
+            said = _listen(stream, work)
+            return destination.write(
+                (each for each in said if not isinstance(each, TimelineEntry)), view
+            ).exit_code
+    return run_job(
+        _job(work, view, destination), batch, lambda found: destination.write(found, view)
+    )
+
+
+def _job(work: Classification, view: ClassifyView, destination: LabelOutput) -> Job[Prediction]:
     task: Task[Prediction] = work
-    job = Job(
+    files = dataset = None
+    options: dict[str, str | bool | None] = asdict(view)
+    if destination.dataset is not None:
+        location, parts = destination.dataset
+        dataset = parts.dataset(location, PredictionRows(view))
+        options |= dataset.layout
+    if destination.folder is not None:
+        files, format = destination.folder
+        task = IntoFolder(work, files, LabelFiles(format, view))
+    return Job(
         command="classify",
-        task=IntoFolder(task, partial(folder.write, view=view)) if folder else task,
+        task=task,
         recipe=work,
-        options={**asdict(view), "format": format, **(dataset.layout if dataset else {})},
+        options={**options, "format": files.suffix if files else None},
         codec=DataclassCodec(Prediction),
         audio_s=lambda prediction: prediction.duration_s,
         in_order=destination.in_order,
-        files=folder.files if folder else None,
+        files=files,
         dataset=dataset,
         only_one=destination.only_one,
     )
-    return run_job(job, batch, lambda outcomes: destination.write(outcomes, view))
 
 
 def _listen(stream: Stream, work: Classification) -> Iterator[TimelineEntry | Prediction | Failure]:

@@ -8,8 +8,15 @@ from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.windows import Window
 
 # A frame of 12 s at 22050 Hz, and more filters than it has use for: beyond lies a slip of the keyboard.
-_LARGEST_N_FFT = 1 << 18
-_LARGEST_N_MELS = 1 << 12
+_LARGEST = {
+    "sample_rate": 1 << 26,
+    "n_fft": 1 << 18,
+    "hop_length": 1 << 30,
+    "n_mels": 1 << 12,
+    "n_mfcc": 1 << 12,
+    "n_chroma": 1 << 12,
+    "n_bands": 1 << 6,
+}
 
 
 class Feature(StrEnum):
@@ -132,20 +139,9 @@ class FeatureConfig:
     n_bands: int = 6
 
     def __post_init__(self) -> None:
-        for field in (
-            "sample_rate",
-            "n_fft",
-            "hop_length",
-            "n_mels",
-            "n_mfcc",
-            "n_chroma",
-            "n_bands",
-        ):
+        for field, largest in _LARGEST.items():
             self._require(field, getattr(self, field) >= 1, "must be at least 1")
-        self._require("n_fft", self.n_fft <= _LARGEST_N_FFT, f"must be at most {_LARGEST_N_FFT}")
-        self._require(
-            "n_mels", self.n_mels <= _LARGEST_N_MELS, f"must be at most {_LARGEST_N_MELS}"
-        )
+            self._require(field, getattr(self, field) <= largest, f"must be at most {largest}")
         self._require(
             "win_length",
             1 <= self.effective_win_length <= self.n_fft,

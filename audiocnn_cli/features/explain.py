@@ -1,6 +1,6 @@
 """The pipeline as it will run: each stage with the shape that it makes and the units of its numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.sources import Source
@@ -29,7 +29,7 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step: what is done, the shape of what comes out (without channels), and its units."""
+    """One step: what is done, the shape of what comes out, and its units."""
 
     name: str
     detail: str
@@ -63,7 +63,8 @@ def explain(recording: Recording, plan: Plan) -> list[Stage]:
         stages.append(
             Stage(
                 "segments",
-                f"{sizes.length} samples every {sizes.hop}, the rest: {sizes.rest}; each framed by itself",
+                f"{sizes.length} samples every {sizes.hop}, the rest: {sizes.rest}; each is framed and"
+                " floored by itself",
                 (count, sizes.length),
                 "amplitude",
             )
@@ -82,11 +83,20 @@ def explain(recording: Recording, plan: Plan) -> list[Stage]:
             Stage("side by side", plan.feature, (*stages[-1].shape[:-1], width), "as above")
         )
     if plan.summary:
-        shape = (*lead, len(plan.summary), stages[-1].shape[len(lead) + 1])
+        shape = (*lead, len(plan.summary), *stages[-1].shape[len(lead) + 1 :])
         stages.append(
             Stage("summary", ", ".join(plan.summary) + " over the frames", shape, "as above")
         )
+    if plan.keep_channels:
+        stages[1:] = [_with_channels(stage, recording.channels, config) for stage in stages[1:]]
     return stages
+
+
+def _with_channels(stage: Stage, channels: int, config: FeatureConfig) -> Stage:
+    """Channels are the last axis; of complex numbers each has two parts there."""
+    parts = config.feature is Feature.COMPLEX and stage.name in ("complex", "summary")
+    shape = (*stage.shape[:-1], 2 * channels) if parts else (*stage.shape, channels)
+    return replace(stage, shape=shape)
 
 
 def segment_count(samples: int, sizes: SegmentSizes) -> int:
@@ -211,7 +221,7 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
         "10 log10, at least -100 dB" if decibels else "natural logarithm, at least that of 2^-23"
     )
     if config.top_db is not None:
-        detail += f", floored {config.top_db:g} dB below the maximum of the whole signal"
+        detail += f", floored {config.top_db:g} dB below the maximum"
     stages.append(Stage("log", detail, shape, "dB" if decibels else "neper (of power)"))
     if config.feature is Feature.LOGMEL:
         return stages

@@ -103,7 +103,6 @@ class Extraction:
         self._collectors = [_Collector(config) for config in configs]
         self._framings = list(dict.fromkeys(framing(config) for config in configs))
         self._framers = [Framer(each) for each in self._framings]
-        self._scratches = [Scratch.take() for _ in self._framings]
         self._samples = 0
         self._mono = True
 
@@ -132,8 +131,6 @@ class Extraction:
                 " centred frames or a smaller n_fft",
             )
         self._collect([framer.finish() for framer in self._framers])
-        while self._scratches:
-            self._scratches.pop().give_back()
         tensors = [collector.finish() for collector in self._collectors]
         data = tensors[0] if len(tensors) == 1 else _side_by_side(tensors)
         keeps_channels = not self._mono or self._configs[0].feature is Feature.COMPLEX
@@ -155,14 +152,16 @@ class Extraction:
     def _collect(self, spans: "list[Iterator[NDArray[np.float32]]]") -> None:
         # Framings differ in what they pad with, not in when a chunk is full.
         for step in zip(*spans, strict=True):
+            # Only as long as the chunks live: of overlapping segments thousands may be under way.
+            scratches = [Scratch.take() for _ in self._framings]
             chunks = {
                 framing: Chunk(span, self._configs[0], scratch)
-                for framing, span, scratch in zip(
-                    self._framings, step, self._scratches, strict=True
-                )
+                for framing, span, scratch in zip(self._framings, step, scratches, strict=True)
             }
             for collector in self._collectors:
                 collector.add(chunks[collector.framing])
+            for scratch in scratches:
+                scratch.give_back()
 
 
 def require_compatible(configs: Sequence[FeatureConfig]) -> None:

@@ -1,7 +1,7 @@
 """Where a result goes, and in which format: one answer from --json, --jsonl, --csv and -o."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,13 +57,14 @@ def choose_destination(
     markdown: bool | None = None,
     output: Path | None,
     force: bool,
+    other_endings: Sequence[str] = (),
 ) -> Destination:
-    """The destination that the common options mean; the flags win over the file's ending.
+    """The destination that the common options mean: a format by its flag, or by the ending of the file.
 
-    A command without Markdown leaves `markdown` out.
+    A command without Markdown leaves `markdown` out; `other_endings` are those that it writes itself.
 
     Raises:
-        UsageError: two formats at once, or an ending that says none.
+        UsageError: two formats at once, an ending that says none, or the name of a recording.
         OutputError: the file can't be written.
     """
     flags = {
@@ -79,11 +80,17 @@ def choose_destination(
     if output is None:
         return Destination(asked[0] if asked else Format.TABLE)
     require_no_recording(output)
-    format = asked[0] if asked else suffixes.get(output.suffix.lower())
+    by_ending = suffixes.get(output.suffix.lower())
+    format = asked[0] if asked else by_ending
     if format is None:
         raise UsageError(
-            f"-o {output}: the ending says no format; use one of {', '.join(suffixes)} or add --json,"
-            " --jsonl or --csv"
+            f"-o {output}: the ending says no format; use one of {', '.join([*other_endings, *suffixes])}"
+            " or add --json, --jsonl or --csv"
+        )
+    # Any text may be in a .txt file.
+    if by_ending not in (None, Format.TABLE, format):
+        raise UsageError(
+            f"-o {output}: the ending says {by_ending}, but --{format} is asked for; leave out one of the two"
         )
     check_writable(output, force=force)
     return Destination(format, output, force)
@@ -103,10 +110,10 @@ def names_folder(output: str) -> bool:
 
 
 def require_no_recording(output: Path) -> None:
-    """Refuse a name that could be one of the inputs.
+    """Keep a slip of the keyboard from writing over a recording.
 
     Raises:
-        UsageError: it ends like a recording.
+        UsageError: `output` is named as recordings are.
     """
     if output.suffix.lower() in AUDIO_SUFFIXES:
         raise UsageError(

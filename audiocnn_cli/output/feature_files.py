@@ -2,21 +2,29 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from audiocnn_cli.batch.outcome import Failure, Tally
-from audiocnn_cli.errors import UsageError
+from audiocnn_cli.errors import InputError, UsageError
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.dataset import Dataset, PartOptions
-from audiocnn_cli.output.destination import Destination, Format, choose_destination, names_folder
+from audiocnn_cli.output.destination import (
+    Destination,
+    Format,
+    choose_destination,
+    names_folder,
+    require_no_recording,
+)
 from audiocnn_cli.output.feature_rows import FeatureRows
 from audiocnn_cli.output.feature_view import FeatureReport, FeatureView, report
 from audiocnn_cli.output.file_formats import FileFormat, TensorFormat
-from audiocnn_cli.output.files import check_writable
+from audiocnn_cli.output.files import check_folder, check_writable
 from audiocnn_cli.output.result_folder import ResultFolder
 from audiocnn_cli.output.results import write_outcomes
-from audiocnn_cli.output.tensors import TENSOR_SUFFIXES, TensorWriter, tensor_file
+from audiocnn_cli.output.store import is_url
+from audiocnn_cli.output.tensors import TENSOR_SUFFIXES, SameColumns, tensor_file
 
 _TEXT_FORMATS = {
     FileFormat.CSV: Format.CSV,
@@ -104,22 +112,34 @@ class FeatureOutput:
     def write(self, outcomes: Iterable[FeatureReport | Failure]) -> Tally:
         """Write all outcomes."""
         view = FeatureView(with_data=self.report.path is not None)
+        if self.report.format is Format.CSV:
+            outcomes = _fitting(outcomes, SameColumns().require)
         if self.tensor is None:
             return write_outcomes(outcomes, view, self.report)
         path, format = self.tensor
         with tensor_file(path, format, force=self.report.force) as writer:
-            return write_outcomes(_collected(outcomes, writer), view, self.report)
+            outcomes = _fitting(outcomes, writer.add)
+            if self.report.format is not Format.CSV:
+                outcomes = map(_let_go, outcomes)
+            return write_outcomes(outcomes, view, self.report)
 
 
-def _collected(
-    outcomes: Iterable[FeatureReport | Failure], writer: TensorWriter
+def _fitting(
+    outcomes: Iterable[FeatureReport | Failure], take: Callable[[FeatureResult], None]
 ) -> Iterator[FeatureReport | Failure]:
-    """The outcomes as they pass, each tensor handed to `writer`."""
+    """The outcomes as they pass, each tensor handed to `take`; one that it refuses has failed."""
     for outcome in outcomes:
-        if isinstance(outcome, FeatureReport) and outcome.result is not None:
-            writer.add(outcome.result)
-            outcome = replace(outcome, result=None)  # noqa: PLW2901 (so that it can be let go of)
-        yield outcome
+        try:
+            if isinstance(outcome, FeatureReport) and outcome.result is not None:
+                take(outcome.result)
+            yield outcome
+        except InputError as error:
+            yield Failure(error.path, error.kind, error.message)
+
+
+def _let_go(outcome: FeatureReport | Failure) -> FeatureReport | Failure:
+    """Without the tensor: what is kept for the end must be small."""
+    return outcome if isinstance(outcome, Failure) else replace(outcome, result=None)
 
 
 def choose_feature_output(
@@ -138,38 +158,54 @@ def choose_feature_output(
         UsageError: options that contradict each other, or an ending that says no format.
         OutputError: the file can't be written.
     """
-    choose: Callable[..., Destination] = choose_destination
-    folder = output is not None and names_folder(output)
-    if not (folder and format is FileFormat.PARQUET):
+    each = output is not None and names_folder(output)
+    if not (each and format is FileFormat.PARQUET):
         parts.require_none()
-    printed = choose(json=json, jsonl=jsonl, csv=csv, output=None, force=force)
+    # Of files in a folder --format says nothing about what is printed.
+    text = None if each or format is None else _TEXT_FORMATS.get(format)
+    choose = partial(
+        choose_destination,
+        json=json or text is Format.JSON,
+        jsonl=jsonl or text is Format.JSONL,
+        csv=csv or text is Format.CSV,
+        force=force,
+        other_endings=list(TENSOR_SUFFIXES),
+    )
     if output is None:
-        if format is None:
-            return FeatureOutput(printed)
-        if format not in _TEXT_FORMATS:
+        if format is not None and text is None:
             raise UsageError(
                 f"--format {format} needs a file or a folder: add -o FILE or -o FOLDER/"
             )
-        return FeatureOutput(Destination(_TEXT_FORMATS[format]))
+        return FeatureOutput(choose(output=None))
     path = Path(output)
-    if folder:
-        return _in_folder(replace(printed, force=force), output, format, parts)
-    by_ending = TENSOR_SUFFIXES.get(path.suffix.lower())
-    if format is not None and format not in _TEXT_FORMATS:
-        by_ending = TensorFormat(format)
-    if by_ending is not None and format not in _TEXT_FORMATS:
-        check_writable(path, force=force)
-        return FeatureOutput(replace(printed, force=force), tensor=(path, by_ending))
+    if each:
+        return _in_folder(replace(choose(output=None), force=force), output, format, parts)
+    _require_agreement(path, format)
+    tensor = TENSOR_SUFFIXES.get(path.suffix.lower())
     if format is not None:
-        check_writable(path, force=force)
-        return FeatureOutput(Destination(_TEXT_FORMATS[format], path, force))
-    return FeatureOutput(choose(json=json, jsonl=jsonl, csv=csv, output=path, force=force))
+        tensor = None if text else TensorFormat(format)
+    if tensor is None:
+        return FeatureOutput(choose(output=path))
+    require_no_recording(path)
+    check_writable(path, force=force)
+    return FeatureOutput(replace(choose(output=None), force=force), tensor=(path, tensor))
 
 
 def _in_folder(
     printed: Destination, output: str, format: FileFormat | None, parts: PartOptions
 ) -> FeatureOutput:
+    if not is_url(output):
+        check_folder(Path(output))
     if format is FileFormat.PARQUET:
         return FeatureOutput(printed, dataset=parts.dataset(output, FeatureRows()))
     format = format or FileFormat.NPZ
     return FeatureOutput(printed, Folder(ResultFolder(output, format, printed.force), format))
+
+
+def _require_agreement(path: Path, format: FileFormat | None) -> None:
+    endings = TENSOR_SUFFIXES | {f".{text}": text for text in _TEXT_FORMATS}
+    said = endings.get(path.suffix.lower())
+    if None not in (format, said) and said != format:
+        raise UsageError(
+            f"-o {path}: the ending says {said}, but --format {format} is asked for; leave out one of the two"
+        )

@@ -4,25 +4,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from audiocnn_cli.features.config import Feature
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
-from audiocnn_cli.output.console import display, has_colour
+from audiocnn_cli.output.console import display
+from audiocnn_cli.output.feature_picture import FeaturePicture, Outline, picture_of
 from audiocnn_cli.output.results import Row
+from audiocnn_cli.output.summary_table import summary_tables
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_PICTURE_WIDTH = 96
-_PICTURE_BINS = 32
-_PICTURE_ROWS = 12
 # So many recordings get a picture of their own under the table, more of them a small one in it.
 _LARGE_PICTURES = 2
 _ROWS_AT_ONCE = 4096
-# Bins of one kind share a scale; cepstral coefficients and mixtures have one each.
-_ONE_SCALE = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL, Feature.LOGMEL, Feature.CHROMA})
-_LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +25,7 @@ class FeatureReport:
     """What is said of one tensor; `result` is there only where its numbers are to be written."""
 
     document: dict[str, Any]
-    picture: "NDArray[np.float64] | None"
-    caption: str
+    picture: FeaturePicture | None
     result: FeatureResult | None = None
 
 
@@ -39,12 +33,12 @@ class FeatureReportCodec:
     """A report in the journal: without picture, and without the tensor, which has a file of its own."""
 
     def pack(self, result: FeatureReport) -> Any:
-        """The document and the caption."""
-        return {"document": result.document, "caption": result.caption}
+        """The document."""
+        return {"document": result.document}
 
     def unpack(self, values: Any) -> FeatureReport:
         """The report again."""
-        return FeatureReport(values["document"], None, values["caption"])
+        return FeatureReport(values["document"], None)
 
 
 def report(
@@ -56,11 +50,11 @@ def report(
     check: Verification | None = None,
 ) -> FeatureReport:
     """The report on `result`, written to `output` or nowhere; small, unless it is to `keep` the tensor."""
-    drawn = _picture(result) if picture and not result.tensor.plan.summary else None
+    drawn = picture_of(result) if picture and not result.tensor.plan.summary else None
     content = document(result, output)
     if check is not None:
         content["verify"] = asdict(check)
-    return FeatureReport(content, drawn, _caption(result), result if keep else None)
+    return FeatureReport(content, drawn, result if keep else None)
 
 
 def document(result: FeatureResult, output: str | None = None) -> dict[str, Any]:
@@ -78,8 +72,8 @@ def document(result: FeatureResult, output: str | None = None) -> dict[str, Any]
         "duration_s": result.tensor.duration_s,
         "hop_length": config.hop_length,
         "n_fft": config.n_fft,
-        "mean": result.tensor.mean.tolist(),
-        "std": result.tensor.std.tolist(),
+        "mean": _short(result.tensor.mean),
+        "std": _short(result.tensor.std),
         "output": output,
     }
     if result.tensor.plan.segmentation:
@@ -94,6 +88,14 @@ def document(result: FeatureResult, output: str | None = None) -> dict[str, Any]
     if config.tuning is not None:
         content["tuning"] = config.tuning
     return content
+
+
+def _short(values: "NDArray[np.float64]") -> list[Any]:
+    """With as many digits as the float32 numbers that they are of: half of the text."""
+    import numpy as np
+
+    shortest: list[Any] = values.astype(np.float32).astype(str).astype(np.float64).tolist()
+    return shortest
 
 
 def parts(result: FeatureResult) -> "Iterator[tuple[int, int, NDArray[np.float32]]]":
@@ -157,29 +159,26 @@ class FeatureView:
         return rows(result.result) if result.result else iter(())
 
     def table(self, results: Sequence[FeatureReport]) -> Any:
-        """One row a recording, and a picture of each."""
+        """One row a recording, and a picture or the numbers of each."""
         from rich import box
         from rich.console import Group
         from rich.table import Table
-        from rich.text import Text
-
-        from audiocnn_cli.output.heatmap import draw
 
         large = len(results) <= _LARGE_PICTURES
         table = Table(box=box.SIMPLE_HEAD)
         table.add_column("path", overflow="fold", style="bold")
         table.add_column("feature", overflow="fold")
-        table.add_column("shape", style="cyan")
+        table.add_column("shape", style="cyan", no_wrap=True)
         for name in ("Hz", "seconds"):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         pictures: list[Any] = []
         if any(each.document["output"] for each in results):
             table.add_column("output", overflow="fold")
         if any("verify" in each.document for each in results):
             table.add_column("largest difference", justify="right")
             table.add_column("peak MiB", justify="right")
-        if not large:
-            table.add_column("over time", no_wrap=True)
+        if not large and any(each.picture for each in results):
+            table.add_column("over time")
         for each in results:
             cells: list[Any] = [
                 display(each.document["path"]),
@@ -194,60 +193,9 @@ class FeatureView:
                 check = each.document["verify"]
                 cells.append(f"{check['largest_difference']:.2g}")
                 cells.append(f"{check['peak_memory_mib']:.0f}")
-            if not large:
-                cells.append(_outlined(each, width=32))
+            if not large and each.picture:
+                cells.append(Outline(each.picture))
             elif each.picture is not None:
-                pictures += [
-                    draw(each.picture, rows=_PICTURE_ROWS, colour=has_colour()),
-                    Text(each.caption, style="dim"),
-                ]
+                pictures.append(each.picture)
             table.add_row(*cells)
-        return Group(table, *pictures)
-
-
-def _picture(result: FeatureResult) -> "NDArray[np.float64]":
-    """The tensor as (time, bins) of 0 to 1, small enough to keep for every recording of a batch."""
-    import numpy as np
-
-    from audiocnn_cli.output.heatmap import levels, shrink
-
-    data = result.tensor.data
-    if result.tensor.plan.segmentation:
-        data = data.reshape(-1, *data.shape[2:])
-    features = {config.feature for config in result.tensor.plan.configs}
-    if data.ndim == 3:  # channels, or real and imaginary part
-        data = (
-            data[..., 0]
-            if Feature.COMPLEX not in features
-            else np.hypot(data[..., 0], data[..., 1])
-        )
-    if Feature.WAVEFORM in features:
-        data = np.abs(data)
-    small = shrink(data, width=_PICTURE_WIDTH, height=_PICTURE_BINS)
-    if features <= _LINEAR_SPECTRA:
-        small = np.log(np.maximum(small, small.max() * 1e-4 + 1e-30))
-    return levels(small, each_bin=not _one_scale(result))
-
-
-def _caption(result: FeatureResult) -> str:
-    names = result.tensor.columns
-    bins = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-    start = result.tensor.plan.excerpt.offset_s
-    scale = "" if _one_scale(result) or len(names) == 1 else ", each on its own scale"
-    return f"{start:.2f} to {start + result.tensor.duration_s:.2f} s to the right, {bins} upwards{scale}"
-
-
-def _one_scale(result: FeatureResult) -> bool:
-    return all(config.feature in _ONE_SCALE for config in result.tensor.plan.configs)
-
-
-def _outlined(report: FeatureReport, *, width: int) -> Any:
-    """The mean over the bins as a line of bars, lowest to highest."""
-    import numpy as np
-
-    from audiocnn_cli.output.heatmap import draw, levels, shrink
-
-    if report.picture is None:
-        return ""
-    line = shrink(report.picture.astype(np.float32), width=width, height=1)
-    return draw(levels(line, each_bin=False), rows=1, colour=False)
+        return Group(table, *pictures, *summary_tables([each.document for each in results]))

@@ -15,20 +15,29 @@ _RANDOM = 8
 
 
 def check_writable(path: Path, *, force: bool) -> None:
-    """Say before the work starts that `path` can't be written.
+    """Say before the work starts that `path` can't be written; the folder that it names may be made yet.
 
     Raises:
-        OutputError: it exists and `force` is not given, is a folder, or its folder can't be written.
+        OutputError: it exists and `force` is not given, is a folder, or its folder can't be written or made.
     """
-    folder = path.parent
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises for a name too long)
         raise OutputError(f"{path}: is a folder; name a file in it")
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:  # noqa: PTH110
         raise OutputError(f"{path}: exists already; give another name or add --force")
-    if not folder.is_dir():
-        raise OutputError(f"{path}: there is no folder {folder}; make it first")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"{path}: no permission to write in {folder}")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Say before the work starts that no file can be written in `folder`, which may have to be made.
+
+    Raises:
+        OutputError: it can't be written, or can't be made.
+    """
+    there = next(above for above in (folder, *folder.parents) if os.path.lexists(above))
+    if not there.is_dir():
+        raise OutputError(f"{folder}: no files can be written there, as {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: no files can be written there, for want of permission")
 
 
 def make_folder(path: Path) -> None:
@@ -44,8 +53,23 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
+def _folder_of(path: Path) -> Iterator[None]:
+    """Make the folders that `path` names and that are not there; those stay only if there is a file."""
+    missing = [above for above in path.parents if not os.path.lexists(above)]
+    make_folder(path.parent)
+    try:
+        yield
+    finally:
+        for folder in missing:
+            with suppress(OSError):  # one that holds something stays
+                folder.rmdir()
+
+
+@contextmanager
 def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Iterator[IO[Any]]:
     """A temporary file beside `path` that takes its name when the `with` block ends without an error.
+
+    Folders that `path` names and that are not there are made.
 
     Raises:
         OutputError: the file can't be written (no permission, a full disk, it exists and not `force`).
@@ -53,24 +77,25 @@ def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Itera
     check_writable(path, force=force)
     # As on stdout, a file name with bytes that are no UTF-8 is escaped instead of failing.
     text = {} if "b" in mode else {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
-    try:
-        descriptor, name = tempfile.mkstemp(
-            prefix=_prefix(path), suffix=_UNFINISHED, dir=path.parent
-        )
-    except OSError as error:
-        raise OutputError(f"{path}: can't be written ({error.strerror})") from error
-    temporary = Path(name)
-    try:
-        # Readable too: HDF5 reads what it has written.
-        with os.fdopen(descriptor, mode.replace("w", "w+"), **text) as stream:  # type: ignore[call-overload]  # mode decides text
-            yield stream
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: can't be written ({error.strerror or error})") from error
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    with _folder_of(path):
+        try:
+            descriptor, name = tempfile.mkstemp(
+                prefix=_prefix(path), suffix=_UNFINISHED, dir=path.parent
+            )
+        except OSError as error:
+            raise OutputError(f"{path}: can't be written ({error.strerror})") from error
+        temporary = Path(name)
+        try:
+            # Readable too: HDF5 reads what it has written.
+            with os.fdopen(descriptor, mode.replace("w", "w+"), **text) as stream:  # type: ignore[call-overload]  # mode decides text
+                yield stream
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except OSError as error:
+            raise OutputError(f"{path}: can't be written ({error.strerror or error})") from error
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
 
 
 def remove_unfinished(paths: Iterable[Path]) -> None:

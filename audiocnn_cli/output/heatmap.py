@@ -14,6 +14,7 @@ _COLOURS = (
 )  # fmt: skip
 _SHADES = " ░▒▓█"
 _UPPER_HALF = "▀"
+_LOWER_HALF = "▄"
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -43,50 +44,46 @@ def levels(picture: "NDArray[np.float32]", *, each_bin: bool) -> "NDArray[np.flo
     return shares
 
 
-def draw(shares: "NDArray[np.float64]", *, rows: int, colour: bool) -> "Text":
-    """Values 0 to 1 of shape (time, bins) as `rows` lines, the first bin at the bottom.
+def draw(
+    shares: "NDArray[np.float64] | NDArray[np.float32]", *, lines: int, colour: bool
+) -> "Text":
+    """Values 0 to 1 of shape (time, bins) as a row for each bin, the first bin at the bottom.
 
-    With colour each character holds two values, one above the other; without, a shade. A single bin
-    is drawn as bars.
+    With colour each character holds two rows, one above the other; without, a shade. Bins that are fewer
+    than `lines` are repeated, all as often.
     """
     from rich.style import Style
     from rich.text import Text
 
-    if shares.shape[1] == 1:
-        return Text(_bars(shares[:, 0].tolist(), rows), no_wrap=True)
-    lines = _stretched(shares, rows * 2 if colour else rows)
+    thickness = max(1, (2 * lines if colour else lines) // shares.shape[1])
+    rows: list[list[float]] = shares.T[::-1].repeat(thickness, axis=0).tolist()
     text = Text(no_wrap=True)
-    for row in range(rows):
-        if row:
-            text.append("\n")
-        if not colour:
-            text.append("".join(_SHADES[round(value * (len(_SHADES) - 1))] for value in lines[row]))
-            continue
-        for upper, lower in zip(lines[2 * row], lines[2 * row + 1], strict=True):
-            style = Style(color=_colour(upper), bgcolor=_colour(lower))
-            text.append(_UPPER_HALF, style)
+    if not colour:
+        steps = len(_SHADES) - 1
+        text.append("\n".join("".join(_SHADES[round(v * steps)] for v in row) for row in rows))
+        return text
+    if len(rows) % 2:  # the upper half of the first line stays empty
+        for value in rows.pop(0):
+            text.append(_LOWER_HALF, Style(color=_colour(value)))
+        text.append("\n")
+    for i in range(0, len(rows), 2):
+        for upper, lower in zip(rows[i], rows[i + 1], strict=True):
+            text.append(_UPPER_HALF, Style(color=_colour(upper), bgcolor=_colour(lower)))
+        text.append("\n" if i + 2 < len(rows) else "")
     return text
 
 
-def _stretched(shares: "NDArray[np.float64]", rows: int) -> list[list[float]]:
-    """The bins on `rows` lines, highest first: repeated where they are fewer, averaged where more."""
-    import numpy as np
+def bars(values: list[float], *, rows: int) -> "Text":
+    """One value 0 to 1 a column as a bar, in eighths of a line."""
+    from rich.text import Text
 
-    picture = shrink(shares.astype(np.float32), width=len(shares), height=rows)
-    wanted = np.arange(rows) * picture.shape[1] // rows
-    lines: list[list[float]] = picture[:, wanted[::-1]].T.tolist()
-    return lines
-
-
-def _bars(values: list[float], rows: int) -> str:
-    """One value a column as a bar, in eighths of a line."""
     full = len(_BARS) - 1
     heights = [round(value * rows * full) for value in values]
     lines = [
         "".join(_BARS[min(full, max(0, height - row * full))] for height in heights)
         for row in reversed(range(rows))
     ]
-    return "\n".join(lines)
+    return Text("\n".join(lines), no_wrap=True)
 
 
 def _colour(value: float) -> str:

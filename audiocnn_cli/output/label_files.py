@@ -2,18 +2,15 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Protocol
 
-from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Tally
 from audiocnn_cli.classify import Prediction
-from audiocnn_cli.errors import OutputError, UsageError
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.classify_view import ClassifyView
 from audiocnn_cli.output.console import print_failure
-from audiocnn_cli.output.dataset import Dataset, PartOptions
+from audiocnn_cli.output.dataset import PartOptions
 from audiocnn_cli.output.destination import (
     Destination,
     Format,
@@ -22,12 +19,13 @@ from audiocnn_cli.output.destination import (
     require_no_recording,
 )
 from audiocnn_cli.output.file_formats import LabelFormat
-from audiocnn_cli.output.files import atomic_writer, check_writable
-from audiocnn_cli.output.label_tracks import TRACKS, RavenTable, require_package
+from audiocnn_cli.output.files import check_folder, check_writable
+from audiocnn_cli.output.label_tracks import TRACKS, require_package
+from audiocnn_cli.output.label_writers import LabelWriter, TrackWriter, label_file
 from audiocnn_cli.output.live_view import LIVE_FORMATS
-from audiocnn_cli.output.prediction_rows import PredictionRows, prediction_table
 from audiocnn_cli.output.result_folder import ResultFolder
 from audiocnn_cli.output.results import write_outcomes, write_result
+from audiocnn_cli.output.store import is_url
 
 _REPORTS = {
     LabelFormat.TABLE: Format.TABLE,
@@ -40,139 +38,62 @@ _SUFFIXES = {
     ".textgrid": LabelFormat.TEXTGRID,
     ".vtt": LabelFormat.WEBVTT,
 }
-_ENDINGS = {
-    LabelFormat.TABLE: ".txt",
-    LabelFormat.AUDACITY: ".txt",
-    LabelFormat.RAVEN: ".selections.txt",
-    LabelFormat.TEXTGRID: ".TextGrid",
-    LabelFormat.WEBVTT: ".vtt",
+_SUFFIXES_IN_FOLDER = {
+    LabelFormat.TABLE: "txt",
+    LabelFormat.AUDACITY: "txt",
+    LabelFormat.RAVEN: "selections.txt",
+    LabelFormat.TEXTGRID: "TextGrid",
+    LabelFormat.WEBVTT: "vtt",
 }
 
 
-class LabelWriter(Protocol):
-    """Takes results one by one and writes them to one file."""
-
-    def add(self, result: Prediction) -> None:
-        """Write the labels of one recording."""
-
-    def finish(self) -> None:
-        """Write what is still to be written."""
-
-
-class _TrackWriter:
-    """A label track or a Raven table, as text."""
-
-    def __init__(self, stream: IO[str], format: LabelFormat) -> None:
-        self._stream = stream
-        self._track = TRACKS.get(format)
-        self._raven = RavenTable()
-        if self._track is None:
-            stream.write(self._raven.header)
-
-    def add(self, result: Prediction) -> None:
-        """Write the labels of one recording."""
-        if self._track is not None:
-            self._stream.write(self._track(result))
-        else:
-            self._stream.writelines(self._raven.lines(result))
-        self._stream.flush()
-
-    def finish(self) -> None:
-        """Nothing is left to be written."""
-
-
-class _ParquetWriter:
-    """The rows of CSV as Parquet, a group of rows for each recording."""
-
-    def __init__(self, stream: IO[bytes], view: ClassifyView) -> None:
-        self._stream = stream
-        self._view = view
-        self._writer: Any = None
-
-    def add(self, result: Prediction) -> None:
-        """Write the rows of one recording."""
-        import pyarrow.parquet as pq
-
-        table = prediction_table([result], self._view)
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._stream, table.schema)
-        self._writer.write_table(table)
-
-    def finish(self) -> None:
-        """Write the index of the file."""
-        if self._writer is None:
-            raise OutputError("no Parquet file is written, as there is no result")
-        self._writer.close()
-
-
-@contextmanager
-def label_file(
-    path: Path, format: LabelFormat, view: ClassifyView, *, force: bool
-) -> Iterator[LabelWriter]:
-    """A writer to `path`; the file appears, whole, when the `with` block ends without an error.
-
-    Raises:
-        OutputError: it can't be written, or there is nothing to be written to Parquet.
-    """
-    parquet = format is LabelFormat.PARQUET
-    with atomic_writer(path, "wb" if parquet else "w", force=force) as stream:
-        writer = _ParquetWriter(stream, view) if parquet else _TrackWriter(stream, format)
-        yield writer
-        writer.finish()
-
-
 @dataclass(frozen=True, slots=True)
-class LabelFolder:
-    """A file for each recording, named after it, in a folder.
+class LabelFiles:
+    """Writes the labels of a recording to a file of its own."""
 
-    Whether a file may be replaced is the journal's to say, before the work on its input begins.
-    """
-
-    location: str
     format: LabelFormat
-    force: bool
+    view: ClassifyView
 
-    @property
-    def files(self) -> ResultFolder:
-        """Where they are."""
-        ending = _ENDINGS.get(self.format, f".{self.format}")
-        return ResultFolder(self.location, ending.removeprefix("."), self.force)
-
-    def write(self, result: Prediction, *, view: ClassifyView) -> None:
-        """Write the labels of one recording to a file of its own.
+    def write(self, result: Prediction, path: Path) -> None:
+        """Write them to `path`, also where there is a file.
 
         Raises:
             OutputError: the file can't be written.
         """
-        with self.files.writing(Source(result.path, result.name)) as (path, _):
-            if self.format in _REPORTS:
-                write_result(result, view, Destination(_REPORTS[self.format], path, force=True))
-                return
-            with label_file(path, self.format, view, force=True) as writer:
-                writer.add(result)
+        if self.format in _REPORTS:
+            write_result(result, self.view, Destination(_REPORTS[self.format], path, force=True))
+            return
+        with label_file(path, self.format, self.view, force=True) as writer:
+            writer.add(result)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelOutput:
     """The report's destination, and beside it a folder or a file for labels.
 
-    `printed` is a label format that takes the place of the report on stdout; `dataset` the folder of a data
-    set and how it is divided.
+    Files in the folder are written where the work is done. `printed` is a label format that takes the
+    place of the report on stdout; `dataset` is the folder of a data set, and how it is divided.
     """
 
     report: Destination
-    folder: LabelFolder | None = None
+    folder: tuple[ResultFolder, LabelFormat] | None = None
     file: tuple[Path, LabelFormat] | None = None
     printed: LabelFormat | None = None
     dataset: tuple[str, PartOptions] | None = None
 
     @property
     def only_one(self) -> str | None:
-        """Why there may be one input only: the format holds the labels of a single recording."""
+        """Why there may be one recording only, if so: its labels are all that one place can hold."""
         format = self.file[1] if self.file else self.printed
         if format not in TRACKS:
             return None
         return f"--format {format} holds the labels of one recording: for several add -o FOLDER/"
+
+    @property
+    def wants_events(self) -> bool:
+        """Whether a label track is written."""
+        formats = {self.printed, self.file and self.file[1], self.folder and self.folder[1]}
+        return not formats.isdisjoint({*TRACKS, LabelFormat.RAVEN})
 
     @property
     def in_order(self) -> bool:
@@ -184,13 +105,6 @@ class LabelOutput:
         """Whether segments can be written as they come."""
         beside = (self.folder, self.file, self.printed, self.dataset)
         return self.report.format in LIVE_FORMATS and all(each is None for each in beside)
-
-    def dataset_of(self, view: ClassifyView) -> Dataset[Prediction] | None:
-        """The data set of the rows of `view`, if one is to be written."""
-        if self.dataset is None:
-            return None
-        location, parts = self.dataset
-        return parts.dataset(location, PredictionRows(view))
 
     def write(self, outcomes: Iterable[Prediction | Failure], view: ClassifyView) -> Tally:
         """Write all outcomes."""
@@ -205,7 +119,7 @@ class LabelOutput:
 
 def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat) -> Tally:
     done = failed = 0
-    writer = _TrackWriter(sys.stdout, format)
+    writer = TrackWriter(sys.stdout, format)
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             print_failure(outcome)
@@ -255,22 +169,37 @@ def choose_label_output(
         return _to_stdout(printed, format)
     path = Path(output)
     if in_folder:
-        if format is LabelFormat.PARQUET:
-            return LabelOutput(printed, dataset=(output, parts))
-        return LabelOutput(printed, LabelFolder(output, format or LabelFormat.JSON, force))
+        return _in_folder(printed, output, format or LabelFormat.JSON, parts)
     chosen = format or _SUFFIXES.get(path.suffix.lower())
+    if chosen is LabelFormat.TABLE:
+        require_no_recording(path)
+        check_writable(path, force=force)
+        return LabelOutput(Destination(Format.TABLE, path, force))
     if chosen in _REPORTS:
         json, jsonl, csv = (
             chosen is each for each in (LabelFormat.JSON, LabelFormat.JSONL, LabelFormat.CSV)
         )
         chosen = None
     if chosen is None:
-        report = choose_destination(json=json, jsonl=jsonl, csv=csv, output=path, force=force)
+        report = choose_destination(
+            json=json, jsonl=jsonl, csv=csv, output=path, force=force, other_endings=list(_SUFFIXES)
+        )
         return LabelOutput(report)
     require_package(chosen)
     require_no_recording(path)
     check_writable(path, force=force)
     return LabelOutput(printed, file=(path, chosen))
+
+
+def _in_folder(
+    printed: Destination, output: str, format: LabelFormat, parts: PartOptions
+) -> LabelOutput:
+    if not is_url(output):
+        check_folder(Path(output))
+    if format is LabelFormat.PARQUET:
+        return LabelOutput(printed, dataset=(output, parts))
+    suffix = _SUFFIXES_IN_FOLDER.get(format, format.value)
+    return LabelOutput(printed, (ResultFolder(output, suffix, printed.force), format))
 
 
 def _to_stdout(printed: Destination, format: LabelFormat | None) -> LabelOutput:

@@ -41,15 +41,20 @@ def save_picture(figure: Any, path: Path, *, force: bool, kind: str | None = Non
     Raises:
         OutputError: it can't be written.
     """
+    import warnings
+
     import matplotlib as mpl
 
     kind = kind or path.suffix[1:].lower()
     # Text stays text, and no date makes two files of one figure.
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with (
+        warnings.catch_warnings(),
         mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "audiocnn"}),
         atomic_writer(path, "wb", force=force) as stream,
     ):
+        # A name may have characters that no font here has; it is drawn with boxes in their place.
+        warnings.filterwarnings("ignore", r"Glyph \d+")
         figure.savefig(stream, format=kind, dpi=120, metadata=undated.get(kind, {}))
 
 

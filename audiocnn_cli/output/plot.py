@@ -9,7 +9,7 @@ from audiocnn_cli.audio.load import mono_blocks
 from audiocnn_cli.features.bins import columns, frequencies_hz
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.result import FeatureResult, Tensor
-from audiocnn_cli.output.files import make_folder
+from audiocnn_cli.output.files import check_folder
 from audiocnn_cli.output.heatmap import shrink
 from audiocnn_cli.output.picture import check_picture, plain, require_drawing, save_picture
 
@@ -49,7 +49,9 @@ class Pictures:
         self._path = Path(target)
         self._folder = target.endswith("/") or self._path.is_dir()
         self._force = force
-        if not self._folder:
+        if self._folder:
+            check_folder(self._path)
+        else:
             check_picture(self._path, force=force)
 
     @property
@@ -68,7 +70,6 @@ class Pictures:
         path = self._path
         if self._folder:
             path = (path / result.source.name).with_suffix(".png")
-            make_folder(path.parent)
         plot(result, path, force=self._force)
 
 
@@ -130,7 +131,8 @@ def _draw_feature(panel: Any, tensor: Tensor, config: FeatureConfig, part: slice
     """The image, for a colour bar; None for a line."""
     import numpy as np
 
-    segments = tensor.data if tensor.plan.segmentation else tensor.data[None]
+    segments = list(tensor.data if tensor.plan.segmentation else tensor.data[None])
+    segments += [] if tensor.rest is None else [tensor.rest]
     seconds = config.hop_length / config.sample_rate
     pieces = [_two_axes(segment[:, part], config) for segment in segments]
     panel.set_ylabel(config.feature)

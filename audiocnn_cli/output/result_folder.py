@@ -5,22 +5,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import Task
 from audiocnn_cli.errors import FailureKind, InputError
-from audiocnn_cli.output.files import make_folder
 from audiocnn_cli.output.store import RemoteStore, is_url
 
 R = TypeVar("R")
+R_contra = TypeVar("R_contra", contravariant=True)
+
+
+class FileWriter(Protocol[R_contra]):
+    """What writes a result to a file; it travels with the task."""
+
+    def write(self, result: R_contra, path: Path) -> None:
+        """Write `result` to `path`, also where there is a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFolder:
     """Where results go: `location`/NAME.`suffix`, a path or a URL.
 
-    On this machine the journal says whether a file may be replaced; elsewhere `force` does.
+    On this machine the journal says whether a file may be replaced, before the work on its input begins;
+    elsewhere `force` does.
     """
 
     location: str
@@ -43,12 +51,11 @@ class ResultFolder:
         A file that belongs elsewhere is sent there, whole, when the block ends without an error.
 
         Raises:
-            OutputError: the folder can't be made or reached.
+            OutputError: the folder can't be reached.
             InputError: there is a file of that name elsewhere, and not `force`.
         """
         if self.path is not None:
             path = self.file_of(source)
-            make_folder(path.parent)
             yield path, str(path)
             return
         name = self._name(source)
@@ -69,13 +76,11 @@ class ResultFolder:
 
 @dataclass(frozen=True, slots=True)
 class IntoFolder(Generic[R]):
-    """The batch's task: `task`, and `write` for its result, in the worker.
-
-    Whether a file may be replaced is the journal's to say, before the work on its input begins.
-    """
+    """The batch's task: `task`, and its result written to a file of its own."""
 
     task: Task[R]
-    write: Callable[[R], object]
+    files: ResultFolder
+    writer: FileWriter[R]
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -85,8 +90,9 @@ class IntoFolder(Generic[R]):
     def prepare(self) -> Callable[[Source], R]:
         """Prepare the task."""
         work = self.task.prepare()
-        return lambda source: self._written(work(source))
+        return lambda source: self._write(source, work(source))
 
-    def _written(self, result: R) -> R:
-        self.write(result)
+    def _write(self, source: Source, result: R) -> R:
+        with self.files.writing(source) as (path, _):
+            self.writer.write(result, path)
         return result

@@ -11,7 +11,7 @@ from audiocnn_cli.errors import ModelRefusedError, OutputError, UsageError
 from audiocnn_cli.models.golden import check_golden
 from audiocnn_cli.models.registry import ModelFile, Origin, bundled_models, own_folder, own_models
 from audiocnn_cli.models.session import open_model
-from audiocnn_cli.output.files import atomic_writer, make_folder
+from audiocnn_cli.output.files import atomic_writer
 
 # A name that is a file's name on every system, and no option of a command.
 _NAME = re.compile(r"[^\W_][\w .+-]{0,99}(?<![ .])")
@@ -45,7 +45,6 @@ def add_model(file: Path, *, force: bool) -> AddedModel:
             f"{name}: you have a model of that name already; --force replaces it, or remove it first"
         )
     replaced = target.path.exists()
-    make_folder(target.path.parent)
     source = ModelFile(file.stem, file)
     with ExitStack() as files:
         if source.card.is_file():

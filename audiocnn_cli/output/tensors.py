@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from audiocnn_cli import __version__
-from audiocnn_cli.errors import MissingExtraError, OutputError
+from audiocnn_cli.errors import FailureKind, InputError, MissingExtraError, OutputError
 from audiocnn_cli.features.bins import frequencies_hz
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.settings import settings_of
@@ -35,7 +35,11 @@ class TensorWriter(Protocol):
     """Takes results one by one and writes them all to one file."""
 
     def add(self, result: FeatureResult) -> None:
-        """Take one recording's tensor."""
+        """Take one recording's tensor.
+
+        Raises:
+            InputError: it does not fit to those that were taken before.
+        """
 
     def finish(self) -> None:
         """Write what is still to be written."""
@@ -46,7 +50,7 @@ def tensor_file(path: Path, format: TensorFormat, *, force: bool) -> Iterator[Te
     """A writer to `path`; the file appears, whole, when the `with` block ends without an error.
 
     Raises:
-        OutputError: it can't be written, or recordings give tensors that don't fit into one array.
+        OutputError: it can't be written, or there is nothing to write.
         MissingExtraError: the format needs a package that is not installed.
     """
     _require_package(format)
@@ -69,6 +73,29 @@ def _require_package(format: TensorFormat) -> None:
         raise MissingExtraError(f"writing {format}", extra)
 
 
+class SameColumns:
+    """Rows of one table have the columns of the first recording, or they are refused."""
+
+    def __init__(self) -> None:
+        self._first: tuple[str, list[str]] | None = None
+
+    def require(self, result: FeatureResult) -> None:
+        """Let this recording in.
+
+        Raises:
+            InputError: its columns are others.
+        """
+        columns = result.tensor.columns
+        path, wanted = self._first = self._first or (result.source.path, columns)
+        if columns != wanted:
+            raise InputError(
+                result.source.path,
+                FailureKind.TOO_SHORT if len(columns) < len(wanted) else FailureKind.TOO_LARGE,
+                f"gives {len(columns)} columns, which do not fit below the {len(wanted)} of {path}; write to"
+                " a folder (-o FOLDER/)",
+            )
+
+
 class _ArrayWriter:
     """One array of all recordings, joined along its first axis, and what is needed to take it apart."""
 
@@ -84,12 +111,8 @@ class _ArrayWriter:
 
     def add(self, result: FeatureResult) -> None:
         """Take one recording's tensor."""
-        if self._results and result.tensor.data.shape[1:] != self._data.row_shape:
-            first = self._results[0]
-            raise OutputError(
-                f"{self._path}: {first['path']} gives {first['shape']} and {result.source.path}"
-                f" {list(result.tensor.data.shape)}, which no one array holds; write to a folder (-o FOLDER/)"
-            )
+        if self._results:
+            self._require_alike(result)
         self._data.append(result.tensor.data)
         self._lengths.append(len(result.tensor.data))
         self._results.append(document(result, str(self._path)))
@@ -98,6 +121,19 @@ class _ArrayWriter:
             self._extra = _arrays_beside(result)
         elif not result.tensor.plan.segmentation and not result.tensor.plan.summary:
             self._extra["times_s"] = _joined(self._extra["times_s"], result.tensor.times_s)
+
+    def _require_alike(self, result: FeatureResult) -> None:
+        """Arrays are joined along their first axis; the others must be as those of the first recording."""
+        shape, wanted = result.tensor.data.shape, self._data.row_shape
+        if shape[1:] == wanted:
+            return
+        first = self._results[0]
+        raise InputError(
+            result.source.path,
+            FailureKind.TOO_SHORT if shape[1:] < wanted else FailureKind.TOO_LARGE,
+            f"gives {list(shape)}, which does not fit into {self._path} behind the {first['shape']} of"
+            f" {first['path']}; write to a folder (-o FOLDER/)",
+        )
 
     def finish(self) -> None:
         """Write the arrays."""
@@ -162,11 +198,13 @@ class _TableWriter:
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._writer: Any = None
+        self._same = SameColumns()
 
     def add(self, result: FeatureResult) -> None:
         """Take one recording's rows."""
         import pyarrow.parquet as pq
 
+        self._same.require(result)
         for block in blocks(result):
             table = feature_table([block])
             if self._writer is None:

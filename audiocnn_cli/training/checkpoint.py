@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from audiocnn_cli.output.files import atomic_writer, make_folder
+from audiocnn_cli.output.files import atomic_writer
 
 
 class Resumable(Protocol):
@@ -37,7 +37,6 @@ class Checkpoint:
         """
         import torch
 
-        make_folder(self.path.parent)
         with atomic_writer(self.path, "wb", force=True) as stream:
             torch.save({"fingerprint": self._fingerprint, "run": run.state()}, stream)
 
