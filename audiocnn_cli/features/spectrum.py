@@ -82,19 +82,21 @@ class Chunk:
         centred: NDArray[np.float32] = np.subtract(self.frames, means)
         return centred
 
-    @cached_property
-    def spectrum(self) -> "NDArray[np.complex64]":
-        """The one-sided DFT of the weighted frames, (channels, frames, n_frequencies)."""
+    def weighted_frames(self) -> "NDArray[np.float32]":
+        """The frames under the window, pre-emphasised where asked for; valid until the scratch is next used."""
         import numpy as np
-
-        from audiocnn_cli.features.fft import rfft
 
         frames = self.centred_frames
         if self.config.preemphasis:
             frames = _pre_emphasised(frames, self.config.preemphasis)
-        weighted = self._scratch.array(*frames.shape)
-        np.multiply(frames, window(self.config), out=weighted)
-        return rfft(weighted, n=self.config.n_fft)
+        return np.multiply(frames, window(self.config), out=self._scratch.array(*frames.shape))
+
+    @cached_property
+    def spectrum(self) -> "NDArray[np.complex64]":
+        """The one-sided DFT of the weighted frames, (channels, frames, n_frequencies)."""
+        from audiocnn_cli.features.fft import rfft
+
+        return rfft(self.weighted_frames(), n=self.config.n_fft)
 
     @cached_property
     def power(self) -> "NDArray[np.float32]":
