@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,15 +36,23 @@ def split(
     """
     import numpy as np
 
-    spectrum = np.fft.rfft(samples)
-    octaves = np.log2(np.maximum(np.fft.rfftfreq(len(samples), 1 / sample_rate), 1e-3))
-    below = [np.ones(len(octaves))]  # the share of each bin above each edge but the last
+    shares = _shares(len(samples), edges, sample_rate)
+    parts = np.fft.rfft(samples) * shares
+    return np.asarray(np.fft.irfft(parts, n=len(samples)), dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def _shares(n: int, edges: tuple[float, ...], sample_rate: int) -> "NDArray[np.float32]":
+    """How much of each bin of a transform of `n` samples belongs to each band: (bands, bins)."""
+    import numpy as np
+
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(n, 1 / sample_rate), 1e-3))
+    above = [np.ones(len(octaves))]  # each edge
     for edge in edges[1:-1]:
         at = math.log2(edge)
-        below.append(np.interp(octaves, [at - _RAMP_OCTAVES, at + _RAMP_OCTAVES], [0.0, 1.0]))
-    above = np.array([*below, np.zeros(len(octaves))])
-    shares = (above[:-1] - above[1:]).astype(np.float32)
-    return np.asarray(np.fft.irfft(spectrum * shares, n=len(samples)), dtype=np.float32)
+        above.append(np.interp(octaves, [at - _RAMP_OCTAVES, at + _RAMP_OCTAVES], [0.0, 1.0]))
+    above.append(np.zeros(len(octaves)))
+    return np.asarray(-np.diff(np.array(above), axis=0), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +65,16 @@ class Part:
     last: int
 
 
-def turned_down(
-    samples: "NDArray[np.float32]",
-    bands: "NDArray[np.float32]",
-    part: Part,
-    *,
-    at: "NDArray[np.int64]",
-    decibels: float,
-    sample_rate: int,
+def inside(
+    start: int, end: int, at: "NDArray[np.int64]", *, sample_rate: int
 ) -> "NDArray[np.float32]":
-    """`samples` with `part` turned down by `decibels`; `at` says where in the clip each sample is from.
+    """1 for the samples between `start` and `end` of the clip, 0 for others, fading within 10 ms at the ends.
 
-    It fades in and out within 10 ms around the part's ends.
+    `at` says where in the clip each sample is from.
     """
     import numpy as np
 
     fade = max(1.0, _FADE_S * sample_rate / 2)
-    corners = [part.start - fade, part.start + fade, part.end - fade, part.end + fade]
-    inside = np.minimum(
-        np.interp(at, corners[:2], [0.0, 1.0]), np.interp(at, corners[2:], [1.0, 0.0])
-    ).astype(np.float32)
-    lost = np.float32(1 - 10 ** (-decibels / 20))
-    sound = bands[part.first : part.last + 1].sum(axis=0)
-    quieter: NDArray[np.float32] = samples - lost * inside * sound
-    return quieter
+    risen = np.interp(at, [start - fade, start + fade], [0.0, 1.0])
+    fallen = np.interp(at, [end - fade, end + fade], [0.0, 1.0])
+    return np.asarray(risen - fallen, dtype=np.float32)

@@ -5,16 +5,17 @@ itself is changed, not the features: so it works for any model, and the frequenc
 where the features, as cepstral coefficients, have none. Source: Zeiler and Fergus, ECCV 2014 (occlusion).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.extract import extract
-from audiocnn_cli.inspection.bands import Part, band_edges, split, turned_down
-from audiocnn_cli.inspection.search import Grid, choose_grid, grown, strongest
+from audiocnn_cli.inspection.bands import Part, inside, split
+from audiocnn_cli.inspection.search import Grid, choose_grid, most_segments, strongest
 from audiocnn_cli.models.contract import Activation
 from audiocnn_cli.models.segments import Segment, cut
 from audiocnn_cli.models.session import Model
@@ -49,7 +50,7 @@ class Why:
     """What the label of a clip rests on.
 
     `drops` of shape (times, bands) says by how much the label's probability for the clip falls when that part
-    is turned down by `decibels`, below 0 where it rises, NaN where it was not searched: of a long clip, only
+    is turned down by `decibels`, below 0 where it rises, NaN where it was not searched: of a long clip only
     `searched` of its `segments` are, those in which the label is the most probable. `times_s` and `bands_hz` are
     the edges of the parts. `spans` are the strongest, first the one that matters most.
     """
@@ -72,31 +73,148 @@ def explain_label(source: Source, model: Model, label: str) -> Why:
     """
     import numpy as np
 
-    occlusion = _Occlusion(source, model, label)
-    places, shares = occlusion.answers()
-    grid = choose_grid(places, shares, model.contract.segment.hop, model.contract.features.sample_rate)
-    edges = band_edges(grid.sample_rate, per_octave=grid.per_octave)
-    drops = np.full((len(grid.times) - 1, len(edges) - 1), np.nan)
-    for segment in occlusion.segments(grid.searched):
-        cells = grid.cells_of(segment.start, segment.start + segment.valid)
-        parts = [
-            Part(grid.times[cell], grid.times[cell + 1], band, band)
-            for cell in cells
-            for band in range(len(edges) - 1)
-        ]
-        lost = occlusion.lost(segment, parts, edges).reshape(len(cells), -1)
-        known = np.nan_to_num(drops[list(cells)])
-        drops[list(cells)] = known + lost / len(places)
-    spans = tuple(
-        occlusion.span(part, edges, grid)
-        for part in (grown(drops, peak, grid) for peak in strongest(drops, _MOST_SPANS))
+    rate = model.contract.features.sample_rate
+    listener = _Listener(model, model.contract.labels.index(label))
+    heard = _Heard(listener, most_segments(rate))
+    with open_audio(source) as reader:
+        for segment in cut(mono_blocks(reader, sample_rate=rate), model.contract.segment):
+            heard.add(segment)
+    grid = choose_grid(
+        heard.count, end=heard.end, hop=model.contract.segment.hop, sample_rate=rate
     )
+    bands = range(grid.shape[1])
+    drops = np.full(grid.shape, np.nan)
+    for held in heard.segments:
+        columns = grid.columns(held.segment.start, held.end)
+        cells = [
+            Part(grid.times[column], grid.times[column + 1], band, band)
+            for column in columns
+            for band in bands
+        ]
+        lost = listener.lost(held, cells, grid.bands_hz).reshape(len(columns), -1)
+        known = drops[columns.start : columns.stop]
+        known[:] = np.nan_to_num(known) + lost / heard.count
+    parts = strongest(drops, grid, most=_MOST_SPANS)
     return Why(
         label=label,
-        times_s=tuple(time / grid.sample_rate for time in grid.times),
-        bands_hz=edges,
+        times_s=tuple(time / rate for time in grid.times),
+        bands_hz=grid.bands_hz,
         drops=drops,
-        spans=spans,
-        segments=len(places),
-        searched=len(grid.searched),
+        spans=tuple(_span(part, heard.segments, listener, grid) for part in parts),
+        segments=heard.count,
+        searched=len(heard.segments),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A segment and how probable it is that the label is wrong there."""
+
+    segment: Segment
+    against: float
+
+    @property
+    def end(self) -> int:
+        """The first sample of the clip behind it."""
+        return self.segment.start + self.segment.valid
+
+
+class _Heard:
+    """The segments of a clip in their order; of a long clip, those in which the label is most probable."""
+
+    def __init__(self, listener: "_Listener", most: int) -> None:
+        self._listener = listener
+        self._most = most
+        self.segments: list[_Held] = []
+        self.count = 0
+        self.end = 0
+
+    def add(self, segment: Segment) -> None:
+        """Listen to one more segment."""
+        (against,) = self._listener.against(segment.samples[None])
+        held = _Held(segment, float(against))
+        self.segments.append(held)
+        self.count += 1
+        self.end = held.end
+        if len(self.segments) > self._most:
+            self.segments.remove(max(self.segments, key=lambda each: each.against))
+
+
+class _Listener:
+    """A model that is asked about one label."""
+
+    def __init__(self, model: Model, index: int) -> None:
+        self._model = model
+        self._index = index
+
+    def against(self, samples: "NDArray[np.float32]") -> "NDArray[np.float64]":
+        """The probability that the label is wrong, for samples of shape (n, length): shape (n,).
+
+        It is the sum of the other labels' probabilities where they exclude each other: near 0 that holds
+        differences that 1 - p has lost.
+        """
+        import numpy as np
+
+        contract = self._model.contract
+        tensors = np.stack([extract(each, contract.features) for each in samples])
+        found = self._model.probabilities(tensors).astype(np.float64)
+        if contract.activation is Activation.SIGMOID:
+            return np.asarray(1.0 - found[:, self._index])
+        return np.asarray(np.delete(found, self._index, axis=1).sum(axis=1))
+
+    def lost(
+        self, held: _Held, parts: Sequence[Part], bands_hz: tuple[float, ...]
+    ) -> "NDArray[np.float64]":
+        """How much of the label's probability in a segment each part takes away when it is turned down."""
+        import numpy as np
+
+        samples = held.segment.samples
+        rate = self._model.contract.features.sample_rate
+        bands = split(samples, bands_hz, sample_rate=rate)
+        # A clip shorter than a segment is repeated in it: a part of it is there several times.
+        at = held.segment.start + np.arange(len(samples)) % held.segment.valid
+        quieter = _turned_down(samples, bands, parts, at=at, sample_rate=rate)
+        found = [self.against(np.stack(batch)) for batch in _batches(quieter)]
+        return np.concatenate(found) - held.against
+
+
+def _turned_down(
+    samples: "NDArray[np.float32]",
+    bands: "NDArray[np.float32]",
+    parts: Sequence[Part],
+    *,
+    at: "NDArray[np.int64]",
+    sample_rate: int,
+) -> "Iterator[NDArray[np.float32]]":
+    """`samples` with one part after the other turned down; neighbours in frequency share their window."""
+    import numpy as np
+
+    lost = np.float32(1 - 10 ** (-DECIBELS / 20))
+    for (start, end), together in groupby(parts, key=lambda part: (part.start, part.end)):
+        window = lost * inside(start, end, at, sample_rate=sample_rate)
+        for part in together:
+            sound = bands[part.first : part.last + 1]
+            yield samples - window * (sound[0] if len(sound) == 1 else sound.sum(axis=0))
+
+
+def _batches(
+    samples: "Iterator[NDArray[np.float32]]",
+) -> "Iterator[list[NDArray[np.float32]]]":
+    while batch := list(islice(samples, _BATCH)):
+        yield batch
+
+
+def _span(part: Part, segments: list[_Held], listener: _Listener, grid: Grid) -> Span:
+    """The part, and what the label's segments lose without it."""
+    touched = [each for each in segments if each.segment.start < part.end and each.end > part.start]
+    lost = [float(listener.lost(each, [part], grid.bands_hz)[0]) for each in touched]
+    before = sum(1.0 - each.against for each in touched) / len(touched)
+    rate = grid.bands_hz[-1] * 2
+    return Span(
+        start_s=part.start / rate,
+        end_s=part.end / rate,
+        low_hz=grid.bands_hz[part.first],
+        high_hz=grid.bands_hz[part.last + 1],
+        before=before,
+        after=before - sum(lost) / len(touched),
     )
