@@ -16,11 +16,11 @@ from audiocnn_cli.models.contract import (
     Figure,
     Golden,
     ModelContract,
-    SegmentConfig,
     encode,
 )
 from audiocnn_cli.models.golden import golden_probabilities
 from audiocnn_cli.models.session import open_model
+from audiocnn_cli.models.signature import SegmentConfig
 
 LABELS = ("hum", "hiss", "silence")
 FEATURES = FeatureConfig(sample_rate=8000, n_fft=256, hop_length=100, n_mels=20, n_mfcc=7)

@@ -10,7 +10,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import open_audio
-from audiocnn_cli.audio.load import load, resample_blocks
+from audiocnn_cli.audio.load import load
+from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.sources import Source
 
 MakeWav = Callable[..., Path]

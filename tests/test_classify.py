@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.classify import classify
+from audiocnn_cli.classify import ClassifyOptions, Panel, Thresholds, classify
 from audiocnn_cli.errors import FailureKind, SignalError
 from audiocnn_cli.models.segments import Rest
 from audiocnn_cli.models.session import Model, open_model
@@ -67,7 +67,7 @@ def test_equal_to_librosa_and_numpy(
     path = make_wav("x.wav", noise(samples, channels=channels), rate=rate)
     if rest is Rest.DROPPED:
         starts = [start for start in starts if start % SEGMENT.hop == 0]
-    result = classify(Source(str(path)), model, top=3)
+    result = classify(Source(str(path)), Panel(models=(model,)))
     assert result.rest is rest
     assert len(result.timeline) == len(starts)
     expected = by_hand(path, starts)
@@ -78,21 +78,25 @@ def test_equal_to_librosa_and_numpy(
 
 
 def test_times_are_right_to_the_sample(model: Model, make_wav: MakeWav) -> None:
-    result = classify(Source(str(make_wav("x.wav", noise(11000), rate=8000))), model)
+    result = classify(
+        Source(str(make_wav("x.wav", noise(11000), rate=8000))), Panel(models=(model,))
+    )
     times = [(entry.start_s, entry.end_s) for entry in result.timeline]
     assert times == [(0.0, 0.5), (0.5, 1.0), (0.875, 1.375)]
 
 
 def test_threshold_abstains_but_keeps_the_candidates(model: Model, make_wav: MakeWav) -> None:
     source = Source(str(make_wav("x.wav", noise(8000), rate=8000)))
-    unsure = classify(source, model, threshold=1.0)
+    panel = Panel(models=(model,))
+    unsure = classify(source, panel, ClassifyOptions(thresholds=Thresholds(1.0)))
     assert unsure.abstained
     assert unsure.label is None
     assert len(unsure.top) == 3
-    assert classify(source, model, threshold=0.0).label == unsure.top[0].label
+    sure = classify(source, panel, ClassifyOptions(thresholds=Thresholds(0.0)))
+    assert sure.label == unsure.top[0].label
 
 
 def test_less_than_a_frame_is_too_short(model: Model, make_wav: MakeWav) -> None:
     with pytest.raises(SignalError, match=r"0\.013 s") as error:
-        classify(Source(str(make_wav("x.wav", noise(100), rate=8000))), model)
+        classify(Source(str(make_wav("x.wav", noise(100), rate=8000))), Panel(models=(model,)))
     assert error.value.kind is FailureKind.TOO_SHORT

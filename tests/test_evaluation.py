@@ -16,7 +16,7 @@ from sklearn.metrics import (
     precision_score,
 )
 
-from audiocnn_cli.classify import classify
+from audiocnn_cli.classify import Panel, classify
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
@@ -158,7 +158,7 @@ def test_a_training_clip_is_asked_of_the_member_that_never_saw_it(
     for answer in evaluation.answers:
         member = unseen.get(answer.clip.content)
         assert answer.member == member
-        alone = classify(answer.clip.source, model, top=3, member=member)
+        alone = classify(answer.clip.source, Panel(models=(model,), member=member))
         said = {candidate.label: candidate.probability for candidate in alone.top}
         assert answer.probabilities == tuple(said[label] for label in LABELS)
     sharper = [max(answer.probabilities) for answer in evaluation.answers[:3]]

@@ -31,11 +31,12 @@ from audiocnn_cli.features.config import (
 )
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.windows import Window
-from audiocnn_cli.models.contract import ModelContract, SegmentConfig
+from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.frontend.builder import GraphBuilder
 from audiocnn_cli.models.frontend.clip import segments
 from audiocnn_cli.models.frontend.features import features
 from audiocnn_cli.models.segments import cut
+from audiocnn_cli.models.signature import SegmentConfig
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, write_good_model
 

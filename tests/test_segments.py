@@ -5,20 +5,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audiocnn_cli.models.contract import SegmentConfig
-from audiocnn_cli.models.segments import Rest, Segment, cut
+from audiocnn_cli.models.segments import Cutter, Ending, Rest, Segment
+from audiocnn_cli.models.signature import SegmentConfig
 
 LENGTH = 10
 
 
-def cut_whole(samples: int, *, block: int = 10**6, hop: int = LENGTH) -> list[Segment]:
+def cut_whole(
+    samples: int, *, block: int = 10**6, hop: int = LENGTH
+) -> tuple[list[Segment], Ending]:
     signal = np.arange(samples, dtype=np.float32)
-    blocks = [signal[i : i + block] for i in range(0, samples, block)]
-    return list(cut(blocks, SegmentConfig(length=LENGTH, hop=hop)))
+    cutter = Cutter(SegmentConfig(length=LENGTH, hop=hop))
+    segments: list[Segment] = []
+    for start in range(0, samples, block):
+        segments += cutter.push(signal[start : start + block])
+    ending = cutter.finish()
+    return segments + ([ending.segment] if ending.segment else []), ending
 
 
-def listed(segments: list[Segment]) -> list[tuple[int, int, Rest, int, list[float]]]:
-    return [(s.start, s.valid, s.rest, s.rest_samples, s.samples.tolist()) for s in segments]
+def listed(segments: list[Segment]) -> list[tuple[int, int, list[float]]]:
+    return [(s.start, s.valid, s.samples.tolist()) for s in segments]
 
 
 def ramp(start: int, stop: int) -> NDArray[np.float32]:
@@ -26,46 +32,50 @@ def ramp(start: int, stop: int) -> NDArray[np.float32]:
 
 
 def test_whole_segments_leave_no_rest() -> None:
-    assert [(s.start, s.rest) for s in cut_whole(30)] == [
-        (0, Rest.NONE),
-        (10, Rest.NONE),
-        (20, Rest.NONE),
-    ]
+    segments, ending = cut_whole(30)
+    assert [s.start for s in segments] == [0, 10, 20]
+    assert (ending.samples, ending.rest, ending.rest_samples) == (30, Rest.NONE, 0)
 
 
 def test_a_rest_of_half_a_segment_ends_with_the_clip() -> None:
-    *_, last = cut_whole(25)
-    assert (last.start, last.rest, last.rest_samples) == (15, Rest.OVERLAPPED, 5)
+    (*_, last), ending = cut_whole(25)
+    assert (last.start, ending.rest, ending.rest_samples) == (15, Rest.OVERLAPPED, 5)
     assert last.samples.tolist() == ramp(15, 25).tolist()
 
 
 def test_a_shorter_rest_is_dropped_and_said() -> None:
-    segments = cut_whole(24)
+    segments, ending = cut_whole(24)
     assert [s.start for s in segments] == [0, 10]
-    assert (segments[-1].rest, segments[-1].rest_samples) == (Rest.DROPPED, 4)
+    assert (ending.samples, ending.rest, ending.rest_samples) == (24, Rest.DROPPED, 4)
 
 
 def test_a_short_clip_is_repeated() -> None:
-    (segment,) = cut_whole(4)
+    (segment,), ending = cut_whole(4)
     assert segment.samples.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
-    assert (segment.valid, segment.rest, segment.rest_samples) == (4, Rest.REPEATED, 4)
+    assert (segment.valid, ending.rest, ending.rest_samples) == (4, Rest.REPEATED, 4)
 
 
 def test_no_samples_no_segments() -> None:
-    assert cut_whole(0) == []
+    assert cut_whole(0) == ([], Ending(0))
+
+
+def test_a_segment_comes_with_its_last_sample() -> None:
+    cutter = Cutter(SegmentConfig(length=LENGTH, hop=LENGTH))
+    assert list(cutter.push(ramp(0, 9))) == []
+    assert [s.start for s in cutter.push(ramp(9, 10))] == [0]
 
 
 @given(samples=st.integers(1, 95), block=st.integers(1, 40), hop=st.integers(1, LENGTH))
 def test_blocks_do_not_matter_and_samples_are_the_clip_s_own(
     samples: int, block: int, hop: int
 ) -> None:
-    segments = cut_whole(samples, block=block, hop=hop)
-    assert listed(segments) == listed(cut_whole(samples, hop=hop))
+    segments, ending = cut_whole(samples, block=block, hop=hop)
+    assert listed(segments) == listed(cut_whole(samples, hop=hop)[0])
     assert all(len(s.samples) == LENGTH for s in segments)
     for segment in segments:
         own = ramp(segment.start, segment.start + segment.valid)
         assert segment.samples[: segment.valid].tolist() == own.tolist()
     last = segments[-1]
     unheard = samples - (last.start + last.valid)
-    assert unheard == (last.rest_samples if last.rest is Rest.DROPPED else 0)
+    assert unheard == (ending.rest_samples if ending.rest is Rest.DROPPED else 0)
     assert unheard < LENGTH / 2

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.decode import AudioInfo, AudioReader, open_audio
+from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
@@ -132,38 +132,3 @@ def mix_down(block: "NDArray[np.float32]") -> "NDArray[np.float32]":
         return block[:, 0]
     # A product with equal weights is 20 times as fast as mean(axis=1) on interleaved samples.
     return block @ np.full(channels, 1 / channels, dtype=np.float32)
-
-
-def resampled_length(samples: int, *, source_rate: int, sample_rate: int) -> int:
-    """Samples that `resample_blocks` makes of so many."""
-    return -(-samples * sample_rate // source_rate)
-
-
-def resample_blocks(
-    blocks: Iterator["NDArray[np.float32]"], *, source_rate: int, sample_rate: int
-) -> Iterator["NDArray[np.float32]"]:
-    """Resample a stream of (n,) or (n, channels) blocks with soxr's HQ preset.
-
-    The whole stream has ceil(samples * sample_rate / source_rate) samples, as librosa's resample has:
-    soxr rounds, so a last sample may be missing (then 0 is appended) or too many (then it is cut).
-    """
-    if sample_rate == source_rate:
-        yield from blocks
-        return
-    import numpy as np
-    import soxr
-
-    first = next(blocks)
-    channels = 1 if first.ndim == 1 else first.shape[1]
-    stream = soxr.ResampleStream(source_rate, sample_rate, channels, dtype="float32", quality="HQ")
-    taken = given = 0
-    for block in chain([first], blocks):
-        taken += len(block)
-        resampled = stream.resample_chunk(np.ascontiguousarray(block))
-        given += len(resampled)
-        if len(resampled):
-            yield resampled
-    rest = stream.resample_chunk(first[:0], last=True)
-    wanted = resampled_length(taken, source_rate=source_rate, sample_rate=sample_rate) - given
-    missing = np.zeros((max(0, wanted - len(rest)), *first.shape[1:]), dtype=np.float32)
-    yield np.concatenate([rest, missing])[:wanted]

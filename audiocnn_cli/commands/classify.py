@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from audiocnn_cli.audio.sources import Source, find_audio
+from audiocnn_cli.audio.sources import find_audio
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.commands import options
 from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
@@ -56,15 +56,15 @@ def classify(
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    from audiocnn_cli.classify import Prediction
-    from audiocnn_cli.classify import classify as classify_source
-    from audiocnn_cli.models.session import open_model
+    from audiocnn_cli.classify import ClassifyOptions, Thresholds
+    from audiocnn_cli.classify.work import Classification, ModelChoice
     from audiocnn_cli.output.classify_view import ClassifyView
 
-    opened = open_model(find_model(model).path)
-
-    def work(source: Source) -> Prediction:
-        return classify_source(source, opened, top=top, threshold=threshold)
+    work = Classification(
+        models=(ModelChoice(find_model(model).path),),
+        options=ClassifyOptions(top=top, thresholds=Thresholds(threshold)),
+    )
+    work.panel()
 
     outcomes = run_batch(
         find_audio(paths), work, jobs=jobs, in_order=destination.format is not Format.JSONL

@@ -7,7 +7,7 @@ from pathlib import Path
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
-from audiocnn_cli.classify import classify
+from audiocnn_cli.classify import ClassifyOptions, Panel, Thresholds, classify
 from audiocnn_cli.errors import AudiocnnError, InputError, UsageError
 from audiocnn_cli.evaluation.calibration import Calibration, brier, calibrate
 from audiocnn_cli.evaluation.coverage import Coverage, cover
@@ -171,7 +171,8 @@ def _answer(
     clip: LabelledClip, model: Model, member: int | None, degradations: Sequence[Degradation]
 ) -> ClipAnswer:
     labels = model.contract.labels
-    result = classify(clip.source, model, top=len(labels), threshold=0.0, member=member)
+    options = ClassifyOptions(top=len(labels), thresholds=Thresholds(0.0))
+    result = classify(clip.source, Panel(models=(model,), member=member), options)
     by_label = {candidate.label: candidate.probability for candidate in result.top}
     return ClipAnswer(
         clip=clip,

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from audiocnn_cli.audio.load import load, resample_blocks
+from audiocnn_cli.audio.load import load
+from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import LabelledClip
 from audiocnn_cli.evaluation.metrics import Scores

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.decode import AudioInfo, AudioReader, open_audio
-from audiocnn_cli.audio.load import channel_blocks, mono_blocks, resampled_length
+from audiocnn_cli.audio.load import channel_blocks, mono_blocks
+from audiocnn_cli.audio.resample import resampled_length
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import InputError, SignalError
 from audiocnn_cli.features import bins

@@ -6,35 +6,13 @@ checks every field against its range and against the others; what does not hold 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from audiocnn_cli.errors import ModelRefusedError, UsageError
-from audiocnn_cli.features.config import FeatureConfig
+from audiocnn_cli.models.signature import Activation, Signature
 
 METADATA_KEY = "audiocnn"
 FORMAT_VERSION = 1
 SEEN_BY_ALL = -1
-
-
-class Activation(StrEnum):
-    """What the last node of the graph applies: one label of many, or each label by itself."""
-
-    SOFTMAX = "softmax"
-    SIGMOID = "sigmoid"
-
-
-class Pooling(StrEnum):
-    """How the probabilities of the segments become those of the clip."""
-
-    MEAN = "mean"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentConfig:
-    """How a clip is cut: `length` and `hop` in samples at the model's sample rate."""
-
-    length: int
-    hop: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +48,10 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelContract:
+class ModelContract(Signature):
     """Everything needed to feed a model and to read its answer.
 
-    `input_shape` is that of one segment, channels last, e.g. (130, 13, 1). `threshold` is the clip
-    probability below which the model abstains (0: never).
+    `input_shape` is that of one segment, channels last, e.g. (130, 13, 1).
 
     A model of several `members` is the mean of networks that were each trained without one fold of the
     data; its graph gives their answers too. `training_clips` maps the content hash of a recording
@@ -82,28 +59,16 @@ class ModelContract:
     so that an evaluation never asks a network for what it has learnt.
     """
 
-    name: str
     task: str
-    labels: tuple[str, ...]
-    features: FeatureConfig
-    segment: SegmentConfig
     input_shape: tuple[int, ...]
     data: DataStatement
     golden: Golden
     architecture: str
     command: str
-    activation: Activation = Activation.SOFTMAX
-    pooling: Pooling = Pooling.MEAN
-    threshold: float = 0.0
     figures: tuple[Figure, ...] = ()
     members: int = 1
     training_clips: dict[str, int] = field(default_factory=dict, repr=False)
     format_version: int = FORMAT_VERSION
-
-    @property
-    def segment_s(self) -> float:
-        """Length of a segment in seconds."""
-        return self.segment.length / self.features.sample_rate
 
 
 def encode(contract: ModelContract) -> str:
@@ -141,14 +106,20 @@ def decode(document: str, *, where: str) -> ModelContract:
 
 
 def _problems(contract: ModelContract) -> Iterator[str]:
-    labels, segment, features = contract.labels, contract.segment, contract.features
+    labels, segment = contract.labels, contract.segment
     if len(labels) < 2 or len(set(labels)) != len(labels) or not all(labels):
         yield "labels must be two or more different names"
     if not 0 <= contract.threshold <= 1:
         yield f"threshold must be 0 to 1, not {contract.threshold}"
-    if segment.length < 1 or segment.hop < 1:
-        yield "segment.length and segment.hop must be at least 1"
-    expected = (features.n_frames(segment.length), features.n_bins)
+    if not all(
+        label in labels and 0 <= threshold <= 1 for label, threshold in contract.thresholds.items()
+    ):
+        yield f"thresholds must be 0 to 1 for labels of the model, not {contract.thresholds}"
+    if contract.activation is Activation.NONE:
+        yield "activation must be softmax or sigmoid, which its graph applies"
+    if not 1 <= segment.hop <= segment.length:
+        yield "segment.hop must be 1 to segment.length"
+    expected = contract.tensor_shape
     if contract.input_shape[:2] != expected or contract.input_shape[2:] not in ((), (1,)):
         yield f"input_shape {contract.input_shape} does not fit the {expected} that features gives"
     if len(contract.golden.probabilities) != len(labels):

@@ -1,39 +1,81 @@
 """Sample blocks to probabilities: cut, features, ONNX Runtime, a bounded number of segments at a time."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from audiocnn_cli.audio.resample import Resampler
 from audiocnn_cli.errors import FailureKind, SignalError
+from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import extract
-from audiocnn_cli.models.segments import Rest, Segment, cut
+from audiocnn_cli.models.segments import Cutter, Ending, Rest, Segment
 from audiocnn_cli.models.session import Model
+from audiocnn_cli.models.signature import SegmentConfig, Signature
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _BATCH = 32
+# The absolute gate of ITU-R BS.1770-4: blocks of a programme below it count as silence. Here it is the
+# root mean square of a segment, without that standard's weighting of frequencies.
+SILENCE_DB = -70.0
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentProbabilities:
-    """The answer for one segment: samples `start` to `start + valid`, probabilities of shape (labels,)."""
+    """The answer for one segment: samples `start` to `start + valid`, probabilities of shape (labels,).
+
+    `silent` says that its root mean square is below `SILENCE_DB` of full scale.
+    """
 
     start: int
     valid: int
     probabilities: "NDArray[np.float32]"
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ClipProbabilities:
-    """The answer for a clip of `samples` samples: its segments and their mean, shape (labels,)."""
+    """The answer for a clip of `samples` samples: its segments, and what became of the rest."""
 
     samples: int
     segments: tuple[SegmentProbabilities, ...]
-    mean: "NDArray[np.float64]"
     rest: Rest
     rest_samples: int
+
+    @property
+    def silent(self) -> bool:
+        """Whether all segments are."""
+        return all(segment.silent for segment in self.segments)
+
+    @property
+    def mean(self) -> "NDArray[np.float64]":
+        """The mean over the segments that sound (over all of a silent clip), shape (labels,)."""
+        import numpy as np
+
+        silent = self.silent
+        heard = [s.probabilities for s in self.segments if silent or not s.silent]
+        mean: NDArray[np.float64] = np.mean(heard, axis=0, dtype=np.float64)
+        return mean
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A model that hears a clip; `hop` samples between its segments (None: its own).
+
+    `member` asks only this one of the networks whose mean the model is.
+    """
+
+    model: Model
+    hop: int | None = None
+    member: int | None = None
+
+    @property
+    def segment(self) -> SegmentConfig:
+        """How this listener cuts the clip."""
+        own = self.model.signature.segment
+        return own if self.hop is None else SegmentConfig(length=own.length, hop=self.hop)
 
 
 def infer(
@@ -44,47 +86,143 @@ def infer(
     Raises:
         SignalError: the clip is shorter than one analysis frame.
     """
+    rate = model.signature.features.sample_rate
+    hearing = Hearing([Listener(model, member=member)], source_rate=rate)
+    for block in blocks:
+        hearing.push(block)
+    (answer,) = hearing.finish()
+    return answer
+
+
+class Hearing:
+    """Mono blocks of one clip go in; several models hear it, and share what they have in common.
+
+    Resampling is done once for each rate, features once for listeners with the same recipe and segments.
+    """
+
+    def __init__(
+        self, listeners: Sequence[Listener], *, source_rate: int, batch: int = _BATCH
+    ) -> None:
+        """Hear blocks at `source_rate` Hz, and ask when `batch` segments are there."""
+        self._groups: list[_Group] = []
+        self._places: list[tuple[_Group, int]] = []
+        self._resamplers: dict[int, Resampler] = {}
+        for listener in listeners:
+            features, segment = listener.model.signature.features, listener.segment
+            group = next((g for g in self._groups if g.hears(features, segment)), None)
+            if group is None:
+                group = _Group(listener.model.signature, segment, batch)
+                self._groups.append(group)
+            self._places.append((group, len(group.listeners)))
+            group.listeners.append(listener)
+            group.answers.append([])
+            rate = features.sample_rate
+            if rate not in self._resamplers:
+                self._resamplers[rate] = Resampler(source_rate=source_rate, sample_rate=rate)
+
+    def push(self, block: "NDArray[np.float32]") -> None:
+        """Take the next samples, shape (n,)."""
+        for rate, resampler in self._resamplers.items():
+            self._hand_on(rate, resampler.push(block))
+
+    def answers(self, listener: int) -> list[SegmentProbabilities]:
+        """What that listener has said so far."""
+        group, place = self._places[listener]
+        return group.answers[place]
+
+    def finish(self) -> tuple[ClipProbabilities, ...]:
+        """The answers of each listener, once the clip has ended.
+
+        Raises:
+            SignalError: the clip is shorter than one analysis frame.
+        """
+        for rate, resampler in self._resamplers.items():
+            self._hand_on(rate, resampler.finish())
+        endings = {id(group): group.finish() for group in self._groups}
+        clips = []
+        for group, place in self._places:
+            ending = endings[id(group)]
+            answers = tuple(group.answers[place])
+            clips.append(
+                ClipProbabilities(ending.samples, answers, ending.rest, ending.rest_samples)
+            )
+        return tuple(clips)
+
+    def _hand_on(self, rate: int, block: "NDArray[np.float32]") -> None:
+        if not len(block):
+            return
+        for group in self._groups:
+            if group.signature.features.sample_rate == rate:
+                group.push(block)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Listeners with the same features of the same segments."""
+
+    signature: Signature
+    segment: SegmentConfig
+    batch: int
+    listeners: list[Listener] = field(default_factory=list)
+    answers: list[list[SegmentProbabilities]] = field(default_factory=list)
+    _cutter: Cutter = field(init=False)
+    _waiting: list[Segment] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._cutter = Cutter(self.segment)
+
+    def hears(self, features: FeatureConfig, segment: SegmentConfig) -> bool:
+        return self.signature.features == features and self.segment == segment
+
+    def push(self, block: "NDArray[np.float32]") -> None:
+        for segment in self._cutter.push(block):
+            self._waiting.append(segment)
+            if len(self._waiting) >= self.batch:
+                self._ask()
+
+    def finish(self) -> Ending:
+        ending = self._cutter.finish()
+        fewest = self.signature.fewest_samples
+        if ending.samples < fewest:
+            raise _too_short(ending.samples, fewest, self.signature)
+        if ending.segment is not None:
+            self._waiting.append(ending.segment)
+        self._ask()
+        return ending
+
+    def _ask(self) -> None:
+        import numpy as np
+
+        if not self._waiting:
+            return
+        features = self.signature.features
+        tensors = np.stack([_tensor(segment.samples, features) for segment in self._waiting])
+        silent = [_is_silent(segment) for segment in self._waiting]
+        for listener, answers in zip(self.listeners, self.answers, strict=True):
+            said = listener.model.probabilities(tensors, member=listener.member)
+            answers += [
+                SegmentProbabilities(segment.start, segment.valid, row, quiet)
+                for segment, row, quiet in zip(self._waiting, said, silent, strict=True)
+            ]
+        self._waiting.clear()
+
+
+def _tensor(samples: "NDArray[np.float32]", features: FeatureConfig) -> "NDArray[np.float32]":
+    """(frames, bins) of a segment; a waveform's frames are its samples."""
+    return samples[:, None] if features.feature is Feature.WAVEFORM else extract(samples, features)
+
+
+def _is_silent(segment: Segment) -> bool:
     import numpy as np
 
-    answers: list[SegmentProbabilities] = []
-    last: Segment | None = None
-    for batch in _batches(cut(blocks, model.contract.segment)):
-        last = batch[-1]
-        if last.valid < model.contract.features.n_fft:
-            raise _too_short(last.valid, model)
-        tensors = np.stack([extract(s.samples, model.contract.features) for s in batch])
-        outputs = model.probabilities(tensors, member=member)
-        answers += [
-            SegmentProbabilities(segment.start, segment.valid, output)
-            for segment, output in zip(batch, outputs, strict=True)
-        ]
-    if last is None:
-        raise _too_short(0, model)
-    samples = last.start + last.valid
-    return ClipProbabilities(
-        samples=samples + (last.rest_samples if last.rest is Rest.DROPPED else 0),
-        segments=tuple(answers),
-        mean=np.mean([answer.probabilities for answer in answers], axis=0, dtype=np.float64),
-        rest=last.rest,
-        rest_samples=last.rest_samples,
-    )
+    own = segment.samples[: segment.valid]
+    return float(np.vdot(own, own)) < len(own) * 10 ** (SILENCE_DB / 10)
 
 
-def _batches(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
-    batch: list[Segment] = []
-    for segment in segments:
-        batch.append(segment)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _too_short(samples: int, model: Model) -> SignalError:
-    features = model.contract.features
+def _too_short(samples: int, fewest: int, signature: Signature) -> SignalError:
+    rate = signature.features.sample_rate
     return SignalError(
         FailureKind.TOO_SHORT,
-        f"{samples / features.sample_rate:.3f} s are too short to label: less than the"
-        f" {features.n_fft / features.sample_rate:.3f} s of one analysis frame",
+        f"{samples / rate:.3f} s are too short to label: less than the {fewest / rate:.3f} s of one analysis"
+        " frame",
     )

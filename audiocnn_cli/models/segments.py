@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from audiocnn_cli.models.contract import SegmentConfig
+from audiocnn_cli.models.signature import SegmentConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,56 +30,76 @@ class Rest(StrEnum):
 class Segment:
     """`samples` of shape (length,) that start at sample `start` of the clip.
 
-    `rest` and `rest_samples` say on the last segment what became of the rest; `valid` is how many of the
-    samples are the clip's own (less than the length only for a repeated clip).
+    `valid` is how many of them are the clip's own (less than the length only for a repeated clip).
     """
 
     samples: "NDArray[np.float32]"
     start: int
     valid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a clip of `samples` samples ended: what became of the last `rest_samples`.
+
+    `segment` is the one that they gave, if any.
+    """
+
+    samples: int
     rest: Rest = Rest.NONE
     rest_samples: int = 0
+    segment: Segment | None = None
+
+
+class Cutter:
+    """Blocks of a clip go in, its segments come out, each as soon as its last sample is there.
+
+    Holds two segments and a block in memory at most.
+    """
+
+    def __init__(self, config: SegmentConfig) -> None:
+        import numpy as np
+
+        self._config = config
+        self._buffer = np.zeros(0, dtype=np.float32)  # the clip from sample `_start` on
+        self._start = 0
+        self._last: Segment | None = None
+
+    def push(self, block: "NDArray[np.float32]") -> Iterator[Segment]:
+        """Take a block of shape (n,), yield the segments that it completes."""
+        import numpy as np
+
+        length, hop = self._config.length, self._config.hop
+        self._buffer = np.concatenate([self._buffer, block])
+        while len(self._buffer) >= length:
+            self._last = Segment(self._buffer[:length].copy(), self._start, length)
+            self._buffer = self._buffer[hop:]
+            self._start += hop
+            yield self._last
+
+    def finish(self) -> Ending:
+        """What became of the rest, once the clip has ended."""
+        import numpy as np
+
+        length, buffer = self._config.length, self._buffer
+        end = self._start + len(buffer)
+        if self._last is None:
+            if not len(buffer):
+                return Ending(0)
+            repeated = Segment(np.resize(buffer, length), 0, len(buffer))
+            return Ending(end, Rest.REPEATED, len(buffer), repeated)
+        rest = end - (self._last.start + length)
+        if rest >= length / 2:
+            tail = np.concatenate([self._last.samples, buffer[len(buffer) - rest :]])[-length:]
+            return Ending(end, Rest.OVERLAPPED, rest, Segment(tail, end - length, length))
+        return Ending(end, Rest.DROPPED if rest else Rest.NONE, rest)
 
 
 def cut(blocks: Iterable["NDArray[np.float32]"], config: SegmentConfig) -> Iterator[Segment]:
-    """Yield the segments of a clip that comes as (n,) blocks; at least one if there is any sample.
-
-    Holds two segments and a block in memory at most. The last segment says what became of the rest.
-    """
-    import numpy as np
-
-    length, hop = config.length, config.hop
-    buffer = np.zeros(0, dtype=np.float32)  # the clip from sample `start` on
-    start = 0
-    waiting: Segment | None = None  # held back until it is known whether it is the last
+    """Yield the segments of a clip that comes as (n,) blocks; at least one if there is any sample."""
+    cutter = Cutter(config)
     for block in blocks:
-        buffer = np.concatenate([buffer, block])
-        while len(buffer) >= length:
-            if waiting is not None:
-                yield waiting
-            waiting = Segment(buffer[:length].copy(), start, length)
-            buffer = buffer[hop:]
-            start += hop
-    yield from _finish(waiting, buffer, start, config)
-
-
-def _finish(
-    waiting: Segment | None, buffer: "NDArray[np.float32]", start: int, config: SegmentConfig
-) -> Iterator[Segment]:
-    import numpy as np
-
-    length = config.length
-    if waiting is None:
-        if len(buffer):
-            yield Segment(np.resize(buffer, length), 0, len(buffer), Rest.REPEATED, len(buffer))
-        return
-    end = start + len(buffer)
-    rest = end - (waiting.start + length)
-    if rest >= length / 2:
-        yield waiting
-        tail = np.concatenate([waiting.samples, buffer[len(buffer) - rest :]])[-length:]
-        yield Segment(tail, end - length, length, Rest.OVERLAPPED, rest)
-    elif rest > 0:
-        yield Segment(waiting.samples, waiting.start, length, Rest.DROPPED, rest)
-    else:
-        yield waiting
+        yield from cutter.push(block)
+    ending = cutter.finish()
+    if ending.segment is not None:
+        yield ending.segment

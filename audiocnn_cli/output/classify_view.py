@@ -55,9 +55,9 @@ class ClassifyView:
             yield {
                 "path": result.path,
                 "model": result.model,
-                "label": entry.best.label,
+                "label": entry.label or "",
                 "probability": round(entry.best.probability, 6),
-                "abstained": str(result.abstained).lower(),
+                "abstained": str(entry.label is None).lower(),
                 "start_s": round(entry.start_s, 6),
                 "end_s": round(entry.end_s, 6),
             } | {f"p_{label}": value for label, value in probabilities.items()}
@@ -118,7 +118,7 @@ def _timeline(entry: TimelineEntry) -> dict[str, Any]:
     return {
         "start_s": entry.start_s,
         "end_s": entry.end_s,
-        "label": entry.best.label,
+        "label": entry.label,
         "probability": entry.best.probability,
         "probabilities": {c.label: c.probability for c in entry.candidates},
     }
