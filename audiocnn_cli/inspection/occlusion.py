@@ -11,14 +11,12 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.decode import open_audio
-from audiocnn_cli.audio.load import mono_blocks
+from audiocnn_cli.audio.load import WHOLE, Excerpt, mono_blocks
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.features.extract import extract
 from audiocnn_cli.inspection.bands import Part, inside, split
 from audiocnn_cli.inspection.search import Grid, choose_grid, most_segments, strongest
-from audiocnn_cli.models.contract import Activation
+from audiocnn_cli.models.inference import Listener, is_silent, tensor_of
 from audiocnn_cli.models.segments import Segment, cut
-from audiocnn_cli.models.session import Model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +49,7 @@ class Why:
 
     `drops` of shape (times, bands) says by how much the label's probability for the clip falls when that part
     is turned down by `decibels`, below 0 where it rises, NaN where it was not searched: of a long clip only
-    `searched` of its `segments` are, those in which the label is the most probable. `times_s` and `bands_hz` are
+    `searched` of the `segments` that sound are, those in which the label is the most probable. `times_s` and `bands_hz` are
     the edges of the parts. `spans` are the strongest, first the one that matters most.
     """
 
@@ -65,7 +63,7 @@ class Why:
     decibels: float = DECIBELS
 
 
-def explain_label(source: Source, model: Model, label: str) -> Why:
+def explain_label(source: Source, listener: Listener, label: str, excerpt: Excerpt = WHOLE) -> Why:
     """Search `source` for what `label` rests on; the work is bounded whatever the clip's length.
 
     Raises:
@@ -73,15 +71,15 @@ def explain_label(source: Source, model: Model, label: str) -> Why:
     """
     import numpy as np
 
-    rate = model.contract.features.sample_rate
-    listener = _Listener(model, model.contract.labels.index(label))
-    heard = _Heard(listener, most_segments(rate))
+    rate = listener.model.signature.features.sample_rate
+    judge = _Judge(listener, label)
+    heard = _Heard(judge, most_segments(rate))
     with open_audio(source) as reader:
-        for segment in cut(mono_blocks(reader, sample_rate=rate), model.contract.segment):
+        start_s = excerpt.span(reader.info)[0] / reader.info.sample_rate
+        blocks = mono_blocks(reader, sample_rate=rate, excerpt=excerpt)
+        for segment in cut(blocks, listener.segment):
             heard.add(segment)
-    grid = choose_grid(
-        heard.count, end=heard.end, hop=model.contract.segment.hop, sample_rate=rate
-    )
+    grid = choose_grid(heard.count, end=heard.end, hop=listener.segment.hop, sample_rate=rate)
     bands = range(grid.shape[1])
     drops = np.full(grid.shape, np.nan)
     for held in heard.segments:
@@ -91,16 +89,16 @@ def explain_label(source: Source, model: Model, label: str) -> Why:
             for column in columns
             for band in bands
         ]
-        lost = listener.lost(held, cells, grid.bands_hz).reshape(len(columns), -1)
+        lost = judge.lost(held, cells, grid.bands_hz).reshape(len(columns), -1)
         known = drops[columns.start : columns.stop]
         known[:] = np.nan_to_num(known) + lost / heard.count
     parts = strongest(drops, grid, most=_MOST_SPANS)
     return Why(
         label=label,
-        times_s=tuple(time / rate for time in grid.times),
+        times_s=tuple(start_s + time / rate for time in grid.times),
         bands_hz=grid.bands_hz,
         drops=drops,
-        spans=tuple(_span(part, heard.segments, listener, grid) for part in parts),
+        spans=tuple(_span(part, heard.segments, judge, grid, start_s) for part in parts),
         segments=heard.count,
         searched=len(heard.segments),
     )
@@ -120,10 +118,13 @@ class _Held:
 
 
 class _Heard:
-    """The segments of a clip in their order; of a long clip, those in which the label is most probable."""
+    """The segments of a clip that sound; of a long clip, those in which the label is most probable.
 
-    def __init__(self, listener: "_Listener", most: int) -> None:
-        self._listener = listener
+    `count` is how many sound, `end` the first sample behind the last segment.
+    """
+
+    def __init__(self, judge: "_Judge", most: int) -> None:
+        self._judge = judge
         self._most = most
         self.segments: list[_Held] = []
         self.count = 0
@@ -131,21 +132,23 @@ class _Heard:
 
     def add(self, segment: Segment) -> None:
         """Listen to one more segment."""
-        (against,) = self._listener.against(segment.samples[None])
-        held = _Held(segment, float(against))
-        self.segments.append(held)
+        self.end = segment.start + segment.valid
+        if is_silent(segment):
+            return
+        (against,) = self._judge.against(segment.samples[None])
+        self.segments.append(_Held(segment, float(against)))
         self.count += 1
-        self.end = held.end
         if len(self.segments) > self._most:
             self.segments.remove(max(self.segments, key=lambda each: each.against))
 
 
-class _Listener:
+class _Judge:
     """A model that is asked about one label."""
 
-    def __init__(self, model: Model, index: int) -> None:
-        self._model = model
-        self._index = index
+    def __init__(self, listener: Listener, label: str) -> None:
+        self._listener = listener
+        self._signature = listener.model.signature
+        self._index = self._signature.labels.index(label)
 
     def against(self, samples: "NDArray[np.float32]") -> "NDArray[np.float64]":
         """The probability that the label is wrong, for samples of shape (n, length): shape (n,).
@@ -155,10 +158,10 @@ class _Listener:
         """
         import numpy as np
 
-        contract = self._model.contract
-        tensors = np.stack([extract(each, contract.features) for each in samples])
-        found = self._model.probabilities(tensors).astype(np.float64)
-        if contract.activation is Activation.SIGMOID:
+        tensors = np.stack([tensor_of(each, self._signature.features) for each in samples])
+        model, member = self._listener.model, self._listener.member
+        found = model.probabilities(tensors, member=member).astype(np.float64)
+        if self._signature.multi_label:
             return np.asarray(1.0 - found[:, self._index])
         return np.asarray(np.delete(found, self._index, axis=1).sum(axis=1))
 
@@ -169,7 +172,7 @@ class _Listener:
         import numpy as np
 
         samples = held.segment.samples
-        rate = self._model.contract.features.sample_rate
+        rate = self._signature.features.sample_rate
         bands = split(samples, bands_hz, sample_rate=rate)
         # A clip shorter than a segment is repeated in it: a part of it is there several times.
         at = held.segment.start + np.arange(len(samples)) % held.segment.valid
@@ -204,15 +207,17 @@ def _batches(
         yield batch
 
 
-def _span(part: Part, segments: list[_Held], listener: _Listener, grid: Grid) -> Span:
+def _span(
+    part: Part, segments: list[_Held], judge: _Judge, grid: Grid, start_s: float
+) -> Span:
     """The part, and what the label's segments lose without it."""
     touched = [each for each in segments if each.segment.start < part.end and each.end > part.start]
-    lost = [float(listener.lost(each, [part], grid.bands_hz)[0]) for each in touched]
+    lost = [float(judge.lost(each, [part], grid.bands_hz)[0]) for each in touched]
     before = sum(1.0 - each.against for each in touched) / len(touched)
     rate = grid.bands_hz[-1] * 2
     return Span(
-        start_s=part.start / rate,
-        end_s=part.end / rate,
+        start_s=start_s + part.start / rate,
+        end_s=start_s + part.end / rate,
         low_hz=grid.bands_hz[part.first],
         high_hz=grid.bands_hz[part.last + 1],
         before=before,

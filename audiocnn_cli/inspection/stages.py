@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.audio.decode import open_audio
-from audiocnn_cli.audio.load import mix_down, resample_blocks
+from audiocnn_cli.audio.load import Excerpt, mix_down
+from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.cepstrum import floored
 from audiocnn_cli.features.config import Feature, FeatureConfig
@@ -26,8 +27,8 @@ from audiocnn_cli.features.kinds import KINDS
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.inspection.meter import Meter, Values
-from audiocnn_cli.models.contract import SegmentConfig
-from audiocnn_cli.models.segments import Rest, Segment, cut
+from audiocnn_cli.models.segments import Cutter, Rest, Segment
+from audiocnn_cli.models.signature import SegmentConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,9 +65,11 @@ class TracedStage:
 class Pipeline:
     """A recording on its way through the stages; `stages` is complete when all tensors were taken."""
 
-    def __init__(self, source: Source, config: FeatureConfig, segment: SegmentConfig) -> None:
+    def __init__(
+        self, source: Source, config: FeatureConfig, segment: SegmentConfig, excerpt: Excerpt
+    ) -> None:
         self._source = source
-        self._plan = Plan((config,))
+        self._plan = Plan((config,), excerpt=excerpt)
         self._segment = segment
         self._scratch = Scratch()
         self._meters: dict[str, Meter] = {}
@@ -79,15 +82,14 @@ class Pipeline:
         """Yield each segment and the tensor that `features.extract` makes of it, shape (frames, bins).
 
         Raises:
-            SignalError: as `models.inference.infer`.
+            SignalError: the source can't be used.
         """
         with open_audio(self._source) as reader:
             samples = self._samples(reader)
             meter = self._meter("segments")
-            cutting = cut(samples, self._segment)
+            cutting = self._cut(samples)
             for segment in meter.over(cutting, after=self._last(), look=lambda each: each.samples):
                 self._count += 1
-                self._rest = segment.rest
                 yield segment, self._tensor(segment.samples)
             decoded = self._meters["decode"]
             info = reader.info
@@ -129,7 +131,8 @@ class Pipeline:
 
         config, info = self._plan.config, reader.info
         last = self._meter("decode")
-        blocks = last.over(reader.blocks())
+        start, frames = self._plan.excerpt.span(info)
+        blocks = last.over(reader.blocks(start=start, frames=frames))
         mono = map(mix_down, blocks)
         if info.channels > 1:
             mixed = self._meter("mix down")
@@ -145,6 +148,15 @@ class Pipeline:
             scaling = (block * np.float32(config.sample_scale) for block in mono)
             mono = scaled.over(scaling, after=last)
         return iter(mono)
+
+    def _cut(self, samples: "Iterator[NDArray[np.float32]]") -> Iterator[Segment]:
+        cutter = Cutter(self._segment)
+        for block in samples:
+            yield from cutter.push(block)
+        ending = cutter.finish()
+        self._rest = ending.rest
+        if ending.segment is not None:
+            yield ending.segment
 
     def _tensor(self, samples: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """The features of one segment, stage by stage."""

@@ -196,8 +196,8 @@ class _Group:
         if not self._waiting:
             return
         features = self.signature.features
-        tensors = np.stack([_tensor(segment.samples, features) for segment in self._waiting])
-        silent = [_is_silent(segment) for segment in self._waiting]
+        tensors = np.stack([tensor_of(segment.samples, features) for segment in self._waiting])
+        silent = [is_silent(segment) for segment in self._waiting]
         for listener, answers in zip(self.listeners, self.answers, strict=True):
             said = listener.model.probabilities(tensors, member=listener.member)
             answers += [
@@ -207,12 +207,13 @@ class _Group:
         self._waiting.clear()
 
 
-def _tensor(samples: "NDArray[np.float32]", features: FeatureConfig) -> "NDArray[np.float32]":
+def tensor_of(samples: "NDArray[np.float32]", features: FeatureConfig) -> "NDArray[np.float32]":
     """(frames, bins) of a segment; a waveform's frames are its samples."""
     return samples[:, None] if features.feature is Feature.WAVEFORM else extract(samples, features)
 
 
-def _is_silent(segment: Segment) -> bool:
+def is_silent(segment: Segment) -> bool:
+    """Whether the root mean square of a segment is below `SILENCE_DB` of full scale."""
     import numpy as np
 
     own = segment.samples[: segment.valid]
