@@ -7,6 +7,7 @@ import typer
 from audiocnn_cli.audio.sources import find_audio
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.commands import options
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
 from audiocnn_cli.output.console import set_up_logging
 from audiocnn_cli.output.destination import Format, choose_destination
@@ -39,6 +40,12 @@ def classify(
     timeline: Annotated[
         bool, typer.Option("--timeline", help="Also the label of every segment.")
     ] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Every tensor from the file to the label, and its time.")
+    ] = False,
+    why: Annotated[
+        bool, typer.Option("--why", help="The times and frequencies that the label rests on.")
+    ] = False,
     jobs: options.Jobs = None,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
@@ -66,8 +73,19 @@ def classify(
     )
     work.panel()
 
-    outcomes = run_batch(
-        find_audio(paths), work, jobs=jobs, in_order=destination.format is not Format.JSONL
-    )
-    tally = write_outcomes(outcomes, ClassifyView(timeline=timeline), destination)
+    view = ClassifyView(timeline=timeline)
+    inputs, in_order = find_audio(paths), destination.format is not Format.JSONL
+    if trace or why:
+        from audiocnn_cli.inspection.work import Inspection
+        from audiocnn_cli.output.inspection_view import InspectionView
+
+        if trace and why and destination.format is Format.CSV:
+            raise UsageError("--trace and --why are different tables; give one of them with --csv")
+        inspected = run_batch(
+            inputs, Inspection(classification=work, trace=trace, why=why), jobs=jobs, in_order=in_order
+        )
+        tally = write_outcomes(inspected, InspectionView(view), destination)
+    else:
+        outcomes = run_batch(inputs, work, jobs=jobs, in_order=in_order)
+        tally = write_outcomes(outcomes, view, destination)
     raise typer.Exit(tally.exit_code)
