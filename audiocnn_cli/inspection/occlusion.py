@@ -31,7 +31,7 @@ _MOST_SPANS = 3
 class Span:
     """A part that the label rests on.
 
-    `before` and `after` are the label's mean probability in the segments that the part lies in, as they are
+    `before` and `after` are the label's mean probability in the `segments` that the part lies in, as they are
     and with the part turned down.
     """
 
@@ -41,6 +41,12 @@ class Span:
     high_hz: float
     before: float
     after: float
+    segments: int
+
+    @property
+    def weight(self) -> float:
+        """What the clip's label loses without the part, next to other parts of the clip."""
+        return (self.before - self.after) * self.segments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +99,13 @@ def explain_label(source: Source, listener: Listener, label: str, excerpt: Excer
         known = drops[columns.start : columns.stop]
         known[:] = np.nan_to_num(known) + lost / heard.count
     parts = strongest(drops, grid, most=_MOST_SPANS)
+    spans = [_span(part, heard.segments, judge, grid, start_s) for part in parts]
     return Why(
         label=label,
         times_s=tuple(start_s + time / rate for time in grid.times),
         bands_hz=grid.bands_hz,
         drops=drops,
-        spans=tuple(_span(part, heard.segments, judge, grid, start_s) for part in parts),
+        spans=tuple(sorted(spans, key=lambda span: -span.weight)),
         segments=heard.count,
         searched=len(heard.segments),
     )
@@ -222,4 +229,5 @@ def _span(
         high_hz=grid.bands_hz[part.last + 1],
         before=before,
         after=before - sum(lost) / len(touched),
+        segments=len(touched),
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _FOR, _AGAINST = (255, 92, 57), (90, 200, 255)
 _NOT_SEARCHED = (128, 128, 128, 96)
 _MOST_OPAQUE = 215
+_WHY_COLUMNS = 1200
 
 
 def data_uri(content: bytes, kind: str) -> str:
@@ -43,9 +44,10 @@ def why_uri(why: Why, sound: Sound) -> str:
     from PIL import Image
 
     centres = mel_edges(sound.config)[1:-1]
-    bands = np.clip(np.searchsorted(why.bands_hz, centres, side="right") - 1, 0, None)
-    rows = np.minimum(bands, why.drops.shape[1] - 1)
-    drops = why.drops.T[rows][::-1]
+    bands = np.searchsorted(why.bands_hz[1:-1], centres, side="right")
+    moments = np.linspace(*why_times(why), _WHY_COLUMNS, endpoint=False)
+    columns = np.searchsorted(why.times_s[1:-1], moments, side="right")
+    drops = why.drops[columns][:, bands].T[::-1]
     heaviest = float(np.nanmax(np.abs(drops), initial=0.0)) or 1.0
     pixels = np.zeros((*drops.shape, 4), dtype=np.uint8)
     weights = np.nan_to_num(drops) / heaviest
@@ -53,6 +55,11 @@ def why_uri(why: Why, sound: Sound) -> str:
     pixels[..., 3] = (np.abs(weights) * _MOST_OPAQUE).astype(np.uint8)
     pixels[np.isnan(drops)] = _NOT_SEARCHED
     return _uri(Image.fromarray(pixels))
+
+
+def why_times(why: Why) -> tuple[float, float]:
+    """From when to when the heat map is, in seconds of the recording."""
+    return why.times_s[0], why.times_s[-1]
 
 
 def _uri(image: "Image") -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.decode import open_audio
-from audiocnn_cli.audio.load import mono_blocks
+from audiocnn_cli.audio.load import WHOLE, Excerpt, mono_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import Extraction
@@ -26,11 +26,12 @@ _MELS = 128
 class Sound:
     """One recording.
 
-    `lows` and `highs` are those of each `stretch_s` seconds. `levels` is a mel spectrogram in dB, shape
-    (columns, bands), of `config`, its columns `column_s` apart, the first one from 0 s on. `mp3` holds the
+    It was read from `start_s` on. `lows` and `highs` are those of each `stretch_s` seconds. `levels` is a mel spectrogram in dB, shape
+    (columns, bands), of `config`, its columns `column_s` apart, the first one centred on `start_s`. `mp3` holds the
     first `kept_s` seconds; it is empty where this libsndfile writes none.
     """
 
+    start_s: float
     duration_s: float
     sample_rate: int
     channels: int
@@ -45,24 +46,26 @@ class Sound:
     kept_s: float
 
 
-def listen(source: Source) -> Sound:
-    """Read `source` once.
+def listen(source: Source, excerpt: Excerpt = WHOLE) -> Sound:
+    """Read `source`, or a part of it, once.
 
     Raises:
         InputError: it can't be used.
     """
     with open_audio(source) as reader:
         info = reader.info
-        expected = max(1, int(info.duration_s * SAMPLE_RATE))
+        start, frames = excerpt.span(info)
+        seconds = (info.frames - start if frames is None else frames) / info.sample_rate
+        expected = max(1, int(seconds * SAMPLE_RATE))
         hop = min(max(expected // _WIDEST_PICTURE, _HOPS[0]), _HOPS[1])
         config = FeatureConfig(
             feature=Feature.LOGMEL, sample_rate=SAMPLE_RATE, hop_length=hop, n_mels=_MELS
         )
         extraction = Extraction([config])
         envelope = Envelope(samples=expected, widest=_WIDEST_WAVE)
-        mp3 = Mp3(info.duration_s) if can_write_mp3() else None
+        mp3 = Mp3(seconds) if can_write_mp3() else None
         samples = 0
-        for block in mono_blocks(reader, sample_rate=SAMPLE_RATE):
+        for block in mono_blocks(reader, sample_rate=SAMPLE_RATE, excerpt=excerpt):
             samples += len(block)
             extraction.push(block)
             envelope.push(block)
@@ -72,6 +75,7 @@ def listen(source: Source) -> Sound:
     picture = shrink(levels, width=_WIDEST_PICTURE, height=_MELS)
     lows, highs = envelope.lows_and_highs()
     return Sound(
+        start_s=start / info.sample_rate,
         duration_s=samples / SAMPLE_RATE,
         sample_rate=info.sample_rate,
         channels=info.channels,
