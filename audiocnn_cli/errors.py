@@ -5,7 +5,7 @@ A message names the input, the cause and the way out. Anything that is not an `A
 """
 
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 
 class ExitCode(IntEnum):
@@ -39,6 +39,17 @@ class AudiocnnError(Exception):
     """The root of all expected failures. `str(error)` is one sentence for the person at the shell."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.NOTHING_DONE
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes send their errors home: restored as they are, not made again from arguments.
+        return type(self)._restored, (self.args, self.__dict__)
+
+    @classmethod
+    def _restored(cls, args: tuple[Any, ...], state: dict[str, Any]) -> Self:
+        error = cls.__new__(cls)
+        error.args = args
+        error.__dict__.update(state)
+        return error
 
 
 class UsageError(AudiocnnError):

@@ -1,6 +1,7 @@
 """Calibration, coverage and robustness: against scikit-learn, and through the command."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -145,16 +146,21 @@ def test_a_degraded_clip_is_what_a_degraded_file_would_be(folder: Path, tmp_path
     assert changed > 2
 
 
+def _note_seed(
+    file: Path, samples: NDArray[np.float32], rate: int, seed: int
+) -> NDArray[np.float32]:
+    """In a worker process, and so into a file."""
+    with file.open("a") as stream:
+        stream.write(f"{seed}\n")
+    return samples
+
+
 def test_each_clip_has_a_seed_of_its_own(folder: Path, tmp_path: Path) -> None:
-    seeds = []
-
-    def note(samples: NDArray[np.float32], rate: int, seed: int) -> NDArray[np.float32]:
-        seeds.append(seed)
-        return samples
-
+    seeds = tmp_path / "seeds"
+    note = partial(_note_seed, seeds)
     model = open_model(write_good_model(tmp_path / "m.onnx"))
     evaluation = evaluate(folder, model, degradations=[Degradation("none", "nothing", note)])
-    assert len(set(seeds)) == 9
+    assert len(set(seeds.read_text().split())) == 9
     (row,) = evaluation.robustness
     assert row.clips == evaluation.clips
 

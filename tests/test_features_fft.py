@@ -1,4 +1,4 @@
-"""The transform is SciPy's, to the last bit, with and without importing `scipy.fft`."""
+"""The transform and the sparse product are SciPy's, with and without importing its packages."""
 
 import subprocess
 import sys
@@ -6,17 +6,28 @@ import sys
 import numpy as np
 import pytest
 import scipy.fft
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.typing import NDArray
 
-from audiocnn_cli.features import fft
+from audiocnn_cli.features import compiled, fft, sparse
+from audiocnn_cli.features.config import Feature, FeatureConfig
+from audiocnn_cli.features.extract import extract, extract_blocks
 
 
 @pytest.mark.parametrize(("length", "n"), [(1, 1), (7, 7), (400, 512), (1000, 1000), (2048, 2048)])
 def test_equals_scipy(length: int, n: int) -> None:
     frames = np.random.default_rng(n).standard_normal((2, 5, length)).astype(np.float32)
     expected = scipy.fft.rfft(frames, n=n, axis=-1)
-    for transform in (fft.rfft(frames, n=n), fft._public(frames, n)):
-        assert transform.dtype == np.complex64
-        np.testing.assert_array_equal(transform, expected)
+    plain = np.empty(expected.shape, dtype=np.complex64)
+    turned = np.empty((expected.shape[2], 2, 5), dtype=np.complex64).transpose(1, 2, 0)
+    for out in (plain, turned):
+        fft.rfft(frames, n=n, out=out)
+        np.testing.assert_array_equal(out, expected)
+        out[...] = 0
+        fft._public(np.pad(frames, ((0, 0), (0, 0), (0, n - length))), out)
+        np.testing.assert_array_equal(out, expected)
 
 
 def test_scipy_fft_is_not_imported_and_may_be_afterwards() -> None:
@@ -36,6 +47,34 @@ def test_scipy_fft_is_not_imported_and_may_be_afterwards() -> None:
     assert finished.stdout == "5 (1025, 9)\n"
 
 
-def test_without_the_compiled_module_scipy_fft_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fft, "EXTENSION_SUFFIXES", [".none"])
+def test_without_the_compiled_modules_the_packages_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert fft._load() is not fft._public
+    assert sparse._load() is not sparse._public
+    monkeypatch.setattr(compiled, "EXTENSION_SUFFIXES", [".none"])
     assert fft._load() is fft._public
+    assert sparse._load() is sparse._public
+
+
+@given(
+    matrix=arrays(np.float32, array_shapes(min_dims=2, max_dims=2), elements=st.integers(-2, 2)),
+    columns=st.integers(1, 5),
+)
+def test_a_sparse_product_is_the_dense_one(matrix: NDArray[np.float32], columns: int) -> None:
+    dense = np.arange(matrix.shape[1] * columns, dtype=np.float32).reshape(-1, columns)
+    rows = sparse.sparse_rows(matrix)
+    for product in (rows @ dense, sparse._public(rows, dense)):
+        assert product.dtype == np.float32
+        np.testing.assert_array_equal(product, matrix @ dense)
+
+
+def test_what_is_kept_of_a_chunk_outlives_the_next() -> None:
+    samples = np.random.default_rng(3).standard_normal(300_000, dtype=np.float32)
+    configs = [
+        FeatureConfig(feature=feature)
+        for feature in (Feature.STFT, Feature.ZCR, Feature.FLATNESS, Feature.MFCC)
+    ]
+    together = extract_blocks([samples], configs)
+    apart = [extract(samples, config) for config in configs]
+    np.testing.assert_array_equal(together, np.concatenate(apart, axis=1))

@@ -1,75 +1,162 @@
-"""Run one function over many sources, with failures as values and results as they come."""
+"""Run one task over many sources, with failures as values and results as they come."""
 
 import logging
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain, count, islice
+from typing import Generic, TypeVar
 
-from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.batch.executor import Executor, InProcess, Workers, start_executor
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, SignalError
+from audiocnn_cli.batch.task import Attempt, Task
+from audiocnn_cli.errors import FailureKind, InputError
 
 R = TypeVar("R")
 _log = logging.getLogger("audiocnn")
 
-# Enough inputs in flight to keep every worker busy, few enough that a million names are read lazily.
-_IN_FLIGHT_PER_JOB = 4
+# So many outcomes for each slot may wait for an earlier input that takes long.
+_WINDOW_PER_SLOT = 16
 
 
 def run_batch(
     inputs: Iterable[Source | InputError],
-    work: Callable[[Source], R],
+    task: Task[R],
     *,
-    jobs: int | None = None,
+    workers: Workers = Workers(),  # noqa: B008 (frozen)
     in_order: bool = True,
 ) -> Iterator[R | Failure]:
-    """Yield the result of `work` for each input, or its `Failure`.
+    """Yield the result of `task` for each input, or its `Failure`.
+
+    An input that crashed its worker is tried once more, alone. An `AudiocnnError` of the task that is not
+    about its input ends the batch.
 
     Args:
         inputs: read lazily; an `InputError` among them is passed on as a failure.
-        work: called in a thread; a `SignalError` it raises fails its input, another `AudiocnnError`
-            (a refused model, a full disk) ends the batch, any other exception is an `internal` failure.
-        jobs: threads; None for one a core.
+        task: what to do with each.
+        workers: who does it.
         in_order: in the order of the inputs, or as each is done.
     """
-    workers = jobs or os.cpu_count() or 1
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        pending: deque[Future[R | Failure]] = deque()
-        try:
-            for item in inputs:
-                pending.append(pool.submit(_attempt, work, item))
-                if len(pending) >= workers * _IN_FLIGHT_PER_JOB:
-                    yield _next(pending, in_order=in_order).result()
-            while pending:
-                yield _next(pending, in_order=in_order).result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    feed = iter(inputs)
+    first = list(islice(feed, 2))
+    executor = start_executor(task, workers, several=len(first) > 1)
+    with closing(executor), closing(_Batch(task, executor, in_order=in_order)) as batch:
+        yield from batch.run(chain(first, feed))
 
 
-def _next(pending: deque[Future[R | Failure]], *, in_order: bool) -> Future[R | Failure]:
-    if in_order:
-        return pending.popleft()
-    finished = wait(pending, return_when=FIRST_COMPLETED).done
-    future = next(candidate for candidate in pending if candidate in finished)
-    pending.remove(future)
-    return future
+class _Batch(Generic[R]):
+    """One run: what is in work, what has crashed, and what waits for its turn to be yielded."""
+
+    def __init__(self, task: Task[R], executor: Executor[R], *, in_order: bool) -> None:
+        self._executor = executor
+        # Standard input is read where it is; the workers have none.
+        self._here = InProcess(task)
+        self._tickets = count()
+        self._in_work: dict[int, Source] = {}
+        self._crashed: deque[tuple[int, Source]] = deque()
+        size = executor.slots * _WINDOW_PER_SLOT
+        self._outcomes = _InOrder[R](size) if in_order else _AsDone[R](size)
+        self._exhausted = False
+
+    def close(self) -> None:
+        self._here.close()
+
+    def run(self, feed: Iterator[Source | InputError]) -> Iterator[R | Failure]:
+        while True:
+            self._hand_in(feed)
+            # The workers are busy while the caller has these.
+            yield from self._outcomes.take()
+            if self._in_work:
+                for ticket, attempt in self._executor.collect():
+                    self._sort(ticket, self._in_work.pop(ticket), attempt)
+            elif self._crashed:
+                self._try_alone()
+            elif self._exhausted:
+                return
+
+    def _hand_in(self, feed: Iterator[Source | InputError]) -> None:
+        slots = self._executor.slots
+        # Crashed inputs wait until nothing else is in work; many of them must not wait in memory.
+        while len(self._in_work) + len(self._crashed) < slots and self._outcomes.has_room:
+            item = next(feed, None)
+            if item is None:
+                self._exhausted = True
+                return
+            ticket = next(self._tickets)
+            if isinstance(item, InputError):
+                self._outcomes.put(ticket, Failure(item.path, item.kind, item.message))
+            elif item.path == STDIN:
+                self._here.submit(ticket, item)
+                for _, finished in self._here.collect():
+                    self._outcomes.put(ticket, self._note(finished))
+            else:
+                self._in_work[ticket] = item
+                self._executor.submit(ticket, item)
+
+    def _sort(self, ticket: int, source: Source, attempt: Attempt[R]) -> None:
+        outcome = attempt.outcome
+        if isinstance(outcome, Failure) and outcome.kind is FailureKind.CRASHED:
+            _log.debug("%s: %s; it is tried again alone", source.path, outcome.message)
+            self._crashed.append((ticket, source))
+        else:
+            self._outcomes.put(ticket, self._note(attempt))
+
+    def _try_alone(self) -> None:
+        ticket, source = self._crashed.popleft()
+        self._executor.submit(ticket, source)
+        for _, attempt in self._executor.collect():
+            outcome = self._note(attempt)
+            if isinstance(outcome, Failure) and outcome.kind is FailureKind.CRASHED:
+                message = (
+                    f"{outcome.message}, twice; convert it with another program, or leave it out"
+                )
+                outcome = replace(outcome, message=message)
+            self._outcomes.put(ticket, outcome)
+
+    def _note(self, attempt: Attempt[R]) -> R | Failure:
+        outcome = attempt.outcome
+        if attempt.trace and isinstance(outcome, Failure):
+            _log.debug("%s\n%s", outcome.path, attempt.trace)
+        return outcome
 
 
-def _attempt(work: Callable[[Source], R], item: Source | InputError) -> R | Failure:
-    if isinstance(item, InputError):
-        return Failure(item.path, item.kind, item.message)
-    try:
-        return work(item)
-    except SignalError as error:
-        return Failure(item.path, error.kind, error.message)
-    except AudiocnnError:
-        raise
-    except MemoryError:
-        message = "needs more memory than there is; take a part of it, or fewer jobs"
-        return Failure(item.path, FailureKind.TOO_LARGE, message)
-    except Exception as error:  # one input's bug must not cost the others their results
-        _log.debug("%s", item.path, exc_info=True)
-        message = f"stopped by a bug in audiocnn ({type(error).__name__}: {error}); -v shows where"
-        return Failure(item.path, FailureKind.INTERNAL, message)
+class _AsDone(Generic[R]):
+    """Outcomes in the order in which they come, about `size` of them at most."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._waiting: deque[R | Failure] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._waiting) < self._size
+
+    def put(self, _ticket: int, outcome: R | Failure) -> None:
+        self._waiting.append(outcome)
+
+    def take(self) -> Iterator[R | Failure]:
+        while self._waiting:
+            yield self._waiting.popleft()
+
+
+class _InOrder(Generic[R]):
+    """Outcomes in the order of their tickets, `size` of them at most ahead of the first that is missing."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._waiting: dict[int, R | Failure] = {}
+        self._next = 0
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._waiting) < self._size
+
+    def put(self, ticket: int, outcome: R | Failure) -> None:
+        self._waiting[ticket] = outcome
+
+    def take(self) -> Iterator[R | Failure]:
+        while self._next in self._waiting:
+            self._next += 1
+            yield self._waiting.pop(self._next - 1)

@@ -1,14 +1,17 @@
 """The work on each input of a batch, as one value that can be sent to another process."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify.clip import classify
 from audiocnn_cli.classify.options import DEFAULTS, ClassifyOptions
 from audiocnn_cli.classify.panel import Panel
 from audiocnn_cli.classify.prediction import Prediction
+from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models import runtime
 from audiocnn_cli.models.foreign import Description, open_foreign
 from audiocnn_cli.models.session import Model, open_model
@@ -24,13 +27,14 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """The whole work on each input, as a value that can be pickled: models are opened where it is called."""
+    """The batch's task: `classify` with models that are opened once for each worker."""
 
     models: tuple[ModelChoice, ...]
     gate: ModelChoice | None = None
     auto: bool = False
     provider: str = runtime.CPU
     options: ClassifyOptions = DEFAULTS
+    modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
 
     def panel(self) -> Panel:
         """The opened models; once opened they stay so.
@@ -48,13 +52,14 @@ class Classification:
             self.options.thresholds.of(panel.signature)
         return panel
 
-    def __call__(self, source: Source) -> Prediction:
-        """Classify one input.
+    def prepare(self) -> Callable[[Source], Prediction]:
+        """Open the models, and give what labels one input.
 
         Raises:
-            SignalError: it can't be used.
+            ModelRefusedError, UsageError: as `panel`.
         """
-        return classify(source, self.panel(), self.options)
+        panel = self.panel()
+        return lambda source: classify(source, panel, self.options)
 
 
 @lru_cache(maxsize=16)

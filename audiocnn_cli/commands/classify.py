@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from audiocnn_cli.audio.sources import find_audio
-from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.commands import options
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
@@ -63,29 +62,29 @@ def classify(
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
+    from audiocnn_cli.batch.executor import Workers
+    from audiocnn_cli.batch.run import run_batch
     from audiocnn_cli.classify import ClassifyOptions, Thresholds
     from audiocnn_cli.classify.work import Classification, ModelChoice
     from audiocnn_cli.output.classify_view import ClassifyView
 
-    work = Classification(
+    task = Classification(
         models=(ModelChoice(find_model(model).path),),
         options=ClassifyOptions(top=top, thresholds=Thresholds(threshold)),
     )
-    work.panel()
-
     view = ClassifyView(timeline=timeline)
     inputs, in_order = find_audio(paths), destination.format is not Format.JSONL
+    workers = Workers(jobs=jobs)
     if trace or why:
         from audiocnn_cli.inspection.work import Inspection
         from audiocnn_cli.output.inspection_view import InspectionView
 
         if trace and why and destination.format is Format.CSV:
             raise UsageError("--trace and --why are different tables; give one of them with --csv")
-        inspected = run_batch(
-            inputs, Inspection(classification=work, trace=trace, why=why), jobs=jobs, in_order=in_order
-        )
+        looking = Inspection(classification=task, trace=trace, why=why)
+        inspected = run_batch(inputs, looking, workers=workers, in_order=in_order)
         tally = write_outcomes(inspected, InspectionView(view), destination)
     else:
-        outcomes = run_batch(inputs, work, jobs=jobs, in_order=in_order)
+        outcomes = run_batch(inputs, task, workers=workers, in_order=in_order)
         tally = write_outcomes(outcomes, view, destination)
     raise typer.Exit(tally.exit_code)

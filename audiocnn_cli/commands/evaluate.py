@@ -1,7 +1,7 @@
 """`audiocnn evaluate`: how often a model is right on a labelled folder."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -10,6 +10,9 @@ from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
 from audiocnn_cli.output.console import print_error, set_up_logging
 from audiocnn_cli.output.destination import Destination, choose_destination
+
+if TYPE_CHECKING:
+    from audiocnn_cli.batch.executor import Workers
 
 EXAMPLES = """\b
 Examples:
@@ -78,6 +81,7 @@ def evaluate(
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
+    from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.evaluation.degrade import DEGRADATIONS
     from audiocnn_cli.evaluation.evaluate import evaluate as evaluate_folder
     from audiocnn_cli.models.session import open_model
@@ -91,7 +95,7 @@ def evaluate(
             raise UsageError(
                 "--all measures what the cards say; it goes with --model and --jobs only"
             )
-        _remake(folder, model, jobs=jobs, destination=destination)
+        _remake(folder, model, workers=Workers(jobs=jobs), destination=destination)
     if plot is not None:
         check_picture(plot, force=force)
     opened = open_model(find_model(model or DEFAULT_MODEL).path)
@@ -100,7 +104,7 @@ def evaluate(
         opened,
         include_training=include_training,
         degradations=DEGRADATIONS if robustness else (),
-        jobs=jobs,
+        workers=Workers(jobs=jobs),
     )
     for failure in result.failures:
         print_error(f"{failure.path}: {failure.message}")
@@ -111,7 +115,7 @@ def evaluate(
 
 
 def _remake(
-    folder: Path, model: str | None, *, jobs: int | None, destination: Destination
+    folder: Path, model: str | None, *, workers: "Workers", destination: Destination
 ) -> NoReturn:
     from audiocnn_cli.evaluation.remake import remake
     from audiocnn_cli.models.session import open_model
@@ -119,7 +123,7 @@ def _remake(
     from audiocnn_cli.output.results import write_result
 
     files = bundled_models() if model is None else [find_model(model)]
-    result = remake((open_model(file.path) for file in files), folder, jobs=jobs)
+    result = remake((open_model(file.path) for file in files), folder, workers=workers)
     for failure in result.failures:
         print_error(f"{failure.path}: {failure.message}")
     write_result(result, RemakeView(), destination)

@@ -11,11 +11,9 @@ from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.console import set_up_logging
 
 if TYPE_CHECKING:
-    from audiocnn_cli.audio.sources import Source
     from audiocnn_cli.batch.outcome import Tally
     from audiocnn_cli.features.plan import Plan
     from audiocnn_cli.output.feature_files import FeatureOutput
-    from audiocnn_cli.output.feature_view import FeatureReport
     from audiocnn_cli.output.plot import Pictures
 
 EXAMPLES = """\b
@@ -153,38 +151,34 @@ def _run(
     jobs: int | None,
 ) -> "Tally":
     from audiocnn_cli.audio.sources import find_audio
+    from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.run import run_batch
-    from audiocnn_cli.features.result import extract_source
+    from audiocnn_cli.output.feature_task import Features
 
-    def work(source: "Source") -> "FeatureReport":
-        result = extract_source(source, plan)
-        if pictures:
-            pictures.draw(result)
-        if not verifying:
-            return destination.deliver(result)
-        from audiocnn_cli.features.verify import verify
-
-        return destination.deliver(result, verify(result))
-
+    inputs = destination.claimed(find_audio(paths))
+    if pictures:
+        inputs = pictures.claimed(inputs)
     # Peak memory is that of the process: recordings side by side would count for each other.
     outcomes = run_batch(
-        find_audio(paths), work, jobs=1 if verifying else jobs, in_order=destination.in_order
+        inputs,
+        Features(plan, destination, pictures=pictures, verifying=verifying),
+        workers=Workers(jobs=1 if verifying else jobs),
+        in_order=destination.in_order,
     )
     return destination.write(outcomes)
 
 
 def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> "Tally":
     from audiocnn_cli.audio.sources import find_audio
+    from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.run import run_batch
-    from audiocnn_cli.features.explain import explain, recording_of
-    from audiocnn_cli.output.explain_view import ExplainView, Explanation
+    from audiocnn_cli.output.explain_view import Explain, ExplainView
+
+    task = Explain(plan)
+    workers = Workers(jobs=1)
+    outcomes = run_batch(find_audio(paths), task, workers=workers) if paths else [task.stand_in()]
     from audiocnn_cli.output.results import write_outcomes
 
-    def work(source: "Source | None") -> Explanation:
-        recording = recording_of(source, plan)
-        return Explanation(recording.path, explain(recording, plan))
-
-    outcomes = run_batch(find_audio(paths), work, jobs=1) if paths else [work(None)]
     return write_outcomes(outcomes, ExplainView(), destination.report)
 
 

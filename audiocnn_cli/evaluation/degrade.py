@@ -105,33 +105,38 @@ def two_microphones(samples: "Samples", *, sample_rate: int) -> "Samples":
     return mix_down(np.stack([samples, right], axis=1))
 
 
+def _narrow_band(samples: "Samples", rate: int, _seed: int) -> "Samples":
+    return narrow_band(samples, sample_rate=rate, through=8000)
+
+
+def _as_mp3(samples: "Samples", rate: int, _seed: int) -> "Samples":
+    return as_mp3(samples, sample_rate=rate, kbit_s=64)
+
+
+def _softer(samples: "Samples", _rate: int, _seed: int) -> "Samples":
+    return gain(samples, decibels=-20)
+
+
+def _some_noise(samples: "Samples", _rate: int, seed: int) -> "Samples":
+    return white_noise(samples, snr_db=20, seed=seed)
+
+
+def _more_noise(samples: "Samples", _rate: int, seed: int) -> "Samples":
+    return white_noise(samples, snr_db=10, seed=seed)
+
+
+def _stereo(samples: "Samples", rate: int, _seed: int) -> "Samples":
+    return two_microphones(samples, sample_rate=rate)
+
+
+# Named functions, because they travel to worker processes.
 DEGRADATIONS = (
-    Degradation(
-        "8khz",
-        "8 kHz copy",
-        lambda samples, rate, _: narrow_band(samples, sample_rate=rate, through=8000),
-    ),
-    Degradation(
-        "mp3_64",
-        "MP3 at 64 kbit/s",
-        lambda samples, rate, _: as_mp3(samples, sample_rate=rate, kbit_s=64),
-    ),
-    Degradation("gain_-20db", "-20 dB gain", lambda samples, *_: gain(samples, decibels=-20)),
-    Degradation(
-        "noise_20db",
-        "white noise at 20 dB SNR",
-        lambda samples, _, seed: white_noise(samples, snr_db=20, seed=seed),
-    ),
-    Degradation(
-        "noise_10db",
-        "white noise at 10 dB SNR",
-        lambda samples, _, seed: white_noise(samples, snr_db=10, seed=seed),
-    ),
-    Degradation(
-        "stereo",
-        "stereo, mixed down",
-        lambda samples, rate, _: two_microphones(samples, sample_rate=rate),
-    ),
+    Degradation("8khz", "8 kHz copy", _narrow_band),
+    Degradation("mp3_64", "MP3 at 64 kbit/s", _as_mp3),
+    Degradation("gain_-20db", "-20 dB gain", _softer),
+    Degradation("noise_20db", "white noise at 20 dB SNR", _some_noise),
+    Degradation("noise_10db", "white noise at 10 dB SNR", _more_noise),
+    Degradation("stereo", "stereo, mixed down", _stereo),
 )
 
 

@@ -1,22 +1,25 @@
 """A model's answers on a labelled folder, honest by construction: nobody is asked for what he learnt."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.classify import ClassifyOptions, Panel, Thresholds, classify
-from audiocnn_cli.errors import AudiocnnError, InputError, UsageError
+from audiocnn_cli.errors import AudiocnnError, UsageError
 from audiocnn_cli.evaluation.calibration import Calibration, brier, calibrate
 from audiocnn_cli.evaluation.coverage import Coverage, cover
 from audiocnn_cli.evaluation.degrade import Degradation
-from audiocnn_cli.evaluation.labelled import LabelledClip, class_names, labelled_clips
+from audiocnn_cli.evaluation.labelled import LabelledClip, class_names, labelled, recordings
 from audiocnn_cli.evaluation.metrics import Scores, score
 from audiocnn_cli.evaluation.robustness import Robustness, labels_after
+from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models.contract import SEEN_BY_ALL
-from audiocnn_cli.models.session import Model
+from audiocnn_cli.models.session import Model, open_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +92,41 @@ class Evaluation:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The batch's task: what the model at `model` says of a clip below `folder`; None for one it learnt."""
+
+    folder: Path
+    model: Path
+    include_training: bool
+    degradations: tuple[Degradation, ...]
+    modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    def prepare(self) -> Callable[[Source], ClipAnswer | None]:
+        """Open the model.
+
+        Raises:
+            ModelRefusedError: it does not hold what its contract says.
+        """
+        model = open_model(self.model)
+        return lambda source: self._answer(source, model)
+
+    def _answer(self, source: Source, model: Model) -> ClipAnswer | None:
+        clip = labelled(source, self.folder)
+        seen = {} if self.include_training else model.contract.training_clips
+        member = seen.get(clip.content)
+        if member == SEEN_BY_ALL:
+            return None
+        return _answer(clip, model, member, self.degradations)
+
+
 def evaluate(
     folder: Path,
     model: Model,
     *,
     include_training: bool = False,
     degradations: Sequence[Degradation] = (),
-    jobs: int | None = None,
+    workers: Workers = Workers(),  # noqa: B008 (frozen)
 ) -> Evaluation:
     """Classify the clips below `folder` (one sub-folder a class) and compare with the folders' names.
 
@@ -113,27 +144,26 @@ def evaluate(
             f"{folder}: {model.contract.name} does not know the class {', '.join(unknown)}; it knows"
             f" {', '.join(labels)}"
         )
-    selection = _Selection(folder, {} if include_training else model.contract.training_clips)
-
-    def work(source: Source) -> ClipAnswer:
-        clip, member = selection.waiting.pop(source.path)
-        return _answer(clip, model, member, degradations)
-
+    task = Ask(
+        folder=folder,
+        model=model.path,
+        include_training=include_training,
+        degradations=tuple(degradations),
+    )
     answers: list[ClipAnswer] = []
     failures: list[Failure] = []
-    for outcome in run_batch(selection.inputs(), work, jobs=jobs):
+    left_out = 0
+    for outcome in run_batch(recordings(folder), task, workers=workers):
         if isinstance(outcome, Failure):
             failures.append(outcome)
+        elif outcome is None:
+            left_out += 1
         else:
             answers.append(outcome)
     if not answers:
-        raise AudiocnnError(_nothing_left(folder, selection.left_out, failures))
+        raise AudiocnnError(_nothing_left(folder, left_out, failures))
     return summarise(
-        model,
-        answers,
-        degradations=degradations,
-        left_out=selection.left_out,
-        failures=failures,
+        model, answers, degradations=degradations, left_out=left_out, failures=failures
     )
 
 
@@ -182,28 +212,6 @@ def _answer(
         member=member,
         degraded_labels=labels_after(clip, model, member, degradations),
     )
-
-
-class _Selection:
-    """The clips to evaluate, who may answer for each, and how many nobody may answer for."""
-
-    def __init__(self, folder: Path, training_clips: dict[str, int]) -> None:
-        self._folder = folder
-        self._training_clips = training_clips
-        self.waiting: dict[str, tuple[LabelledClip, int | None]] = {}
-        self.left_out = 0
-
-    def inputs(self) -> Iterator[Source | InputError]:
-        for clip in labelled_clips(self._folder):
-            if isinstance(clip, InputError):
-                yield clip
-                continue
-            member = self._training_clips.get(clip.content)
-            if member == SEEN_BY_ALL:
-                self.left_out += 1
-                continue
-            self.waiting[clip.source.path] = (clip, member)
-            yield clip.source
 
 
 def _nothing_left(folder: Path, left_out: int, failures: list[Failure]) -> str:

@@ -46,20 +46,34 @@ def class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def labelled_clips(folder: Path) -> Iterator[LabelledClip | InputError]:
-    """The clips below `folder`, class by class in name order; what can't be read is an error."""
+def recordings(folder: Path) -> Iterator[Source | InputError]:
+    """The recordings below `folder`, class by class in name order; what can't be read is an error."""
     for label in class_names(folder):
-        for item in find_audio([str(folder / label)]):
-            yield item if isinstance(item, InputError) else _labelled(item, label)
+        yield from find_audio([str(folder / label)])
 
 
-def _labelled(source: Source, label: str) -> LabelledClip | InputError:
+def labelled(source: Source, folder: Path) -> LabelledClip:
+    """The clip that one of the `recordings` of `folder` is.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    label = Path(source.path).relative_to(folder).parts[0]
     try:
         return LabelledClip(source, label, content_hash(source.path))
     except OSError as error:
-        return InputError(
+        raise InputError(
             source.path, FailureKind.PERMISSION, f"can't be read ({error.strerror or error})"
-        )
+        ) from error
+
+
+def labelled_clips(folder: Path) -> Iterator[LabelledClip | InputError]:
+    """The clips below `folder`, class by class in name order; what can't be read is an error."""
+    for item in recordings(folder):
+        try:
+            yield item if isinstance(item, InputError) else labelled(item, folder)
+        except InputError as error:
+            yield error
 
 
 @dataclass(frozen=True, slots=True)

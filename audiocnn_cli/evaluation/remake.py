@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
@@ -54,14 +55,19 @@ class Remake:
     failures: tuple[Failure, ...]
 
 
-def remake(models: Iterable[Model], root: Path, *, jobs: int | None = None) -> Remake:
+def remake(
+    models: Iterable[Model],
+    root: Path,
+    *,
+    workers: Workers = Workers(),  # noqa: B008 (frozen)
+) -> Remake:
     """Measure every figure of every model again; `root` holds the data sets, each in its folder."""
     figures: list[RemadeFigure] = []
     failures: list[Failure] = []
     for model in models:
         _log.info("%s: measuring %d figures", model.contract.name, len(model.contract.figures))
         try:
-            evaluation = _evaluate(model, root, jobs=jobs)
+            evaluation = _evaluate(model, root, workers=workers)
         except AudiocnnError as error:
             figures += (
                 RemadeFigure(model.contract.name, figure, None, str(error))
@@ -73,13 +79,13 @@ def remake(models: Iterable[Model], root: Path, *, jobs: int | None = None) -> R
     return Remake(tuple(figures), tuple(failures))
 
 
-def _evaluate(model: Model, root: Path, *, jobs: int | None) -> Evaluation:
+def _evaluate(model: Model, root: Path, *, workers: Workers) -> Evaluation:
     folder = model.contract.data.folder
     if folder is None:
         raise AudiocnnError("its contract names no folder of data")
     names = {figure.name for figure in model.contract.figures}
     degradations = [each for each in DEGRADATIONS if degraded_name(each) in names]
-    return evaluate(root / folder, model, degradations=degradations, jobs=jobs)
+    return evaluate(root / folder, model, degradations=degradations, workers=workers)
 
 
 def _compare(model: Model, evaluation: Evaluation) -> Iterator[RemadeFigure]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# What decoding and extracting import, none of which starts threads: a batch does so before it forks.
+DECODE_AND_EXTRACT = ("soundfile", "soxr", "audiocnn_cli.features.fft", "audiocnn_cli.features.mel")
 # These have an axis, or a frame, of their own.
 ALONE = frozenset({Feature.WAVEFORM, Feature.COMPLEX})
 TUNED = frozenset({Feature.CHROMA, Feature.TONNETZ})
@@ -101,7 +103,7 @@ class Extraction:
         self._collectors = [_Collector(config) for config in configs]
         self._framings = list(dict.fromkeys(framing(config) for config in configs))
         self._framers = [Framer(each) for each in self._framings]
-        self._scratch = Scratch()
+        self._scratches = [Scratch.take() for _ in self._framings]
         self._samples = 0
         self._mono = True
 
@@ -130,6 +132,8 @@ class Extraction:
                 " centred frames or a smaller n_fft",
             )
         self._collect([framer.finish() for framer in self._framers])
+        while self._scratches:
+            self._scratches.pop().give_back()
         tensors = [collector.finish() for collector in self._collectors]
         data = tensors[0] if len(tensors) == 1 else _side_by_side(tensors)
         keeps_channels = not self._mono or self._configs[0].feature is Feature.COMPLEX
@@ -152,8 +156,10 @@ class Extraction:
         # Framings differ in what they pad with, not in when a chunk is full.
         for step in zip(*spans, strict=True):
             chunks = {
-                framing: Chunk(span, self._configs[0], self._scratch)
-                for framing, span in zip(self._framings, step, strict=True)
+                framing: Chunk(span, self._configs[0], scratch)
+                for framing, span, scratch in zip(
+                    self._framings, step, self._scratches, strict=True
+                )
             }
             for collector in self._collectors:
                 collector.add(chunks[collector.framing])

@@ -41,7 +41,7 @@ def _stft(chunk: "Chunk") -> "NDArray[np.float32]":
 
 
 def _complex(chunk: "Chunk") -> "NDArray[np.float32]":
-    return chunk.spectrum.view(chunk.span.dtype)
+    return chunk.spectrum.copy().view(chunk.span.dtype)
 
 
 def _mel(chunk: "Chunk") -> "NDArray[np.float32]":

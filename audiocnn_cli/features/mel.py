@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from audiocnn_cli.features.sparse import SparseRows
+
 _log = logging.getLogger("audiocnn")
 
 # Slaney's scale is linear below 1 kHz (200/3 Hz a mel) and logarithmic above (27 mels for a factor 6.4).
@@ -21,8 +23,6 @@ _LOG_START_HZ = 1000.0
 _LOG_START_MEL = _LOG_START_HZ / _HZ_PER_MEL
 _LOG_RANGE = 6.4
 _LOG_RANGE_MELS = 27.0
-
-_FILTERS_A_BLOCK = 16
 
 
 def hz_to_mel(hz: "NDArray[np.float64]", *, htk: bool) -> "NDArray[np.float64]":
@@ -99,24 +99,11 @@ def _filter_frequencies(config: FeatureConfig) -> "NDArray[np.float64]":
 
 
 @lru_cache(maxsize=8)
-def mel_blocks(
-    config: FeatureConfig,
-) -> "tuple[tuple[slice, slice, NDArray[np.float32]], ...]":
-    """The filter bank in blocks of neighbouring filters: (bins they stand on, filters, weights).
+def mel_matrix(config: FeatureConfig) -> "SparseRows":
+    """The filter bank as (n_mels, n_frequencies): a triangle stands on few bins, the rest is left out."""
+    from audiocnn_cli.features.sparse import sparse_rows
 
-    A triangle stands on few bins, so that a product block by block has an eighth of the terms.
-    """
-    import numpy as np
-
-    filters = mel_filters(config)
-    blocks = []
-    for start in range(0, config.n_mels, _FILTERS_A_BLOCK):
-        bands = slice(start, min(start + _FILTERS_A_BLOCK, config.n_mels))
-        rows = np.flatnonzero(filters[:, bands].any(axis=1))
-        if rows.size:
-            bins = slice(int(rows[0]), int(rows[-1]) + 1)
-            blocks.append((bins, bands, np.ascontiguousarray(filters[bins, bands])))
-    return tuple(blocks)
+    return sparse_rows(mel_filters(config).T)
 
 
 def _warn_of_empty(filters: "NDArray[np.float64]") -> None:

@@ -2,15 +2,20 @@
 
 import math
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from audiocnn_cli.features.config import Dialect, FeatureConfig
-from audiocnn_cli.features.mel import mel_blocks
+from audiocnn_cli.features.mel import mel_matrix
 from audiocnn_cli.features.windows import periodic_window, symmetric_window
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from audiocnn_cli.features.sparse import SparseRows
+
+
+_BINS_LAST = (1, 2, 0)
 
 
 @lru_cache(maxsize=8)
@@ -27,26 +32,45 @@ def window(config: FeatureConfig) -> "NDArray[np.float32]":
 
 
 class Scratch:
-    """Memory for what a chunk needs in passing, used again by the next chunk of the same extraction.
+    """Memory for what a chunk needs in passing, used again by the next chunk, and by the next extraction.
 
-    Arrays of half a megabyte that come and go cost more in page faults than what is computed in them.
+    Arrays of a megabyte that come and go cost more in page faults than what is computed in them.
     """
 
-    def __init__(self) -> None:
-        self._memory: NDArray[np.float32] | None = None
+    _idle: ClassVar[list["Scratch"]] = []
 
-    def array(self, *shape: int) -> "NDArray[np.float32]":
-        """An array of that shape, holding anything; it is valid until the next call."""
+    @classmethod
+    def take(cls) -> "Scratch":
+        """One that nobody uses."""
+        try:
+            return cls._idle.pop()
+        except IndexError:
+            return cls()
+
+    def give_back(self) -> None:
+        """Let the next extraction have it; what was made from it must be done with."""
+        self._idle.append(self)
+
+    def __init__(self) -> None:
+        self._memory: dict[str, NDArray[np.float32]] = {}
+
+    def array(self, name: str, *shape: int) -> "NDArray[np.float32]":
+        """An array of that shape, holding anything; it is valid until the next call for that name."""
         import numpy as np
 
         size = math.prod(shape)
-        if self._memory is None or self._memory.size < size:
-            self._memory = np.empty(size, dtype=np.float32)
-        return self._memory[:size].reshape(shape)
+        memory = self._memory.get(name)
+        if memory is None or memory.size < size:
+            memory = self._memory[name] = np.empty(size, dtype=np.float32)
+        return memory[:size].reshape(shape)
 
 
 class Chunk:
-    """Some frames of a signal, and their spectra; all arrays are of shape (channels, frames, ...)."""
+    """Some frames of a signal, and their spectra; all arrays are of shape (channels, frames, ...).
+
+    Behind the public views spectra lie in memory as (frequencies, channels, frames): so the sparse mel
+    filters meet whole rows. What `spectrum` shows is overwritten by the next chunk.
+    """
 
     def __init__(
         self, span: "NDArray[np.float32]", config: FeatureConfig, scratch: Scratch | None = None
@@ -82,31 +106,26 @@ class Chunk:
         centred: NDArray[np.float32] = np.subtract(self.frames, means)
         return centred
 
+    @cached_property
     def weighted_frames(self) -> "NDArray[np.float32]":
-        """The frames under the window, pre-emphasised where asked for; valid until the scratch is next used."""
+        """The frames under the window, pre-emphasised where asked for; overwritten by the next chunk."""
         import numpy as np
 
         frames = self.centred_frames
         if self.config.preemphasis:
             frames = _pre_emphasised(frames, self.config.preemphasis)
-        return np.multiply(frames, window(self.config), out=self._scratch.array(*frames.shape))
+        weighted = self._scratch.array("weighted", *frames.shape)
+        return np.multiply(frames, window(self.config), out=weighted)
 
-    @cached_property
+    @property
     def spectrum(self) -> "NDArray[np.complex64]":
         """The one-sided DFT of the weighted frames, (channels, frames, n_frequencies)."""
-        from audiocnn_cli.features.fft import rfft
-
-        return rfft(self.weighted_frames(), n=self.config.n_fft)
+        return self._spectrum.transpose(_BINS_LAST)
 
     @cached_property
     def power(self) -> "NDArray[np.float32]":
         """|DFT|^2, (channels, frames, n_frequencies)."""
-        import numpy as np
-
-        parts = self.spectrum.view(np.float32)
-        squares = np.multiply(parts, parts, out=self._scratch.array(*parts.shape))
-        power: NDArray[np.float32] = squares[..., 0::2] + squares[..., 1::2]
-        return power
+        return _pair_sums(self._squares).transpose(_BINS_LAST)
 
     @cached_property
     def magnitude(self) -> "NDArray[np.float32]":
@@ -120,11 +139,47 @@ class Chunk:
         """The power (or magnitude) spectrum through the mel filters, (channels, frames, n_mels)."""
         import numpy as np
 
-        spectrum = self.magnitude if self.config.power == 1 else self.power
-        mel = np.zeros((*spectrum.shape[:-1], self.config.n_mels), dtype=np.float32)
-        for bins, bands, weights in mel_blocks(self.config):
-            np.matmul(spectrum[..., bins], weights, out=mel[..., bands])
-        return mel
+        filters = mel_matrix(self.config)
+        if self.config.power == 1:
+            rows = np.abs(self._spectrum)
+            mel = _product(filters, rows)
+        else:
+            # The squares of real and imaginary parts are added where they are fewest: behind the filters.
+            mel = _pair_sums(_product(filters, self._squares))
+        return mel.transpose(_BINS_LAST)
+
+    @cached_property
+    def _spectrum(self) -> "NDArray[np.complex64]":
+        """Shape (n_frequencies, channels, frames)."""
+        import numpy as np
+
+        from audiocnn_cli.features.fft import rfft
+
+        weighted = self.weighted_frames
+        channels, count, _ = weighted.shape
+        parts = self._scratch.array("spectrum", self.config.n_frequencies, channels, 2 * count)
+        spectrum = parts.view(np.complex64)
+        rfft(weighted, n=self.config.n_fft, out=spectrum.transpose(_BINS_LAST))
+        return spectrum
+
+    @cached_property
+    def _squares(self) -> "NDArray[np.float32]":
+        """Real and imaginary parts by turns, squared: (n_frequencies, channels, 2 * frames)."""
+        import numpy as np
+
+        parts = self._spectrum.view(np.float32)
+        return np.multiply(parts, parts, out=self._scratch.array("squares", *parts.shape))
+
+
+def _product(filters: "SparseRows", rows: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """`filters` times `rows` of shape (n_frequencies, ...)."""
+    return (filters @ rows.reshape(len(rows), -1)).reshape(-1, *rows.shape[1:])
+
+
+def _pair_sums(pairs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Neighbours of the last axis added: half as many."""
+    sums: NDArray[np.float32] = pairs[..., 0::2] + pairs[..., 1::2]
+    return sums
 
 
 def _pre_emphasised(frames: "NDArray[np.float32]", factor: float) -> "NDArray[np.float32]":

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _OF_A_CHUNK: "dict[str, Callable[[Chunk], NDArray[Any]]]" = {
     "frames": lambda chunk: chunk.frames,
-    "window": lambda chunk: chunk.weighted_frames(),
+    "window": lambda chunk: chunk.weighted_frames,
     "stft": lambda chunk: chunk.spectrum,
     "mel": lambda chunk: chunk.mel,
 }
@@ -190,15 +190,9 @@ class Pipeline:
 
     def _measure_chunk(self, chunk: Chunk, names: list[str]) -> None:
         """The stages that are a chunk's own."""
-        again = 0.0  # the spectrum weighs the frames once more: its scratch holds them no longer
         for name in (name for name in names if name in _OF_A_CHUNK):
             meter = self._meter(name)
-            before = meter.seconds
-            array = meter.time(partial(_OF_A_CHUNK[name], chunk))
-            spent = meter.seconds - before
-            meter.seconds -= again if name == "stft" else 0.0
-            again = spent if name == "window" else 0.0
-            meter.see(array[0])
+            meter.see(meter.time(partial(_OF_A_CHUNK[name], chunk))[0])
 
     def _chunks(self, samples: "NDArray[np.float32]") -> Iterator[Chunk]:
         framer = Framer(framing(self._plan.config))

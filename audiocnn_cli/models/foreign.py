@@ -134,8 +134,8 @@ def _feeding(graph: list[int | str | None], said: Description, path: Path) -> tu
         fed = (said.layout or (Layout.NT if waveform else Layout.NTF)).shape(given, features.n_bins)
         wanted = [size if i or isinstance(size, int) else "N" for i, size in enumerate(graph)]
         raise ModelRefusedError(
-            f"{path}: the model wants {sizes(wanted)}, these options give {sizes(fed)}; other feature options,"
-            " --segment or --layout may fit"
+            f"{path}: the model wants {sizes(wanted)}, these options give {sizes(fed)}; other feature"
+            " options, --segment or --layout may fit"
         )
     if len(fitting) > 1:
         raise UsageError(

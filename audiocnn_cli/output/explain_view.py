@@ -1,10 +1,13 @@
 """How `audiocnn features --explain` looks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from audiocnn_cli.features.explain import Stage
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.features.explain import Stage, explain, recording_of
+from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
+from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.output.console import display
 from audiocnn_cli.output.results import Row
 
@@ -15,6 +18,26 @@ class Explanation:
 
     path: str
     stages: list[Stage]
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """The batch's task of `--explain`: the stages that a recording goes through."""
+
+    plan: Plan
+    modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    def prepare(self) -> Callable[[Source], Explanation]:
+        """Nothing is to be loaded."""
+        return self._work
+
+    def stand_in(self) -> Explanation:
+        """The stages of a recording that nobody has named."""
+        return self._work(None)
+
+    def _work(self, source: Source | None) -> Explanation:
+        recording = recording_of(source, self.plan)
+        return Explanation(recording.path, explain(recording, self.plan))
 
 
 class ExplainView:

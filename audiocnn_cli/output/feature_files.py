@@ -1,10 +1,10 @@
 """Where `audiocnn features` writes: the report to stdout or a text file, tensors to a file or a folder."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 
+from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Tally
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
 from audiocnn_cli.features.result import FeatureResult
@@ -30,26 +30,37 @@ class Folder:
     path: Path
     format: FileFormat
     force: bool
-    _taken: dict[Path, str] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+
+    def file_of(self, source: Source) -> Path:
+        """The file that the results of `source` are written to."""
+        return (self.path / source.name).with_suffix(f".{self.format}")
+
+    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterator[Source | InputError]:
+        """The inputs, but a failure for each whose file is that of an earlier one."""
+        taken: dict[Path, str] = {}
+        for item in inputs:
+            if isinstance(item, InputError):
+                yield item
+                continue
+            path = self.file_of(item)
+            other = taken.setdefault(path, item.path)
+            if other == item.path:
+                yield item
+                continue
+            yield InputError(
+                item.path,
+                FailureKind.PERMISSION,
+                f"its file {path} is written for {other} already; give the folder that holds both, or run"
+                " them apart",
+            )
 
     def write(self, result: FeatureResult) -> Path:
         """Write `result` to a file of its own and say which.
 
         Raises:
-            InputError: another input of this run has its name.
             OutputError: the file can't be written.
         """
-        path = (self.path / result.source.name).with_suffix(f".{self.format}")
-        with self._lock:
-            other = self._taken.setdefault(path, result.source.path)
-        if other != result.source.path:
-            raise InputError(
-                result.source.path,
-                FailureKind.PERMISSION,
-                f"its file {path} is written for {other} already; give the folder that holds both, or run"
-                " them apart",
-            )
+        path = self.file_of(result.source)
         make_folder(path.parent)
         text = _TEXT_FORMATS.get(self.format)
         if text is None:
@@ -80,6 +91,10 @@ class FeatureOutput:
     def in_order(self) -> bool:
         """Whether outcomes are wanted in the order of the inputs."""
         return self.report.format is not Format.JSONL or self.tensor is not None
+
+    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterable[Source | InputError]:
+        """The inputs, but a failure for each that has no place of its own to be written to."""
+        return self.folder.claimed(inputs) if self.folder else inputs
 
     def deliver(self, result: FeatureResult, check: Verification | None = None) -> FeatureReport:
         """Write the tensor of one recording where it has a file of its own, and report on it."""

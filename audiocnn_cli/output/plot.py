@@ -1,13 +1,14 @@
 """A feature tensor as a picture: the waveform above, the features below, on one axis of seconds."""
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
-from audiocnn_cli.errors import UsageError
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.errors import InputError, UsageError
 from audiocnn_cli.features.bins import columns, frequencies_hz
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.result import FeatureResult, Tensor
@@ -52,32 +53,36 @@ class Pictures:
         self._path = Path(target)
         self._folder = target.endswith("/") or self._path.is_dir()
         self._force = force
-        # Matplotlib draws in one thread at a time.
-        self._lock = Lock()
-        self._drawn: str | None = None
-        if self._folder:
-            return
-        check_picture(self._path, force=force)
+        if not self._folder:
+            check_picture(self._path, force=force)
+
+    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterator[Source | InputError]:
+        """The inputs, of which there may be one only where there is one picture.
+
+        Raises:
+            UsageError: there is one file for several recordings.
+        """
+        drawn = None
+        for item in inputs:
+            if isinstance(item, Source) and not self._folder:
+                if drawn is not None:
+                    raise UsageError(
+                        f"--plot {self._path} is one picture, of {drawn}; name a FOLDER/ for several inputs"
+                    )
+                drawn = item.path
+            yield item
 
     def draw(self, result: FeatureResult) -> None:
         """Draw one recording.
 
         Raises:
             OutputError: the picture can't be written.
-            UsageError: there is one file for several recordings.
         """
-        with self._lock:
-            if self._folder:
-                path = (self._path / result.source.name).with_suffix(".png")
-                make_folder(path.parent)
-            elif self._drawn is None:
-                path = self._path
-            else:
-                raise UsageError(
-                    f"--plot {self._path} is one picture, of {self._drawn}; name a FOLDER/ for several inputs"
-                )
-            self._drawn = result.source.path
-            plot(result, path, force=self._force)
+        path = self._path
+        if self._folder:
+            path = (path / result.source.name).with_suffix(".png")
+            make_folder(path.parent)
+        plot(result, path, force=self._force)
 
 
 def plot(result: FeatureResult, path: Path, *, force: bool) -> None:

@@ -1,10 +1,11 @@
 """A folder of classes becomes feature frames on disk, cut as they will be in use."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
@@ -13,7 +14,7 @@ from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, SignalError
 from audiocnn_cli.evaluation.labelled import Grouping, LabelledClip, class_names, labelled_clips
-from audiocnn_cli.features.extract import extract
+from audiocnn_cli.features.extract import DECODE_AND_EXTRACT, extract
 from audiocnn_cli.models.segments import cut
 from audiocnn_cli.training.cache import FrameCache
 from audiocnn_cli.training.recipes import Recipe
@@ -109,19 +110,27 @@ def _compute(
 ) -> tuple[Failure, ...]:
     """Fill the cache, clip after clip; what fails is kept with it."""
     failures: list[Failure] = []
-
-    def work(source: Source) -> "NDArray[np.float32]":
-        return clip_frames(source, recipe)
-
     sources = (item.source for item in listed if isinstance(item, LabelledClip))
     with stored.writer() as writer:
-        for outcome in run_batch(sources, work):
+        for outcome in run_batch(sources, ClipFrames(recipe)):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
             else:
                 writer.append(outcome)
         writer.finish(failures)
     return tuple(failures)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFrames:
+    """The batch's task: `clip_frames` of a recipe."""
+
+    recipe: Recipe
+    modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    def prepare(self) -> "Callable[[Source], NDArray[np.float32]]":
+        """Nothing is to be loaded."""
+        return partial(clip_frames, recipe=self.recipe)
 
 
 def clip_frames(source: Source, recipe: Recipe) -> "NDArray[np.float32]":

@@ -1,0 +1,236 @@
+"""Worker processes, each on a pipe of its own: no lock is shared, so none can die with its holder."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, NoReturn, TypeVar
+
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.task import Attempt, Task, attempt
+from audiocnn_cli.errors import AudiocnnError, FailureKind
+
+R = TypeVar("R")
+
+_READY = "ready"
+# A worker that is told to stop removes its unfinished files; one that hangs is killed after so long.
+_GRACE_S = 1.0
+_MOST_FALSE_STARTS = 3
+
+_log = logging.getLogger("audiocnn")
+
+
+class ProcessPool(Generic[R]):
+    """Up to `jobs` processes, started as there is work for them, each on one input at a time."""
+
+    def __init__(self, task: Task[R], *, jobs: int, timeout_s: float | None = None) -> None:
+        self.slots = jobs
+        self._task = task
+        self._timeout_s = timeout_s
+        self._workers: list[_Worker] = []
+        self._waiting: deque[tuple[int, Source]] = deque()
+        self._false_starts = 0
+
+    def submit(self, ticket: int, source: Source) -> None:
+        """Hand in an input for the next worker that is free."""
+        self._waiting.append((ticket, source))
+        self._hand_out()
+
+    def collect(self) -> list[tuple[int, Attempt[R]]]:
+        """Wait for at least one of the inputs handed in, and give all that are finished."""
+        done: list[tuple[int, Attempt[R]]] = []
+        while not done:
+            for connection in wait([w.connection for w in self._workers], self._until_deadline()):
+                worker = next(w for w in self._workers if w.connection is connection)
+                done += self._receive(worker)
+            done += self._stop_overdue()
+            self._hand_out()
+        return done
+
+    def close(self) -> None:
+        """End the workers, also in the middle of an input; one that does not listen is killed."""
+        for worker in self._workers:
+            worker.connection.close()  # an idle worker ends when it reads the end of its pipe
+            if worker.job is not None:
+                worker.process.terminate()
+        end = time.monotonic() + _GRACE_S
+        for worker in self._workers:
+            worker.process.join(max(0.0, end - time.monotonic()))
+            _kill(worker.process)
+        self._workers.clear()
+
+    def _hand_out(self) -> None:
+        idle = [worker for worker in self._workers if worker.job is None]
+        while self._waiting and (idle or len(self._workers) < self.slots):
+            worker = idle.pop() if idle else self._start()
+            worker.job = self._waiting.popleft()
+            worker.since = time.monotonic()
+            with suppress(OSError):  # it has died: `collect` reads the end of its pipe
+                worker.connection.send(worker.job[1])
+
+    def _start(self) -> "_Worker":
+        context = _context(self._task.modules)
+        ours, theirs = context.Pipe()
+        # A forked worker has our ends of all pipes: while it held one, its owner would never read an end.
+        forked = context.get_start_method() == "fork"
+        inherited = [ours, *(w.connection for w in self._workers)] if forked else []
+        process = context.Process(  # type: ignore[attr-defined]  # every context has it
+            target=_serve, args=(self._task, theirs, inherited, _log.level), daemon=True
+        )
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _receive(self, worker: "_Worker") -> list[tuple[int, Attempt[R]]]:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            return self._bury(worker)
+        if isinstance(message, AudiocnnError):
+            raise message
+        if message == _READY:
+            worker.ready = True
+            worker.since = time.monotonic()
+            self._false_starts = 0
+            return []
+        job, worker.job = worker.job, None
+        return [(job[0], message)] if job else []
+
+    def _bury(self, worker: "_Worker") -> list[tuple[int, Attempt[R]]]:
+        """Take leave of a worker that has died; what it was working on has crashed it."""
+        self._discard(worker)
+        if worker.busy:
+            return [_failed(worker, FailureKind.CRASHED, _cause(worker.process.exitcode))]
+        if worker.ready:
+            return []
+        if worker.job is not None:  # which it never saw
+            self._waiting.appendleft(worker.job)
+        self._false_starts += 1
+        if self._false_starts >= _MOST_FALSE_STARTS:
+            raise AudiocnnError(
+                f"worker processes die before they begin ({_cause(worker.process.exitcode)}); is there"
+                " memory for them? give fewer --jobs"
+            )
+        return []
+
+    def _stop_overdue(self) -> list[tuple[int, Attempt[R]]]:
+        if self._timeout_s is None:
+            return []
+        limit = self._timeout_s
+        now = time.monotonic()
+        overdue = [w for w in self._workers if w.busy and now >= w.since + limit]
+        # What has been finished in the meantime waits in the pipe.
+        overdue = [worker for worker in overdue if not worker.connection.poll()]
+        for worker in overdue:
+            self._discard(worker)
+        message = f"not done within {limit:g} s; give more --timeout, or a part of it"
+        return [_failed(worker, FailureKind.TIMEOUT, message) for worker in overdue]
+
+    def _discard(self, worker: "_Worker") -> None:
+        self._workers.remove(worker)
+        worker.connection.close()
+        _kill(worker.process)
+
+    def _until_deadline(self) -> float | None:
+        """Seconds until the first worker is overdue; None if none ever is."""
+        if self._timeout_s is None:
+            return None
+        starts = [worker.since for worker in self._workers if worker.busy]
+        return max(0.0, min(starts) + self._timeout_s - time.monotonic()) if starts else None
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A process, our end of its pipe, and what it is working on since when."""
+
+    process: BaseProcess
+    connection: "Connection[Any, Any]"
+    job: tuple[int, Source] | None = None
+    since: float = 0.0
+    ready: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is working on an input; loading what the work needs does not count."""
+        return self.ready and self.job is not None
+
+
+def _serve(
+    task: Task[R],
+    connection: "Connection[Any, Any]",
+    inherited: "list[Connection[Any, Any]]",
+    log_level: int,
+) -> None:
+    """The life of a worker: inputs in, attempts out, until the pipe ends."""
+    for other in inherited:
+        other.close()
+    # Ctrl-C goes to the whole process group; what it means is decided by the parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    _log.setLevel(log_level)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nobody is there any more
+        try:
+            work = task.prepare()
+            connection.send(_READY)
+            while True:
+                connection.send(attempt(work, connection.recv()))
+        except AudiocnnError as error:
+            connection.send(error)
+
+
+def _leave(*_: object) -> NoReturn:
+    sys.exit(1)
+
+
+def _context(modules: tuple[str, ...]) -> BaseContext:
+    """Fork where that is safe, which is while this process has one thread; else fork from a clean server."""
+    methods = multiprocessing.get_all_start_methods()
+    if "fork" in methods and _threads() == 1:
+        for module in modules:
+            import_module(module)
+        if _threads() == 1:
+            return multiprocessing.get_context("fork")
+    if "forkserver" in methods:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__, *modules])
+        return context
+    return multiprocessing.get_context("spawn")
+
+
+def _threads() -> int:
+    """How many threads this process has, also those that Python does not know; 0: who can say."""
+    try:
+        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 (a third of the time)
+    except OSError:
+        return 0
+
+
+def _kill(process: BaseProcess) -> None:
+    process.kill()
+    process.join()
+
+
+def _failed(worker: _Worker, kind: FailureKind, message: str) -> tuple[int, Attempt[Any]]:
+    ticket, source = worker.job or (-1, Source(""))
+    return ticket, Attempt(Failure(source.path, kind, message), time.monotonic() - worker.since)
+
+
+def _cause(exitcode: int | None) -> str:
+    """Why a worker died, in words."""
+    if exitcode is None or exitcode >= 0:
+        return f"the worker left with exit code {exitcode}"
+    name = signal.Signals(-exitcode).name
+    memory = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+    return f"the worker died of {name}{memory}"
