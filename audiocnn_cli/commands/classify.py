@@ -1,5 +1,6 @@
 """`audiocnn classify`: labels from an ONNX model."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,6 +46,10 @@ def classify(
     why: Annotated[
         bool, typer.Option("--why", help="The times and frequencies that the label rests on.")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page to look at and listen to."),
+    ] = None,
     jobs: options.Jobs = None,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
@@ -75,15 +80,26 @@ def classify(
     view = ClassifyView(timeline=timeline)
     inputs, in_order = find_audio(paths), destination.format is not Format.JSONL
     workers = Workers(jobs=jobs)
-    if trace or why:
+    if report or trace or why:
         from audiocnn_cli.inspection.work import Inspection
         from audiocnn_cli.output.inspection_view import InspectionView
 
         if trace and why and destination.format is Format.CSV:
             raise UsageError("--trace and --why are different tables; give one of them with --csv")
         looking = Inspection(classification=task, trace=trace, why=why)
-        inspected = run_batch(inputs, looking, workers=workers, in_order=in_order)
-        tally = write_outcomes(inspected, InspectionView(view), destination)
+        if report:
+            from audiocnn_cli.output.report.pages import pages_for
+            from audiocnn_cli.output.report.work import ReportedView, Reporting, with_overview
+
+            pages, inputs = pages_for(inputs, report, force=force)
+            reported = run_batch(
+                inputs, Reporting(inspection=looking, pages=pages), workers=workers, in_order=in_order
+            )
+            reports = ReportedView(InspectionView(view))
+            tally = write_outcomes(with_overview(reported, pages), reports, destination)
+        else:
+            inspected = run_batch(inputs, looking, workers=workers, in_order=in_order)
+            tally = write_outcomes(inspected, InspectionView(view), destination)
     else:
         outcomes = run_batch(inputs, task, workers=workers, in_order=in_order)
         tally = write_outcomes(outcomes, view, destination)

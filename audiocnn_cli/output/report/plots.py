@@ -44,7 +44,12 @@ def _wave(sound: Sound) -> dict[str, Any]:
     lows, highs = sound.lows, sound.highs
     loudest = float(np.abs([lows, highs]).max(initial=0.0)) or 1.0
     lows, highs = (np.rint(each / loudest * _LOUDEST).astype(int) for each in (lows, highs))
-    return {"step": sound.stretch_s, "lows": lows.tolist(), "highs": highs.tolist()}
+    return {
+        "step": sound.stretch_s,
+        "loudest": round(loudest, 3),
+        "lows": lows.tolist(),
+        "highs": highs.tolist(),
+    }
 
 
 def _spectrogram(sound: Sound) -> dict[str, Any]:

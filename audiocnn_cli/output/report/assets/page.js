@@ -198,7 +198,7 @@
   const waveTimes = wave.lows.map((_, i) => start + (i + 0.5) * wave.step);
   frame("wave", 96, {
     scales: { y: { range: [-128, 128] } },
-    axes: [{ ...timeAxis, show: false }, axis({ size: 46, splits: [-127, 0, 127], values: () => ["−1", "0", "1"].map((v) => v) })],
+    axes: [{ ...timeAxis, show: false }, axis({ size: 46, splits: [-127, 0, 127], values: () => [-wave.loudest, 0, wave.loudest].map((v) => v.toFixed(2)) })],
     series: [{}, { points: { show: false }, stroke: () => colour("--wave"), width: 1 }, { points: { show: false }, stroke: () => colour("--wave"), width: 1 }],
     bands: [{ series: [2, 1], fill: () => colour("--wave") }],
   }, [waveTimes, wave.lows, wave.highs]);
@@ -268,9 +268,13 @@
     const follow = () => {
       position = start + audio.currentTime;
       showPosition();
-      if (!audio.paused) requestAnimationFrame(follow);
     };
-    for (const name of ["play", "seeked", "timeupdate"]) audio.addEventListener(name, follow);
+    const animate = () => {
+      follow();
+      if (!audio.paused) requestAnimationFrame(animate);
+    };
+    audio.addEventListener("seeked", follow);
+    audio.addEventListener("play", animate);
   }
   showPosition();
 })();

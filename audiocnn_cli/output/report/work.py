@@ -1,0 +1,113 @@
+"""Classify a recording, look into the answer, and write its page."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
+from audiocnn_cli.inspection.work import Inspected, Inspection, listener_of
+from audiocnn_cli.output.files import atomic_writer
+from audiocnn_cli.output.report.overview import Overview
+from audiocnn_cli.output.report.pages import Pages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from audiocnn_cli.output.results import Row, View
+
+_log = logging.getLogger("audiocnn")
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What was found, and the page that shows it."""
+
+    inspected: Inspected
+    page: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """The batch's task: an `inspection`, and a page of it. A page always says what its label rests on."""
+
+    inspection: Inspection
+    pages: Pages
+    modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    def prepare(self) -> Callable[[Source], Reported]:
+        """Open the models, and give what makes one page.
+
+        Raises:
+            ModelRefusedError, UsageError: as `Inspection.prepare`.
+        """
+        inspect = replace(self.inspection, why=True).prepare()
+        return lambda source: self._report(source, inspect)
+
+    def _report(self, source: Source, inspect: Callable[[Source], Inspected]) -> Reported:
+        from audiocnn_cli.output.report.page import PageInput, page_html
+        from audiocnn_cli.output.report.sound import listen
+
+        classification = self.inspection.classification
+        options = classification.options
+        # Compressing the sound takes as long as all the rest, and libsndfile does it beside Python.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            listening = beside.submit(listen, source, options.excerpt)
+            found = inspect(source)
+            sound = listening.result()
+        panel = classification.panel()
+        model = listener_of(found.prediction, panel, options).model
+        html = page_html(
+            PageInput(found.prediction, found.why, sound, model, self.pages.link_back)
+        )
+        page = self.pages.page_of(source)
+        with atomic_writer(page, "w", force=self.pages.force) as stream:
+            stream.write(html)
+        return Reported(found if self.inspection.why else replace(found, why=None), page)
+
+
+class ReportedView:
+    """The view of what was looked into, which also says where the page is."""
+
+    def __init__(self, inspected: "View[Inspected]") -> None:
+        self._inspected = inspected
+
+    def document(self, result: Reported) -> dict[str, Any]:
+        """The document of what was found, and the page's path as `report`."""
+        return self._inspected.document(result.inspected) | {"report": str(result.page)}
+
+    def rows(self, result: Reported) -> "Iterable[Row]":
+        """Those of what was found."""
+        return self._inspected.rows(result.inspected)
+
+    def table(self, results: "Sequence[Reported]") -> Any:
+        """That of what was found."""
+        return self._inspected.table([result.inspected for result in results])
+
+
+def with_overview(
+    outcomes: Iterable[Reported | Failure], pages: Pages
+) -> Iterator[Reported | Failure]:
+    """Hand on the outcomes; once all are there write the overview of several, and say where it is.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    overview = Overview()
+    written = 0
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            overview.fail(outcome)
+        else:
+            written += 1
+            overview.add(outcome.inspected.prediction, pages.link_to(outcome.page))
+        yield outcome
+    if pages.several:
+        with atomic_writer(pages.path, "w", force=pages.force) as stream:
+            stream.write(overview.html())
+    if written:
+        _log.info("%s: the report", pages.path)
