@@ -75,6 +75,9 @@ def tensor_stages(plan: Plan, samples: int, lead: Shape) -> list[Stage]:
     """The stages from `samples` samples to the tensor, for as many segments as `lead` says."""
     config = plan.config
     stages: list[Stage] = []
+    if config.sample_scale != 1:
+        detail = f"times {config.sample_scale:g}"
+        stages.append(Stage("scale", detail, (*lead, samples), "amplitude"))
     if config.feature is Feature.WAVEFORM:
         stages.append(Stage("waveform", "one sample a frame", (*lead, samples, 1), "amplitude"))
     else:
@@ -140,9 +143,6 @@ def reading_stages(recording: Recording, plan: Plan, samples: int) -> list[Stage
     if rate != recording.sample_rate:
         detail = f"soxr HQ, {recording.sample_rate} to {rate} Hz"
         stages.append(Stage("resample", detail, (samples,), "amplitude"))
-    if plan.config.sample_scale != 1:
-        detail = f"times {plan.config.sample_scale:g}"
-        stages.append(Stage("scale", detail, (samples,), "amplitude"))
     return stages
 
 

@@ -146,7 +146,8 @@ class _Heard:
         self.segments.append(_Held(segment, float(against)))
         self.count += 1
         if len(self.segments) > self._most:
-            self.segments.remove(max(self.segments, key=lambda each: each.against))
+            against_most = max(range(len(self.segments)), key=lambda i: self.segments[i].against)
+            del self.segments[against_most]
 
 
 class _Judge:

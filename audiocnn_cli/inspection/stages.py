@@ -122,13 +122,11 @@ class Pipeline:
 
     def _last(self) -> Meter:
         """The meter that the samples pass before they are cut."""
-        names = ("scale", "resample", "mix down", "decode")
+        names = ("resample", "mix down", "decode")
         return next(self._meters[name] for name in names if name in self._meters)
 
     def _samples(self, reader: "AudioReader") -> "Iterator[NDArray[np.float32]]":
         """Mono blocks at the rate of the features, each stage with its meter."""
-        import numpy as np
-
         config, info = self._plan.config, reader.info
         last = self._meter("decode")
         start, frames = self._plan.excerpt.span(info)
@@ -142,11 +140,7 @@ class Pipeline:
             resampling = resample_blocks(
                 iter(mono), source_rate=info.sample_rate, sample_rate=config.sample_rate
             )
-            mono, last = resampled.over(resampling, after=last), resampled
-        if config.sample_scale != 1:
-            scaled = self._meter("scale")
-            scaling = (block * np.float32(config.sample_scale) for block in mono)
-            mono = scaled.over(scaling, after=last)
+            mono = resampled.over(resampling, after=last)
         return iter(mono)
 
     def _cut(self, samples: "Iterator[NDArray[np.float32]]") -> Iterator[Segment]:
@@ -167,6 +161,10 @@ class Pipeline:
         kind = KINDS[config.feature]
         last = names[-2] if config.delta else names[-1]
         measuring = self._meter("log" if "log" in names else last)
+        if config.sample_scale != 1:
+            meter = self._meter("scale")
+            samples = meter.time(partial(np.multiply, samples, np.float32(config.sample_scale)))
+            meter.see(samples)
         raws = []
         for chunk in self._chunks(samples):
             self._measure_chunk(chunk, names)

@@ -56,7 +56,7 @@ class InspectionView:
 
         parts: list[Any] = [self._classified.table([result.prediction for result in results])]
         for result in results:
-            if len(results) > 1:
+            if len(results) > 1 and (result.trace is not None or result.why is not None):
                 parts.append(Text(display(result.prediction.path), style="bold"))
             if result.trace is not None:
                 parts += [_stage_table(result.trace), _layer_table(result.trace)]

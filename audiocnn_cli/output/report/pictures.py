@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 # What speaks for the label, and what speaks against it.
 _FOR, _AGAINST = (255, 92, 57), (90, 200, 255)
 _NOT_SEARCHED = (128, 128, 128, 96)
-_MOST_OPAQUE = 215
+_MOST_OPAQUE = 210
+# Weights to this power: the many small ones must not hide the spectrogram.
+_CONTRAST = 1.6
 _WHY_COLUMNS = 1200
 
 
@@ -52,7 +54,7 @@ def why_uri(why: Why, sound: Sound) -> str:
     pixels = np.zeros((*drops.shape, 4), dtype=np.uint8)
     weights = np.nan_to_num(drops) / heaviest
     pixels[..., :3] = np.where(weights[..., None] >= 0, _FOR, _AGAINST)
-    pixels[..., 3] = (np.abs(weights) * _MOST_OPAQUE).astype(np.uint8)
+    pixels[..., 3] = (np.abs(weights) ** _CONTRAST * _MOST_OPAQUE).astype(np.uint8)
     pixels[np.isnan(drops)] = _NOT_SEARCHED
     return _uri(Image.fromarray(pixels))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MOST_LINES = 8
 _MOST_POINTS = 1500
 _LOUDEST = 127
-_TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10000)
+_TICKS_HZ = (200, 500, 1000, 2000, 5000, 10000)
 
 
 def plots_of(prediction: Prediction, why: Why, sound: Sound) -> dict[str, Any]:

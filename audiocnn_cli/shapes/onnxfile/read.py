@@ -76,7 +76,7 @@ def read_graph(graph: Graph, title: str) -> Read:
 def _visit(node: "NodeProto", walk: Walk) -> None:
     graph = walk.graph
     ours = node.domain in {"", "ai.onnx"} and graph.data_inputs(node)
-    if not ours or graph.shape(node.output[0]) is None:
+    if not ours or graph.shape(_made_by(node)) is None:
         walk.pass_through(node)
     elif not is_absorbed(node, walk):
         layer = graph.overrides.get(node.output[0]) or layer_of(node, graph)
@@ -109,7 +109,7 @@ def _take(node: "NodeProto", layer: Layer, walk: Walk) -> bool:
             tensor=tensors[0],
             steps=tuple(walk.steps),
         ) from misfit
-    inferred = graph.shape(node.output[0])
+    inferred = graph.shape(_made_by(node))
     if isinstance(layer, Pool) and layer.ceil and inferred != step.output:
         _require_same(node, layer, step, inferred)
     typed = replace(layer, inputs=sources[1:]) if isinstance(layer, Merge) else layer
@@ -124,10 +124,15 @@ def _take(node: "NodeProto", layer: Layer, walk: Walk) -> bool:
     walk.steps.append(step)
     if node.input[0] in walk.pads:
         walk.parts[node.input[0]] = number
-    walk.parts[next(filter(None, node.output))] = number
+    walk.parts[_made_by(node)] = number
     walk.come_from(node, step)
     walk.made.update(dict.fromkeys(node.output, number))
     return True
+
+
+def _made_by(node: "NodeProto") -> str:
+    """The first tensor that a node makes; a recurrent one may leave out that of all time steps."""
+    return next(filter(None, node.output), "")
 
 
 def _require_same(node: "NodeProto", layer: Pool, step: Step, inferred: Shape | None) -> None:

@@ -59,7 +59,7 @@
       width: host.clientWidth,
       height,
       legend: { show: false },
-      padding: [6, 8, 0, 0],
+      padding: [6, 18, 0, 0],
       cursor: { y: false, drag: { x: true, y: false, dist: 6 }, sync: { key: "report", setSeries: false }, points: { show: false } },
       ...options,
       scales: { x: { time: false, range: () => shown }, ...options.scales },
@@ -196,7 +196,8 @@
   };
 
   const waveTimes = wave.lows.map((_, i) => start + (i + 0.5) * wave.step);
-  frame("wave", 96, {
+  frame("wave", 104, {
+    padding: [8, 18, 8, 0],
     scales: { y: { range: [-128, 128] } },
     axes: [{ ...timeAxis, show: false }, axis({ size: 46, splits: [-127, 0, 127], values: () => [-wave.loudest, 0, wave.loudest].map((v) => v.toFixed(2)) })],
     series: [{}, { points: { show: false }, stroke: () => colour("--wave"), width: 1 }, { points: { show: false }, stroke: () => colour("--wave"), width: 1 }],
