@@ -7,7 +7,9 @@ TORCH ?= torch==2.13.0
 # Where Python is told to write no bytecode, an editable install would be compiled again in every run.
 COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
 
-.PHONY: demo test test-train check format bench clean
+PLAYWRIGHT ?= playwright>=1.49
+
+.PHONY: demo test test-train test-browser check format bench clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -41,6 +43,12 @@ test: check
 
 test-train: $(VENV)/.installed-train
 	$(BIN)/pytest -m train
+
+# Debian's Chromium, where there is none yet and this user may install it.
+test-browser: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet '$(PLAYWRIGHT)'
+	command -v chromium chromium-browser google-chrome || { apt-get update -qq && apt-get install -y -qq chromium; }
+	$(BIN)/pytest -m browser
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

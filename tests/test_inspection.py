@@ -18,7 +18,7 @@ from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.mel import mel_edges
 from audiocnn_cli.inspection import occlusion, search
-from audiocnn_cli.inspection.bands import Part, band_edges, inside, split
+from audiocnn_cli.inspection.bands import band_edges, inside, split
 from audiocnn_cli.inspection.layers import trace_layers
 from audiocnn_cli.inspection.occlusion import Why, explain_label
 from audiocnn_cli.inspection.stages import Pipeline
@@ -350,7 +350,9 @@ def test_trace_as_json(run: Run, tiny: Path, make_wav: MakeWav) -> None:
     assert traced["agrees"] is True
     names = [stage["stage"] for stage in traced["stages"]]
     assert names[:3] == ["decode", "resample", "segments"]
-    assert [layer["shape"] for layer in traced["layers"]] == [[287], [3], [3]][: len(traced["layers"])]
+    assert [layer["shape"] for layer in traced["layers"]] == [[287], [3], [3]][
+        : len(traced["layers"])
+    ]
     for each in (*traced["stages"], *traced["layers"]):
         assert each["shape"] == each["predicted"]
         assert each["ms"] >= 0

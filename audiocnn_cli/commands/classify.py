@@ -93,7 +93,10 @@ def classify(
 
             pages, inputs = pages_for(inputs, report, force=force)
             reported = run_batch(
-                inputs, Reporting(inspection=looking, pages=pages), workers=workers, in_order=in_order
+                inputs,
+                Reporting(inspection=looking, pages=pages),
+                workers=workers,
+                in_order=in_order,
             )
             reports = ReportedView(InspectionView(view))
             tally = write_outcomes(with_overview(reported, pages), reports, destination)

@@ -31,8 +31,8 @@ def split(
 ) -> "NDArray[np.float32]":
     """`samples` (n,) as bands (len(edges) - 1, n) whose sum they are, float32.
 
-    The bands are those of the Fourier transform of the whole, with ramps of a twelfth of an octave at each side
-    of an edge.
+    The bands are those of the Fourier transform of the whole, with ramps of a twelfth of an octave at each
+    side of an edge.
     """
     import numpy as np
 

@@ -175,6 +175,4 @@ def _times(profile: list[dict[str, Any]], nodes: dict[str, str]) -> dict[str, fl
         name = str(event.get("name", "")).removesuffix("_kernel_time")
         if event.get("cat") == "Node" and name in nodes and str(event["name"]) != name:
             durations.setdefault(nodes[name], []).append(int(event["dur"]))
-    return {
-        name: sum(each[1:]) / 1000 / max(1, len(each) - 1) for name, each in durations.items()
-    }
+    return {name: sum(each[1:]) / 1000 / max(1, len(each) - 1) for name, each in durations.items()}

@@ -35,7 +35,9 @@ class Meter:
         self.seconds = 0.0
         self.length = 0
         self.rest: tuple[int, ...] = ()
-        self._waited = 0.0  # what whoever takes the pieces has waited for, this meter's own work included
+        self._waited = (
+            0.0  # what whoever takes the pieces has waited for, this meter's own work included
+        )
         self._low, self._high, self._sum, self._count = math.inf, -math.inf, 0.0, 0
 
     @property

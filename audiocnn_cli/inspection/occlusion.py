@@ -1,8 +1,10 @@
 """Which times and frequencies a label rests on: parts of the sound are turned down, one after the other.
 
-What the label loses when a part of the recording is turned down by 30 dB is what it rests on there. The sound
-itself is changed, not the features: so it works for any model, and the frequencies are those of the sound also
-where the features, as cepstral coefficients, have none. Source: Zeiler and Fergus, ECCV 2014 (occlusion).
+What the label loses when a part of the recording is turned down by 30 dB is what it rests on there. The
+sound itself is changed, not the features: so it works for any model, and the frequencies are those of the
+sound also where the features, as cepstral coefficients, have none.
+
+Source: Zeiler and Fergus, ECCV 2014 (occlusion).
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,10 +55,11 @@ class Span:
 class Why:
     """What the label of a clip rests on.
 
-    `drops` of shape (times, bands) says by how much the label's probability for the clip falls when that part
-    is turned down by `decibels`, below 0 where it rises, NaN where it was not searched: of a long clip only
-    `searched` of the `segments` that sound are, those in which the label is the most probable. `times_s` and `bands_hz` are
-    the edges of the parts. `spans` are the strongest, first the one that matters most.
+    `drops` of shape (times, bands) says by how much the label's probability for the clip falls when that
+    part is turned down by `decibels`; it is below 0 where it rises, and NaN where it was not searched: of a
+    long clip only `searched` of the `segments` that sound are, those in which the label is most probable.
+    `times_s` and `bands_hz` are the edges of the parts. `spans` are the strongest, the one that matters most
+    first.
     """
 
     label: str
@@ -215,9 +218,7 @@ def _batches(
         yield batch
 
 
-def _span(
-    part: Part, segments: list[_Held], judge: _Judge, grid: Grid, start_s: float
-) -> Span:
+def _span(part: Part, segments: list[_Held], judge: _Judge, grid: Grid, start_s: float) -> Span:
     """The part, and what the label's segments lose without it."""
     touched = [each for each in segments if each.segment.start < part.end and each.end > part.start]
     lost = [float(judge.lost(each, [part], grid.bands_hz)[0]) for each in touched]

@@ -69,9 +69,7 @@ def strongest(drops: "NDArray[np.float64]", grid: Grid, *, most: int) -> Iterato
             return
         times, bands = _grown(left, int(column), int(band), _SHARE_OF_PEAK * peak)
         left[times.start : times.stop, bands.start : bands.stop] = 0.0
-        yield Part(
-            grid.times[times.start], grid.times[times.stop], bands.start, bands.stop - 1
-        )
+        yield Part(grid.times[times.start], grid.times[times.stop], bands.start, bands.stop - 1)
 
 
 def _grown(

@@ -131,7 +131,7 @@ class Pipeline:
         last = self._meter("decode")
         start, frames = self._plan.excerpt.span(info)
         blocks = last.over(reader.blocks(start=start, frames=frames))
-        mono = map(mix_down, blocks)
+        mono: Iterator[NDArray[np.float32]] = map(mix_down, blocks)
         if info.channels > 1:
             mixed = self._meter("mix down")
             mono, last = mixed.over(mono, after=last), mixed
@@ -197,4 +197,3 @@ class Pipeline:
         for spans in (framer.push(samples[None, :]), framer.finish()):
             for span in spans:
                 yield Chunk(span, self._plan.config, self._scratch)
-

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Trace:
     """One clip's way: its stages from the file to the label, and the layers for its first segment.
 
-    The layers' times are for one segment, with ONNX Runtime's rewriting of the graph off; the stage `model` has
-    the time of the graph as it is used, for all segments.
+    The layers' times are for one segment, with ONNX Runtime's rewriting of the graph off; the stage `model`
+    has the time of the graph as it is used, for all segments.
     """
 
     model: str
@@ -35,7 +35,9 @@ class Trace:
     @property
     def agrees(self) -> bool:
         """Whether every tensor has the shape that was predicted."""
-        return all(each.agrees for each in (*self.stages, *self.graph.layers))
+        return all(stage.agrees for stage in self.stages) and all(
+            layer.agrees for layer in self.graph.layers
+        )
 
 
 def trace(source: Source, listener: Listener, excerpt: Excerpt = WHOLE) -> Trace:
@@ -87,9 +89,7 @@ class _Answers:
         heard = self._sounding or self._silent
         mean = Meter()
         mean.see(mean.time(lambda: np.mean(heard, axis=0, dtype=np.float64)))
-        asking = Stage(
-            "model", f"{layers} layers in ONNX Runtime", (count, labels), "probability"
-        )
+        asking = Stage("model", f"{layers} layers in ONNX Runtime", (count, labels), "probability")
         detail = f"over the {len(heard)} of {count} segments that sound"
         pooling = Stage("mean", detail, (labels,), "probability")
         return [

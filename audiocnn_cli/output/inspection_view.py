@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from math import isnan
 from typing import Any
 
 from audiocnn_cli.inspection.layers import TracedLayer
@@ -40,9 +41,9 @@ class InspectionView:
         path = result.prediction.path
         if result.trace is not None:
             for stage in result.trace.stages:
-                yield {"path": path} | _row(stage.stage.name, stage, stage.stage.shape)
+                yield {"path": path, **_row(stage.stage.name, stage, stage.stage.shape)}
             for layer in result.trace.graph.layers:
-                yield {"path": path} | _row(layer.name, layer, layer.predicted)
+                yield {"path": path, **_row(layer.name, layer, layer.predicted)}
         elif result.why is not None:
             for row in _cells(result.why):
                 yield {"path": path, "label": result.why.label, **row}
@@ -116,7 +117,7 @@ def _why_document(why: Why) -> dict[str, Any]:
         "searched": why.searched,
         "times_s": list(why.times_s),
         "bands_hz": list(why.bands_hz),
-        "drops": [[None if drop != drop else drop for drop in row] for row in why.drops.tolist()],
+        "drops": [[None if isnan(drop) else drop for drop in row] for row in why.drops.tolist()],
     }
 
 
@@ -139,7 +140,7 @@ def _cells(why: Why) -> Iterator[dict[str, object]]:
                 "end_s": round(why.times_s[column + 1], 6),
                 "low_hz": round(why.bands_hz[band], 3),
                 "high_hz": round(why.bands_hz[band + 1], 3),
-                "drop": "" if drop != drop else round(drop, 9),
+                "drop": "" if isnan(drop) else round(drop, 9),
             }
 
 

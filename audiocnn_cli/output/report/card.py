@@ -10,11 +10,14 @@ _LONGEST_CARD = 1 << 16
 
 
 def card_of(signature: Signature, contract: ModelContract | None, path: Path) -> dict[str, Any]:
-    """The model's facts in rows, its figures, its headline figure, and the text of its card, if it has one."""
+    """The model's facts in rows, its figures and the first of them, and the text of its card, if any."""
     features = signature.features
     facts = [
         ("labels", ", ".join(signature.labels)),
-        ("hears", f"{features.feature} of {signature.segment_s:g} s at {features.sample_rate:,} Hz"),
+        (
+            "hears",
+            f"{features.feature} of {signature.segment_s:g} s at {features.sample_rate:,} Hz",
+        ),
     ]
     if contract is not None:
         facts = [

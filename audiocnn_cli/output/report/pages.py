@@ -14,7 +14,7 @@ from audiocnn_cli.errors import OutputError, UsageError
 from audiocnn_cli.output.files import check_writable, make_folder
 from audiocnn_cli.output.report.render import require_rendering
 
-I = TypeVar("I")
+T = TypeVar("T")
 
 _ENDINGS = (".html", ".htm")
 _LONGEST_NAME = 60
@@ -71,7 +71,7 @@ class Pages:
         return f"../{_quoted(self.path.name)}" if self.several else None
 
 
-def pages_for(inputs: Iterable[I], path: Path, *, force: bool) -> tuple[Pages, Iterator[I]]:
+def pages_for(inputs: Iterable[T], path: Path, *, force: bool) -> tuple[Pages, Iterator[T]]:
     """The pages of so many inputs, checked, and the inputs, of which no more than two are taken early.
 
     Raises:

@@ -11,8 +11,6 @@ from audiocnn_cli.output.heatmap import palette
 from audiocnn_cli.output.report.sound import Sound
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
 # What speaks for the label, and what speaks against it.

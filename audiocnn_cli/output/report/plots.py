@@ -119,9 +119,9 @@ def _fewer(
     import numpy as np
 
     together = -(-len(entries) // _MOST_POINTS)
-    firsts = np.arange(0, len(entries), together)
+    firsts = list(range(0, len(entries), together))
     sums = np.add.reduceat(values, firsts, axis=0)
-    counts = np.diff(np.append(firsts, len(entries)))
+    counts = np.diff([*firsts, len(entries)])
     means = sums / counts[:, None]
     times = [round(entries[first].start_s, 3) for first in firsts]
     return [*times, round(entries[-1].end_s, 3)], np.vstack([means, means[-1:]])

@@ -25,7 +25,7 @@ def require_rendering() -> None:
         raise MissingExtraError("--report", "report")
 
 
-def render(template: str, **values: Any) -> str:  # noqa: ANN401 (what a template is given)
+def render(template: str, **values: Any) -> str:
     """The HTML of a template, with the style and the scripts in it."""
     from markupsafe import Markup
 
@@ -42,11 +42,15 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 (what a templat
             "form-action 'none'",
         ]
     )
-    html: str = _environment().get_template(template).render(
-        values,
-        policy=policy,
-        style=Markup(style),  # noqa: S704 (our own files)
-        scripts=[Markup(script) for script in scripts],  # noqa: S704
+    html: str = (
+        _environment()
+        .get_template(template)
+        .render(
+            values,
+            policy=policy,
+            style=Markup(style),  # noqa: S704 (our own files)
+            scripts=[Markup(script) for script in scripts],  # noqa: S704
+        )
     )
     return html
 

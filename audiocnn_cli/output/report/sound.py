@@ -26,9 +26,10 @@ _MELS = 128
 class Sound:
     """One recording.
 
-    It was read from `start_s` on. `lows` and `highs` are those of each `stretch_s` seconds. `levels` is a mel spectrogram in dB, shape
-    (columns, bands), of `config`, its columns `column_s` apart, the first one centred on `start_s`. `mp3` holds the
-    first `kept_s` seconds; it is empty where this libsndfile writes none.
+    It was read from `start_s` on. `lows` and `highs` are those of each `stretch_s` seconds. `levels` is a mel
+    spectrogram in dB, shape (columns, bands), of `config`, its columns `column_s` apart, the first one
+    centred on `start_s`. `mp3` holds the first `kept_s` seconds; it is empty where this libsndfile writes
+    none.
     """
 
     start_s: float

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
+from audiocnn_cli.inspection.occlusion import explain_label
 from audiocnn_cli.inspection.work import Inspected, Inspection, listener_of
 from audiocnn_cli.output.files import atomic_writer
 from audiocnn_cli.output.report.overview import Overview
@@ -45,7 +46,7 @@ class Reporting:
         Raises:
             ModelRefusedError, UsageError: as `Inspection.prepare`.
         """
-        inspect = replace(self.inspection, why=True).prepare()
+        inspect = self.inspection.prepare()
         return lambda source: self._report(source, inspect)
 
     def _report(self, source: Source, inspect: Callable[[Source], Inspected]) -> Reported:
@@ -58,16 +59,16 @@ class Reporting:
         with ThreadPoolExecutor(max_workers=1) as beside:
             listening = beside.submit(listen, source, options.excerpt)
             found = inspect(source)
+            said = found.prediction
+            listener = listener_of(said, classification.panel(), options)
+            label = said.top[0].label
+            why = found.why or explain_label(source, listener, label, options.excerpt)
             sound = listening.result()
-        panel = classification.panel()
-        model = listener_of(found.prediction, panel, options).model
-        html = page_html(
-            PageInput(found.prediction, found.why, sound, model, self.pages.link_back)
-        )
+        html = page_html(PageInput(said, why, sound, listener.model, self.pages.link_back))
         page = self.pages.page_of(source)
         with atomic_writer(page, "w", force=self.pages.force) as stream:
             stream.write(html)
-        return Reported(found if self.inspection.why else replace(found, why=None), page)
+        return Reported(found, page)
 
 
 class ReportedView:

@@ -30,9 +30,9 @@ _FLOATS = frozenset({1, 10, 11, 16})  # TensorProto's FLOAT, FLOAT16, DOUBLE, BF
 class Read:
     """The trace of a graph, the operators that are no layers with how often, and the weights in them.
 
-    `parts` says which step (by its number) a node is, or is a part of, by the name of the first tensor that it makes, in
-    the order in which they run: the last of a step makes the step's output. `channels_first` are the
-    tensors whose channels are axis 1 in the file, and last in the trace.
+    `parts` says which step (by its number) a node is, or is a part of, by the name of the first tensor that
+    it makes, in the order in which they run: the last of a step makes the step's output. `channels_first`
+    are the tensors whose channels are axis 1 in the file, and last in the trace.
     """
 
     trace: Trace

@@ -70,7 +70,11 @@ def _feed(model: "ModelProto", fed: Sizes) -> None:
     (name,) = graph.inputs[:1] or ("",)
     shape = graph.shapes.get(name)
     sizes = zip(shape or (), fed, strict=False)
-    if shape is None or len(shape) != len(fed) or any(isinstance(s, int) and s != f for s, f in sizes):
+    if (
+        shape is None
+        or len(shape) != len(fed)
+        or any(isinstance(s, int) and s != f for s, f in sizes)
+    ):
         raise ModelRefusedError(
             f"takes {show_shape(shape or ())} as its input, not {show_shape(fed)}"
         )
