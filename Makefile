@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # A build of torch for the CPU, where the package index has one under this name.
 TORCH ?= torch==2.13.0
+# Drives the browser in the tests of the report.
+PLAYWRIGHT ?= playwright>=1.49
 # Where Python is told to write no bytecode, an editable install would be compiled again in every run.
 COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
-
-PLAYWRIGHT ?= playwright>=1.49
 
 .PHONY: demo test test-train test-browser check format bench clean
 .DEFAULT_GOAL := test
@@ -44,10 +44,11 @@ test: check
 test-train: $(VENV)/.installed-train
 	$(BIN)/pytest -m train
 
-# Debian's Chromium, where there is none yet and this user may install it.
+# Debian's Chromium, where there is none yet; only root may install it.
 test-browser: $(VENV)/.installed-dev
 	$(BIN)/pip install --quiet '$(PLAYWRIGHT)'
-	command -v chromium chromium-browser google-chrome || { apt-get update -qq && apt-get install -y -qq chromium; }
+	chromium --version 2>/dev/null || google-chrome --version 2>/dev/null || \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
 	$(BIN)/pytest -m browser
 
 format: $(VENV)/.installed-dev

@@ -18,6 +18,8 @@ Examples:
   audiocnn classify *.wav
   audiocnn classify recordings/ --csv > labels.csv
   audiocnn classify song.flac --timeline --json
+  audiocnn classify song.flac --trace --why
+  audiocnn classify song.flac --report song.html
   audiocnn classify song.flac --model my-model.onnx --threshold 0.6
 """
 

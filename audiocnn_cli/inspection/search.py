@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # So many times is a model asked for one explanation at most.
 MOST_ANSWERS = 640
+# A cell is as long as it takes to fade in and out, and some more.
+_SHORTEST_S = 0.05
 # Cells a hop and bands an octave, finest first.
 _LEVELS = ((16, 2), (8, 2), (4, 1), (2, 1), (1, 1))
 # A part reaches as far as its neighbours are of half its peak's weight, and the next part must be as strong.
@@ -45,11 +47,14 @@ def most_segments(sample_rate: int) -> int:
 
 def choose_grid(segments: int, *, end: int, hop: int, sample_rate: int) -> Grid:
     """The finest grid over a clip of `end` samples whose cells can all be tried in its `segments`."""
-    for cells, per_octave in _LEVELS:
+    across = min(hop, end)  # a clip shorter than a segment is repeated in it
+    most = max(1, int(across / (_SHORTEST_S * sample_rate)))
+    for level, per_octave in _LEVELS:
+        cells = min(level, most)
         bands = band_edges(sample_rate, per_octave=per_octave)
         if segments * cells * (len(bands) - 1) <= MOST_ANSWERS:
             break
-    edges = {round(i * hop / cells) for i in range(-(-end * cells // hop))}
+    edges = {round(i * across / cells) for i in range(-(-end * cells // max(1, across)))}
     return Grid((*sorted(edge for edge in edges if edge < end), end), bands)
 
 

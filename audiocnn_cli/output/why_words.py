@@ -10,7 +10,9 @@ _LITTLE = 0.05
 
 def where(span: Span) -> str:
     """12.0-13.5 s, 300-1,200 Hz."""
-    return f"{span.start_s:.1f}-{span.end_s:.1f} s, {span.low_hz:,.0f}-{span.high_hz:,.0f} Hz"
+    digits = 1 if span.end_s - span.start_s >= 1 else 2
+    times = f"{span.start_s:.{digits}f}-{span.end_s:.{digits}f} s"
+    return f"{times}, {span.low_hz:,.0f}-{span.high_hz:,.0f} Hz"
 
 
 def falls(span: Span) -> str:
@@ -20,7 +22,9 @@ def falls(span: Span) -> str:
 
 def sentences(why: Why) -> Iterator[str]:
     """The part that matters most, further ones, and what was not searched."""
-    if not why.spans:
+    if not why.segments:
+        yield f"{why.label} rests on nothing: there is only silence"
+    elif not why.spans:
         yield f"{why.label} rests on no single part: none, turned down, makes it less probable"
     else:
         first = why.spans[0]

@@ -52,14 +52,15 @@
     ...more,
   });
   const digits = (step) => (step >= 1 ? 0 : step >= 0.1 ? 1 : 2);
-  const timeAxis = axis({ size: 26, gap: 2, values: (_, splits, __, ___, step) => splits.map((s) => clock(s, digits(step))) });
+  const steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
+  const timeAxis = axis({ size: 26, gap: 2, incrs: steps, values: (_, splits, __, ___, step) => splits.map((s) => clock(s, digits(step))) });
   const frame = (id, height, options, values) => {
     const host = document.getElementById(id);
     const plot = new uPlot({
       width: host.clientWidth,
       height,
       legend: { show: false },
-      padding: [6, 18, 0, 0],
+      padding: [6, 24, 0, 0],
       cursor: { y: false, drag: { x: true, y: false, dist: 6 }, sync: { key: "report", setSeries: false }, points: { show: false } },
       ...options,
       scales: { x: { time: false, range: () => shown }, ...options.scales },
@@ -197,7 +198,7 @@
 
   const waveTimes = wave.lows.map((_, i) => start + (i + 0.5) * wave.step);
   frame("wave", 104, {
-    padding: [8, 18, 8, 0],
+    padding: [8, 24, 8, 0],
     scales: { y: { range: [-128, 128] } },
     axes: [{ ...timeAxis, show: false }, axis({ size: 46, splits: [-127, 0, 127], values: () => [-wave.loudest, 0, wave.loudest].map((v) => v.toFixed(2)) })],
     series: [{}, { points: { show: false }, stroke: () => colour("--wave"), width: 1 }, { points: { show: false }, stroke: () => colour("--wave"), width: 1 }],
