@@ -16,6 +16,7 @@ from sklearn.metrics import (
     precision_score,
 )
 
+from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify import Panel, classify
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.evaluation.evaluate import evaluate
@@ -154,9 +155,17 @@ def test_a_training_clip_is_asked_of_the_member_that_never_saw_it(
     contract = replace(CONTRACT, members=3, training_clips=unseen)
     model = open_model(write_good_model(tmp_path / "three.onnx", contract))
     evaluation = evaluate(folder, model)
-    assert (evaluation.clips.n, evaluation.held_out, evaluation.left_out) == (8, 6, 1)
+    assert (evaluation.clips.n, evaluation.held_out, evaluation.left_out) == (6, 6, 1)
+    # The two that are no training data are asked of all members together, and counted apart.
+    assert evaluation.kept_apart is not None
+    assert evaluation.kept_apart.n == 2
+    together = [
+        classify(Source(str(clip)), Panel(models=(model,))).top[0].label for clip in clips[7:]
+    ]
+    right = sum(label == clip.parent.name for label, clip in zip(together, clips[7:], strict=True))
+    assert evaluation.kept_apart.correct == right
     for answer in evaluation.answers:
-        member = unseen.get(answer.clip.content)
+        member = unseen[answer.clip.content]
         assert answer.member == member
         alone = classify(answer.clip.source, Panel(models=(model,), member=member))
         said = {candidate.label: candidate.probability for candidate in alone.top}

@@ -10,7 +10,7 @@ import soundfile
 
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import evaluate
-from audiocnn_cli.evaluation.figures import measured_figures
+from audiocnn_cli.evaluation.figures import Protocol, measured_figures
 from audiocnn_cli.models.contract import DataStatement
 from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
@@ -38,7 +38,7 @@ def honest(root: Path, tmp_path: Path) -> Path:
     contract = replace(CONTRACT, data=DATA, figures=(), threshold=0.5)
     path = write_good_model(tmp_path / "honest.onnx", contract)
     evaluation = evaluate(root / "noises", open_model(path), degradations=DEGRADATIONS[2:4])
-    figures = measured_figures(evaluation, protocol="all clips")
+    figures = measured_figures(evaluation, protocol=Protocol("all clips"))
     return write_good_model(path, replace(contract, figures=figures))
 
 

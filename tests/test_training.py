@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 import soundfile
 
-from audiocnn_cli.evaluation.labelled import Grouping
+from audiocnn_cli.evaluation.labelled import Grouping, content_hash
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
@@ -21,7 +21,7 @@ from audiocnn_cli.training import progress
 from audiocnn_cli.training.dataset import Dataset, read_dataset
 from audiocnn_cli.training.fit import Epoch
 from audiocnn_cli.training.recipes import ARCHITECTURES, recipe_for
-from audiocnn_cli.training.split import cross_validation, holdout
+from audiocnn_cli.training.split import cross_validation, holdout, kept_apart
 
 Run = Callable[..., Finished]
 RATE = 22050
@@ -210,7 +210,7 @@ def test_an_interrupted_training_goes_on_to_the_same_model(
 
 def test_folds_make_a_model_that_is_their_mean(run: Run, folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "m.onnx"
-    trained = train(run, folder, output, "--folds", "3", "--half")
+    trained = train(run, folder, output, "--folds", "3", "--networks", "2", "--half")
     assert trained.exit_code == 0, trained.stderr
     assert trained.document["held_out_clips"] == 30
     again = run("evaluate", folder, "--model", output, "--json").document
@@ -218,6 +218,49 @@ def test_folds_make_a_model_that_is_their_mean(run: Run, folder: Path, tmp_path:
     model = open_model(output)
     assert model.contract.members == 3
     assert sorted(set(model.contract.training_clips.values())) == [0, 1, 2]
+    assert "2 networks that were not" in model.contract.figures[0].protocol
+    assert "network 6/6" in trained.stderr
+
+
+def test_several_networks_answer_by_the_mean_of_their_probabilities() -> None:
+    import torch
+
+    from audiocnn_cli.training.networks import MeanAnswer
+
+    networks = [torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)]
+    x = torch.randn(5, 4)
+    found = torch.softmax(MeanAnswer(networks)(x), dim=-1)
+    expected = (torch.softmax(networks[0](x), -1) + torch.softmax(networks[1](x), -1)) / 2
+    torch.testing.assert_close(found, expected)
+
+
+def test_clips_kept_apart_are_trained_on_by_none(run: Run, folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "m.onnx"
+    options = ("--folds", "3", "--keep-apart", r"0[0-2]\.", "--sound-type", "environment")
+    trained = train(run, folder, output, *options)
+    assert trained.exit_code == 0, trained.stderr
+    assert (trained.document["clips"], trained.document["kept_apart"]["clips"]) == (21, 9)
+    contract = open_model(output).contract
+    apart = {content_hash(str(path)) for path in folder.glob("*/0[0-2].wav")}
+    assert len(apart) == 9
+    assert not apart & set(contract.training_clips)
+    assert contract.sound_type == "environment"
+    assert len(contract.training_clips) == 21
+    named = {figure.name: figure for figure in contract.figures}
+    assert named["accuracy over clips kept apart"].n == 9
+    assert "0[0-2]" in named["accuracy over clips kept apart"].protocol
+    remade = run("evaluate", "--all", folder.parent, "--model", output, "--json").document
+    assert all(figure["agrees"] for figure in remade["figures"])
+
+
+def test_without_folds_the_clips_kept_apart_are_the_test(folder: Path, tmp_path: Path) -> None:
+    dataset = read(folder, tmp_path, "cnn", Grouping())
+    apart = kept_apart(dataset, r"low/", folder=folder)
+    split = holdout(dataset, seed=1, apart=apart[:5])
+    assert split.test.tolist() == apart[:5].tolist()
+    sides = [*split.train, *split.validation, *split.test]
+    assert sorted(sides) == list(range(30))
+    assert len(split.validation) == 5
 
 
 def test_one_recording_under_two_names_is_found(run: Run, folder: Path, tmp_path: Path) -> None:
@@ -237,6 +280,10 @@ def test_one_recording_under_two_names_is_found(run: Run, folder: Path, tmp_path
         (("--group-by", "("), 2),
         (("--group-by", "(low|high|noise)"), 2),
         (("--learning-rate", "0"), 2),
+        (("--sound-type", "noise"), 2),
+        (("--keep-apart", "("), 2),
+        (("--keep-apart", "nothing like it"), 2),
+        (("--keep-apart", "wav"), 2),
         (("--learning-rate", "1e30"), 3),
     ],
 )

@@ -18,7 +18,7 @@ Examples:
   audiocnn train recordings/ -o my-model.onnx
   audiocnn train birds/ --group-by '([A-Z]+)_' --folds 5 -o birds.onnx
   audiocnn train genres/ --arch cnn --group-by '(\\d+)' --group-block 5 -o genre.onnx
-  audiocnn train words/ --sr 8000 --segment 0.64 --n-mels 40 -o words.onnx
+  audiocnn train words/ --sr 8000 --segment 0.64 --n-mels 40 --no-roll -o words.onnx
 """
 
 
@@ -50,6 +50,17 @@ def train(
             min=2,
             help="Cross-validate: K networks, each without one fold; the model is their mean.",
             show_default="one held-out split",
+        ),
+    ] = None,
+    networks: Annotated[
+        int, typer.Option(min=1, help="Networks a fold; their mean is more often right than one.")
+    ] = 1,
+    keep_apart: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Clips whose path matches are never trained on, and measured by themselves.",
+            show_default="none",
         ),
     ] = None,
     epochs: Annotated[
@@ -85,6 +96,13 @@ def train(
     n_mels: Annotated[
         int | None, typer.Option(min=1, help="Mel bands.", show_default="the network's")
     ] = None,
+    roll: Annotated[
+        bool,
+        typer.Option(
+            "--roll/--no-roll",
+            help="Turn segments around in time while training; not where their order is the label: words.",
+        ),
+    ] = True,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -104,6 +122,14 @@ def train(
     task: Annotated[
         str, typer.Option(help="What it labels, for the card.")
     ] = "audio classification",
+    sound_type: Annotated[
+        str | None,
+        typer.Option(
+            metavar="music|speech|environment",
+            help="What type of sound its labels are for; `classify --gate` flags others.",
+            show_default="any",
+        ),
+    ] = None,
     data_name: Annotated[
         str | None, typer.Option(help="The data's name, for the card.", show_default="the folder's")
     ] = None,
@@ -139,6 +165,8 @@ def train(
         raise UsageError(f"-o {output}: a model file ends in .onnx")
     if optimizer not in ("adam", "sgd"):
         raise UsageError(f"--optimizer {optimizer}: adam or sgd")
+    if sound_type not in (None, "music", "speech", "environment"):
+        raise UsageError(f"--sound-type {sound_type}: music, speech or environment")
     if learning_rate is not None and not learning_rate > 0:
         raise UsageError(f"--learning-rate must be above 0, not {learning_rate}")
     from audiocnn_cli.training.extra import require_training_packages
@@ -177,13 +205,17 @@ def train(
             batch_size=batch_size or preset.batch_size,
             learning_rate=learning_rate or preset.learning_rate,
             seed=seed,
+            augment=preset.augment and replace(preset.augment, roll=roll),
         ),
         grouping=Grouping(group_by, group_block),
         folds=folds,
+        networks=networks,
+        keep_apart=keep_apart,
         threshold=threshold,
         half=half,
         name=name or output.stem,
         task=task,
+        sound_type=sound_type,
         data=DataStatement(
             name=data_name or folder.resolve().name,
             licence=data_licence,
@@ -192,7 +224,9 @@ def train(
         command=shlex.join(["audiocnn", *sys.argv[1:]]),
         cache=cache or user_cache_path("audiocnn"),
     )
-    with show_epochs(epochs=config.fit.epochs, members=folds or 1, quiet=quiet) as on_epoch:
+    with show_epochs(
+        epochs=config.fit.epochs, networks=(folds or 1) * networks, quiet=quiet
+    ) as on_epoch:
         trained = train_folder(folder, output, config, force=force, on_epoch=on_epoch)
     if plot is not None:
         plot_learning_curve(trained.histories, plot, force=force)

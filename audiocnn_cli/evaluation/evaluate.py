@@ -55,8 +55,10 @@ class Evaluation:
 
     `clips` counts every clip by the most probable label, whether or not the model would abstain on it.
     `held_out` of them were answered by a member that was not trained on them; `left_out` more were not
-    counted, because the whole model was trained on or tuned by them. `threshold` is where the model
-    abstains; `robustness` are the same clips after each degradation that was asked for.
+    counted, because the whole model was trained on or tuned by them. Beside clips that only a member
+    answers, those that the whole model answers are counted apart (`kept_apart`): it is better than each of
+    its members. `threshold` is where the model abstains; `robustness` are the same clips after each
+    degradation that was asked for.
     """
 
     model: str
@@ -65,6 +67,7 @@ class Evaluation:
     clips: Scores
     segments: Scores
     robustness: tuple[Robustness, ...]
+    kept_apart: Scores | None
     left_out: int
     failures: tuple[Failure, ...]
 
@@ -177,6 +180,9 @@ def summarise(
 ) -> Evaluation:
     """The figures of these answers."""
     labels = model.contract.labels
+    held_out = [answer for answer in answers if answer.member is not None]
+    apart = [answer for answer in answers if answer.member is None] if held_out else []
+    answers = held_out or answers
     truth = [answer.clip.label for answer in answers]
     pieces = [(answer.clip.label, said) for answer in answers for said in answer.segment_labels]
     return Evaluation(
@@ -192,6 +198,13 @@ def summarise(
             )
             for i, degradation in enumerate(degradations)
         ),
+        kept_apart=score(
+            [answer.clip.label for answer in apart],
+            [answer.label for answer in apart],
+            labels=labels,
+        )
+        if apart
+        else None,
         left_out=left_out,
         failures=tuple(failures),
     )

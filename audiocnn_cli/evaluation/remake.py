@@ -10,7 +10,7 @@ from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
-from audiocnn_cli.evaluation.figures import degraded_name, measured_figures
+from audiocnn_cli.evaluation.figures import Protocol, degraded_name, measured_figures
 from audiocnn_cli.models.contract import Figure
 from audiocnn_cli.models.session import Model
 
@@ -89,7 +89,7 @@ def _evaluate(model: Model, root: Path, *, workers: Workers) -> Evaluation:
 
 
 def _compare(model: Model, evaluation: Evaluation) -> Iterator[RemadeFigure]:
-    by_name = {figure.name: figure for figure in measured_figures(evaluation, protocol="")}
+    by_name = {figure.name: figure for figure in measured_figures(evaluation, protocol=Protocol())}
     for figure in model.contract.figures:
         remade = RemadeFigure(model.contract.name, figure, by_name.get(figure.name))
         if remade.measured is None:

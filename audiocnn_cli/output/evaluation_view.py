@@ -31,6 +31,13 @@ class EvaluationView:
             "segment_interval_95": list(result.segments.interval_95),
             "held_out_clips": result.held_out,
             "training_clips_left_out": result.left_out,
+            "kept_apart": None
+            if result.kept_apart is None
+            else {
+                "clips": result.kept_apart.n,
+                "accuracy": result.kept_apart.accuracy,
+                "interval_95": list(result.kept_apart.interval_95),
+            },
             "per_class": {
                 label: {"precision": s.precision, "recall": s.recall, "n": s.n}
                 for label, s in clips.per_class.items()
@@ -90,6 +97,12 @@ def _parts(result: Evaluation) -> Iterator[Any]:
     if result.held_out:
         yield Text(
             f"  {result.held_out} clips are training data: each asked of a member that never saw it"
+        )
+    if result.kept_apart is not None:
+        low, high = result.kept_apart.interval_95
+        yield Text(
+            f"  not among them: {result.kept_apart.n} clips that no member was trained on, asked of all"
+            f" together: {result.kept_apart.accuracy:.3f}  (95 % interval {low:.3f} to {high:.3f})"
         )
     if result.left_out:
         yield Text(f"  left out: {result.left_out} clips that the model was trained on or tuned by")

@@ -13,15 +13,20 @@ FLOOR_DB = -100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentConfig:
-    """How strongly segments are changed; 0 leaves a kind out. Probabilities are a segment's."""
+    """How strongly segments are changed; 0 leaves a kind out. Probabilities are a segment's.
 
-    stretch: float = 0.08
-    pitch: float = 0.05
+    `roll` turns segments around in time: right for textures and music, wrong where the order is the label.
+    """
+
+    stretch: float = 0.2
+    pitch: float = 0.12
     gain_db: float = 10.0
-    low_pass: float = 0.15
+    tone_db: float = 6.0
+    low_pass: float = 0.35
     noise: float = 0.05
     mask_frames: float = 0.1
     mask_mels: float = 0.1
+    roll: bool = True
 
 
 def stretch_frames(window: int, config: AugmentConfig, random: torch.Generator) -> int:
@@ -35,8 +40,9 @@ def augment(
 ) -> torch.Tensor:
     """All of it, from (n, any frames, mels) to (n, window, mels)."""
     x = _resize(x, window, config, random)
-    x = _roll(x, random)
+    x = _roll(x, random) if config.roll else x
     x = _gain(x, config, random)
+    x = _tone(x, config, random)
     x = _noise(x, config, random)
     x = _low_pass(x, config, random)
     return _mask(x, config, random)
@@ -86,6 +92,15 @@ def _gain(x: torch.Tensor, config: AugmentConfig, random: torch.Generator) -> to
     """Louder or softer; what sinks below the floor of the features is gone."""
     gain = _uniform(len(x), -config.gain_db, config.gain_db / 3, random)
     return torch.clamp(x + gain, min=FLOOR_DB)
+
+
+def _tone(x: torch.Tensor, config: AugmentConfig, random: torch.Generator) -> torch.Tensor:
+    """Another microphone or loudspeaker: a gain at five mels, straight lines between (arXiv:2107.13260)."""
+    gains = config.tone_db * (2.0 * torch.rand((len(x), 1, 5), generator=random) - 1.0)
+    curve = torch.nn.functional.interpolate(
+        gains, size=x.shape[2], mode="linear", align_corners=True
+    )
+    return torch.clamp(x + curve, min=FLOOR_DB)
 
 
 def _noise(x: torch.Tensor, config: AugmentConfig, random: torch.Generator) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The networks of a model: one of a held-out split, or one a fold."""
+"""The members of a model: one of a held-out split, or one a fold, each of one network or of several."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from audiocnn_cli.training.calibrate import HeldOut
 from audiocnn_cli.training.checkpoint import Checkpoint
 from audiocnn_cli.training.dataset import Dataset
 from audiocnn_cli.training.fit import Epoch, FitConfig, fit, predict, seed_everything
-from audiocnn_cli.training.networks import build_network
+from audiocnn_cli.training.networks import MeanAnswer, build_network
 from audiocnn_cli.training.recipes import Recipe
 from audiocnn_cli.training.split import Split
 
@@ -23,13 +23,13 @@ log = logging.getLogger("audiocnn")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A trained network, the split it was trained on, and how its training went."""
+    """What was trained on one split, and how the training of each of its networks went."""
 
     network: torch.nn.Module
     split: Split
-    history: tuple[Epoch, ...]
+    histories: tuple[tuple[Epoch, ...], ...]
     held_out: HeldOut
-    checkpoint: Checkpoint
+    checkpoints: tuple[Checkpoint, ...]
 
     @property
     def answers_for(self) -> set[int]:
@@ -43,44 +43,60 @@ def train_members(
     recipe: Recipe,
     config: FitConfig,
     *,
+    networks: int,
     checkpoints: Path,
     on_epoch: Callable[[int, Epoch], None],
 ) -> tuple[Member, ...]:
-    """Train a network a split, one after the other; an interrupted one goes on at its last whole epoch."""
+    """Train so many networks a split, one after the other.
+
+    An interrupted one goes on at its last whole epoch. `on_epoch` is told the number of the network, counted
+    over all splits.
+    """
     members = []
     for number, split in enumerate(splits):
-        seeded = replace(config, seed=config.seed + number)
-        members.append(
-            _train_member(
-                dataset,
-                split,
-                recipe,
-                seeded,
-                checkpoint=Checkpoint(checkpoints, _fingerprint(dataset, split, recipe, seeded)),
-                on_epoch=partial(on_epoch, number),
-            )
-        )
+        fits = []
+        for i in range(number * networks, (number + 1) * networks):
+            seeded = replace(config, seed=config.seed + i)
+            checkpoint = Checkpoint(checkpoints, _fingerprint(dataset, split, recipe, seeded))
+            fits.append(_fit(dataset, split, recipe, seeded, checkpoint, partial(on_epoch, i)))
+        members.append(_member(dataset, split, fits))
     return tuple(members)
 
 
-def _train_member(
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    network: torch.nn.Module
+    history: tuple[Epoch, ...]
+    checkpoint: Checkpoint
+
+
+def _fit(
     dataset: Dataset,
     split: Split,
     recipe: Recipe,
     config: FitConfig,
-    *,
     checkpoint: Checkpoint,
     on_epoch: Callable[[Epoch], None],
-) -> Member:
+) -> _Fit:
     seed_everything(config.seed)
     train = Side(dataset, split.train)
     validation = Side(dataset, split.validation) if len(split.validation) else None
     network = build_network(recipe, classes=len(dataset.labels), scale_by=train.moments())
     history = fit(network, train, validation, config, checkpoint=checkpoint, on_epoch=on_epoch)
-    aside = validation or Side(dataset, split.test)
+    return _Fit(network, history, checkpoint)
+
+
+def _member(dataset: Dataset, split: Split, fits: list[_Fit]) -> Member:
+    network = fits[0].network if len(fits) == 1 else MeanAnswer([fit.network for fit in fits])
+    aside = Side(dataset, split.validation if len(split.validation) else split.test)
     logits, labels = predict(network, aside, torch.device("cpu"))
-    held_out = HeldOut(logits, labels, aside.starts[1])
-    return Member(network, split, history, held_out, checkpoint)
+    return Member(
+        network=network,
+        split=split,
+        histories=tuple(fit.history for fit in fits),
+        held_out=HeldOut(logits, labels, aside.starts[1]),
+        checkpoints=tuple(fit.checkpoint for fit in fits),
+    )
 
 
 def together(members: tuple[Member, ...]) -> HeldOut:

@@ -4,7 +4,7 @@ Tensors come in channels last, as everywhere in this project; the network turns 
 padding are those that the shapes room has worked out, so that what it says is what runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -44,6 +44,19 @@ def build_network(recipe: Recipe, *, classes: int, scale_by: Moments) -> nn.Modu
     )
     turn = [ChannelsFirst()] if len(recipe.input_shape) == 3 else []
     return nn.Sequential(scale, *turn, Layers(steps, classes))
+
+
+class MeanAnswer(nn.Module):
+    """The mean of several networks' probabilities, as their logarithms: logits like any other."""
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Tensors to logits (n, classes)."""
+        each = torch.stack([torch.softmax(network(x), dim=-1) for network in self.networks])
+        return torch.log(torch.clamp(each.mean(dim=0), min=1e-12))
 
 
 class Normalise(nn.Module):

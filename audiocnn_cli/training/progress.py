@@ -12,11 +12,11 @@ from audiocnn_cli.training.fit import Epoch
 
 @contextmanager
 def show_epochs(
-    *, epochs: int, members: int, quiet: bool
+    *, epochs: int, networks: int, quiet: bool
 ) -> Iterator[Callable[[int, Epoch], None]]:
-    """A function to call after each epoch with the member's number (from 0) and what the epoch gave."""
+    """A function to call after each epoch with the network's number (from 0) and what the epoch gave."""
     if quiet or not sys.stderr.isatty():
-        yield lambda member, epoch: log.info("%s", _line(member, members, epoch, epochs))
+        yield lambda number, epoch: log.info("%s", _line(number, networks, epoch, epochs))
         return
     from rich.progress import (
         BarColumn,
@@ -33,20 +33,20 @@ def show_epochs(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console(sys.stderr)) as progress:
-        task = progress.add_task("training", total=epochs * members)
+        task = progress.add_task("training", total=epochs * networks)
 
-        def advance(member: int, epoch: Epoch) -> None:
+        def advance(number: int, epoch: Epoch) -> None:
             progress.update(
                 task,
-                completed=member * epochs + epoch.number,
-                description=_line(member, members, epoch, epochs),
+                completed=number * epochs + epoch.number,
+                description=_line(number, networks, epoch, epochs),
             )
 
         yield advance
 
 
-def _line(member: int, members: int, epoch: Epoch, epochs: int) -> str:
-    network = f"network {member + 1}/{members}  " if members > 1 else ""
+def _line(number: int, networks: int, epoch: Epoch, epochs: int) -> str:
+    network = f"network {number + 1}/{networks}  " if networks > 1 else ""
     line = f"{network}epoch {epoch.number:2}/{epochs}  loss {epoch.loss:.3f}"
     if epoch.validation is not None:
         check = epoch.validation

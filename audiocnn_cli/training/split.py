@@ -1,6 +1,8 @@
 """Sides that share no group: train, validation and test, or folds for cross-validation."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from audiocnn_cli.training.dataset import Dataset
 
 Clips = NDArray[np.int64]
 HOLDOUT_FOLDS = 5
+NOTHING: Clips = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,42 +24,71 @@ class Split:
     test: Clips
 
 
-def holdout(dataset: Dataset, *, seed: int) -> Split:
+def holdout(dataset: Dataset, *, seed: int, apart: Clips = NOTHING) -> Split:
     """One fifth of the clips to test on, one to stop by, three to train on; whole groups, classes even.
 
+    Where clips are kept `apart` they are the test side, and one fifth of the others is to stop by.
+
     Raises:
         UsageError: there are too few groups.
     """
-    test, validation, *train = _folds(dataset, HOLDOUT_FOLDS, seed=seed)
-    return _checked(Split(np.concatenate(train), validation, test), dataset)
+    first, validation, *train = _folds(dataset, HOLDOUT_FOLDS, seed=seed, apart=apart)
+    if len(apart):
+        return _checked(Split(np.concatenate([first, *train]), validation, apart), dataset)
+    return _checked(Split(np.concatenate(train), validation, first), dataset)
 
 
-def cross_validation(dataset: Dataset, folds: int, *, seed: int) -> tuple[Split, ...]:
+def cross_validation(
+    dataset: Dataset, folds: int, *, seed: int, apart: Clips = NOTHING
+) -> tuple[Split, ...]:
     """Each fold once as the test side, all others to train on; whole groups, classes even.
 
+    Clips kept `apart` are on no side.
+
     Raises:
         UsageError: there are too few groups.
     """
-    parts = _folds(dataset, folds, seed=seed)
-    none = np.zeros(0, dtype=np.int64)
+    parts = _folds(dataset, folds, seed=seed, apart=apart)
     return tuple(
-        _checked(Split(np.concatenate([*parts[:i], *parts[i + 1 :]]), none, test), dataset)
+        _checked(Split(np.concatenate([*parts[:i], *parts[i + 1 :]]), NOTHING, test), dataset)
         for i, test in enumerate(parts)
     )
 
 
-def _folds(dataset: Dataset, folds: int, *, seed: int) -> list[Clips]:
+def kept_apart(dataset: Dataset, pattern: str | None, *, folder: Path) -> Clips:
+    """The clips below `folder` in whose path, relative to it, `pattern` is found; none without a pattern.
+
+    Raises:
+        UsageError: it is no regular expression, or is found in no path or in all.
+    """
+    if pattern is None:
+        return NOTHING
+    try:
+        search = re.compile(pattern).search
+    except re.error as error:
+        raise UsageError(f"--keep-apart {pattern!r} is no regular expression ({error})") from error
+    names = [Path(clip.source.path).relative_to(folder).as_posix() for clip in dataset.clips]
+    found = np.flatnonzero([search(name) is not None for name in names])
+    if len(found) in (0, len(names)):
+        many = "no clip" if not len(found) else "every clip"
+        raise UsageError(f"--keep-apart {pattern!r} matches {many} below {folder}")
+    return found
+
+
+def _folds(dataset: Dataset, folds: int, *, seed: int, apart: Clips) -> list[Clips]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    found = len(set(dataset.groups))
+    clips = np.setdiff1d(np.arange(len(dataset.clips)), apart)
+    groups = np.array(dataset.groups)[clips]
+    found = len(set(groups.tolist()))
     if found < folds:
         raise UsageError(
             f"--group-by makes {found} groups, but {folds} sides that share none are needed; use smaller"
             " groups or fewer --folds"
         )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    labels = dataset.clip_labels
-    return [side for _, side in splitter.split(labels, labels, np.array(dataset.groups))]
+    labels = dataset.clip_labels[clips]
+    return [clips[side] for _, side in splitter.split(labels, labels, groups)]
 
 
 def _checked(split: Split, dataset: Dataset) -> Split:

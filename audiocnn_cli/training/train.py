@@ -9,7 +9,7 @@ from typing import Any
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
-from audiocnn_cli.evaluation.figures import measured_figures
+from audiocnn_cli.evaluation.figures import Protocol, measured_figures
 from audiocnn_cli.evaluation.labelled import Grouping
 from audiocnn_cli.models.contract import (
     SEEN_BY_ALL,
@@ -27,7 +27,7 @@ from audiocnn_cli.training.export import export_graph, halve, write_model
 from audiocnn_cli.training.fit import Epoch, FitConfig
 from audiocnn_cli.training.members import Member, together, train_members
 from audiocnn_cli.training.recipes import Recipe
-from audiocnn_cli.training.split import Split, cross_validation, holdout
+from audiocnn_cli.training.split import Split, cross_validation, holdout, kept_apart
 
 _GOLDEN_SEGMENTS = 2.7
 # The copy that fools networks: what was recorded or sent at telephone quality.
@@ -39,17 +39,21 @@ class TrainingConfig:
     """What to train, on what, and what to say of it.
 
     `folds` of None keeps one fifth of the groups to test on and one to stop by; with K folds the model is
-    the mean of K networks, each trained without one fold. `threshold` of None is chosen.
+    the mean of K members, each trained without one fold. A member is the mean of so many `networks`. Clips
+    whose path `keep_apart` matches are trained on by none. `threshold` of None is chosen.
     """
 
     recipe: Recipe
     fit: FitConfig
     grouping: Grouping
     folds: int | None
+    networks: int
+    keep_apart: str | None
     threshold: float | None
     half: bool
     name: str
     task: str
+    sound_type: str | None
     data: DataStatement
     command: str
     cache: Path
@@ -88,16 +92,18 @@ def train(
         folder, recipe=config.recipe, grouping=config.grouping, cache=config.cache / "features"
     )
     seed = config.fit.seed
+    apart = kept_apart(dataset, config.keep_apart, folder=folder)
     splits = (
-        (holdout(dataset, seed=seed),)
+        (holdout(dataset, seed=seed, apart=apart),)
         if config.folds is None
-        else cross_validation(dataset, config.folds, seed=seed)
+        else cross_validation(dataset, config.folds, seed=seed, apart=apart)
     )
     members = train_members(
         dataset,
         splits,
         config.recipe,
         config.fit,
+        networks=config.networks,
         checkpoints=config.cache / "checkpoints",
         on_epoch=on_epoch,
     )
@@ -113,25 +119,30 @@ def train(
     )
     if config.half:
         halve(proto)
-    draft = _draft(config, dataset, members, threshold)
-    contract, evaluation = _finish(
-        proto, draft, folder, output, protocol=_protocol(dataset, splits, config), force=force
-    )
+    draft = _draft(config, dataset, members, threshold, apart=set(apart.tolist()))
+    protocol = _protocol(splits, config)
+    contract, evaluation = _finish(proto, draft, folder, output, protocol=protocol, force=force)
     for member in members:
-        member.checkpoint.remove()
-    return Trained(
-        output, contract, evaluation, tuple(m.history for m in members), dataset.failures
-    )
+        for checkpoint in member.checkpoints:
+            checkpoint.remove()
+    histories = tuple(history for member in members for history in member.histories)
+    return Trained(output, contract, evaluation, histories, dataset.failures)
 
 
 def _draft(
-    config: TrainingConfig, dataset: Dataset, members: tuple[Member, ...], threshold: float
+    config: TrainingConfig,
+    dataset: Dataset,
+    members: tuple[Member, ...],
+    threshold: float,
+    *,
+    apart: set[int],
 ) -> ModelContract:
     """The contract without what only the written model can tell: golden example and figures."""
     recipe = config.recipe
     return ModelContract(
         name=config.name,
         task=config.task,
+        sound_type=config.sound_type,
         labels=dataset.labels,
         features=recipe.features,
         segment=recipe.segment,
@@ -145,32 +156,44 @@ def _draft(
         command=config.command,
         threshold=threshold,
         members=len(members),
-        training_clips=_who_never_saw(dataset, members),
+        training_clips=_who_never_saw(dataset, members, apart=apart),
     )
 
 
-def _who_never_saw(dataset: Dataset, members: tuple[Member, ...]) -> dict[str, int]:
-    """For each recording the member that was not trained on it; a held-out test clip needs no entry."""
+def _who_never_saw(
+    dataset: Dataset, members: tuple[Member, ...], *, apart: set[int]
+) -> dict[str, int]:
+    """For each recording the member that was not trained on it; what no member has seen needs no entry."""
     unseen = {clip: number for number, member in enumerate(members) for clip in member.answers_for}
     if len(members) == 1:
         seen = (clip for i, clip in enumerate(dataset.clips) if i not in unseen)
         return dict.fromkeys(sorted(clip.content for clip in seen), SEEN_BY_ALL)
-    answers = ((clip.content, unseen.get(i, SEEN_BY_ALL)) for i, clip in enumerate(dataset.clips))
+    answers = (
+        (clip.content, unseen.get(i, SEEN_BY_ALL))
+        for i, clip in enumerate(dataset.clips)
+        if i not in apart
+    )
     return dict(sorted(answers))
 
 
-def _protocol(dataset: Dataset, splits: tuple[Split, ...], config: TrainingConfig) -> str:
+def _protocol(splits: tuple[Split, ...], config: TrainingConfig) -> Protocol:
+    apart = f"clips that match `{config.keep_apart}`: no network was trained on them"
+    if config.folds is None and config.keep_apart is not None:
+        return Protocol(apart, apart)
     if config.folds is None:
         (split,) = splits
         sides = (
             f"{len(split.train)} clips to train, {len(split.validation)} to stop and calibrate,"
             f" {len(split.test)} to test"
         )
-        return f"one split {config.grouping}, no group on two sides; {sides}"
-    return (
-        f"{config.folds} folds {config.grouping}, no group in two; each of {len(dataset.clips)} clips"
-        " answered by the one network that was not trained on its fold"
+        return Protocol(f"one split {config.grouping}, no group on two sides; {sides}", apart)
+    clips = sum(len(split.test) for split in splits)
+    who = "network that was" if config.networks == 1 else f"{config.networks} networks that were"
+    folds = (
+        f"{config.folds} folds {config.grouping}, no group in two; each of {clips} clips answered by the"
+        f" {who} not trained on its fold"
     )
+    return Protocol(folds, apart)
 
 
 def _finish(
@@ -179,7 +202,7 @@ def _finish(
     folder: Path,
     output: Path,
     *,
-    protocol: str,
+    protocol: Protocol,
     force: bool,
 ) -> tuple[ModelContract, Evaluation]:
     """Measure the model as it will be used, then write it with what was measured, and its card."""
