@@ -289,10 +289,11 @@ def test_of_several_segments_the_one_with_the_sound_counts(
 
 def test_a_clip_that_is_repeated_loses_all_its_copies(tmp_path: Path, make_wav: MakeWav) -> None:
     source = Source(str(make_wav(samples=noise(0.2), rate=RATE)))
-    why = explain_label(source, planted(tmp_path / "planted.onnx", frames=slice(0, 41)), "hum")
+    # These frames hear the second copy, from 0.05 to 0.1 s of the clip.
+    why = explain_label(source, planted(tmp_path / "planted.onnx", frames=slice(20, 24)), "hum")
     assert why.times_s[-1] == pytest.approx(0.2)
-    band = next(i for i, high in enumerate(why.bands_hz[1:]) if high > 1200)
-    assert (why.drops[:, band] > 0).all()
+    assert 0.05 <= peak(why)[0] <= 0.1
+    assert why.drops.max() > 0.01
 
 
 def test_what_speaks_against_a_label_is_negative(tmp_path: Path, make_wav: MakeWav) -> None:
