@@ -164,10 +164,15 @@ def test_a_trace_ends_with_the_answer(tmp_path: Path, make_wav: MakeWav) -> None
 def test_bands_add_up_and_a_tone_is_in_its_own() -> None:
     edges = band_edges(RATE, per_octave=1)
     assert edges == (0.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 4000.0)
-    noise = np.random.default_rng(3).standard_normal(6001).astype(np.float32)
-    assert split(noise, edges, sample_rate=RATE).sum(axis=0) == pytest.approx(noise, abs=1e-5)
+    each = [(band, band) for band in range(6)]
+    sound = np.random.default_rng(3).standard_normal(6001).astype(np.float32)
+    bands = split(sound, edges, each, sample_rate=RATE)
+    assert bands.sum(axis=0) == pytest.approx(sound, abs=1e-5)
+    upper, all_of_it = split(sound, edges, [(2, 5), (0, 5)], sample_rate=RATE)
+    assert upper == pytest.approx(bands[2:].sum(axis=0), abs=1e-5)
+    assert all_of_it == pytest.approx(sound, abs=1e-5)
     tone = np.sin(2 * np.pi * 1100 * np.arange(8000) / RATE).astype(np.float32)
-    energies = (split(tone, edges, sample_rate=RATE) ** 2).sum(axis=1)
+    energies = (split(tone, edges, each, sample_rate=RATE) ** 2).sum(axis=1)
     assert energies.argmax() == 4
     assert energies[4] / energies.sum() > 0.9999
 

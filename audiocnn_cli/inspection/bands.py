@@ -1,6 +1,7 @@
 """A sound in bands of frequency, and parts of it turned down: what occlusion does to it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -27,16 +28,21 @@ def band_edges(sample_rate: int, *, per_octave: int) -> tuple[float, ...]:
 
 
 def split(
-    samples: "NDArray[np.float32]", edges: tuple[float, ...], *, sample_rate: int
+    samples: "NDArray[np.float32]",
+    edges: tuple[float, ...],
+    ranges: Sequence[tuple[int, int]],
+    *,
+    sample_rate: int,
 ) -> "NDArray[np.float32]":
-    """`samples` (n,) as bands (len(edges) - 1, n) whose sum they are, float32.
+    """What of `samples` (n,) is in each range of bands, first to last: (len(ranges), n), float32.
 
-    The bands are those of the Fourier transform of the whole, with ramps of a twelfth of an octave at each
-    side of an edge.
+    The bands lie between `edges`, and all together are the samples. They are those of the Fourier transform
+    of the whole, with ramps of a twelfth of an octave at each side of an edge.
     """
     import numpy as np
 
-    shares = _shares(len(samples), edges, sample_rate)
+    bands = _shares(len(samples), edges, sample_rate)
+    shares = np.stack([bands[first : last + 1].sum(axis=0) for first, last in ranges])
     parts = np.fft.rfft(samples) * shares
     return np.asarray(np.fft.irfft(parts, n=len(samples)), dtype=np.float32)
 

@@ -7,7 +7,7 @@ sound also where the features, as cepstral coefficients, have none.
 Source: Zeiler and Fergus, ECCV 2014 (occlusion).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
@@ -184,17 +184,18 @@ class _Judge:
 
         samples = held.segment.samples
         rate = self._signature.features.sample_rate
-        bands = split(samples, bands_hz, sample_rate=rate)
+        ranges = sorted({(part.first, part.last) for part in parts})
+        sounds = dict(zip(ranges, split(samples, bands_hz, ranges, sample_rate=rate), strict=True))
         # A clip shorter than a segment is repeated in it: a part of it is there several times.
         at = held.segment.start + np.arange(len(samples)) % held.segment.valid
-        quieter = _turned_down(samples, bands, parts, at=at, sample_rate=rate)
+        quieter = _turned_down(samples, sounds, parts, at=at, sample_rate=rate)
         found = [self.against(np.stack(batch)) for batch in _batches(quieter)]
         return np.concatenate(found) - held.against
 
 
 def _turned_down(
     samples: "NDArray[np.float32]",
-    bands: "NDArray[np.float32]",
+    sounds: "Mapping[tuple[int, int], NDArray[np.float32]]",
     parts: Sequence[Part],
     *,
     at: "NDArray[np.int64]",
@@ -207,8 +208,7 @@ def _turned_down(
     for (start, end), together in groupby(parts, key=lambda part: (part.start, part.end)):
         window = lost * inside(start, end, at, sample_rate=sample_rate)
         for part in together:
-            sound = bands[part.first : part.last + 1]
-            yield samples - window * (sound[0] if len(sound) == 1 else sound.sum(axis=0))
+            yield samples - window * sounds[part.first, part.last]
 
 
 def _batches(
