@@ -149,11 +149,11 @@ def test_several_recordings_get_an_overview(
         "classify", *clips, f"{HOSTILE}.wav", "--model", tiny, "--report", report, "--json"
     )
     assert finished.exit_code == 1
-    pages = [Path(result["report"]) for result in finished.document["results"]]
-    assert len(set(pages)) == 3
-    assert all(page.parent == tmp_path / "all-pages" and page.is_file() for page in pages)
+    assert len(finished.document["results"]) == 3
     overview = Page(report)
-    assert [a["href"] for a in overview.all("a")] == [f"all-pages/{page.name}" for page in pages]
+    links = [a["href"] for a in overview.all("a")]
+    assert len(set(links)) == 3
+    assert all(link.startswith("all-pages/") and (tmp_path / link).is_file() for link in links)
     assert f"{HOSTILE}.wav" in "".join(overview.texts)
     assert not overview.all("img")
 

@@ -37,7 +37,7 @@ class Decoder(Protocol):
 class SoundFileDecoder:
     """libsndfile, through soundfile."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes] | io.RawIOBase) -> None:
         import soundfile
 
         # Of a file libsndfile gets the descriptor, which it reads faster than through callbacks.

@@ -38,13 +38,22 @@ class Inspection:
         """Open the models, and give what looks into one input.
 
         Raises:
-            ModelRefusedError, UsageError: as `Classification.panel`.
+            ModelRefusedError, UsageError: as `Classification.panel`, or several models answer together.
         """
-        classify = self.classification.prepare()
-        panel = self.classification.panel()
-        return lambda source: self._inspect(source, classify(_twice_readable(source)), panel)
+        work = self.classification
+        if len(work.models) > 1 and not work.auto:
+            raise UsageError(
+                "--trace, --why and --report look into one model: leave out --ensemble"
+            )
+        classify = work.prepare()
+        panel = work.panel()
+        return lambda source: self._inspect(source, classify, panel)
 
-    def _inspect(self, source: Source, prediction: Prediction, panel: Panel) -> Inspected:
+    def _inspect(
+        self, source: Source, classify: Callable[[Source], Prediction], panel: Panel
+    ) -> Inspected:
+        require_seekable(streamed=source.path == STDIN)
+        prediction = classify(source)
         options = self.classification.options
         listener = listener_of(prediction, panel, options)
         label, excerpt = prediction.top[0].label, options.excerpt
@@ -55,22 +64,23 @@ class Inspection:
         )
 
 
-def _twice_readable(source: Source) -> Source:
-    if source.path == STDIN:
+def require_seekable(*, streamed: bool) -> None:
+    """Refuse a stream, which is there but once.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if streamed:
         raise UsageError(
-            "--trace, --why and --report read a recording more than once; write the stream into a file and"
+            "--trace, --why and --report read a recording more than once: write the stream into a file and"
             " name that"
         )
-    return source
 
 
 def listener_of(prediction: Prediction, panel: Panel, options: ClassifyOptions) -> Listener:
-    """The model that gave the answer, and how it heard the clip.
-
-    Raises:
-        UsageError: it is the mean of several.
-    """
-    for listener in panel.listeners(options):
-        if listener.model.signature.name == prediction.model:
-            return listener
-    raise UsageError("--trace, --why and --report look into one model; leave out --ensemble")
+    """The one model of the panel that gave the answer, and how it heard the clip."""
+    return next(
+        listener
+        for listener in panel.listeners(options)
+        if listener.model.signature.name == prediction.model
+    )

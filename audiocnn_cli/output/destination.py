@@ -76,12 +76,9 @@ def choose_destination(
     suffixes = _SUFFIXES if markdown is None else _SUFFIXES | {".md": Format.MARKDOWN}
     if len(asked) > 1:
         raise UsageError(f"give one of --{' and --'.join(asked)}, not both")
-    if output is not None and output.suffix.lower() in AUDIO_SUFFIXES:
-        raise UsageError(
-            f"-o {output}: that is the name of a recording; no recording is written over"
-        )
     if output is None:
         return Destination(asked[0] if asked else Format.TABLE)
+    require_no_recording(output)
     format = asked[0] if asked else suffixes.get(output.suffix.lower())
     if format is None:
         raise UsageError(
@@ -90,3 +87,15 @@ def choose_destination(
         )
     check_writable(output, force=force)
     return Destination(format, output, force)
+
+
+def require_no_recording(output: Path) -> None:
+    """Refuse a name that could be one of the inputs.
+
+    Raises:
+        UsageError: it ends like a recording.
+    """
+    if output.suffix.lower() in AUDIO_SUFFIXES:
+        raise UsageError(
+            f"-o {output}: that is the name of a recording; no recording is written over"
+        )

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Tally
-from audiocnn_cli.errors import FailureKind, InputError, UsageError
+from audiocnn_cli.errors import InputError, UsageError
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
+from audiocnn_cli.output.claims import claimed
 from audiocnn_cli.output.destination import Destination, Format, choose_destination
 from audiocnn_cli.output.feature_view import FeatureReport, FeatureView, report
 from audiocnn_cli.output.file_formats import FileFormat, TensorFormat
@@ -37,22 +38,7 @@ class Folder:
 
     def claimed(self, inputs: Iterable[Source | InputError]) -> Iterator[Source | InputError]:
         """The inputs, but a failure for each whose file is that of an earlier one."""
-        taken: dict[Path, str] = {}
-        for item in inputs:
-            if isinstance(item, InputError):
-                yield item
-                continue
-            path = self.file_of(item)
-            other = taken.setdefault(path, item.path)
-            if other == item.path:
-                yield item
-                continue
-            yield InputError(
-                item.path,
-                FailureKind.PERMISSION,
-                f"its file {path} is written for {other} already; give the folder that holds both, or run"
-                " them apart",
-            )
+        yield from claimed(inputs, self.file_of)
 
     def write(self, result: FeatureResult) -> Path:
         """Write `result` to a file of its own and say which.

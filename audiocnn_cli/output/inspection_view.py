@@ -47,8 +47,6 @@ class InspectionView:
         elif result.why is not None:
             for row in _cells(result.why):
                 yield {"path": path, "label": result.why.label, **row}
-        else:
-            yield from self._classified.rows(result.prediction)
 
     def table(self, results: Sequence[Inspected]) -> Any:
         """The clips' answers, then for each clip what was looked into."""

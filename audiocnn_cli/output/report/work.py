@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
@@ -15,11 +15,6 @@ from audiocnn_cli.inspection.work import Inspected, Inspection, listener_of
 from audiocnn_cli.output.files import atomic_writer
 from audiocnn_cli.output.report.overview import Overview
 from audiocnn_cli.output.report.pages import Pages
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from audiocnn_cli.output.results import Row, View
 
 _log = logging.getLogger("audiocnn")
 
@@ -71,29 +66,10 @@ class Reporting:
         return Reported(found, page)
 
 
-class ReportedView:
-    """The view of what was looked into, which also says where the page is."""
-
-    def __init__(self, inspected: "View[Inspected]") -> None:
-        self._inspected = inspected
-
-    def document(self, result: Reported) -> dict[str, Any]:
-        """The document of what was found, and the page's path as `report`."""
-        return self._inspected.document(result.inspected) | {"report": str(result.page)}
-
-    def rows(self, result: Reported) -> "Iterable[Row]":
-        """Those of what was found."""
-        return self._inspected.rows(result.inspected)
-
-    def table(self, results: "Sequence[Reported]") -> Any:
-        """That of what was found."""
-        return self._inspected.table([result.inspected for result in results])
-
-
 def with_overview(
     outcomes: Iterable[Reported | Failure], pages: Pages
-) -> Iterator[Reported | Failure]:
-    """Hand on the outcomes; once all are there write the overview of several, and say where it is.
+) -> Iterator[Inspected | Failure]:
+    """Hand on what was found; once all are there write the overview of several, and say where it is.
 
     Raises:
         OutputError: it can't be written.
@@ -103,10 +79,11 @@ def with_overview(
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             overview.fail(outcome)
-        else:
-            written += 1
-            overview.add(outcome.inspected.prediction, pages.link_to(outcome.page))
-        yield outcome
+            yield outcome
+            continue
+        written += 1
+        overview.add(outcome.inspected.prediction, pages.link_to(outcome.page))
+        yield outcome.inspected
     if pages.several:
         with atomic_writer(pages.path, "w", force=pages.force) as stream:
             stream.write(overview.html())
