@@ -389,3 +389,44 @@ def test_a_stream_is_not_read_twice(run: Run, tiny: Path, make_wav: MakeWav) -> 
     finished = run("classify", "-", "--model", tiny, "--why", stdin=clip.read_bytes())
     assert finished.exit_code == 2
     assert "write the stream into a file" in finished.stderr
+
+
+def test_an_ensemble_is_not_looked_into(run: Run, tiny: Path, make_wav: MakeWav) -> None:
+    finished = run("classify", make_wav(rate=RATE), "--ensemble", f"{tiny},{tiny}", "--trace")
+    assert finished.exit_code == 2
+    assert "leave out --ensemble" in finished.stderr
+
+
+def test_label_formats_have_no_place_for_it(run: Run, tiny: Path, make_wav: MakeWav) -> None:
+    clip = make_wav(rate=RATE)
+    finished = run("classify", clip, "--model", tiny, "--why", "--format", "audacity")
+    assert finished.exit_code == 2
+    assert "leave out the --format of labels" in finished.stderr
+
+
+def test_a_foreign_model_is_traced_and_explained(
+    run: Run, tmp_path: Path, make_wav: MakeWav
+) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["c"], strides=[2, 2]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("Gemm", ["f", "d", "b"], ["y"]),
+    ]
+    constants = [weights("k", 4, 1, 3, 3), weights("d", 4, 3), weights("b", 3)]
+    path = save(model(nodes, ["n", 1, 41, 20], constants), tmp_path / "foreign.onnx")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("one\ntwo\nthree\n")
+    finished = run(
+        "classify", make_wav(rate=16000), "--model", path, "--labels", labels, "--trace", "--why",
+        "--sr", "8000", "--n-fft", "256", "--hop", "100", "--feature", "logmel", "--n-mels", "20",
+        "--offset", "0.5", "--json",
+    )  # fmt: skip
+    assert finished.exit_code == 0, finished.stderr
+    (result,) = finished.document["results"]
+    assert result["trace"]["agrees"] is True
+    first = result["trace"]["layers"][0]
+    assert first["shape"] == [20, 9, 4]
+    assert first["runtime_shape"] == [1, 4, 20, 9]
+    assert result["why"]["times_s"][0] == 0.5

@@ -16,17 +16,12 @@ import pytest
 import soundfile
 from PIL import Image
 
-from audiocnn_cli.audio.load import Excerpt
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.classify import ClassifyOptions
-from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.inspection.occlusion import Why
-from audiocnn_cli.inspection.work import Inspection
 from audiocnn_cli.output.report import compress
 from audiocnn_cli.output.report.pages import Pages
 from audiocnn_cli.output.report.pictures import why_uri
 from audiocnn_cli.output.report.sound import listen
-from audiocnn_cli.output.report.work import Reporting
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, write_good_model
 
@@ -210,18 +205,26 @@ def test_the_heat_map_lies_where_the_parts_are(make_wav: MakeWav) -> None:
 
 
 def test_an_excerpt_keeps_the_times_of_the_recording(
-    tiny: Path, make_wav: MakeWav, tmp_path: Path
+    run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path
 ) -> None:
-    pages = Pages(tmp_path / "r.html", several=False, force=False)
+    report = tmp_path / "r.html"
     clip = make_wav(samples=0.1 * np.random.default_rng(0).standard_normal(8000 * 4), rate=8000)
-    options = ClassifyOptions(excerpt=Excerpt(offset_s=1.5))
-    classification = Classification(models=(ModelChoice(tiny),), options=options)
-    report = Reporting(inspection=Inspection(classification=classification), pages=pages)
-    report.prepare()(Source(str(clip)))
-    data = Page(pages.path).data
+    finished = run("classify", clip, "--model", tiny, "--offset", "1.5", "--report", report)
+    assert finished.exit_code == 0
+    data = Page(report).data
     assert (data["start"], data["end"], data["kept"]) == (1.5, 4.0, 2.5)
     assert data["probabilities"]["times"][0] == 1.5
     assert data["why"]["times"] == [1.5, 4.0]
+
+
+def test_labels_can_be_written_beside_it(
+    run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path
+) -> None:
+    clip, report = make_wav(rate=8000), tmp_path / "r.html"
+    finished = run("classify", clip, "--model", tiny, "--report", report, "--format", "audacity")
+    assert finished.exit_code == 0
+    assert len(finished.stdout.splitlines()[0].split("\t")) == 3
+    assert report.is_file()
 
 
 def test_what_can_not_be_written_is_said_first(run: Run, tiny: Path, tmp_path: Path) -> None:
