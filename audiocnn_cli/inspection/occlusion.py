@@ -8,6 +8,7 @@ Source: Zeiler and Fergus, ECCV 2014 (occlusion).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 DECIBELS = 30.0
 _BATCH = 16
 _MOST_SPANS = 3
+# Nearly all of the work is in NumPy and ONNX Runtime, which leave Python to another thread.
+_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +81,6 @@ def explain_label(source: Source, listener: Listener, label: str, excerpt: Excer
     Raises:
         SignalError: the source can't be used.
     """
-    import numpy as np
-
     rate = listener.model.signature.features.sample_rate
     judge = _Judge(listener, label)
     heard = _Heard(judge, most_segments(rate))
@@ -89,18 +90,7 @@ def explain_label(source: Source, listener: Listener, label: str, excerpt: Excer
         for segment in cut(blocks, listener.segment):
             heard.add(segment)
     grid = choose_grid(heard.count, end=heard.end, hop=listener.segment.hop, sample_rate=rate)
-    bands = range(grid.shape[1])
-    drops = np.full(grid.shape, np.nan)
-    for held in heard.segments:
-        columns = grid.columns(held.segment.start, held.end)
-        cells = [
-            Part(grid.times[column], grid.times[column + 1], band, band)
-            for column in columns
-            for band in bands
-        ]
-        lost = judge.lost(held, cells, grid.bands_hz).reshape(len(columns), -1)
-        known = drops[columns.start : columns.stop]
-        known[:] = np.nan_to_num(known) + lost / heard.count
+    drops = _drops(heard, judge, grid)
     parts = strongest(drops, grid, most=_MOST_SPANS)
     spans = [_span(part, heard.segments, judge, grid, start_s) for part in parts]
     return Why(
@@ -112,6 +102,26 @@ def explain_label(source: Source, listener: Listener, label: str, excerpt: Excer
         segments=heard.count,
         searched=len(heard.segments),
     )
+
+
+def _drops(heard: "_Heard", judge: "_Judge", grid: Grid) -> "NDArray[np.float64]":
+    """What each cell takes away from the clip's probability, in all segments that it lies in."""
+    import numpy as np
+
+    bands = range(grid.shape[1])
+    drops = np.full(grid.shape, np.nan)
+
+    def lost(held: _Held) -> "tuple[range, NDArray[np.float64]]":
+        columns = grid.columns(held.segment.start, held.end)
+        times = [(grid.times[column], grid.times[column + 1]) for column in columns]
+        cells = [Part(start, end, band, band) for start, end in times for band in bands]
+        return columns, judge.lost(held, cells, grid.bands_hz).reshape(len(columns), -1)
+
+    with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+        for columns, taken in pool.map(lost, heard.segments):
+            known = drops[columns.start : columns.stop]
+            known[:] = np.nan_to_num(known) + taken / heard.count
+    return drops
 
 
 @dataclass(frozen=True, slots=True)
