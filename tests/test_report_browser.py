@@ -199,7 +199,7 @@ def test_dragging_zooms_all_plots_and_does_not_play(page: Any, folder: Path) -> 
     assert page.locator("#whole").is_enabled()
     assert page.evaluate("document.getElementById('audio').paused")
     page.mouse.click(*middle(page, "wave", 0.5))
-    assert time_of(page) == pytest.approx(SECONDS * 0.625, abs=0.5)
+    assert time_of(page) == pytest.approx(SECONDS * 0.625, abs=0.1)
 
 
 def test_events_and_parts_play_from_their_start(page: Any, folder: Path) -> None:

@@ -10,13 +10,14 @@ Source: Zeiler and Fergus, ECCV 2014 (occlusion).
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import WHOLE, Excerpt, mono_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.inspection.bands import Part, inside, split
+from audiocnn_cli.inspection.batches import batches
 from audiocnn_cli.inspection.search import Grid, choose_grid, most_segments, strongest
 from audiocnn_cli.models.inference import Listener, is_silent, tensor_of
 from audiocnn_cli.models.segments import Segment, cut
@@ -87,8 +88,8 @@ def explain_label(source: Source, listener: Listener, label: str, excerpt: Excer
     with open_audio(source) as reader:
         start_s = excerpt.span(reader.info)[0] / reader.info.sample_rate
         blocks = mono_blocks(reader, sample_rate=rate, excerpt=excerpt)
-        for segment in cut(blocks, listener.segment):
-            heard.add(segment)
+        for batch in batches(cut(blocks, listener.segment), _BATCH):
+            heard.add(batch)
     grid = choose_grid(heard.count, end=heard.end, hop=listener.segment.hop, sample_rate=rate)
     drops = _drops(heard, judge, grid)
     parts = strongest(drops, grid, most=_MOST_SPANS)
@@ -150,15 +151,20 @@ class _Heard:
         self.count = 0
         self.end = 0
 
-    def add(self, segment: Segment) -> None:
-        """Listen to one more segment."""
-        self.end = segment.start + segment.valid
-        if is_silent(segment):
+    def add(self, segments: Sequence[Segment]) -> None:
+        """Listen to some more segments."""
+        import numpy as np
+
+        self.end = segments[-1].start + segments[-1].valid
+        sounding = [segment for segment in segments if not is_silent(segment)]
+        if not sounding:
             return
-        (against,) = self._judge.against(segment.samples[None])
-        self.segments.append(_Held(segment, float(against)))
-        self.count += 1
-        if len(self.segments) > self._most:
+        against = self._judge.against(np.stack([segment.samples for segment in sounding]))
+        self.segments += [
+            _Held(segment, float(doubt)) for segment, doubt in zip(sounding, against, strict=True)
+        ]
+        self.count += len(sounding)
+        while len(self.segments) > self._most:
             against_most = max(range(len(self.segments)), key=lambda i: self.segments[i].against)
             del self.segments[against_most]
 
@@ -199,7 +205,7 @@ class _Judge:
         # A clip shorter than a segment is repeated in it: a part of it is there several times.
         at = held.segment.start + np.arange(len(samples)) % held.segment.valid
         quieter = _turned_down(samples, sounds, parts, at=at, sample_rate=rate)
-        found = [self.against(np.stack(batch)) for batch in _batches(quieter)]
+        found = [self.against(np.stack(batch)) for batch in batches(quieter, _BATCH)]
         return np.concatenate(found) - held.against
 
 
@@ -219,13 +225,6 @@ def _turned_down(
         window = lost * inside(start, end, at, sample_rate=sample_rate)
         for part in together:
             yield samples - window * sounds[part.first, part.last]
-
-
-def _batches(
-    samples: "Iterator[NDArray[np.float32]]",
-) -> "Iterator[list[NDArray[np.float32]]]":
-    while batch := list(islice(samples, _BATCH)):
-        yield batch
 
 
 def _span(part: Part, segments: list[_Held], judge: _Judge, grid: Grid, start_s: float) -> Span:

@@ -1,5 +1,6 @@
 """From the file to the label: every tensor on the way, what is in it, and how long it took."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from audiocnn_cli.audio.load import WHOLE, Excerpt
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import FailureKind, SignalError
 from audiocnn_cli.features.explain import Stage
+from audiocnn_cli.inspection.batches import batches
 from audiocnn_cli.inspection.layers import TracedGraph, trace_layers
 from audiocnn_cli.inspection.meter import Meter
 from audiocnn_cli.inspection.stages import Pipeline, TracedStage
@@ -18,6 +20,9 @@ from audiocnn_cli.models.session import Model
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+# As many as `models.inference` asks for at once.
+_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,8 @@ def trace(source: Source, listener: Listener, excerpt: Excerpt = WHOLE) -> Trace
     model = listener.model
     pipeline = Pipeline(source, model.signature.features, listener.segment, excerpt)
     answers = _Answers(listener)
-    for segment, tensor in pipeline.tensors():
-        answers.add(segment, tensor)
+    for batch in batches(pipeline.tensors(), _BATCH):
+        answers.add(batch)
     if answers.first is None:
         raise SignalError(FailureKind.EMPTY, "holds no samples")
     graph = trace_layers(model.path, answers.first)
@@ -70,15 +75,19 @@ class _Answers:
         self._silent: list[NDArray[np.float32]] = []
         self.first: NDArray[np.float32] | None = None
 
-    def add(self, segment: Segment, tensor: "NDArray[np.float32]") -> None:
-        """Ask for one more segment, whose tensor is of shape (frames, bins)."""
-        model, batch = self._listener.model, tensor[None]
+    def add(self, batch: "Sequence[tuple[Segment, NDArray[np.float32]]]") -> None:
+        """Ask for some more segments, each with its tensor of shape (frames, bins)."""
+        import numpy as np
+
+        model = self._listener.model
+        tensors = np.stack([tensor for _, tensor in batch])
         if self.first is None:
-            self.first = fed(model, batch)
-        ask = partial(model.probabilities, batch, member=self._listener.member)
+            self.first = fed(model, tensors[:1])
+        ask = partial(model.probabilities, tensors, member=self._listener.member)
         answer = self._meter.time(ask)
         self._meter.see(answer)
-        (self._silent if is_silent(segment) else self._sounding).append(answer[0])
+        for (segment, _), row in zip(batch, answer, strict=True):
+            (self._silent if is_silent(segment) else self._sounding).append(row)
 
     def stages(self, layers: int) -> list[TracedStage]:
         """The answer for each segment, and their mean."""
