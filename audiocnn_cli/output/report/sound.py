@@ -56,7 +56,8 @@ def listen(source: Source, excerpt: Excerpt = WHOLE) -> Sound:
     with open_audio(source) as reader:
         info = reader.info
         start, frames = excerpt.span(info)
-        seconds = (info.frames - start if frames is None else frames) / info.sample_rate
+        left = info.frames - start
+        seconds = (left if frames is None else min(frames, left)) / info.sample_rate
         expected = max(1, int(seconds * SAMPLE_RATE))
         hop = min(max(expected // _WIDEST_PICTURE, _HOPS[0]), _HOPS[1])
         config = FeatureConfig(

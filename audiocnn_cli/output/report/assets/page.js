@@ -26,7 +26,7 @@
   const seek = (time, play) => {
     position = clamp(time, start, end);
     if (audio) {
-      if (position - start > data.kept) {
+      if (position - start > data.kept + 0.1) {
         readout.textContent = `The page holds no sound behind ${clock(start + data.kept)}.`;
         audio.pause();
       } else {
