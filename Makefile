@@ -58,6 +58,7 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/processes.py
 	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/classify.py
 	$(BIN)/python benchmarks/shapes.py
 
 # The bundled models, from the recordings in DATA: an hour on two cores. The cards repeat these commands.
@@ -82,7 +83,8 @@ models: $(VENV)/.installed-train
 	rm -rf build/sound-type && mkdir -p build/sound-type/music build/sound-type/speech
 	ln -s $(abspath $(DATA))/gtzan $(abspath $(DATA))/music_speech/music build/sound-type/music/
 	ln -s $(abspath $(DATA))/music_speech/speech build/sound-type/speech/
-	ln -s $(abspath $(DATA))/fsdd/*/*_0[0-9].wav build/sound-type/speech/
+	for digit in $(abspath $(DATA))/fsdd/*/; do mkdir build/sound-type/speech/$$(basename $$digit) && \
+	  ln -s $$digit*_0[0-4].wav build/sound-type/speech/$$(basename $$digit)/ || exit; done
 	ln -s $(abspath $(DATA))/esc10 build/sound-type/environment
 	$(AUDIOCNN) train build/sound-type --folds 3 --epochs 30 --threshold 0 --task 'type of sound' \
 	  --data-name 'GTZAN, GTZAN music/speech, ESC-10 and Free Spoken Digit Dataset' \

@@ -35,6 +35,7 @@ def test_every_dependency_has_its_reason() -> None:
         ["classify"],
         ["train"],
         ["evaluate"],
+        ["merge"],
         ["models"],
         ["models", "list"],
         ["models", "show"],
@@ -56,5 +57,5 @@ def test_every_help_has_an_example(command: list[str], run: Run) -> None:
 def test_version_on_every_command(run: Run) -> None:
     version = run("--version").stdout
     assert re.fullmatch(r"audiocnn \d+\.\d+\.\d+\n", version)
-    for command in ("features", "shapes", "classify", "train", "evaluate"):
+    for command in ("features", "shapes", "classify", "train", "evaluate", "merge"):
         assert run(command, "--version").stdout == version

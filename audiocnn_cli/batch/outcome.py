@@ -1,8 +1,12 @@
-"""What became of one input."""
+"""What became of one input, and of a batch."""
 
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
+from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import ExitCode, FailureKind
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +31,20 @@ class Tally:
         if not self.failed:
             return ExitCode.DONE
         return ExitCode.SOME_FAILED if self.done else ExitCode.NOTHING_DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[R]):
+    """An input that is done or has failed: how long the work took, and whether an earlier run did it."""
+
+    source: Source
+    outcome: R | Failure
+    seconds: float
+    recalled: bool = False
+
+
+class Listener(Protocol[R]):
+    """Who hears of each input as soon as it is done or has failed."""
+
+    def finished(self, event: Finished[R]) -> None:
+        """An input is done or has failed."""

@@ -1,5 +1,6 @@
 """Worker processes, each on a pipe of its own: no lock is shared, so none can die with its holder."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -26,6 +27,8 @@ _READY = "ready"
 # A worker that is told to stop removes its unfinished files; one that hangs is killed after so long.
 _GRACE_S = 1.0
 _MOST_FALSE_STARTS = 3
+# From linux/prctl.h: the signal that a process gets when its parent dies.
+_PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger("audiocnn")
 
@@ -59,15 +62,14 @@ class ProcessPool(Generic[R]):
 
     def close(self) -> None:
         """End the workers, also in the middle of an input; one that does not listen is killed."""
-        for worker in self._workers:
-            worker.connection.close()  # an idle worker ends when it reads the end of its pipe
-            if worker.job is not None:
-                worker.process.terminate()
+        working = [worker for worker in self._workers if worker.job is not None]
+        for worker in working:
+            worker.process.terminate()
         end = time.monotonic() + _GRACE_S
-        for worker in self._workers:
+        for worker in working:
             worker.process.join(max(0.0, end - time.monotonic()))
-            _kill(worker.process)
-        self._workers.clear()
+        for worker in self._workers.copy():
+            self._discard(worker)
 
     def _hand_out(self) -> None:
         idle = [worker for worker in self._workers if worker.job is None]
@@ -87,6 +89,8 @@ class ProcessPool(Generic[R]):
         process = context.Process(  # type: ignore[attr-defined]  # every context has it
             target=_serve, args=(self._task, theirs, inherited, _log.level), daemon=True
         )
+        if forked:
+            gc.freeze()  # what is there stays shared: the collector of a worker does not touch it
         process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -176,6 +180,9 @@ def _serve(
     """The life of a worker: inputs in, attempts out, until the pipe ends."""
     for other in inherited:
         other.close()
+    _die_with_parent()
+    # Results are the parent's to print, and whoever reads its stdout must see the end of it.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     # Ctrl-C goes to the whole process group; what it means is decided by the parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
@@ -188,6 +195,14 @@ def _serve(
                 connection.send(attempt(work, connection.recv()))
         except AudiocnnError as error:
             connection.send(error)
+
+
+def _die_with_parent() -> None:
+    """Where the system can: no file that hangs keeps a worker for ever, and none writes for nobody."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _leave(*_: object) -> NoReturn:

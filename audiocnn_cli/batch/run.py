@@ -2,23 +2,28 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain, count, islice
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
 from audiocnn_cli.batch.executor import Executor, InProcess, Workers, start_executor
-from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.interrupt import Stop
+from audiocnn_cli.batch.outcome import Failure, Finished, Listener
 from audiocnn_cli.batch.task import Attempt, Task
 from audiocnn_cli.errors import FailureKind, InputError
+
+if TYPE_CHECKING:
+    from audiocnn_cli.batch.journal import Journal
 
 R = TypeVar("R")
 _log = logging.getLogger("audiocnn")
 
 # So many outcomes for each slot may wait for an earlier input that takes long.
 _WINDOW_PER_SLOT = 16
+_STOPPED = (FailureKind.CRASHED, FailureKind.TIMEOUT)
 
 
 def run_batch(
@@ -27,6 +32,9 @@ def run_batch(
     *,
     workers: Workers = Workers(),  # noqa: B008 (frozen)
     in_order: bool = True,
+    journal: "Journal[R] | None" = None,
+    listeners: Sequence[Listener[R]] = (),
+    stop: Stop | None = None,
 ) -> Iterator[R | Failure]:
     """Yield the result of `task` for each input, or its `Failure`.
 
@@ -38,19 +46,41 @@ def run_batch(
         task: what to do with each.
         workers: who does it.
         in_order: in the order of the inputs, or as each is done.
+        journal: what earlier runs have done, and what this one does.
+        listeners: hear of each input as soon as it is done, before its turn to be yielded.
+        stop: no input is begun any more once it is asked for; those in work are finished.
     """
     feed = iter(inputs)
     first = list(islice(feed, 2))
+    stop = stop or Stop()
+    stop.gently = len(first) > 1
     executor = start_executor(task, workers, several=len(first) > 1)
-    with closing(executor), closing(_Batch(task, executor, in_order=in_order)) as batch:
+    with closing(executor):
+        batch = _Batch(
+            task, executor, in_order=in_order, journal=journal, listeners=listeners, stop=stop
+        )
         yield from batch.run(chain(first, feed))
+    if journal is not None and not stop.asked:
+        journal.complete()
 
 
 class _Batch(Generic[R]):
     """One run: what is in work, what has crashed, and what waits for its turn to be yielded."""
 
-    def __init__(self, task: Task[R], executor: Executor[R], *, in_order: bool) -> None:
+    def __init__(
+        self,
+        task: Task[R],
+        executor: Executor[R],
+        *,
+        in_order: bool,
+        journal: "Journal[R] | None",
+        listeners: Sequence[Listener[R]],
+        stop: Stop,
+    ) -> None:
         self._executor = executor
+        self._journal = journal
+        self._listeners = listeners
+        self._stop = stop
         # Standard input is read where it is; the workers have none.
         self._here = InProcess(task)
         self._tickets = count()
@@ -60,9 +90,6 @@ class _Batch(Generic[R]):
         self._outcomes = _InOrder[R](size) if in_order else _AsDone[R](size)
         self._exhausted = False
 
-    def close(self) -> None:
-        self._here.close()
-
     def run(self, feed: Iterator[Source | InputError]) -> Iterator[R | Failure]:
         while True:
             self._hand_in(feed)
@@ -71,6 +98,9 @@ class _Batch(Generic[R]):
             if self._in_work:
                 for ticket, attempt in self._executor.collect():
                     self._sort(ticket, self._in_work.pop(ticket), attempt)
+            elif self._stop.asked:
+                yield from self._outcomes.rest()
+                return
             elif self._crashed:
                 self._try_alone()
             elif self._exhausted:
@@ -80,46 +110,64 @@ class _Batch(Generic[R]):
         slots = self._executor.slots
         # Crashed inputs wait until nothing else is in work; many of them must not wait in memory.
         while len(self._in_work) + len(self._crashed) < slots and self._outcomes.has_room:
-            item = next(feed, None)
+            item = None if self._stop.asked else next(feed, None)
             if item is None:
                 self._exhausted = True
                 return
-            ticket = next(self._tickets)
-            if isinstance(item, InputError):
-                self._outcomes.put(ticket, Failure(item.path, item.kind, item.message))
-            elif item.path == STDIN:
-                self._here.submit(ticket, item)
-                for _, finished in self._here.collect():
-                    self._outcomes.put(ticket, self._note(finished))
-            else:
-                self._in_work[ticket] = item
-                self._executor.submit(ticket, item)
+            self._hand_in_one(next(self._tickets), item)
+
+    def _hand_in_one(self, ticket: int, item: Source | InputError) -> None:
+        if isinstance(item, InputError):
+            failure = Failure(item.path, item.kind, item.message)
+            if self._journal is not None:
+                self._journal.note(failure)
+            self._tell(ticket, Finished(Source(item.path), failure, 0.0))
+            return
+        known = self._journal.begin(item) if self._journal is not None else None
+        if known is not None:
+            self._tell(ticket, known)
+        elif item.path == STDIN:
+            self._here.submit(ticket, item)
+            for _, attempt in self._here.collect():
+                self._finish(ticket, item, attempt)
+        else:
+            self._in_work[ticket] = item
+            self._executor.submit(ticket, item)
 
     def _sort(self, ticket: int, source: Source, attempt: Attempt[R]) -> None:
         outcome = attempt.outcome
-        if isinstance(outcome, Failure) and outcome.kind is FailureKind.CRASHED:
+        kind = outcome.kind if isinstance(outcome, Failure) else None
+        if self._journal is not None and kind in _STOPPED:
+            self._journal.break_off(source)
+        if isinstance(outcome, Failure) and kind is FailureKind.CRASHED:
             _log.debug("%s: %s; it is tried again alone", source.path, outcome.message)
             self._crashed.append((ticket, source))
         else:
-            self._outcomes.put(ticket, self._note(attempt))
+            self._finish(ticket, source, attempt)
 
     def _try_alone(self) -> None:
         ticket, source = self._crashed.popleft()
         self._executor.submit(ticket, source)
         for _, attempt in self._executor.collect():
-            outcome = self._note(attempt)
+            outcome = attempt.outcome
             if isinstance(outcome, Failure) and outcome.kind is FailureKind.CRASHED:
                 message = (
                     f"{outcome.message}, twice; convert it with another program, or leave it out"
                 )
-                outcome = replace(outcome, message=message)
-            self._outcomes.put(ticket, outcome)
+                attempt = replace(attempt, outcome=replace(outcome, message=message))  # noqa: PLW2901
+            self._finish(ticket, source, attempt)
 
-    def _note(self, attempt: Attempt[R]) -> R | Failure:
-        outcome = attempt.outcome
-        if attempt.trace and isinstance(outcome, Failure):
-            _log.debug("%s\n%s", outcome.path, attempt.trace)
-        return outcome
+    def _finish(self, ticket: int, source: Source, attempt: Attempt[R]) -> None:
+        if attempt.trace:
+            _log.debug("%s\n%s", source.path, attempt.trace)
+        if self._journal is not None:
+            self._journal.finish(source, attempt.outcome, seconds=attempt.seconds)
+        self._tell(ticket, Finished(source, attempt.outcome, attempt.seconds))
+
+    def _tell(self, ticket: int, event: Finished[R]) -> None:
+        for listener in self._listeners:
+            listener.finished(event)
+        self._outcomes.put(ticket, event.outcome)
 
 
 class _AsDone(Generic[R]):
@@ -139,6 +187,8 @@ class _AsDone(Generic[R]):
     def take(self) -> Iterator[R | Failure]:
         while self._waiting:
             yield self._waiting.popleft()
+
+    rest = take
 
 
 class _InOrder(Generic[R]):
@@ -160,3 +210,8 @@ class _InOrder(Generic[R]):
         while self._next in self._waiting:
             self._next += 1
             yield self._waiting.pop(self._next - 1)
+
+    def rest(self) -> Iterator[R | Failure]:
+        """What is left when some will never come."""
+        for ticket in sorted(self._waiting):
+            yield self._waiting.pop(ticket)

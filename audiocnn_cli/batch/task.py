@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
@@ -22,11 +22,12 @@ class Task(Protocol[R_co]):
     Tasks and their results are pickled on their way to other processes and machines.
     """
 
-    modules: ClassVar[tuple[str, ...]]
-    """What the work imports and may be imported before a process is forked.
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What the work imports and may be imported before a process is forked.
 
-    Nothing that starts threads when it is imported (ONNX Runtime does): that belongs in `prepare`.
-    """
+        Nothing that starts threads when it is imported (ONNX Runtime does): that belongs in `prepare`.
+        """
 
     def prepare(self) -> Callable[[Source], R_co]:
         """Load what the work needs, once for each worker, and give the work.

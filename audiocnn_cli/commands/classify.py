@@ -11,6 +11,7 @@ EXAMPLES = """\b
 Examples:
   audiocnn classify *.wav
   audiocnn classify recordings/ --csv > labels.csv
+  audiocnn classify recordings/ -o labels/ --resume
   audiocnn classify song.flac --timeline --overlap 0.5 --smooth 6
   audiocnn classify song.flac --format audacity -o song.txt
   audiocnn classify recordings/ --format raven -o selections.txt
@@ -80,6 +81,14 @@ def classify(
     why: given.Why = False,
     report: given.Report = None,
     jobs: options.Jobs = None,
+    timeout: options.Timeout = None,
+    journal: options.Journal = None,
+    resume: options.Resume = False,
+    checksum: options.Checksum = False,
+    failures: options.Failures = None,
+    retry_failures: options.RetryFailures = None,
+    shard: options.ShardOf = None,
+    log_json: options.LogJson = False,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
     csv: options.Csv = False,
@@ -97,7 +106,8 @@ def classify(
     and another type of sound than the model is for, get no label but the reason why.
     """
     settings = {
-        "sample_rate": sample_rate if labels else None,
+        # Where bare samples and a model both have a rate, the file says that of the model.
+        "sample_rate": sample_rate if labels and not (raw and config) else None,
         "feature": feature,
         "like": like,
         "n_fft": n_fft,
@@ -126,18 +136,16 @@ def classify(
         "tuning": tuning,
         "n_bands": n_bands,
     }
-    set_up_logging(quiet=quiet, verbose=verbose)
+    set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
     from audiocnn_cli.audio.load import Excerpt
     from audiocnn_cli.classify import ClassifyOptions
+    from audiocnn_cli.commands.batch import BatchOptions
     from audiocnn_cli.commands.classify_look import Looking
     from audiocnn_cli.commands.classify_models import Foreign, choose_models, thresholds_from
     from audiocnn_cli.commands.classify_run import Stream, run
     from audiocnn_cli.output.classify_view import ClassifyView
     from audiocnn_cli.output.label_files import choose_label_output
 
-    destination = choose_label_output(
-        json=json, jsonl=jsonl, csv=csv, output=output, format=format, force=force
-    )
     stream = Stream.of(
         paths or [],
         raw=raw,
@@ -145,6 +153,21 @@ def classify(
         channels=raw_channels,
         microphone=microphone,
         foreign=labels is not None,
+    )
+    batch = BatchOptions(
+        paths=[stream.path] if stream else paths,
+        jobs=jobs,
+        timeout=timeout,
+        journal=journal,
+        resume=resume,
+        checksum=checksum,
+        failures=failures,
+        retry_failures=retry_failures,
+        shard=shard,
+        force=force,
+    )
+    destination = choose_label_output(
+        json=json, jsonl=jsonl, csv=csv, output=output, format=format, force=force or resume
     )
     work = choose_models(
         model=model,
@@ -173,5 +196,4 @@ def classify(
     )
     view = ClassifyView(timeline=timeline, events=events, same_labels=not work.auto)
     looking = Looking(trace=trace, why=why, report=report, force=force)
-    tally = run(paths or [], stream, work, view, destination, looking=looking, jobs=jobs)
-    raise typer.Exit(tally.exit_code)
+    raise typer.Exit(run(work, view, destination, looking=looking, stream=stream, batch=batch))

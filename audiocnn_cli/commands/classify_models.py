@@ -8,7 +8,6 @@ from typing import Any
 from audiocnn_cli.classify import ClassifyOptions, Thresholds
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.settings import merged_plan
 from audiocnn_cli.models.foreign import Description, read_labels
 from audiocnn_cli.models.layout import Layout
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
@@ -46,6 +45,8 @@ class Foreign:
                     " add --labels FILE, or leave them out; a model with a contract says them itself"
                 )
             return None
+        from audiocnn_cli.features.settings import merged_plan
+
         plan = merged_plan(self.features, self.config, no_top_db=self.no_top_db)
         if len(plan.configs) > 1 or plan.summary or plan.segmentation or plan.keep_channels:
             raise UsageError(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from audiocnn_cli.models.layout import Layout
+from audiocnn_cli.models.registry import DEFAULT_MODEL
 from audiocnn_cli.models.signature import Activation
 from audiocnn_cli.output.file_formats import LabelFormat
 
@@ -21,7 +22,7 @@ Model = Annotated[
     typer.Option(
         metavar="NAME|FILE|auto",
         help="A model's name, an .onnx file, or auto: the one for the type of sound.",
-        show_default="genre-cnn",
+        show_default=DEFAULT_MODEL,
     ),
 ]
 Ensemble = Annotated[
@@ -103,7 +104,7 @@ Provider = Annotated[
 ]
 SampleRate = Annotated[
     int | None,
-    typer.Option("--sr", help="The rate of --raw, or of the model of --labels, in Hz."),
+    typer.Option("--sr", help="The rate of --raw in Hz; for a model with --labels its own."),
 ]
 Raw = Annotated[
     str | None,

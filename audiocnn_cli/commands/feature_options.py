@@ -9,12 +9,6 @@ from audiocnn_cli.features.terms import Rest
 from audiocnn_cli.features.windows import Window
 from audiocnn_cli.output.file_formats import FileFormat
 
-Paths = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="PATHS...", help="Files, folders, glob patterns, URLs, '-' or @list.txt."
-    ),
-]
 Feature = Annotated[
     str | None,
     typer.Option(
@@ -129,15 +123,6 @@ Config = Annotated[
     str | None, typer.Option(metavar="FILE.toml", help="Read settings; options given here win.")
 ]
 SaveConfig = Annotated[str | None, typer.Option(metavar="FILE.toml", help="Write the settings.")]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE|FOLDER/",
-        help="One file for all, its format from the ending, or one each in FOLDER/.",
-    ),
-]
 FileFormatOption = Annotated[
     FileFormat | None,
     typer.Option("--format", help="Of the files.", show_default="by the ending; npz in a folder"),

@@ -7,7 +7,8 @@ import typer
 
 from audiocnn_cli.commands import feature_options as given
 from audiocnn_cli.commands import options
-from audiocnn_cli.errors import UsageError
+from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
+from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.output.console import set_up_logging
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Examples:
 
 
 def features(
-    paths: given.Paths = None,
+    paths: options.Inputs = None,
     feature: given.Feature = None,
     like: given.Like = None,
     sample_rate: given.SampleRate = None,
@@ -73,10 +74,18 @@ def features(
     explain: given.Explain = False,
     verify: given.Verify = False,
     jobs: options.Jobs = None,
+    timeout: options.Timeout = None,
+    journal: options.Journal = None,
+    resume: options.Resume = False,
+    checksum: options.Checksum = False,
+    failures: options.Failures = None,
+    retry_failures: options.RetryFailures = None,
+    shard: options.ShardOf = None,
+    log_json: options.LogJson = False,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
     csv: options.Csv = False,
-    output: given.Output = None,
+    output: options.FileOrFolder = None,
     format: given.FileFormatOption = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
@@ -122,51 +131,60 @@ def features(
         "rest": rest,
         "summary": summary,
     }
-    set_up_logging(quiet=quiet, verbose=verbose)
+    set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
     from audiocnn_cli.features.settings import merged_plan
     from audiocnn_cli.output.feature_files import choose_feature_output
 
     plan = merged_plan(settings, config, no_top_db=no_top_db)
     destination = choose_feature_output(
-        json=json, jsonl=jsonl, csv=csv, output=output, format=format, force=force
+        json=json, jsonl=jsonl, csv=csv, output=output, format=format, force=force or resume
     )
     if save_config:
         _save(plan, Path(save_config), force=force)
     if explain:
         raise typer.Exit(_explain(paths or [], plan, destination).exit_code)
-    if not paths:
-        raise UsageError("name the inputs: files, folders, glob patterns, '-' or @list.txt")
-    pictures = _pictures(plot, plan, force=force) if plot else None
-    raise typer.Exit(
-        _run(paths, plan, destination, verifying=verify, pictures=pictures, jobs=jobs).exit_code
+    batch = BatchOptions(
+        paths=paths,
+        # Peak memory is that of the process: recordings side by side would count for each other.
+        jobs=1 if verify else jobs,
+        timeout=timeout,
+        journal=journal,
+        resume=resume,
+        checksum=checksum,
+        failures=failures,
+        retry_failures=retry_failures,
+        shard=shard,
+        force=force,
     )
+    pictures = _pictures(plot, plan, force=force or resume) if plot else None
+    raise typer.Exit(_run(plan, batch, destination, verifying=verify, pictures=pictures))
 
 
 def _run(
-    paths: list[str],
     plan: "Plan",
+    batch: BatchOptions,
     destination: "FeatureOutput",
     *,
     verifying: bool,
     pictures: "Pictures | None",
-    jobs: int | None,
-) -> "Tally":
-    from audiocnn_cli.audio.sources import find_audio
-    from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.run import run_batch
+) -> ExitCode:
+    from audiocnn_cli.batch.configuration import configuration
     from audiocnn_cli.output.feature_task import Features
+    from audiocnn_cli.output.feature_view import FeatureReportCodec
 
-    inputs = destination.claimed(find_audio(paths))
-    if pictures:
-        inputs = pictures.claimed(inputs)
-    # Peak memory is that of the process: recordings side by side would count for each other.
-    outcomes = run_batch(
-        inputs,
-        Features(plan, destination, pictures=pictures, verifying=verifying),
-        workers=Workers(jobs=1 if verifying else jobs),
+    folder = destination.folder
+    job = Job(
+        command="features",
+        task=Features(plan, destination, pictures=pictures, verifying=verifying),
+        configuration=configuration(plan, format=folder.format if folder else None),
+        codec=FeatureReportCodec(),
+        audio_s=lambda report: float(report.document["duration_s"]),
         in_order=destination.in_order,
+        files=folder.files if folder else None,
+        no_journal=destination.no_journal,
+        only_one=pictures.of_one if pictures else None,
     )
-    return destination.write(outcomes)
+    return run_job(job, batch, destination.write)
 
 
 def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> "Tally":

@@ -12,7 +12,7 @@ from audiocnn_cli.errors import AudiocnnError, ExitCode
 from audiocnn_cli.output.console import print_error
 
 # Each is a module of this package with a function of its name and EXAMPLES, or with an app of its own.
-COMMANDS = ("features", "shapes", "classify", "models", "train", "evaluate")
+COMMANDS = ("features", "shapes", "classify", "models", "train", "evaluate", "merge")
 
 
 def build_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:

@@ -25,6 +25,15 @@ Output = Annotated[
         "--output", "-o", metavar="FILE", help="Write to FILE; its ending says the format."
     ),
 ]
+FileOrFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|FOLDER/",
+        help="One file for all, its format from the ending, or one each in FOLDER/.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on the way.")]
@@ -39,4 +48,51 @@ Jobs = Annotated[
 Paths = Annotated[
     list[str],
     typer.Argument(metavar="PATHS", help="Files, folders, glob patterns, '-' or @list.txt."),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PATHS...", help="Files, folders, glob patterns, URLs, '-' or @list.txt."
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        metavar="SECONDS",
+        help="Give up on a file that takes longer.",
+        show_default="none",
+    ),
+]
+Journal = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Note what is done in FILE, to --resume.",
+        show_default="in FOLDER/ with -o FOLDER/",
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Do only what the journal has not, or what has changed.")
+]
+Checksum = Annotated[
+    bool,
+    typer.Option("--checksum", help="A file has changed if its bytes have, not its size or time."),
+]
+Failures = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.jsonl", help="Write down what has failed, as it happens."),
+]
+RetryFailures = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.jsonl", help="Take the inputs from what --failures wrote."),
+]
+ShardOf = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", help="Only part I of N: for array jobs; see audiocnn merge."
+    ),
+]
+LogJson = Annotated[
+    bool, typer.Option("--log-json", help="On stderr a JSON object for each event.")
 ]

@@ -12,6 +12,7 @@ from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.inspection.occlusion import Why, explain_label
+from audiocnn_cli.inspection.readable import require_seekable
 from audiocnn_cli.inspection.trace import Trace, trace
 from audiocnn_cli.models.inference import Listener
 
@@ -61,19 +62,6 @@ class Inspection:
             prediction,
             trace(source, listener, excerpt) if self.trace else None,
             explain_label(source, listener, label, excerpt) if self.why else None,
-        )
-
-
-def require_seekable(*, streamed: bool) -> None:
-    """Refuse a stream, which is there but once.
-
-    Raises:
-        UsageError: it is one.
-    """
-    if streamed:
-        raise UsageError(
-            "--trace, --why and --report read a recording more than once: write the stream into a file and"
-            " name that"
         )
 
 

@@ -4,16 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Tally
-from audiocnn_cli.errors import InputError, UsageError
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
-from audiocnn_cli.output.claims import claimed
 from audiocnn_cli.output.destination import Destination, Format, choose_destination
 from audiocnn_cli.output.feature_view import FeatureReport, FeatureView, report
 from audiocnn_cli.output.file_formats import FileFormat, TensorFormat
 from audiocnn_cli.output.files import check_writable, make_folder
+from audiocnn_cli.output.result_folder import ResultFolder
 from audiocnn_cli.output.results import write_outcomes
 from audiocnn_cli.output.tensors import TENSOR_SUFFIXES, TensorWriter, tensor_file
 
@@ -26,19 +25,13 @@ _TEXT_FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A file for each recording, named after it, in the folder `path`."""
+    """A file for each recording, named after it, in a folder.
 
-    path: Path
+    Whether a file may be replaced is the journal's to say, before the work on its input begins.
+    """
+
+    files: ResultFolder
     format: FileFormat
-    force: bool
-
-    def file_of(self, source: Source) -> Path:
-        """The file that the results of `source` are written to."""
-        return (self.path / source.name).with_suffix(f".{self.format}")
-
-    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterator[Source | InputError]:
-        """The inputs, but a failure for each whose file is that of an earlier one."""
-        yield from claimed(inputs, self.file_of)
 
     def write(self, result: FeatureResult) -> Path:
         """Write `result` to a file of its own and say which.
@@ -46,15 +39,15 @@ class Folder:
         Raises:
             OutputError: the file can't be written.
         """
-        path = self.file_of(result.source)
+        path = self.files.file_of(result.source)
         make_folder(path.parent)
         text = _TEXT_FORMATS.get(self.format)
         if text is None:
-            with tensor_file(path, TensorFormat(self.format), force=self.force) as writer:
+            with tensor_file(path, TensorFormat(self.format), force=True) as writer:
                 writer.add(result)
         else:
             whole = report(result, output=str(path), keep=True, picture=False)
-            destination = Destination(text, path, self.force)
+            destination = Destination(text, path, force=True)
             write_outcomes([whole], FeatureView(with_data=True), destination)
         return path
 
@@ -74,13 +67,16 @@ class FeatureOutput:
         return self.tensor is not None or self.report.format is Format.CSV or to_file
 
     @property
+    def no_journal(self) -> str | None:
+        """Why a run can't be resumed: its numbers are in no journal; None where it can."""
+        if not self.keeps_tensors:
+            return None
+        return "a file with the numbers of all recordings can't be resumed: -o FOLDER/ has one for each"
+
+    @property
     def in_order(self) -> bool:
         """Whether outcomes are wanted in the order of the inputs."""
         return self.report.format is not Format.JSONL or self.tensor is not None
-
-    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterable[Source | InputError]:
-        """The inputs, but a failure for each that has no place of its own to be written to."""
-        return self.folder.claimed(inputs) if self.folder else inputs
 
     def deliver(self, result: FeatureResult, check: Verification | None = None) -> FeatureReport:
         """Write the tensor of one recording where it has a file of its own, and report on it."""
@@ -142,7 +138,8 @@ def choose_feature_output(
     path = Path(output)
     if output.endswith("/") or path.is_dir():
         printed = replace(printed, force=force)
-        return FeatureOutput(printed, Folder(path, format or FileFormat.NPZ, force))
+        format = format or FileFormat.NPZ
+        return FeatureOutput(printed, Folder(ResultFolder(path, format), format))
     by_ending = TENSOR_SUFFIXES.get(path.suffix.lower())
     if format is not None and format not in _TEXT_FORMATS:
         by_ending = TensorFormat(format)

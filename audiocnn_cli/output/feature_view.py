@@ -35,6 +35,18 @@ class FeatureReport:
     result: FeatureResult | None = None
 
 
+class FeatureReportCodec:
+    """A report in the journal: without picture, and without the tensor, which has a file of its own."""
+
+    def pack(self, result: FeatureReport) -> Any:
+        """The document and the caption."""
+        return {"document": result.document, "caption": result.caption}
+
+    def unpack(self, values: Any) -> FeatureReport:
+        """The report again."""
+        return FeatureReport(values["document"], None, values["caption"])
+
+
 def report(
     result: FeatureResult,
     *,

@@ -2,12 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from audiocnn_cli.errors import OutputError
+
+_UNFINISHED = ".part"
+# Characters that tempfile puts between prefix and suffix.
+_RANDOM = 8
 
 
 def check_writable(path: Path, *, force: bool) -> None:
@@ -50,7 +54,9 @@ def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Itera
     # As on stdout, a file name with bytes that are no UTF-8 is escaped instead of failing.
     text = {} if "b" in mode else {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(
+            prefix=_prefix(path), suffix=_UNFINISHED, dir=path.parent
+        )
     except OSError as error:
         raise OutputError(f"{path}: can't be written ({error.strerror})") from error
     temporary = Path(name)
@@ -65,6 +71,22 @@ def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Itera
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def remove_unfinished(paths: Iterable[Path]) -> None:
+    """Remove what writers of these files have left behind that were killed on the way."""
+    prefixes: dict[Path, set[str]] = {}
+    for path in paths:
+        prefixes.setdefault(path.parent, set()).add(_prefix(path))
+    for folder, known in prefixes.items():
+        for file in list(folder.glob(f".*{_UNFINISHED}")):
+            if file.name[: -len(_UNFINISHED) - _RANDOM] in known:
+                file.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    # Names have at most 255 bytes in most file systems.
+    return f".{path.name[:40]}."
 
 
 def _umask() -> int:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Tally
 from audiocnn_cli.classify import Prediction
-from audiocnn_cli.errors import InputError, OutputError, UsageError
-from audiocnn_cli.output.claims import claimed
+from audiocnn_cli.errors import OutputError, UsageError
 from audiocnn_cli.output.classify_view import ClassifyView
-from audiocnn_cli.output.console import print_error
+from audiocnn_cli.output.console import print_failure
 from audiocnn_cli.output.destination import (
     Destination,
     Format,
@@ -21,10 +19,11 @@ from audiocnn_cli.output.destination import (
     require_no_recording,
 )
 from audiocnn_cli.output.file_formats import LabelFormat
-from audiocnn_cli.output.files import atomic_writer, check_writable, make_folder
+from audiocnn_cli.output.files import atomic_writer, check_writable
 from audiocnn_cli.output.label_tracks import TRACKS, RavenTable, require_package
 from audiocnn_cli.output.live_view import LIVE_FORMATS
-from audiocnn_cli.output.results import write_outcomes
+from audiocnn_cli.output.result_folder import ResultFolder
+from audiocnn_cli.output.results import write_outcomes, write_result
 
 _REPORTS = {
     LabelFormat.TABLE: Format.TABLE,
@@ -37,12 +36,12 @@ _SUFFIXES = {
     ".textgrid": LabelFormat.TEXTGRID,
     ".vtt": LabelFormat.WEBVTT,
 }
-_ENDINGS = {
-    LabelFormat.TABLE: ".txt",
-    LabelFormat.AUDACITY: ".txt",
-    LabelFormat.RAVEN: ".selections.txt",
-    LabelFormat.TEXTGRID: ".TextGrid",
-    LabelFormat.WEBVTT: ".vtt",
+_SUFFIXES_IN_FOLDER = {
+    LabelFormat.TABLE: "txt",
+    LabelFormat.AUDACITY: "txt",
+    LabelFormat.RAVEN: "selections.txt",
+    LabelFormat.TEXTGRID: "TextGrid",
+    LabelFormat.WEBVTT: "vtt",
 }
 
 
@@ -122,29 +121,22 @@ def label_file(
 
 
 @dataclass(frozen=True, slots=True)
-class LabelFolder:
-    """A file for each recording, named after it, in the folder `path`."""
+class LabelFiles:
+    """Writes the labels of a recording to a file of its own."""
 
-    path: Path
     format: LabelFormat
-    force: bool
+    view: ClassifyView
 
-    def file_of(self, source: Source) -> Path:
-        """The file that the labels of `source` are written to."""
-        return (self.path / source.name).with_suffix(_ENDINGS.get(self.format, f".{self.format}"))
-
-    def write(self, result: Prediction, view: ClassifyView) -> None:
-        """Write the labels of one recording to a file of its own.
+    def write(self, result: Prediction, path: Path) -> None:
+        """Write them to `path`, also where there is a file.
 
         Raises:
             OutputError: the file can't be written.
         """
-        path = self.file_of(Source(result.path, result.name))
-        make_folder(path.parent)
         if self.format in _REPORTS:
-            write_outcomes([result], view, Destination(_REPORTS[self.format], path, self.force))
+            write_result(result, self.view, Destination(_REPORTS[self.format], path, force=True))
             return
-        with label_file(path, self.format, view, force=self.force) as writer:
+        with label_file(path, self.format, self.view, force=True) as writer:
             writer.add(result)
 
 
@@ -152,23 +144,22 @@ class LabelFolder:
 class LabelOutput:
     """The report's destination, and beside it a folder or a file for labels.
 
-    `printed` is a label format that takes the place of the report on stdout.
+    Files in the folder are written where the work is done. `printed` is a label format that takes the
+    place of the report on stdout.
     """
 
     report: Destination
-    folder: LabelFolder | None = None
+    folder: tuple[ResultFolder, LabelFormat] | None = None
     file: tuple[Path, LabelFormat] | None = None
     printed: LabelFormat | None = None
 
     @property
-    def of_one_recording(self) -> LabelFormat | None:
-        """The format that holds the labels of a single recording, if all are to go to one place."""
+    def only_one(self) -> str | None:
+        """Why there may be one recording only, if so: its labels are all that one place can hold."""
         format = self.file[1] if self.file else self.printed
-        return format if format in TRACKS else None
-
-    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterator[Source | InputError]:
-        """The inputs, but a failure for each whose file in the folder is that of an earlier one."""
-        return claimed(inputs, self.folder.file_of) if self.folder else iter(inputs)
+        if format not in TRACKS:
+            return None
+        return f"--format {format} holds the labels of one recording: for several add -o FOLDER/"
 
     @property
     def has_labels(self) -> bool:
@@ -187,8 +178,6 @@ class LabelOutput:
 
     def write(self, outcomes: Iterable[Prediction | Failure], view: ClassifyView) -> Tally:
         """Write all outcomes."""
-        if self.folder is not None:
-            return write_outcomes(_filed(outcomes, self.folder, view), view, self.report)
         if self.printed is not None:
             return _print_labels(outcomes, self.printed)
         if self.file is None:
@@ -203,22 +192,12 @@ def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat)
     writer = _TrackWriter(sys.stdout, format)
     for outcome in outcomes:
         if isinstance(outcome, Failure):
-            print_error(f"{outcome.path}: {outcome.message}")
+            print_failure(outcome)
             failed += 1
         else:
             writer.add(outcome)
             done += 1
     return Tally(done=done, failed=failed)
-
-
-def _filed(
-    outcomes: Iterable[Prediction | Failure], folder: LabelFolder, view: ClassifyView
-) -> Iterator[Prediction | Failure]:
-    """The outcomes as they pass, the labels of each written to its file."""
-    for outcome in outcomes:
-        if isinstance(outcome, Prediction):
-            folder.write(outcome, view)
-        yield outcome
 
 
 def _handed_on(
@@ -256,9 +235,9 @@ def choose_label_output(
         return _to_stdout(printed, format)
     path = Path(output)
     if output.endswith("/") or path.is_dir():
-        if format is None:
-            raise UsageError(f"-o {output}: say what to write for each recording: add --format")
-        return LabelOutput(printed, LabelFolder(path, format, force))
+        format = format or LabelFormat.JSON
+        suffix = _SUFFIXES_IN_FOLDER.get(format, format.value)
+        return LabelOutput(printed, (ResultFolder(path, suffix), format))
     chosen = format or _SUFFIXES.get(path.suffix.lower())
     if chosen in _REPORTS:
         json, jsonl, csv = (

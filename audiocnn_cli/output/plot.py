@@ -1,14 +1,11 @@
 """A feature tensor as a picture: the waveform above, the features below, on one axis of seconds."""
 
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
-from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.errors import InputError, UsageError
 from audiocnn_cli.features.bins import columns, frequencies_hz
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.result import FeatureResult, Tensor
@@ -56,21 +53,12 @@ class Pictures:
         if not self._folder:
             check_picture(self._path, force=force)
 
-    def claimed(self, inputs: Iterable[Source | InputError]) -> Iterator[Source | InputError]:
-        """The inputs, of which there may be one only where there is one picture.
-
-        Raises:
-            UsageError: there is one file for several recordings.
-        """
-        drawn = None
-        for item in inputs:
-            if isinstance(item, Source) and not self._folder:
-                if drawn is not None:
-                    raise UsageError(
-                        f"--plot {self._path} is one picture, of {drawn}; name a FOLDER/ for several inputs"
-                    )
-                drawn = item.path
-            yield item
+    @property
+    def of_one(self) -> str | None:
+        """Why there may be one input only; None for a folder of pictures."""
+        if self._folder:
+            return None
+        return f"--plot {self._path} is one picture; name a FOLDER/ for several inputs"
 
     def draw(self, result: FeatureResult) -> None:
         """Draw one recording.

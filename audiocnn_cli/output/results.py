@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any, Protocol, TypeVar
 
 from audiocnn_cli.batch.outcome import Failure, Tally
-from audiocnn_cli.output.console import console, print_error
+from audiocnn_cli.output.console import console, print_failure
 from audiocnn_cli.output.destination import Destination, Format
 
 R = TypeVar("R")
@@ -49,7 +49,7 @@ def write_outcomes_to(
     done = 0
     for outcome in outcomes:
         if isinstance(outcome, Failure):
-            print_error(f"{outcome.path}: {outcome.message}")
+            print_failure(outcome)
             failures.append(outcome)
             writer.failure(outcome)
             continue

@@ -2,19 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import OutputError, UsageError
 from audiocnn_cli.output.files import check_writable, make_folder
 from audiocnn_cli.output.report.render import require_rendering
-
-T = TypeVar("T")
 
 _ENDINGS = (".html", ".htm")
 _LONGEST_NAME = 60
@@ -69,19 +64,6 @@ class Pages:
     def link_back(self) -> str | None:
         """The address of the overview, seen from a page; None where there is none."""
         return f"../{_quoted(self.path.name)}" if self.several else None
-
-
-def pages_for(inputs: Iterable[T], path: Path, *, force: bool) -> tuple[Pages, Iterator[T]]:
-    """The pages of so many inputs, checked, and the inputs, of which no more than two are taken early.
-
-    Raises:
-        UsageError, MissingExtraError, OutputError: as `Pages.check`.
-    """
-    feed = iter(inputs)
-    first = list(islice(feed, 2))
-    pages = Pages(path, several=len(first) > 1, force=force)
-    pages.check()
-    return pages, chain(first, feed)
 
 
 def _quoted(name: str) -> str:

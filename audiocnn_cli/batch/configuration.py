@@ -1,0 +1,33 @@
+"""Everything that decides what a result is, as flat values: to be compared, and to be said."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+Values = dict[str, str | int | float | bool | None]
+
+
+def configuration(task: Any, **more: str | int | float | bool | None) -> Values:
+    """The fields of a dataclass and of those in it, by dotted names; a file counts by its content."""
+    return {**dict(_flat("", task)), **more}
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    prefix = f"{name}." if name else ""
+    if is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from _flat(prefix + field.name, getattr(value, field.name))
+    elif isinstance(value, tuple | list):
+        for index, item in enumerate(value):
+            yield from _flat(f"{prefix}{index}", item)
+    elif isinstance(value, Path) and value.is_file():
+        with value.open("rb") as stream:
+            yield name, f"{value.name} ({hashlib.file_digest(stream, 'sha256').hexdigest()[:16]})"
+    elif isinstance(value, Enum):
+        yield name, value.value
+    else:
+        plain = value is None or isinstance(value, str | int | float | bool)
+        yield name, value if plain else str(value)

@@ -1,0 +1,360 @@
+"""What a batch has done so far, in a file that survives it: SQLite, one row an input."""
+
+import hashlib
+import json
+import os
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.batch.outcome import Failure, Finished
+from audiocnn_cli.errors import FailureKind, OutputError, UsageError
+
+R = TypeVar("R")
+
+FORMAT = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS inputs (
+    path BLOB PRIMARY KEY,
+    run INTEGER NOT NULL,
+    configuration TEXT NOT NULL,
+    size INTEGER,
+    mtime_ns INTEGER,
+    content TEXT,
+    state TEXT NOT NULL,
+    kind TEXT,
+    message TEXT,
+    output BLOB UNIQUE,
+    output_size INTEGER,
+    result BLOB,
+    seconds REAL,
+    broken_off INTEGER NOT NULL DEFAULT 0
+);
+"""
+BEGUN, DONE, FAILED = "begun", "done", "failed"
+
+
+class Codec(Protocol[R]):
+    """How a result lies in the journal: as values that JSON knows."""
+
+    def pack(self, result: R) -> Any:
+        """The result as values that JSON knows."""
+
+    def unpack(self, values: Any) -> R:
+        """The result again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells whether an input has changed: size, time, and the content's hash where that is asked for."""
+
+    size: int | None
+    mtime_ns: int | None
+    content: str | None
+
+    def same(self, other: "Fingerprint") -> bool:
+        """Whether the two are of the same content, as far as they know."""
+        if self.content is not None and other.content is not None:
+            return self.content == other.content
+        return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)
+
+
+class Journal(Generic[R]):
+    """The journal at `path`, for one run; nobody else can have it at the same time."""
+
+    def __init__(
+        self,
+        path: Path,
+        codec: Codec[R],
+        *,
+        configuration: Mapping[str, Any],
+        shard: str = "1/1",
+        resume: bool = False,
+        by_content: bool = False,
+        output_of: Callable[[Source], Path] | None = None,
+        force: bool = False,
+    ) -> None:
+        """Open it, or make it.
+
+        Args:
+            path: the file.
+            codec: how results lie in it.
+            configuration: everything that decides what a result is, as values that JSON knows.
+            shard: the part of the inputs that this run is about, "I/N".
+            resume: take what is done and unchanged from the journal.
+            by_content: an input is unchanged when its bytes are, whatever its time.
+            output_of: the file that an input's results are written to.
+            force: replace outputs that are not of this journal.
+
+        Raises:
+            OutputError: it is of another run that still goes on, or can't be written.
+            UsageError: it is no journal.
+        """
+        self.path = path
+        self.changed: dict[str, tuple[Any, Any]] = {}
+        self._codec = codec
+        self._resume = resume
+        self._by_content = by_content
+        self._output_of = output_of
+        self._force = force
+        self._configuration = _digest(configuration)
+        self._database = open_database(path)
+        with saying(path):
+            self._begin_run(configuration, shard)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def begin(self, source: Source) -> Finished[R] | None:
+        """What is known of `source` already; None: it is to be worked on, and that is noted.
+
+        Raises:
+            OutputError: its output exists and is not of this journal.
+        """
+        with saying(self.path):
+            mark = fingerprint(source.path, by_content=self._by_content)
+            row = self._row(source.path)
+            again = self._resume and source.path != STDIN
+            if again and row is not None and self._stands(row, mark):
+                self._update(source.path, run=self._run)
+                outcome = failure_in(row) or result_in(row, self._codec)
+                return Finished(source, outcome, row["seconds"], recalled=True)
+            output = self._output_of(source) if self._output_of else None
+            clash = self._claim(source, output, row) if output else None
+            if clash is not None:
+                return Finished(source, clash, 0.0)
+            self._replace(source.path, mark, state=BEGUN, output=output)
+            return None
+
+    def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> None:
+        """Note what came of `source`, which has begun."""
+        with saying(self.path):
+            if isinstance(outcome, Failure):
+                kind, message = outcome.kind, outcome.message
+                values: dict[str, Any] = {"state": FAILED, "kind": kind, "message": message}
+            else:
+                output = self._output_of(source) if self._output_of else None
+                size = output.stat().st_size if output else None
+                result = zlib.compress(json.dumps(self._codec.pack(outcome)).encode(), level=1)
+                values = {"state": DONE, "result": result, "output_size": size}
+            self._update(source.path, seconds=seconds, **values)
+
+    def note(self, failure: Failure) -> None:
+        """Note a failure of what was no input: a folder that can't be listed, a pattern without a match."""
+        with saying(self.path):
+            self._replace(failure.path, Fingerprint(None, None, None), state=FAILED, output=None)
+            self._update(failure.path, kind=failure.kind, message=failure.message, seconds=0.0)
+
+    def break_off(self, source: Source) -> None:
+        """Note that work on `source` was stopped on its way, and may have left part of a file behind."""
+        with saying(self.path):
+            self._update(source.path, broken_off=True)
+
+    def broken_off(self) -> list[Path]:
+        """The outputs that may have left a part of themselves behind, in this run or an earlier one."""
+        with saying(self.path):
+            rows = self._database.execute(
+                "SELECT output FROM inputs WHERE output IS NOT NULL AND (broken_off OR state = ?)",
+                (BEGUN,),
+            )
+            return [Path(os.fsdecode(row["output"])) for row in rows]
+
+    def complete(self) -> None:
+        """Note that the run has come to the end of its inputs."""
+        with saying(self.path):
+            self._put("complete", True)
+
+    def _begin_run(self, configuration: Mapping[str, Any], shard: str) -> None:
+        self._database.executescript(_TABLES)
+        before = self._get("configuration") or {}
+        configuration = json.loads(json.dumps(configuration))
+        keys = sorted(before.keys() | configuration.keys()) if before else []
+        self.changed = {
+            key: (before.get(key), configuration.get(key))
+            for key in keys
+            if before.get(key) != configuration.get(key)
+        }
+        self._run = (self._get("run") or 0) + 1
+        for key, value in {
+            "format": FORMAT,
+            "configuration": configuration,
+            "digest": self._configuration,
+            "shard": shard,
+            "run": self._run,
+            "complete": False,
+        }.items():
+            self._put(key, value)
+
+    def _stands(self, row: sqlite3.Row, mark: Fingerprint) -> bool:
+        """Whether a row is still true: same input, same configuration, and its output is there."""
+        if row["state"] == BEGUN or row["configuration"] != self._configuration:
+            return False
+        if not mark.same(Fingerprint(row["size"], row["mtime_ns"], row["content"])):
+            return False
+        if row["state"] == FAILED or row["output"] is None:
+            return True
+        try:
+            size = os.stat(row["output"]).st_size  # noqa: PTH116 (bytes)
+        except OSError:
+            return False
+        return bool(size == row["output_size"])
+
+    def _claim(self, source: Source, output: Path, row: sqlite3.Row | None) -> Failure | None:
+        """Take the name of an output; a failure if another input of this run has it."""
+        key = os.fsencode(output)
+        owner = self._database.execute(
+            "SELECT path, run FROM inputs WHERE output = ?", (key,)
+        ).fetchone()
+        if owner is not None and os.fsdecode(owner["path"]) != source.path:
+            if owner["run"] == self._run:
+                return Failure(
+                    source.path,
+                    FailureKind.PERMISSION,
+                    f"its file {output} is written for {os.fsdecode(owner['path'])} already; give the"
+                    " folder that holds both, or run them apart",
+                )
+            self._database.execute("DELETE FROM inputs WHERE output = ?", (key,))
+        ours = (
+            row is not None and row["output"] == key and (self._resume or row["run"] == self._run)
+        )
+        if not (ours or self._force) and os.path.lexists(output):
+            raise OutputError(
+                f"{output}: exists already; add --resume to go on with an earlier run, or --force"
+            )
+        return None
+
+    def _row(self, path: str) -> sqlite3.Row | None:
+        found: sqlite3.Row | None = self._database.execute(
+            "SELECT * FROM inputs WHERE path = ?", (os.fsencode(path),)
+        ).fetchone()
+        return found
+
+    def _replace(self, path: str, mark: Fingerprint, *, state: str, output: Path | None) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO inputs (path, run, configuration, size, mtime_ns, content, state, output)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                os.fsencode(path),
+                self._run,
+                self._configuration,
+                mark.size,
+                mark.mtime_ns,
+                mark.content,
+                state,
+                output and os.fsencode(output),
+            ),
+        )
+
+    def _update(self, path: str, **values: Any) -> None:
+        columns = ", ".join(f"{name} = :{name}" for name in values)
+        self._database.execute(
+            f"UPDATE inputs SET {columns} WHERE path = :path",  # noqa: S608 (our own names)
+            {"path": os.fsencode(path), **values},
+        )
+
+    def _get(self, key: str) -> Any:
+        return meta(self._database, key)
+
+    def _put(self, key: str, value: Any) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True))
+        )
+
+
+def fingerprint(path: str, *, by_content: bool) -> Fingerprint:
+    """The fingerprint of an input as it is now; of nothing, where it has no size or can't be read."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 (a third of the time of Path.stat)
+        content = None
+        if by_content:
+            with Path(path).open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, ValueError):  # ValueError: a name with a null character
+        return Fingerprint(None, None, None)
+    return Fingerprint(status.st_size, status.st_mtime_ns, content)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """The SQLite file at `path`, made if need be, for this process alone.
+
+    Raises:
+        OutputError: another process has it, or it can't be written.
+        UsageError: it is no SQLite file.
+    """
+    with saying(path):
+        database = sqlite3.connect(path, timeout=0, isolation_level=None)
+        try:
+            database.row_factory = sqlite3.Row
+            # Held until the process ends, however it ends; and no shared memory, so that network drives do.
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute("PRAGMA journal_mode = WAL")
+            # Survives a crash of this process; after a power loss the last few inputs are done again.
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("COMMIT")
+        except BaseException:
+            database.close()
+            raise
+    return database
+
+
+def meta(database: sqlite3.Connection, key: str) -> Any:
+    """A value of the journal as a whole; None if it has none of that name.
+
+    Raises:
+        sqlite3.DatabaseError: it is no journal.
+    """
+    row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else json.loads(row["value"])
+
+
+def failure_in(row: sqlite3.Row) -> Failure | None:
+    """The failure of an input, if it has failed."""
+    if row["state"] != FAILED:
+        return None
+    return Failure(os.fsdecode(row["path"]), FailureKind(row["kind"]), row["message"])
+
+
+def result_in(row: sqlite3.Row, codec: Codec[R]) -> R:
+    """The result of an input that is done."""
+    return codec.unpack(json.loads(zlib.decompress(row["result"])))
+
+
+@contextmanager
+def saying(path: Path) -> Iterator[None]:
+    """SQLite's errors as sentences about the journal at `path`.
+
+    Raises:
+        OutputError: it can't be written, or another process has it.
+        UsageError: it is no journal.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise OutputError(
+                f"{path}: another run is writing this journal; wait for it, or give another --journal"
+            ) from error
+        raise OutputError(f"{path}: the journal can't be written ({error})") from error
+    except sqlite3.DatabaseError as error:
+        raise UsageError(
+            f"{path}: is no journal of audiocnn ({error}); give another name, or remove it"
+        ) from error
+
+
+def _digest(configuration: Mapping[str, Any]) -> str:
+    text = json.dumps(configuration, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

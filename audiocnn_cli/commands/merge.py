@@ -1,0 +1,88 @@
+"""`audiocnn merge`: the parts of a batch, joined."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from audiocnn_cli.commands import options
+from audiocnn_cli.errors import ExitCode, UsageError
+from audiocnn_cli.output.console import console, print_error, set_up_logging
+from audiocnn_cli.output.destination import Format, choose_destination
+
+if TYPE_CHECKING:
+    from audiocnn_cli.batch.journal import Codec
+    from audiocnn_cli.batch.parts import Part
+    from audiocnn_cli.output.results import View
+
+EXAMPLES = """\b
+Examples:
+  audiocnn merge labels/
+  audiocnn merge labels/ -o labels.csv
+  audiocnn merge part-*.sqlite --jsonl > all.jsonl
+"""
+
+
+def merge(
+    parts: Annotated[
+        list[Path],
+        typer.Argument(metavar="PARTS...", help="Journals, or folders of results that hold them."),
+    ],
+    json: options.Json = False,
+    jsonl: options.Jsonl = False,
+    csv: options.Csv = False,
+    output: options.Output = None,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    version: options.Version = False,
+) -> None:
+    """Join the parts that `--shard I/N` made, and say what is missing.
+
+    Without a format it shows how far each part is. Exit 1 if a part is missing or not at its end, or if an
+    input has failed.
+    """
+    set_up_logging(quiet=quiet, verbose=verbose)
+    destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
+    from audiocnn_cli.batch.parts import missing_shards, read_parts
+    from audiocnn_cli.output.parts_view import parts_table
+    from audiocnn_cli.output.results import write_outcomes
+
+    found = read_parts(parts)
+    if destination.format is Format.TABLE:
+        with destination.open() as stream:
+            console(stream).print(parts_table(found))
+        code = ExitCode.SOME_FAILED if any(part.failed for part in found) else ExitCode.DONE
+    else:
+        codec, view = _kind_of_results(found[0].configuration, destination.format)
+        outcomes = (outcome for part in found for outcome in part.outcomes(codec))
+        code = write_outcomes(outcomes, view, destination).exit_code
+    gaps = [
+        f"part {shard}: is missing; run it with --shard {shard}" for shard in missing_shards(found)
+    ]
+    gaps += [_gap(part) for part in found if not part.whole]
+    for gap in gaps:
+        print_error(gap)
+    raise typer.Exit(max(code, ExitCode.SOME_FAILED) if gaps else code)
+
+
+def _gap(part: "Part") -> str:
+    begun = f", {part.unfinished:,} of its inputs begun" if part.unfinished else ""
+    return f"part {part.shard}: is not at its end{begun}; run it again with --resume"
+
+
+def _kind_of_results(
+    configuration: dict[str, Any], format: Format
+) -> "tuple[Codec[Any], View[Any]]":
+    """How the results lie in the journals, and how they look."""
+    if configuration["command"] == "classify":
+        from audiocnn_cli.batch.codec import DataclassCodec
+        from audiocnn_cli.classify import Prediction
+        from audiocnn_cli.output.classify_view import ClassifyView
+
+        return DataclassCodec(Prediction), ClassifyView(timeline=configuration["timeline"])
+    if format is Format.CSV:
+        raise UsageError("the numbers of features are in files of their own: use --json or --jsonl")
+    from audiocnn_cli.output.feature_view import FeatureReportCodec, FeatureView
+
+    return FeatureReportCodec(), FeatureView(with_data=False)

@@ -1,0 +1,144 @@
+"""Workers that crash, hang and are killed: everything else is done."""
+
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.executor import Workers
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.processes import ProcessPool
+from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, OutputError
+from tests.batch_tasks import Echo, NeverReady, sources
+
+TWO = Workers(jobs=2)
+
+
+def kinds(outcomes: list[str | Failure]) -> list[str]:
+    """What came of each input."""
+    return [o.kind if isinstance(o, Failure) else o for o in outcomes]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_everything_else_is_done(in_order: bool) -> None:
+    names = ["a", "die-1", "b", "corrupt-2", "c", "bug-3", "d", "die-4"]
+    missing = InputError("gone", FailureKind.NOT_FOUND, "no such file")
+    outcomes = list(run_batch([*sources(*names), missing], Echo(), workers=TWO, in_order=in_order))
+    expected = ["a", "crashed", "b", "corrupt", "c", "internal", "d", "crashed", "not_found"]
+    if in_order:
+        assert kinds(outcomes) == expected
+    assert sorted(kinds(outcomes)) == sorted(expected)
+    (first, _) = (o for o in outcomes if isinstance(o, Failure) and o.kind == "crashed")
+    assert "SIGSEGV, twice" in first.message
+
+
+def test_a_crash_is_tried_again_alone(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    names = ["kill-once-1", *map(str, range(20))]
+    outcomes = list(run_batch(sources(*names), Echo(log, seconds=0.01), workers=TWO))
+    assert outcomes == names
+    calls = log.read_text().splitlines()
+    assert calls.count("kill-once-1") == 2
+    assert sorted(calls) == sorted([*names, "kill-once-1"])
+
+
+def test_a_file_that_hangs_is_stopped() -> None:
+    start = time.monotonic()
+    names = ["hang-1", "a", "b", "hang-2", "c"]
+    outcomes = list(run_batch(sources(*names), Echo(), workers=Workers(jobs=2, timeout_s=0.4)))
+    assert kinds(outcomes) == ["timeout", "a", "b", "timeout", "c"]
+    assert time.monotonic() - start < 5
+
+
+def test_a_single_input_has_a_worker_when_it_may_hang() -> None:
+    (outcome,) = run_batch(sources("hang"), Echo(), workers=Workers(timeout_s=0.2))
+    assert isinstance(outcome, Failure)
+    assert outcome.kind is FailureKind.TIMEOUT
+
+
+def test_what_is_not_about_one_input_ends_the_batch() -> None:
+    with pytest.raises(OutputError, match="full-1: the disk is full"):
+        list(run_batch(sources("a", "full-1", "b"), Echo(), workers=TWO))
+
+
+def test_workers_that_never_begin_end_the_batch() -> None:
+    with pytest.raises(AudiocnnError, match=r"die before they begin.*SIGKILL"):
+        list(run_batch(sources("a", "b"), NeverReady(), workers=TWO))
+
+
+def test_inputs_are_read_as_they_are_needed() -> None:
+    read = 0
+
+    def names() -> object:
+        nonlocal read
+        for read in range(1, 1_000_001):
+            yield Source(str(read))
+
+    outcomes = run_batch(names(), Echo(), workers=TWO)  # type: ignore[arg-type]  # a generator of sources
+    assert [next(outcomes) for _ in range(3)] == ["1", "2", "3"]
+    assert read < 100
+    outcomes.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+def test_little_waits_for_a_slow_input(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    names = ["hang", *map(str, range(500))]
+    workers = Workers(jobs=2, timeout_s=1.0)
+    outcomes = run_batch(sources(*names), Echo(log), workers=workers)
+    assert isinstance(next(iter(outcomes)), Failure)
+    assert len(log.read_text().splitlines()) < 60
+    assert list(outcomes) == names[1:]
+
+
+def test_results_larger_than_a_pipe() -> None:
+    names = ["a", "die-1", "b", "c"]
+    outcomes = list(run_batch(sources(*names), Echo(size=5_000_000), workers=TWO))
+    assert [len(o) if isinstance(o, str) else o.kind for o in outcomes] == [
+        5_000_001,
+        "crashed",
+        5_000_001,
+        5_000_001,
+    ]
+
+
+def test_workers_killed_at_any_moment() -> None:
+    """A killed worker never takes the batch along: each input is done, or has crashed twice."""
+    count, stop = 1500, threading.Event()
+    pool = ProcessPool(Echo(size=20_000), jobs=2)
+
+    def kill_some() -> None:
+        rng = random.Random(7)  # noqa: S311 (no secret)
+        while not stop.wait(0.004):
+            for worker in pool._workers.copy():
+                if worker.ready and rng.random() < 0.3:
+                    try:
+                        os.kill(worker.process.pid or 0, signal.SIGKILL)
+                    except ProcessLookupError:
+                        continue
+
+    # Started first, so that the pool counts a second thread and does not fork under it.
+    killer = threading.Thread(target=kill_some, daemon=True)
+    killer.start()
+    finished: dict[int, bool] = {}
+    ticket = 0
+    in_work = 0
+    while len(finished) < count:
+        while ticket < count and in_work < 2:
+            pool.submit(ticket, Source(str(ticket)))
+            ticket, in_work = ticket + 1, in_work + 1
+        for done, attempt in pool.collect():
+            in_work -= 1
+            assert done not in finished
+            crashed = isinstance(attempt.outcome, Failure)
+            assert crashed or attempt.outcome[: len(str(done))] == str(done)  # type: ignore[index]  # a str then
+            finished[done] = crashed
+    stop.set()
+    killer.join()
+    pool.close()
+    assert 0 < sum(finished.values()) < count
