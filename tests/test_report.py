@@ -17,8 +17,12 @@ import soundfile
 from PIL import Image
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.classify import SoundType
+from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.inspection.occlusion import Why
+from audiocnn_cli.inspection.work import Inspection
 from audiocnn_cli.output.report import compress
+from audiocnn_cli.output.report.page import PageInput, page_html
 from audiocnn_cli.output.report.pages import Pages
 from audiocnn_cli.output.report.pictures import why_uri
 from audiocnn_cli.output.report.sound import listen
@@ -276,3 +280,25 @@ def test_the_vendored_library_has_its_licence_beside_it() -> None:
     vendor = Path(compress.__file__).parent / "vendor"
     assert "MIT" in (vendor / "LICENSE-uPlot.txt").read_text()
     assert "uPlot" in (vendor / "uPlot.iife.min.js").read_text()[:100]
+
+
+def test_why_there_is_no_label_is_on_the_page(
+    tiny: Path, make_wav: MakeWav, tmp_path: Path
+) -> None:
+    source = Source(str(make_wav(rate=8000)))
+    work = Classification(models=(ModelChoice(tiny),))
+    found = Inspection(classification=work, why=True).prepare()(source)
+    gated = replace(
+        found.prediction,
+        labels=(),
+        reason="this is speech, not music",
+        events=(),
+        sound_type=SoundType("speech", 0.97),
+    )
+    (model,) = work.panel().models
+    assert found.why is not None
+    (tmp_path / "r.html").write_text(page_html(PageInput(gated, found.why, listen(source), model)))
+    text = " ".join("".join(Page(tmp_path / "r.html").texts).split())
+    assert "no label this is speech, not music" in text
+    assert "The recording sounds like speech (0.97)." in text
+    assert "None: no label holds anywhere." in text
