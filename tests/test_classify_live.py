@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.streams import RAW_FORMATS, RawFormat, live_blocks, open_stdin
+from audiocnn_cli.audio.raw import RAW_FORMATS, RawFormat
+from audiocnn_cli.audio.streams import live_blocks, open_stdin
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model
 
@@ -67,7 +69,7 @@ def test_bare_samples_are_what_libsndfile_wrote(name: str, monkeypatch: pytest.M
     np.testing.assert_allclose(found, expected, atol=1e-7)
 
 
-@pytest.mark.parametrize("format", ["WAV", "FLAC", "AU", "OGG", "MP3"])
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "AU", "OGG", "MP3", "AIFF", "CAF", "W64"])
 def test_a_stream_is_labelled_as_its_file(
     format: str, run: Run, tiny: Path, tmp_path: Path
 ) -> None:
@@ -134,6 +136,7 @@ def test_bare_samples_in_every_format_of_results(run: Run, tiny: Path, make_wav:
     [
         (b"", (), "empty"),
         (b"", ("--raw", "s16le", "--sr", "8000"), "empty"),
+        (b"\xff", (), "not_audio"),
         (b"hello, this is no sound at all" * 9, (), "not_audio"),
         (b"\x00\x01" * 40, ("--raw", "s16le", "--sr", "8000"), "too_short"),
         (b"\x00\x00\xc0\x7f" * 9000, ("--raw", "f32le", "--sr", "8000"), "non_finite"),
@@ -223,6 +226,32 @@ def test_a_writer_that_goes_away_leaves_a_label(listener: Any) -> None:
     lines = [json.loads(line) for line in listener.stdout]
     assert lines[-1]["label"] is not None
     assert listener.wait(10) == 0
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC"])
+def test_ctrl_c_ends_a_stream_that_is_waited_for(format: str, tiny: Path) -> None:
+    stream = io.BytesIO()
+    soundfile.write(stream, noise(4.0), RATE, format=format)
+    data = stream.getvalue()
+    with subprocess.Popen(
+        [sys.executable, "-m", "audiocnn_cli", "classify", "-", "--model", str(tiny), "--jsonl"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(data[: len(data) // 2])
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(10) == 130
+        finally:
+            process.kill()
+        assert process.stderr.read() == b"error: interrupted\n"
 
 
 class FakeMicrophone:

@@ -168,3 +168,9 @@ class AvDecoder:
     def close(self) -> None:
         """Let go of the file."""
         self._container.close()
+
+
+def skip(decoder: Decoder, frames: int) -> None:
+    """Read so many samples of each channel for nothing."""
+    while frames > 0 and (block := len(decoder.read(min(frames, decoder.sample_rate)))):
+        frames -= block

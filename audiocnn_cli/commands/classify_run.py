@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from audiocnn_cli.audio.decode import AudioReader
+from audiocnn_cli.audio.raw import RawFormat
 from audiocnn_cli.audio.sources import STDIN
-from audiocnn_cli.audio.streams import MICROPHONE, RawFormat, open_microphone, open_stdin
+from audiocnn_cli.audio.streams import MICROPHONE, open_microphone, open_stdin
 from audiocnn_cli.batch.codec import DataclassCodec
 from audiocnn_cli.batch.configuration import configuration
 from audiocnn_cli.batch.outcome import Failure

@@ -2,14 +2,12 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Protocol
 
 from audiocnn_cli.batch.outcome import Failure, Tally
 from audiocnn_cli.classify import Prediction
-from audiocnn_cli.errors import OutputError, UsageError
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.classify_view import ClassifyView
 from audiocnn_cli.output.console import print_failure
 from audiocnn_cli.output.destination import (
@@ -19,8 +17,9 @@ from audiocnn_cli.output.destination import (
     require_no_recording,
 )
 from audiocnn_cli.output.file_formats import LabelFormat
-from audiocnn_cli.output.files import atomic_writer, check_writable
-from audiocnn_cli.output.label_tracks import TRACKS, RavenTable, require_package
+from audiocnn_cli.output.files import check_writable
+from audiocnn_cli.output.label_tracks import TRACKS, require_package
+from audiocnn_cli.output.label_writers import LabelWriter, TrackWriter, label_file
 from audiocnn_cli.output.live_view import LIVE_FORMATS
 from audiocnn_cli.output.result_folder import ResultFolder
 from audiocnn_cli.output.results import write_outcomes, write_result
@@ -43,81 +42,6 @@ _SUFFIXES_IN_FOLDER = {
     LabelFormat.TEXTGRID: "TextGrid",
     LabelFormat.WEBVTT: "vtt",
 }
-
-
-class LabelWriter(Protocol):
-    """Takes results one by one and writes them to one file."""
-
-    def add(self, result: Prediction) -> None:
-        """Write the labels of one recording."""
-
-    def finish(self) -> None:
-        """Write what is still to be written."""
-
-
-class _TrackWriter:
-    """A label track or a Raven table, as text."""
-
-    def __init__(self, stream: IO[str], format: LabelFormat) -> None:
-        self._stream = stream
-        self._track = TRACKS.get(format)
-        self._raven = RavenTable()
-        if self._track is None:
-            stream.write(self._raven.header)
-
-    def add(self, result: Prediction) -> None:
-        """Write the labels of one recording."""
-        if self._track is not None:
-            self._stream.write(self._track(result))
-        else:
-            self._stream.writelines(self._raven.lines(result))
-        self._stream.flush()
-
-    def finish(self) -> None:
-        """Nothing is left to be written."""
-
-
-class _ParquetWriter:
-    """The rows of CSV as Parquet, a group of rows for each recording."""
-
-    def __init__(self, stream: IO[bytes], view: ClassifyView) -> None:
-        self._stream = stream
-        self._view = view
-        self._writer: Any = None
-
-    def add(self, result: Prediction) -> None:
-        """Write the rows of one recording."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        records = list(self._view.records(result))
-        kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
-        schema = pa.schema([(name, kinds[kind]) for name, kind in self._view.kinds(result).items()])
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._stream, schema)
-        self._writer.write_table(pa.Table.from_pylist(records, schema=schema))
-
-    def finish(self) -> None:
-        """Write the index of the file."""
-        if self._writer is None:
-            raise OutputError("no Parquet file is written, as there is no result")
-        self._writer.close()
-
-
-@contextmanager
-def label_file(
-    path: Path, format: LabelFormat, view: ClassifyView, *, force: bool
-) -> Iterator[LabelWriter]:
-    """A writer to `path`; the file appears, whole, when the `with` block ends without an error.
-
-    Raises:
-        OutputError: it can't be written, or there is nothing to be written to Parquet.
-    """
-    parquet = format is LabelFormat.PARQUET
-    with atomic_writer(path, "wb" if parquet else "w", force=force) as stream:
-        writer = _ParquetWriter(stream, view) if parquet else _TrackWriter(stream, format)
-        yield writer
-        writer.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +113,7 @@ class LabelOutput:
 
 def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat) -> Tally:
     done = failed = 0
-    writer = _TrackWriter(sys.stdout, format)
+    writer = TrackWriter(sys.stdout, format)
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             print_failure(outcome)
