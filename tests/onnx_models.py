@@ -63,6 +63,7 @@ def write_graph(
     members: int = 1,
     shape: tuple[int, ...] = SHAPE,
     last: str = "Softmax",
+    matrix: NDArray[np.float32] | None = None,
 ) -> Path:
     """softmax(flatten(x) @ weights) for x of shape (n, *shape), or another operator than softmax.
 
@@ -70,7 +71,9 @@ def write_graph(
     """
     value = helper.make_tensor_value_info
     outputs = [value("probabilities", TensorProto.FLOAT, ["n", classes])]
-    constants = [numpy_helper.from_array(weights(classes, inputs=math.prod(shape)), "w")]
+    if matrix is None:
+        matrix = weights(classes, inputs=math.prod(shape))
+    constants = [numpy_helper.from_array(matrix, "w")]
     nodes = [
         helper.make_node("Flatten", ["features"], ["flat"], axis=1),
         helper.make_node("MatMul", ["flat", "w"], ["logits"]),
@@ -102,12 +105,31 @@ def write_graph(
 
 
 def write_model(
-    path: Path, contract: ModelContract = CONTRACT, *, shape: tuple[int, ...] = SHAPE
+    path: Path,
+    contract: ModelContract = CONTRACT,
+    *,
+    shape: tuple[int, ...] = SHAPE,
+    matrix: NDArray[np.float32] | None = None,
 ) -> Path:
     """The graph with `contract` as it stands in its metadata."""
     return write_graph(
-        path, {METADATA_KEY: encode(contract)}, members=contract.members, shape=shape
+        path,
+        {METADATA_KEY: encode(contract)},
+        classes=len(LABELS) if matrix is None else matrix.shape[1],
+        members=contract.members,
+        shape=shape,
+        matrix=matrix,
     )
+
+
+def by_slope(*signs: float) -> NDArray[np.float32]:
+    """Weights whose logits are the spectral slope (the second MFCC) times `signs`.
+
+    A low tone has a slope above 0, a high one below.
+    """
+    matrix = np.zeros((FRAMES, 7, len(signs)), dtype=np.float32)
+    matrix[:, 1, :] = np.array(signs) / FRAMES
+    return matrix.reshape(FRAMES * 7, len(signs))
 
 
 def write_good_model(

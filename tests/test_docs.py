@@ -44,6 +44,7 @@ def test_every_dependency_has_its_reason() -> None:
         ["models", "add"],
         ["models", "remove"],
         ["models", "export"],
+        ["models", "providers"],
     ],
     ids=" ".join,
 )

@@ -37,7 +37,7 @@ class Decoder(Protocol):
 class SoundFileDecoder:
     """libsndfile, through soundfile."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes] | io.RawIOBase) -> None:
         import soundfile
 
         # Of a file libsndfile gets the descriptor, which it reads faster than through callbacks.
@@ -188,3 +188,9 @@ class AvDecoder:
 def _words(error: Exception) -> str:
     """What FFmpeg says, without number and file name."""
     return getattr(error, "strerror", None) or str(error)
+
+
+def skip(decoder: Decoder, frames: int) -> None:
+    """Read so many samples of each channel for nothing."""
+    while frames > 0 and (block := len(decoder.read(min(frames, decoder.sample_rate)))):
+        frames -= block

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from audiocnn_cli.models.segments import Rest
 
+# The reasons for which no label is said, beside those that the gate words.
 SILENCE = "silence"
+BELOW_THRESHOLD = "below the threshold"
 
 
 @dataclass(frozen=True, slots=True)

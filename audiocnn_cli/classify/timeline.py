@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Self
 
 from audiocnn_cli.classify.grid import Grid, runs
 from audiocnn_cli.classify.options import Thresholds
-from audiocnn_cli.classify.prediction import SILENCE, Candidate, Event, TimelineEntry
+from audiocnn_cli.classify.prediction import (
+    BELOW_THRESHOLD,
+    SILENCE,
+    Candidate,
+    Event,
+    TimelineEntry,
+)
 from audiocnn_cli.models.signature import Signature
 
 if TYPE_CHECKING:
@@ -47,7 +53,7 @@ class Rules:
             return SILENCE
         if objection is not None:
             return objection
-        return None if labels else "below the threshold"
+        return None if labels else BELOW_THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)

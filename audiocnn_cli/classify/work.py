@@ -1,16 +1,18 @@
 """The work on each input of a batch, as one value that can be sent to another process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify.clip import classify
+from audiocnn_cli.classify.gate import GATE_MODEL, find_gate
 from audiocnn_cli.classify.options import DEFAULTS, ClassifyOptions
 from audiocnn_cli.classify.panel import Panel
 from audiocnn_cli.classify.prediction import Prediction
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models import runtime
 from audiocnn_cli.models.foreign import Description, open_foreign
@@ -27,10 +29,14 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """The batch's task: `classify` with models that are opened once for each worker."""
+    """The batch's task: `classify` with models that are opened once for each worker.
+
+    With `auto` the gate picks one of `models`, those that name a type of sound. `gate` None means: where the
+    model names its type, this installation has the gate, and a label is not wanted whatever is heard.
+    """
 
     models: tuple[ModelChoice, ...]
-    gate: ModelChoice | None = None
+    gate: bool | None = None
     auto: bool = False
     provider: str = runtime.CPU
     options: ClassifyOptions = DEFAULTS
@@ -41,16 +47,29 @@ class Classification:
 
         Raises:
             ModelRefusedError: one can't be used.
-            UsageError: they can't answer together, or not as described.
+            UsageError: they can't answer together, or not as described, or there is no gate.
         """
-        panel = Panel(
-            models=tuple(_opened(choice, self.provider) for choice in self.models),
-            gate=_opened(self.gate, self.provider) if self.gate else None,
-            auto=self.auto,
-        )
-        if not self.auto:
-            self.options.thresholds.of(panel.signature)
-        return panel
+        models = tuple(_opened(choice, self.provider) for choice in self.models)
+        if self.auto:
+            return Panel(models=_one_a_type(models), gate=self._gate(), auto=True)
+        panel = Panel(models=models)
+        self.options.thresholds.of(panel.signature)
+        wanted = panel.signature.sound_type
+        if self.gate and wanted is None:
+            raise UsageError(
+                f"--gate: {panel.signature.name} doesn't say which type of sound it is for"
+            )
+        usual = wanted and find_gate() and not self.options.thresholds.always_answers
+        gated = usual if self.gate is None else self.gate
+        return replace(panel, gate=self._gate()) if gated else panel
+
+    def _gate(self) -> Model:
+        found = find_gate()
+        if found is None:
+            raise UsageError(
+                f"this installation has no model named {GATE_MODEL}, which tells types of sound"
+            )
+        return _opened(ModelChoice(found.path), self.provider)
 
     def prepare(self) -> Callable[[Source], Prediction]:
         """Open the models, and give what labels one input.
@@ -67,3 +86,12 @@ def _opened(choice: ModelChoice, provider: str) -> Model:
     if choice.described is not None:
         return open_foreign(choice.path, choice.described, provider=provider)
     return open_model(choice.path, provider=provider)
+
+
+def _one_a_type(models: tuple[Model, ...]) -> tuple[Model, ...]:
+    """The first of the models for each type of sound."""
+    by_type: dict[str, Model] = {}
+    for model in models:
+        if model.signature.sound_type is not None:
+            by_type.setdefault(model.signature.sound_type, model)
+    return tuple(by_type.values())

@@ -47,6 +47,12 @@ class BatchOptions:
         if self.retry_failures is None and not self.paths:
             raise UsageError("name the inputs: files, folders, glob patterns, '-' or @list.txt")
 
+    @property
+    def asked(self) -> bool:
+        """Whether anything is asked for that is for many inputs."""
+        files = (self.journal, self.failures, self.retry_failures, self.shard, self.timeout)
+        return self.resume or self.checksum or any(each is not None for each in files)
+
     def inputs(self) -> "Iterator[Source | InputError]":
         """The inputs, read lazily, from the beginning each time."""
         from audiocnn_cli.audio.sources import find_audio

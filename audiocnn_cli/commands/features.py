@@ -1,7 +1,7 @@
 """`audiocnn features`: samples to a feature tensor."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -132,9 +132,10 @@ def features(
         "summary": summary,
     }
     set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
+    from audiocnn_cli.features.settings import merged_plan
     from audiocnn_cli.output.feature_files import choose_feature_output
 
-    plan = _plan(settings, config, no_top_db=no_top_db)
+    plan = merged_plan(settings, config, no_top_db=no_top_db)
     destination = choose_feature_output(
         json=json, jsonl=jsonl, csv=csv, output=output, format=format, force=force or resume
     )
@@ -214,16 +215,3 @@ def _save(plan: "Plan", path: Path, *, force: bool) -> None:
 
     with atomic_writer(path, "w", force=force) as stream:
         stream.write(settings_toml(plan))
-
-
-def _plan(given: dict[str, Any], config: str | None, *, no_top_db: bool) -> "Plan":
-    """The plan of the file, overruled by the options that were given."""
-    from audiocnn_cli.features.settings import plan_from, read_settings
-
-    settings = read_settings(Path(config)) if config else {}
-    settings |= {name: value for name, value in given.items() if value is not None}
-    if no_top_db:
-        if given["top_db"] is not None:
-            raise UsageError("give either --top-db or --no-top-db, not both")
-        settings["top_db"] = None
-    return plan_from(settings)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from audiocnn_cli.commands import models_export, models_own, options
+from audiocnn_cli.commands import models_export, models_own, models_providers, options
 from audiocnn_cli.errors import ExitCode, ModelRefusedError
 from audiocnn_cli.models.registry import bundled_models, find_model, own_models
 from audiocnn_cli.output.console import print_error, set_up_logging
@@ -12,7 +12,7 @@ from audiocnn_cli.output.destination import Format, choose_destination
 from audiocnn_cli.output.results import write_result
 
 app = typer.Typer(
-    help="The bundled models and your own: list, show, verify, path, add, remove, export.",
+    help="The bundled models and your own: list, show, verify, path, add, remove, export, providers.",
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog="\b\nExamples:\n  audiocnn models list\n  audiocnn models show genre-cnn\n"
@@ -125,3 +125,4 @@ def path(model: NameOrFile, version: options.Version = False) -> None:
 app.command(epilog=models_own.ADD_EXAMPLES)(models_own.add)
 app.command(epilog=models_own.REMOVE_EXAMPLES)(models_own.remove)
 app.command(epilog=models_export.EXAMPLES)(models_export.export)
+app.command(epilog=models_providers.EXAMPLES)(models_providers.providers)

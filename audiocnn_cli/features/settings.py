@@ -49,6 +49,21 @@ def plan_from(settings: Mapping[str, Any]) -> Plan:
     return Plan(configs, keep_channels, excerpt, segmentation, summary)
 
 
+def merged_plan(given: Mapping[str, Any], config: str | None, *, no_top_db: bool) -> Plan:
+    """The plan of the TOML file `config`, overruled by the settings that are given (not None).
+
+    Raises:
+        UsageError: as `read_settings` and `plan_from`.
+    """
+    settings = read_settings(Path(config)) if config else {}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    if no_top_db:
+        if given["top_db"] is not None:
+            raise UsageError("give either --top-db or --no-top-db, not both")
+        settings["top_db"] = None
+    return plan_from(settings)
+
+
 def settings_of(plan: Plan) -> dict[str, Any]:
     """The settings that give `plan` again, of plain values."""
     cut = plan.segmentation

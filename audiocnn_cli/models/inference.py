@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_BATCH = 32
+_BATCH = 8
 # The absolute gate of ITU-R BS.1770-4: blocks of a programme below it count as silence. Here it is the
 # root mean square of a segment, without that standard's weighting of frequencies.
 SILENCE_DB = -70.0
@@ -156,6 +156,16 @@ class Hearing:
                 group.push(block)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A segment to be asked about, as its tensor."""
+
+    start: int
+    valid: int
+    silent: bool
+    tensor: "NDArray[np.float32]"
+
+
 @dataclass(slots=True)
 class _Group:
     """Listeners with the same features of the same segments."""
@@ -166,7 +176,7 @@ class _Group:
     listeners: list[Listener] = field(default_factory=list)
     answers: list[list[SegmentProbabilities]] = field(default_factory=list)
     _cutter: Cutter = field(init=False)
-    _waiting: list[Segment] = field(default_factory=list)
+    _waiting: "list[_Waiting]" = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._cutter = Cutter(self.segment)
@@ -176,7 +186,7 @@ class _Group:
 
     def push(self, block: "NDArray[np.float32]") -> None:
         for segment in self._cutter.push(block):
-            self._waiting.append(segment)
+            self._take(segment)
             if len(self._waiting) >= self.batch:
                 self._ask()
 
@@ -186,33 +196,37 @@ class _Group:
         if ending.samples < fewest:
             raise _too_short(ending.samples, fewest, self.signature)
         if ending.segment is not None:
-            self._waiting.append(ending.segment)
+            self._take(ending.segment)
         self._ask()
         return ending
+
+    def _take(self, segment: Segment) -> None:
+        # Features at once: samples that wait make the allocator hand memory back and forth.
+        tensor = tensor_of(segment.samples, self.signature.features)
+        self._waiting.append(_Waiting(segment.start, segment.valid, is_silent(segment), tensor))
 
     def _ask(self) -> None:
         import numpy as np
 
         if not self._waiting:
             return
-        features = self.signature.features
-        tensors = np.stack([_tensor(segment.samples, features) for segment in self._waiting])
-        silent = [_is_silent(segment) for segment in self._waiting]
+        tensors = np.stack([waiting.tensor for waiting in self._waiting])
         for listener, answers in zip(self.listeners, self.answers, strict=True):
             said = listener.model.probabilities(tensors, member=listener.member)
             answers += [
-                SegmentProbabilities(segment.start, segment.valid, row, quiet)
-                for segment, row, quiet in zip(self._waiting, said, silent, strict=True)
+                SegmentProbabilities(waiting.start, waiting.valid, row, waiting.silent)
+                for waiting, row in zip(self._waiting, said, strict=True)
             ]
         self._waiting.clear()
 
 
-def _tensor(samples: "NDArray[np.float32]", features: FeatureConfig) -> "NDArray[np.float32]":
+def tensor_of(samples: "NDArray[np.float32]", features: FeatureConfig) -> "NDArray[np.float32]":
     """(frames, bins) of a segment; a waveform's frames are its samples."""
     return samples[:, None] if features.feature is Feature.WAVEFORM else extract(samples, features)
 
 
-def _is_silent(segment: Segment) -> bool:
+def is_silent(segment: Segment) -> bool:
+    """Whether the root mean square of a segment is below `SILENCE_DB` of full scale."""
     import numpy as np
 
     own = segment.samples[: segment.valid]

@@ -1,100 +1,207 @@
 """How a prediction looks as a table, as JSON and as CSV."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from audiocnn_cli.classify import Candidate, Prediction, TimelineEntry
+from audiocnn_cli.classify.prediction import BELOW_THRESHOLD
 from audiocnn_cli.models.segments import Rest
-from audiocnn_cli.output.console import display
+from audiocnn_cli.output.console import display, has_colour
 from audiocnn_cli.output.results import Row
 
 _SURE, _FAIR = 0.7, 0.4
+_BETWEEN = "|"
+_STRIP_WIDTH = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifyView:
-    """The view of `audiocnn classify`; with `timeline` each segment is shown."""
+    """The view of `audiocnn classify`.
 
-    def __init__(self, *, timeline: bool = False) -> None:
-        self._timeline = timeline
+    With `timeline` each segment is shown, with `events` each event. `same_labels` says that all results have
+    the labels of one model, so that a table can have a column for each.
+    """
+
+    timeline: bool = False
+    events: bool = False
+    same_labels: bool = True
 
     def document(self, result: Prediction) -> dict[str, Any]:
-        """The label, its probability, the candidates, and what was done with the rest of the clip."""
+        """The label or why there is none, the candidates, and what was done with the rest of the clip."""
         document: dict[str, Any] = {
             "path": result.path,
             "model": result.model,
             "label": result.label,
             "probability": result.probability,
             "abstained": result.abstained,
+            "reason": result.reason,
+            "labels": list(result.labels),
             "top": [_candidate(candidate) for candidate in result.top],
             "segments": len(result.timeline),
             "duration_s": result.duration_s,
             "rest": result.rest,
             "rest_s": result.rest_s,
         }
-        if self._timeline:
-            document["timeline"] = [_timeline(entry) for entry in result.timeline]
+        if result.sound_type:
+            sound = result.sound_type
+            document["sound_type"] = {"label": sound.name, "probability": sound.probability}
+        if self.timeline:
+            document["timeline"] = [entry_document(entry) for entry in result.timeline]
+        if self.timeline or self.events:
+            document["events"] = [asdict(event) for event in result.events]
         return document
 
     def rows(self, result: Prediction) -> Iterator[Row]:
-        """One row a clip, or with `timeline` one row a segment."""
-        if not self._timeline:
-            yield {
-                "path": result.path,
-                "model": result.model,
-                "label": result.label or "",
-                "probability": round(result.probability, 6),
-                "abstained": str(result.abstained).lower(),
-                "segments": len(result.timeline),
-                "duration_s": round(result.duration_s, 6),
-                "rest": result.rest,
-                "rest_s": round(result.rest_s, 6),
-            }
-            return
-        for entry in result.timeline:
-            probabilities = {c.label: round(c.probability, 6) for c in entry.candidates}
-            yield {
-                "path": result.path,
-                "model": result.model,
-                "label": entry.label or "",
-                "probability": round(entry.best.probability, 6),
-                "abstained": str(entry.label is None).lower(),
-                "start_s": round(entry.start_s, 6),
-                "end_s": round(entry.end_s, 6),
-            } | {f"p_{label}": value for label, value in probabilities.items()}
+        """One row a clip, or with `timeline` one a segment, or with `events` one an event."""
+        for record in self.records(result):
+            yield _cells(record)
+
+    def records(self, result: Prediction) -> Iterator[dict[str, Any]]:
+        """The rows as values: text, numbers, true or false, None for what there isn't."""
+        if self.timeline:
+            for entry in result.timeline:
+                yield self._of_segment(entry, path=result.path, model=result.model)
+        elif self.events:
+            yield from self._of_events(result)
+        else:
+            yield _of_clip(result)
+
+    def kinds(self, result: Prediction) -> dict[str, type]:
+        """What each column of the records holds."""
+        texts = ("path", "model", "label", "reason", "labels", "rest", "sound_type")
+        known: dict[str, type] = dict.fromkeys(texts, str) | {"abstained": bool, "segments": int}
+        names = next(self.records(result), dict.fromkeys(_EVENT_COLUMNS))
+        return {name: known.get(name, float) for name in names}
 
     def table(self, results: Sequence[Prediction]) -> Any:
-        """One row a clip, and below each its segments when they are asked for."""
-        from rich import box
-        from rich.table import Table
+        """One row a clip, and below each strip of its events when they are asked for."""
+        from rich.console import Group
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD)
-        table.add_column("clip", overflow="fold")
-        table.add_column("label")
-        table.add_column("p", justify="right")
-        table.add_column("next best", style="dim")
-        table.add_column("seconds", justify="right")
-        table.add_column("segments", justify="right")
-        table.add_column("rest", style="dim")
+        from audiocnn_cli.output.strip import strips
+
+        if not (self.timeline or self.events):
+            return _clips(results)
+        colour = has_colour()
+        parts = []
         for result in results:
-            label = "unsure" if result.label is None else display(result.label)
-            others = ", ".join(f"{display(c.label)} {c.probability:.2f}" for c in result.top[1:])
-            table.add_row(
-                display(result.path),
-                Text(label, style=_style(result.probability, abstained=result.abstained)),
-                f"{result.probability:.2f}",
-                others,
-                f"{result.duration_s:.2f}",
-                str(len(result.timeline)),
-                _rest(result),
-            )
-            for entry in result.timeline if self._timeline else ():
-                table.add_row(
-                    f"  {entry.start_s:.2f} to {entry.end_s:.2f} s",
-                    Text(display(entry.best.label), style=_style(entry.best.probability)),
-                    f"{entry.best.probability:.2f}",
-                )
-        return table
+            parts += [_clips([result]), strips(result, width=_STRIP_WIDTH, colour=colour), Text()]
+            parts.append(_events(result))
+        return Group(*parts)
+
+    def segment_row(self, entry: TimelineEntry, *, path: str, model: str) -> Row:
+        """The row of one segment."""
+        return _cells(self._of_segment(entry, path=path, model=model))
+
+    def _of_segment(self, entry: TimelineEntry, *, path: str, model: str) -> dict[str, Any]:
+        record = {
+            "path": path,
+            "model": model,
+            "label": entry.label,
+            "probability": entry.best.probability,
+            "abstained": entry.label is None,
+            "start_s": entry.start_s,
+            "end_s": entry.end_s,
+            "reason": entry.reason,
+            "labels": _BETWEEN.join(entry.labels),
+        }
+        if self.same_labels:
+            record |= {f"p_{each.label}": each.probability for each in entry.candidates}
+        return record
+
+    def _of_events(self, result: Prediction) -> Iterator[dict[str, Any]]:
+        for event in result.events:
+            values = (result.path, result.model, event.label, event.probability)
+            times = (event.start_s, event.end_s)
+            yield dict(zip(_EVENT_COLUMNS, (*values, *times), strict=True))
+
+
+_EVENT_COLUMNS = ("path", "model", "label", "probability", "start_s", "end_s")
+
+
+def _of_clip(result: Prediction) -> dict[str, Any]:
+    return {
+        "path": result.path,
+        "model": result.model,
+        "label": result.label,
+        "probability": result.probability,
+        "abstained": result.abstained,
+        "segments": len(result.timeline),
+        "duration_s": result.duration_s,
+        "rest": result.rest,
+        "rest_s": result.rest_s,
+        "reason": result.reason,
+        "labels": _BETWEEN.join(result.labels),
+        "sound_type": result.sound_type.name if result.sound_type else None,
+    }
+
+
+def _cells(record: dict[str, Any]) -> Row:
+    return {name: _cell(value) for name, value in record.items()}
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def _clips(results: Sequence[Prediction]) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("clip", overflow="fold")
+    table.add_column("label")
+    table.add_column("p", justify="right")
+    table.add_column("next best", style="dim")
+    table.add_column("seconds", justify="right")
+    table.add_column("segments", justify="right")
+    table.add_column("rest", style="dim")
+    for result in results:
+        label = shown_label(result.labels, result.reason)
+        others = ", ".join(f"{display(c.label)} {c.probability:.2f}" for c in result.top[1:])
+        table.add_row(
+            display(result.path),
+            Text(label, style=style(result.probability, abstained=result.abstained)),
+            f"{result.probability:.2f}",
+            others,
+            f"{result.duration_s:.2f}",
+            str(len(result.timeline)),
+            _rest(result),
+        )
+    return table
+
+
+def _events(result: Prediction) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("from", "to"):
+        table.add_column(name, justify="right")
+    table.add_column("label")
+    table.add_column("p", justify="right")
+    for event in result.events:
+        table.add_row(
+            f"{event.start_s:.2f} s",
+            f"{event.end_s:.2f} s",
+            Text(display(event.label), style=style(event.probability)),
+            f"{event.probability:.2f}",
+        )
+    return table
+
+
+def shown_label(labels: Sequence[str], reason: str | None) -> str:
+    """The labels, or why there is none: a probability below the threshold stands beside it."""
+    if labels:
+        return ", ".join(map(display, labels))
+    return "unsure" if reason in (None, BELOW_THRESHOLD) else display(reason or "")
 
 
 def _rest(result: Prediction) -> str:
@@ -104,7 +211,8 @@ def _rest(result: Prediction) -> str:
     return f"{result.rest_s:.2f} s {result.rest}"
 
 
-def _style(probability: float, *, abstained: bool = False) -> str:
+def style(probability: float, *, abstained: bool = False) -> str:
+    """How a label with that probability is shown."""
     if abstained:
         return "dim"
     return "bold green" if probability >= _SURE else "yellow" if probability >= _FAIR else "red"
@@ -114,11 +222,14 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
     return {"label": candidate.label, "probability": candidate.probability}
 
 
-def _timeline(entry: TimelineEntry) -> dict[str, Any]:
+def entry_document(entry: TimelineEntry) -> dict[str, Any]:
+    """One segment as JSON."""
     return {
         "start_s": entry.start_s,
         "end_s": entry.end_s,
         "label": entry.label,
         "probability": entry.best.probability,
+        "reason": entry.reason,
+        "labels": list(entry.labels),
         "probabilities": {c.label: c.probability for c in entry.candidates},
     }

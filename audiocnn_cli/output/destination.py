@@ -10,7 +10,7 @@ from typing import IO
 
 from audiocnn_cli.audio.sources import AUDIO_SUFFIXES
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.output.files import atomic_writer, check_folder, check_writable
+from audiocnn_cli.output.files import atomic_writer, check_writable
 
 
 class Format(StrEnum):
@@ -100,27 +100,9 @@ def require_no_recording(output: Path) -> None:
     """Keep a slip of the keyboard from writing over a recording.
 
     Raises:
-        UsageError: `output` is named as recordings are.
+        UsageError: it ends like a recording.
     """
     if output.suffix.lower() in AUDIO_SUFFIXES:
         raise UsageError(
             f"-o {output}: that is the name of a recording; no recording is written over"
         )
-
-
-def choose_with_folder(
-    *, json: bool, jsonl: bool, csv: bool, output: str | None, force: bool
-) -> tuple[Destination, Path | None]:
-    """As `choose_destination`, or stdout and a folder where `output` names one.
-
-    Raises:
-        UsageError, OutputError: as there.
-    """
-    path = None if output is None else Path(output)
-    in_folder = path is not None and (str(output).endswith("/") or path.is_dir())
-    if path is not None and in_folder:
-        check_folder(path)
-    destination = choose_destination(
-        json=json, jsonl=jsonl, csv=csv, output=None if in_folder else path, force=force
-    )
-    return destination, path if in_folder else None

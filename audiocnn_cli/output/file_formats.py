@@ -22,3 +22,17 @@ class TensorFormat(StrEnum):
     NPY = "npy"
     HDF5 = "hdf5"
     PARQUET = "parquet"
+
+
+class LabelFormat(StrEnum):
+    """What `classify --format` names: tables and documents, and the label files of other tools."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+    AUDACITY = "audacity"
+    RAVEN = "raven"
+    TEXTGRID = "textgrid"
+    WEBVTT = "webvtt"

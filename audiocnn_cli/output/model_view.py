@@ -1,13 +1,14 @@
 """How models look: the list, one model's contract, the outcome of a verification."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.golden import GoldenCheck
 from audiocnn_cli.models.registry import ModelFile
+from audiocnn_cli.models.runtime import Provider
 from audiocnn_cli.output.console import console, display
 from audiocnn_cli.output.results import Row
 
@@ -132,6 +133,8 @@ def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
         "network",
         f"{contract.architecture}, {contract.activation}, {contract.pooling} over segments",
     )
+    if contract.sound_type is not None:
+        yield "sound", f"{contract.sound_type}: other types of sound get no label"
     yield "abstains", f"below {contract.threshold:g}" if contract.threshold else "never"
     yield "trained on", f"{contract.data.name} ({contract.data.licence})"
     yield "made by", contract.command
@@ -184,3 +187,28 @@ class VerificationView:
                 )
             )
         return Text("\n").join(lines)
+
+
+class ProvidersView:
+    """The view of `audiocnn models providers`."""
+
+    def document(self, result: Sequence[Provider]) -> dict[str, Any]:
+        """All providers under one key."""
+        return {"providers": [asdict(provider) for provider in result]}
+
+    def rows(self, result: Sequence[Provider]) -> Iterator[Row]:
+        """One row a provider."""
+        for provider in result:
+            yield asdict(provider) | {"available": str(provider.available).lower()}
+
+    def table(self, results: Sequence[Sequence[Provider]]) -> Any:
+        """Those that are here, then the names of the others."""
+        from rich.text import Text
+
+        providers = [provider for result in results for provider in result]
+        text = Text()
+        for provider in providers:
+            if provider.available:
+                text.append("here      ", "green").append(f"{provider.name}\n")
+        others = ", ".join(provider.name for provider in providers if not provider.available)
+        return text.append("not here  ", "dim").append(others, "dim")

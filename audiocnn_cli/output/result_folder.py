@@ -3,14 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import Task
-from audiocnn_cli.output.destination import Destination, Format
-from audiocnn_cli.output.results import View, write_result
+from audiocnn_cli.output.files import make_folder
 
 R = TypeVar("R")
+R_contra = TypeVar("R_contra", contravariant=True)
+
+
+class FileWriter(Protocol[R_contra]):
+    """What writes a result to a file; it travels with the task."""
+
+    def write(self, result: R_contra, path: Path) -> None:
+        """Write `result` to `path`, also where there is a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +34,14 @@ class ResultFolder:
 
 @dataclass(frozen=True, slots=True)
 class IntoFolder(Generic[R]):
-    """The batch's task: `task`, and its result written to a JSON file of its own.
+    """The batch's task: `task`, and its result written to a file of its own.
 
     Whether a file may be replaced is the journal's to say, before the work on its input begins.
     """
 
     task: Task[R]
     files: ResultFolder
-    view: View[R]
+    writer: FileWriter[R]
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -47,6 +54,7 @@ class IntoFolder(Generic[R]):
         return lambda source: self._write(source, work(source))
 
     def _write(self, source: Source, result: R) -> R:
-        destination = Destination(Format.JSON, self.files.file_of(source), force=True)
-        write_result(result, self.view, destination)
+        path = self.files.file_of(source)
+        make_folder(path.parent)
+        self.writer.write(result, path)
         return result

@@ -35,33 +35,38 @@ def write_outcomes(
 
     JSON lines and CSV rows are written as each outcome arrives, a table or a document at the end.
     """
+    with destination.open() as stream:
+        return write_outcomes_to(StreamWriter(stream, destination.format), outcomes, view)
+
+
+def write_outcomes_to(
+    writer: "StreamWriter", outcomes: Iterable[R | Failure], view: View[R]
+) -> Tally:
+    """As `write_outcomes`, to a stream that is open already."""
     results: list[R] = []
     documents: list[dict[str, Any]] = []
     failures: list[Failure] = []
     done = 0
-    with destination.open() as stream:
-        writer = _StreamWriter(stream, destination.format)
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                print_failure(outcome)
-                failures.append(outcome)
-                writer.failure(outcome)
-                continue
-            done += 1
-            if destination.format is Format.JSONL:
-                writer.line(view.document(outcome))
-            elif destination.format is Format.CSV:
-                writer.rows(view.rows(outcome))
-            elif destination.format is Format.JSON:
-                documents.append(view.document(outcome))
-            else:
-                results.append(outcome)
-        if destination.format is Format.JSON:
-            dump(
-                {"results": documents, "failures": [failure_document(f) for f in failures]}, stream
-            )
-        elif destination.format is Format.TABLE and results:
-            console(stream).print(view.table(results))
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            print_failure(outcome)
+            failures.append(outcome)
+            writer.failure(outcome)
+            continue
+        done += 1
+        if writer.format is Format.JSONL:
+            writer.line(view.document(outcome))
+        elif writer.format is Format.CSV:
+            writer.rows(view.rows(outcome))
+        elif writer.format is Format.JSON:
+            documents.append(view.document(outcome))
+        else:
+            results.append(outcome)
+    if writer.format is Format.JSON:
+        told = {"results": documents, "failures": [failure_document(f) for f in failures]}
+        dump(told, writer.stream)
+    elif writer.format is Format.TABLE and results:
+        console(writer.stream).print(view.table(results))
     return Tally(done=done, failed=len(failures))
 
 
@@ -73,7 +78,7 @@ def write_result(result: R, view: View[R], destination: Destination) -> None:
         elif destination.format is Format.TABLE:
             console(stream).print(view.table([result]))
         else:
-            writer = _StreamWriter(stream, destination.format)
+            writer = StreamWriter(stream, destination.format)
             if destination.format is Format.JSONL:
                 writer.line(view.document(result))
             else:
@@ -101,27 +106,30 @@ def failure_document(failure: Failure) -> dict[str, str]:
     return {"path": failure.path, "kind": failure.kind, "message": failure.message}
 
 
-class _StreamWriter:
+class StreamWriter:
     """Lines of JSON and rows of CSV, each flushed so that a reader has it at once."""
 
     def __init__(self, stream: IO[str], format: Format) -> None:
-        self._stream = stream
-        self._format = format
+        self.stream = stream
+        self.format = format
         self._csv: csv.DictWriter[str] | None = None
 
     def line(self, document: Mapping[str, Any]) -> None:
-        self._stream.write(json.dumps(document, allow_nan=False) + "\n")
-        self._stream.flush()
+        """One JSON object."""
+        self.stream.write(json.dumps(document, allow_nan=False) + "\n")
+        self.stream.flush()
 
     def failure(self, failure: Failure) -> None:
-        if self._format is Format.JSONL:
+        """An input that gave no result, where the format has a place for it."""
+        if self.format is Format.JSONL:
             error = {"kind": failure.kind, "message": failure.message}
             self.line({"path": failure.path, "error": error})
 
     def rows(self, rows: Iterable[Row]) -> None:
+        """CSV rows, before the first of them its header."""
         for row in rows:
             if self._csv is None:
-                self._csv = csv.DictWriter(self._stream, list(row), lineterminator="\n")
+                self._csv = csv.DictWriter(self.stream, list(row), lineterminator="\n")
                 self._csv.writeheader()
             self._csv.writerow(row)
-        self._stream.flush()
+        self.stream.flush()

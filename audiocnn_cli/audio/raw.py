@@ -1,0 +1,96 @@
+"""Bare samples: numbers and nothing that says what they are."""
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from audiocnn_cli.audio.decoders import skip
+from audiocnn_cli.audio.pipe import CHUNK
+from audiocnn_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
+RAW_FORMATS = {
+    "u8": "u1",
+    "s8": "i1",
+    "s16le": "<i2",
+    "s16be": ">i2",
+    "s24le": "<i3",
+    "s24be": ">i3",
+    "s32le": "<i4",
+    "s32be": ">i4",
+    "f32le": "<f4",
+    "f32be": ">f4",
+    "f64le": "<f8",
+    "f64be": ">f8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RawFormat:
+    """Bare interleaved samples, as `RAW_FORMATS` names them.
+
+    Raises:
+        UsageError: there is no such format, or a number is below 1.
+    """
+
+    name: str
+    sample_rate: int
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        if self.name not in RAW_FORMATS:
+            raise UsageError(f"--raw {self.name}: is none of {', '.join(RAW_FORMATS)}")
+        if self.sample_rate < 1 or self.channels < 1:
+            raise UsageError("--raw wants a rate and channels of 1 or more")
+
+
+class RawDecoder:
+    """Bare samples."""
+
+    frames = 0
+    exact_length = False
+
+    def __init__(self, stream: IO[bytes], head: bytes, raw: RawFormat) -> None:
+        self._stream = stream
+        self._bytes = head
+        self._type = RAW_FORMATS[raw.name]
+        self._width = int(self._type[-1]) * raw.channels
+        self.sample_rate, self.channels = raw.sample_rate, raw.channels
+        self.format, self.subtype = "RAW", raw.name
+
+    def seek(self, frame: int) -> None:
+        """Leave out so many samples of each channel; a stream is opened at its first."""
+        skip(self, frame)
+
+    def read(self, frames: int) -> "NDArray[np.float32]":
+        """The next samples, shape (n, channels), n <= frames; none at the end."""
+        while len(self._bytes) < self._width and (more := self._stream.read(CHUNK)):
+            self._bytes += more
+        # A writer that stops within a sample leaves bytes that mean nothing.
+        size = min(frames, len(self._bytes) // self._width) * self._width
+        block, self._bytes = self._bytes[:size], self._bytes[size:]
+        return _samples(block, self._type).reshape(-1, self.channels)
+
+    def close(self) -> None:
+        """Standard input stays open."""
+
+
+def _samples(block: bytes, kind: str) -> "NDArray[np.float32]":
+    """Numbers in [-1, 1), as libsndfile scales them."""
+    import numpy as np
+
+    if kind[-1] == "3":
+        # The three bytes become the upper ones of four.
+        padded = np.zeros((len(block) // 3, 4), dtype=np.uint8)
+        place = slice(1, 4) if kind[0] == "<" else slice(0, 3)
+        padded[:, place] = np.frombuffer(block, dtype=np.uint8).reshape(-1, 3)
+        return (padded.view(f"{kind[0]}i4")[:, 0] / 2.0**31).astype(np.float32)
+    numbers = np.frombuffer(block, dtype=kind)
+    if numbers.dtype.kind == "f":
+        return numbers.astype(np.float32)
+    full = 2.0 ** (8 * numbers.dtype.itemsize - 1)
+    offset = full if numbers.dtype.kind == "u" else 0.0
+    return ((numbers - offset) / full).astype(np.float32)

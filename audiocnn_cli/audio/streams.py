@@ -1,0 +1,121 @@
+"""Sound that is still arriving: bare samples, an encoded stream on standard input, the microphone."""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
+from typing import IO, TYPE_CHECKING
+
+from audiocnn_cli.audio.decode import AudioInfo, AudioReader
+from audiocnn_cli.audio.decoders import Decoder, DecodingError, SoundFileDecoder
+from audiocnn_cli.audio.pipe import first_bytes, piped
+from audiocnn_cli.audio.raw import RawDecoder, RawFormat
+from audiocnn_cli.audio.sources import STDIN
+from audiocnn_cli.audio.stream_decoders import (
+    Ahead,
+    AvStreamDecoder,
+    Interruptible,
+    MicrophoneDecoder,
+)
+from audiocnn_cli.errors import FailureKind, InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MICROPHONE = "microphone"
+# Blocks of 50 ms: what a listener waits for beyond the last sample of a segment.
+_BLOCKS_PER_S = 20
+# What libsndfile decodes from a pipe, by its first bytes: WAV, AU, Ogg, MP3 with tags.
+_STREAMED = (b"RIFF", b"RIFX", b".snd", b"OggS", b"ID3")
+# What it decodes from a whole file only: AIFF, CAF, W64, RF64, NIST, VOC.
+_WHOLE = (b"FORM", b"caff", b"riff", b"RF64", b"NIST", b"Crea")
+
+
+@contextmanager
+def open_stdin(raw: RawFormat | None = None) -> Iterator[AudioReader]:
+    """Standard input, decoded as it arrives.
+
+    Raises:
+        InputError: nothing comes, or it is no sound.
+    """
+    # Not the buffer: at exit Python waits for it if a thread is still reading.
+    stream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if sys.stdin else None
+    head = first_bytes(stream, 4) if stream else b""
+    if stream is None or not head:
+        raise InputError(STDIN, FailureKind.EMPTY, "is empty (0 bytes)")
+    if raw is not None:
+        yield _reader(RawDecoder(stream, head, raw), STDIN)
+        return
+    with piped(stream, head) as (pipe, interrupt), closing(_decoder(head, pipe)) as decoder:
+        yield _reader(Interruptible(decoder, interrupt), STDIN)
+
+
+@contextmanager
+def open_microphone() -> Iterator[AudioReader]:
+    """The default microphone, at its own rate.
+
+    Raises:
+        MissingExtraError: sounddevice is not installed.
+        InputError: there is no microphone, or no PortAudio library.
+    """
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise MissingExtraError("--mic", "live") from error
+    except OSError as error:  # the wheel has no library inside on Linux
+        message = f"can't be used ({error}); install PortAudio (libportaudio2)"
+        raise InputError(MICROPHONE, FailureKind.NOT_FOUND, message) from error
+    try:
+        with closing(MicrophoneDecoder(sounddevice)) as decoder:
+            yield _reader(decoder, MICROPHONE)
+    except sounddevice.PortAudioError as error:
+        raise InputError(MICROPHONE, FailureKind.NOT_FOUND, f"can't be used ({error})") from error
+
+
+def live_blocks(
+    reader: AudioReader, *, start: int = 0, frames: int | None = None
+) -> Iterator["NDArray[np.float32]"]:
+    """Small blocks of shape (n, channels), each as soon as it is there."""
+    size = max(1, reader.info.sample_rate // _BLOCKS_PER_S) * reader.info.channels
+    return reader.blocks(start=start, frames=frames, block_samples=size)
+
+
+def _reader(decoder: Decoder, path: str) -> AudioReader:
+    info = AudioInfo(
+        path=path,
+        sample_rate=decoder.sample_rate,
+        channels=decoder.channels,
+        frames=0,  # of a stream nobody knows
+        format=decoder.format,
+        subtype=decoder.subtype,
+        exact_length=False,
+    )
+    return AudioReader(info, decoder)
+
+
+def _is_mpeg(head: bytes) -> bool:
+    """Whether an MPEG audio frame (ISO 11172-3) begins so: eleven bits of sync, and a layer."""
+    return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 != 0
+
+
+def _decoder(head: bytes, pipe: IO[bytes]) -> Decoder:
+    try:
+        if head.startswith(_STREAMED) or _is_mpeg(head):
+            return SoundFileDecoder(pipe)
+        if head == b"fLaC":
+            # FFmpeg would wait for ten frames, which are two seconds.
+            return SoundFileDecoder(Ahead(pipe))
+        if head.startswith(_WHOLE):
+            return SoundFileDecoder(io.BytesIO(pipe.read()))
+        if find_spec("av") is not None:
+            return AvStreamDecoder(pipe)
+    except DecodingError as error:
+        message = f"not a sound that can be read as it arrives ({error}); bare samples want --raw"
+        raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
+    message = (
+        "not a WAV, AU, FLAC, Ogg or MP3 stream; others need PyAV (pip install 'audiocnn-cli[av]') and bare"
+        " samples --raw"
+    )
+    raise InputError(STDIN, FailureKind.NOT_AUDIO, message)

@@ -1,0 +1,187 @@
+"""When no label is said: silence, another type of sound, doubt; and that the reason is given."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from audiocnn_cli.models.contract import decode, encode
+from audiocnn_cli.models.inference import SILENCE_DB
+from tests.conftest import Finished
+from tests.onnx_models import CONTRACT, by_slope, write_good_model, write_model
+
+Run = Callable[..., Finished]
+MakeWav = Callable[..., Path]
+RATE = 8000
+
+
+def tone(frequency: float, seconds: float = 1.5) -> NDArray[np.float64]:
+    t = np.arange(round(seconds * RATE)) / RATE
+    return np.asarray(0.3 * np.sin(2 * np.pi * frequency * t))
+
+
+LOW, HIGH = tone(300), tone(3700)
+NEITHER = 0.1 * np.random.default_rng(0).standard_normal(12000)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    return write_good_model(tmp_path / "tiny.onnx")
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Bundled models for this test: a gate that takes low tones for music and high ones for speech."""
+    folder = tmp_path / "bundled"
+    folder.mkdir()
+    monkeypatch.setattr("audiocnn_cli.models.registry.bundled_folder", lambda: folder)
+    third = replace(CONTRACT.golden, probabilities=(0.2, 0.3, 0.5))
+    kinds = replace(CONTRACT, name="sound-type", labels=("music", "speech", "environment"))
+    slopes = by_slope(0.2, -0.2, 0.0)
+    write_model(folder / "sound-type.onnx", replace(kinds, golden=third), matrix=slopes)
+    for name, kind in (("genre-cnn", "music"), ("weather", "environment")):
+        contract = replace(CONTRACT, name=name, sound_type=kind)
+        write_good_model(folder / f"{name}.onnx", contract)
+    return folder
+
+
+def only(finished: Finished) -> Any:
+    assert finished.exit_code == 0, finished.stderr
+    (result,) = finished.document["results"]
+    return result
+
+
+@pytest.mark.parametrize("level_db", [None, SILENCE_DB - 3])
+def test_silence_gets_no_label(
+    level_db: float | None, run: Run, tiny: Path, make_wav: MakeWav
+) -> None:
+    amplitude = 0.0 if level_db is None else np.sqrt(2) * 10 ** (level_db / 20)
+    path = make_wav("x.wav", LOW / 0.3 * amplitude, rate=RATE, subtype="FLOAT")
+    result = only(run("classify", path, "--model", tiny, "--json"))
+    assert (result["label"], result["abstained"], result["reason"]) == (None, True, "silence")
+    assert len(result["top"]) == 3
+    assert "silence" in run("classify", path, "--model", tiny).stdout
+
+
+def test_what_is_soft_is_no_silence(run: Run, tiny: Path, make_wav: MakeWav) -> None:
+    soft = LOW / 0.3 * np.sqrt(2) * 10 ** ((SILENCE_DB + 3) / 20)
+    path = make_wav("x.wav", soft, rate=RATE, subtype="FLOAT")
+    assert only(run("classify", path, "--model", tiny, "--json"))["label"] is not None
+
+
+def test_silent_segments_have_no_vote(run: Run, tiny: Path, make_wav: MakeWav) -> None:
+    alone = make_wav("a.wav", LOW, rate=RATE)
+    padded = make_wav("b.wav", np.concatenate([LOW, np.zeros(20000)]), rate=RATE)
+    first, second = (
+        only(run("classify", path, "--model", tiny, "--json")) for path in (alone, padded)
+    )
+    assert second["top"] == first["top"]
+    assert second["segments"] > first["segments"]
+
+
+def test_a_label_below_the_threshold_is_not_said(
+    run: Run, tmp_path: Path, make_wav: MakeWav
+) -> None:
+    strict = write_model(tmp_path / "m.onnx", replace(CONTRACT, threshold=0.9))
+    path = make_wav("x.wav", LOW, rate=RATE)
+    result = only(run("classify", path, "--model", strict, "--json"))
+    assert (result["label"], result["reason"]) == (None, "below the threshold")
+    best = result["top"][0]["label"]
+    for given in (f"{best}=0.1", "0"):
+        again = only(run("classify", path, "--model", strict, "--threshold", given, "--json"))
+        assert again["label"] == best
+
+
+def test_a_contract_may_have_a_threshold_for_a_label(
+    run: Run, tmp_path: Path, make_wav: MakeWav
+) -> None:
+    path = make_wav("x.wav", LOW, rate=RATE)
+    plain = write_model(tmp_path / "a.onnx")
+    best = only(run("classify", path, "--model", plain, "--json"))["label"]
+    own = replace(CONTRACT, thresholds={best: 0.99})
+    assert decode(encode(own), where="x") == own
+    strict = write_model(tmp_path / "b.onnx", own)
+    assert only(run("classify", path, "--model", strict, "--json"))["label"] is None
+
+
+@pytest.mark.usefixtures("shelf")
+def test_speech_gets_no_genre(run: Run, make_wav: MakeWav) -> None:
+    speech = make_wav("speech.wav", HIGH, rate=RATE)
+    result = only(run("classify", speech, "--json", "--timeline"))
+    assert result["label"] is None
+    assert result["reason"] == "this is speech, not music"
+    assert result["sound_type"]["label"] == "speech"
+    assert result["events"] == []
+    assert {entry["reason"] for entry in result["timeline"]} == {result["reason"]}
+    assert "this is speech, not music" in run("classify", speech).stdout
+    music = only(run("classify", make_wav("music.wav", LOW, rate=RATE), "--json"))
+    assert music["label"] is not None
+    assert music["reason"] is None
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_gate_can_be_left_out(run: Run, make_wav: MakeWav) -> None:
+    speech = make_wav("speech.wav", HIGH, rate=RATE)
+    for arguments in (("--no-gate",), ("--threshold", "0")):
+        result = only(run("classify", speech, "--json", *arguments))
+        assert result["label"] is not None
+        assert "sound_type" not in result
+    both = only(run("classify", speech, "--json", "--threshold", "0", "--gate"))
+    assert both["label"] is not None
+    assert both["reason"] == "this is speech, not music"
+
+
+@pytest.mark.usefixtures("shelf")
+def test_only_the_music_of_a_broadcast_gets_a_genre(run: Run, make_wav: MakeWav) -> None:
+    mixed = make_wav("mixed.wav", np.concatenate([LOW, HIGH, LOW, LOW]), rate=RATE)
+    result = only(run("classify", mixed, "--json", "--timeline"))
+    reasons = [entry["reason"] is not None for entry in result["timeline"]]
+    assert reasons == [False] * 3 + [True] * 3 + [False] * 6
+    assert [(e["start_s"], e["end_s"]) for e in result["events"]] == [(0.0, 1.5), (3.0, 6.0)]
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_doubtful_gate_keeps_quiet(run: Run, make_wav: MakeWav) -> None:
+    result = only(run("classify", make_wav("x.wav", NEITHER, rate=RATE), "--json"))
+    assert result["sound_type"]["probability"] < 0.7
+    assert result["label"] is not None
+
+
+@pytest.mark.usefixtures("shelf")
+def test_auto_takes_the_model_for_the_sound(run: Run, make_wav: MakeWav) -> None:
+    def auto(samples: NDArray[np.float64]) -> Any:
+        return only(
+            run("classify", make_wav("x.wav", samples, rate=RATE), "--model", "auto", "--json")
+        )
+
+    music = auto(LOW)
+    direct = only(run("classify", make_wav("x.wav", LOW, rate=RATE), "--json"))
+    assert music == direct
+    speech = auto(HIGH)
+    assert speech["model"] == "sound-type"
+    assert speech["label"] is None
+    assert speech["reason"] == "this is speech, and there is no model for it"
+    assert speech["top"][0]["label"] == "speech"
+    doubt = auto(NEITHER)
+    assert (doubt["label"], doubt["reason"]) == (None, "the type of sound is not clear")
+    assert auto(np.zeros(12000))["reason"] == "silence"
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_gate_wants_a_model_with_a_type(run: Run, tiny: Path, make_wav: MakeWav) -> None:
+    finished = run("classify", make_wav("x.wav", LOW, rate=RATE), "--model", tiny, "--gate")
+    assert finished.exit_code == 2
+    assert "which type of sound" in finished.stderr
+
+
+def test_auto_without_a_gate_says_so(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_wav: MakeWav
+) -> None:
+    monkeypatch.setattr("audiocnn_cli.models.registry.bundled_folder", lambda: tmp_path / "none")
+    finished = run("classify", make_wav("x.wav", LOW, rate=RATE), "--model", "auto")
+    assert finished.exit_code == 2
+    assert "sound-type" in finished.stderr
