@@ -1,5 +1,6 @@
 """When no label is said: silence, another type of sound, doubt; and that the reason is given."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from audiocnn_cli.models.contract import decode, encode
-from audiocnn_cli.models.inference import SILENCE_DB
+from audiocnn_cli.models.inference import SILENCE_DB, Hearing, Listener
+from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, by_slope, write_good_model, write_model
 
@@ -43,7 +45,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     kinds = replace(CONTRACT, name="sound-type", labels=("music", "speech", "environment"))
     slopes = by_slope(0.2, -0.2, 0.0)
     write_model(folder / "sound-type.onnx", replace(kinds, golden=third), matrix=slopes)
-    for name, kind in (("genre-cnn", "music"), ("weather", "environment")):
+    for name, kind in (("digits", "speech"), ("genre-cnn", "music"), ("weather", "environment")):
         contract = replace(CONTRACT, name=name, sound_type=kind)
         write_good_model(folder / f"{name}.onnx", contract)
     return folder
@@ -145,6 +147,52 @@ def test_only_the_music_of_a_broadcast_gets_a_genre(run: Run, make_wav: MakeWav)
 
 
 @pytest.mark.usefixtures("shelf")
+def test_the_gate_listens_to_a_stream(run: Run, make_wav: MakeWav) -> None:
+    mixed = make_wav("mixed.wav", np.concatenate([LOW, HIGH, LOW]), rate=RATE)
+    data = mixed.read_bytes()
+    live = run("classify", "-", "--jsonl", stdin=data)
+    *segments, last = [json.loads(line) for line in live.stdout.splitlines()]
+    whole = only(run("classify", mixed, "--json", "--timeline"))
+    assert [s["reason"] for s in segments] == [e["reason"] for e in whole["timeline"]]
+    assert last["sound_type"] == whole["sound_type"]
+    music = make_wav("music.wav", LOW, rate=RATE).read_bytes()
+    picked = run("classify", "-", "--model", "auto", "--jsonl", stdin=music)
+    assert json.loads(picked.stdout)["model"] == "genre-cnn"
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_gate_says_the_same_of_a_clip_with_and_without_its_parts(
+    run: Run, make_wav: MakeWav
+) -> None:
+    parts = [tone(300 + 400 * (i % 7), 0.5) for i in range(37)]
+    path = make_wav("long.wav", np.concatenate(parts), rate=RATE)
+    whole = only(run("classify", path, "--json"))
+    with_parts = only(run("classify", path, "--json", "--timeline"))
+    assert whole["sound_type"] == with_parts["sound_type"]
+    assert whole["segments"] == 37
+
+
+def test_a_sparse_listener_is_asked_about_a_sample(tiny: Path) -> None:
+    model = open_model(tiny)
+    hearing = Hearing([Listener(model), Listener(model, sparse=True)], source_rate=RATE)
+    for _ in range(26):
+        hearing.push(NEITHER[:4000].astype(np.float32))
+    every, sample = hearing.finish()
+    assert [s.index for s in every.segments] == list(range(26))
+    assert [s.index for s in sample.segments] == [*range(10), 12, 16, 20, 24]
+    for segment in sample.segments:
+        np.testing.assert_allclose(
+            segment.probabilities, every.segments[segment.index].probabilities, atol=1e-6
+        )
+    alone = Hearing([Listener(model, sparse=True)], source_rate=RATE)
+    for _ in range(26):
+        alone.push(NEITHER[:4000].astype(np.float32))
+    (only_sample,) = alone.finish()
+    assert [s.start for s in only_sample.segments] == [s.start for s in sample.segments]
+    assert only_sample.samples == every.samples == 26 * 4000
+
+
+@pytest.mark.usefixtures("shelf")
 def test_a_doubtful_gate_keeps_quiet(run: Run, make_wav: MakeWav) -> None:
     result = only(run("classify", make_wav("x.wav", NEITHER, rate=RATE), "--json"))
     assert result["sound_type"]["probability"] < 0.7
@@ -164,7 +212,7 @@ def test_auto_takes_the_model_for_the_sound(run: Run, make_wav: MakeWav) -> None
     speech = auto(HIGH)
     assert speech["model"] == "sound-type"
     assert speech["label"] is None
-    assert speech["reason"] == "this is speech, and there is no model for it"
+    assert speech["reason"] == "this is speech, for which auto has no model"
     assert speech["top"][0]["label"] == "speech"
     doubt = auto(NEITHER)
     assert (doubt["label"], doubt["reason"]) == (None, "the type of sound is not clear")

@@ -185,12 +185,12 @@ class AvDecoder:
         self._container.close()
 
 
-def _words(error: Exception) -> str:
-    """What FFmpeg says, without number and file name."""
-    return getattr(error, "strerror", None) or str(error)
-
-
 def skip(decoder: Decoder, frames: int) -> None:
     """Read so many samples of each channel for nothing."""
     while frames > 0 and (block := len(decoder.read(min(frames, decoder.sample_rate)))):
         frames -= block
+
+
+def _words(error: Exception) -> str:
+    """What FFmpeg says, without number and file name."""
+    return getattr(error, "strerror", None) or str(error)

@@ -63,7 +63,7 @@ def predict(heard: Heard, panel: Panel, options: ClassifyOptions) -> Prediction:
         if sure and model.signature.sound_type == sound.name:
             gated = _Gated(panel.gate, heard.clips[-1], sound)
             return _prediction(heard, _answer([model], [clip]), options, gated=gated)
-    missing = f"this is {sound.name}, and there is no model for it" if sure else gate.UNCLEAR
+    missing = f"this is {sound.name}, for which auto has no model" if sure else gate.UNCLEAR
     own = _answer([panel.gate], heard.clips[-1:])
     return _prediction(heard, own, options, sound=sound, instead=missing)
 

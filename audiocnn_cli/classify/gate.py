@@ -4,11 +4,12 @@ One model listens for it, the bundled `sound-type` with the labels music, speech
 whose contract names a `sound_type` answers only for that type.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.classify.grid import Grid, brought_onto, grid_of
 from audiocnn_cli.classify.prediction import SoundType
-from audiocnn_cli.models.inference import ClipProbabilities
+from audiocnn_cli.models.inference import ClipProbabilities, is_sampled
 from audiocnn_cli.models.registry import ModelFile, bundled_models
 from audiocnn_cli.models.session import Model
 
@@ -28,9 +29,9 @@ def find_gate() -> ModelFile | None:
 
 
 def sound_type(clip: ClipProbabilities, gate: Model) -> SoundType:
-    """What the whole clip sounds like."""
-    best = int(clip.mean.argmax())
-    return SoundType(gate.signature.labels[best], float(clip.mean[best]))
+    """What the whole clip sounds like, by a sample of its segments, whether or not all were heard."""
+    sample = tuple(segment for segment in clip.segments if is_sampled(segment.index))
+    return _type_of(replace(clip, segments=sample).mean, gate)
 
 
 def is_sure(heard: SoundType, gate: Model) -> bool:
@@ -53,6 +54,6 @@ def objections(
     return [objection(_type_of(row, gate), wanted, gate) for row in said]
 
 
-def _type_of(row: "NDArray[np.float32]", gate: Model) -> SoundType:
+def _type_of(row: "NDArray[np.floating]", gate: Model) -> SoundType:
     best = int(row.argmax())
     return SoundType(gate.signature.labels[best], float(row[best]))

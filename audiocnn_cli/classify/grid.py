@@ -83,12 +83,10 @@ def brought_onto(grid: Grid, other: Grid) -> "NDArray[np.float32]":
             np.searchsorted(ends, begin, side="right"), np.searchsorted(begins, stop, side="left")
         )
         shared = np.minimum(ends[near], stop) - np.maximum(begins[near], begin)
-        # Nothing is shared with a rest that the longer segments of this model left out.
-        found[i] = (
-            shared @ grid.probabilities[near] / shared.sum()
-            if len(shared)
-            else grid.probabilities[-1]
-        )
+        if len(shared):
+            found[i] = shared @ grid.probabilities[near] / shared.sum()
+        else:  # what longer segments left out, or a sample passed over
+            found[i] = grid.probabilities[np.abs(begins + ends - begin - stop).argmin()]
     return found
 
 

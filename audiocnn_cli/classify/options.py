@@ -64,6 +64,7 @@ class ClassifyOptions:
         overlap: the share of a segment that the next repeats, 0 or more and below 1; None: the model's.
         smooth_s: the timeline's probabilities are means over so many seconds; 0: as they are.
         min_event_s: shorter events are left out.
+        parts: whether timeline and events are wanted; without them the gate hears a sample of a long clip.
 
     Raises:
         UsageError: a value is out of its range.
@@ -75,6 +76,7 @@ class ClassifyOptions:
     overlap: float | None = None
     smooth_s: float = 0.0
     min_event_s: float = 0.0
+    parts: bool = True
 
     def __post_init__(self) -> None:
         if self.top < 1:

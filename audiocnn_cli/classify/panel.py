@@ -27,7 +27,7 @@ class Panel:
         heard = [
             Listener(model, options.hop(model.signature), self.member) for model in self.models
         ]
-        return heard + ([Listener(self.gate)] if self.gate else [])
+        return heard + ([Listener(self.gate, sparse=not options.parts)] if self.gate else [])
 
     @property
     def signature(self) -> Signature:

@@ -18,6 +18,9 @@ from audiocnn_cli.models import runtime
 from audiocnn_cli.models.foreign import Description, open_foreign
 from audiocnn_cli.models.session import Model, open_model
 
+# Speech is none of them: what is said in it is no label that a bundled model has.
+_AUTO_TYPES = frozenset({"music", "environment"})
+
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
@@ -31,8 +34,8 @@ class ModelChoice:
 class Classification:
     """The batch's task: `classify` with models that are opened once for each worker.
 
-    With `auto` the gate picks one of `models`, those that name a type of sound. `gate` None means: where the
-    model names its type, this installation has the gate, and a label is not wanted whatever is heard.
+    With `auto` the gate picks one of `models`, those for music and for environment. `gate` None means: where
+    the model names its type, this installation has the gate, and no label is wanted whatever is heard.
     """
 
     models: tuple[ModelChoice, ...]
@@ -89,9 +92,9 @@ def _opened(choice: ModelChoice, provider: str) -> Model:
 
 
 def _one_a_type(models: tuple[Model, ...]) -> tuple[Model, ...]:
-    """The first of the models for each type of sound."""
+    """The first of the models for each type of sound that has one."""
     by_type: dict[str, Model] = {}
     for model in models:
-        if model.signature.sound_type is not None:
+        if model.signature.sound_type in _AUTO_TYPES:
             by_type.setdefault(model.signature.sound_type, model)
     return tuple(by_type.values())

@@ -192,6 +192,7 @@ def classify(
             overlap=overlap,
             smooth_s=smooth,
             min_event_s=min_event,
+            parts=timeline or events or stream is not None or destination.wants_events,
         ),
     )
     view = ClassifyView(timeline=timeline, events=events, same_labels=not work.auto)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BATCH = 8
+_SAMPLED_WHOLLY, _SAMPLED_STEP = 10, 4
 # The absolute gate of ITU-R BS.1770-4: blocks of a programme below it count as silence. Here it is the
 # root mean square of a segment, without that standard's weighting of frequencies.
 SILENCE_DB = -70.0
@@ -26,13 +27,15 @@ SILENCE_DB = -70.0
 class SegmentProbabilities:
     """The answer for one segment: samples `start` to `start + valid`, probabilities of shape (labels,).
 
-    `silent` says that its root mean square is below `SILENCE_DB` of full scale.
+    It is number `index` of the clip. `silent` says that its root mean square is below `SILENCE_DB` of full
+    scale.
     """
 
     start: int
     valid: int
     probabilities: "NDArray[np.float32]"
     silent: bool = False
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +67,25 @@ class ClipProbabilities:
 class Listener:
     """A model that hears a clip; `hop` samples between its segments (None: its own).
 
-    `member` asks only this one of the networks whose mean the model is.
+    `member` asks only this one of the networks whose mean the model is. A `sparse` one is asked about the
+    sample of segments that `is_sampled` says.
     """
 
     model: Model
     hop: int | None = None
     member: int | None = None
+    sparse: bool = False
 
     @property
     def segment(self) -> SegmentConfig:
         """How this listener cuts the clip."""
         own = self.model.signature.segment
         return own if self.hop is None else SegmentConfig(length=own.length, hop=self.hop)
+
+
+def is_sampled(index: int) -> bool:
+    """Whether a segment is in the sample that tells what a clip is: the first ten, then each fourth."""
+    return index < _SAMPLED_WHOLLY or index % _SAMPLED_STEP == 0
 
 
 def infer(
@@ -164,6 +174,7 @@ class _Waiting:
     valid: int
     silent: bool
     tensor: "NDArray[np.float32]"
+    index: int
 
 
 @dataclass(slots=True)
@@ -177,6 +188,7 @@ class _Group:
     answers: list[list[SegmentProbabilities]] = field(default_factory=list)
     _cutter: Cutter = field(init=False)
     _waiting: "list[_Waiting]" = field(default_factory=list)
+    _taken: int = 0
 
     def __post_init__(self) -> None:
         self._cutter = Cutter(self.segment)
@@ -201,21 +213,26 @@ class _Group:
         return ending
 
     def _take(self, segment: Segment) -> None:
+        index, self._taken = self._taken, self._taken + 1
+        if all(listener.sparse for listener in self.listeners) and not is_sampled(index):
+            return
         # Features at once: samples that wait make the allocator hand memory back and forth.
         tensor = tensor_of(segment.samples, self.signature.features)
-        self._waiting.append(_Waiting(segment.start, segment.valid, is_silent(segment), tensor))
+        silent = is_silent(segment)
+        self._waiting.append(_Waiting(segment.start, segment.valid, silent, tensor, index))
 
     def _ask(self) -> None:
         import numpy as np
 
-        if not self._waiting:
-            return
-        tensors = np.stack([waiting.tensor for waiting in self._waiting])
         for listener, answers in zip(self.listeners, self.answers, strict=True):
+            asked = [w for w in self._waiting if not listener.sparse or is_sampled(w.index)]
+            if not asked:
+                continue
+            tensors = np.stack([waiting.tensor for waiting in asked])
             said = listener.model.probabilities(tensors, member=listener.member)
             answers += [
-                SegmentProbabilities(waiting.start, waiting.valid, row, waiting.silent)
-                for waiting, row in zip(self._waiting, said, strict=True)
+                SegmentProbabilities(w.start, w.valid, row, w.silent, w.index)
+                for w, row in zip(asked, said, strict=True)
             ]
         self._waiting.clear()
 

@@ -57,6 +57,11 @@ def own_models() -> list[ModelFile]:
     return _models_in(own_folder(), Origin.OWN)
 
 
+def is_shelved(path: Path) -> bool:
+    """Whether a model ships with the package or was added: both were looked at before."""
+    return path.parent in (bundled_folder(), own_folder())
+
+
 def find_model(name_or_path: str) -> ModelFile:
     """The model that a name or a path of an .onnx file means; a bundled name is the bundled model's.
 

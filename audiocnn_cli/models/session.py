@@ -11,7 +11,7 @@ from audiocnn_cli.models import runtime
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.guard import require_harmless
 from audiocnn_cli.models.layout import Layout
-from audiocnn_cli.models.registry import bundled_folder
+from audiocnn_cli.models.registry import is_shelved
 from audiocnn_cli.models.signature import Activation, Signature
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def open_model(path: Path, *, provider: str = runtime.CPU) -> Model:
         ModelRefusedError: it is missing, not ONNX, without the contract, or the contract does not hold.
         UsageError: the execution provider is not here.
     """
-    if path.parent != bundled_folder():
+    if not is_shelved(path):
         require_harmless(path)
     session = runtime.open_session(path, provider=provider)
     document = contract_document(session)

@@ -7,12 +7,11 @@ from typing import Any
 from audiocnn_cli.classify import Candidate, Prediction, TimelineEntry
 from audiocnn_cli.classify.prediction import BELOW_THRESHOLD
 from audiocnn_cli.models.segments import Rest
-from audiocnn_cli.output.console import display, has_colour
+from audiocnn_cli.output.console import display
 from audiocnn_cli.output.results import Row
 
 _SURE, _FAIR = 0.7, 0.4
 _BETWEEN = "|"
-_STRIP_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +78,13 @@ class ClassifyView:
         from rich.console import Group
         from rich.text import Text
 
-        from audiocnn_cli.output.strip import strips
+        from audiocnn_cli.output.strip import Strips
 
         if not (self.timeline or self.events):
             return _clips(results)
-        colour = has_colour()
         parts = []
         for result in results:
-            parts += [_clips([result]), strips(result, width=_STRIP_WIDTH, colour=colour), Text()]
+            parts += [_clips([result]), Strips(result), Text()]
             parts.append(_events(result))
         return Group(*parts)
 

@@ -100,7 +100,7 @@ def require_no_recording(output: Path) -> None:
     """Keep a slip of the keyboard from writing over a recording.
 
     Raises:
-        UsageError: it ends like a recording.
+        UsageError: `output` is named as recordings are.
     """
     if output.suffix.lower() in AUDIO_SUFFIXES:
         raise UsageError(

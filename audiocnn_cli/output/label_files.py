@@ -17,7 +17,7 @@ from audiocnn_cli.output.destination import (
     require_no_recording,
 )
 from audiocnn_cli.output.file_formats import LabelFormat
-from audiocnn_cli.output.files import check_writable
+from audiocnn_cli.output.files import check_folder, check_writable
 from audiocnn_cli.output.label_tracks import TRACKS, require_package
 from audiocnn_cli.output.label_writers import LabelWriter, TrackWriter, label_file
 from audiocnn_cli.output.live_view import LIVE_FORMATS
@@ -91,6 +91,12 @@ class LabelOutput:
         return any(each is not None for each in (self.folder, self.file, self.printed))
 
     @property
+    def wants_events(self) -> bool:
+        """Whether a label track is written."""
+        formats = {self.printed, self.file and self.file[1], self.folder and self.folder[1]}
+        return not formats.isdisjoint({*TRACKS, LabelFormat.RAVEN})
+
+    @property
     def in_order(self) -> bool:
         """Whether outcomes are wanted in the order of the inputs."""
         return self.report.format is not Format.JSONL or self.file is not None
@@ -159,17 +165,24 @@ def choose_label_output(
         return _to_stdout(printed, format)
     path = Path(output)
     if output.endswith("/") or path.is_dir():
+        check_folder(path)
         format = format or LabelFormat.JSON
         suffix = _SUFFIXES_IN_FOLDER.get(format, format.value)
         return LabelOutput(printed, (ResultFolder(path, suffix), format))
     chosen = format or _SUFFIXES.get(path.suffix.lower())
+    if chosen is LabelFormat.TABLE:
+        require_no_recording(path)
+        check_writable(path, force=force)
+        return LabelOutput(Destination(Format.TABLE, path, force))
     if chosen in _REPORTS:
         json, jsonl, csv = (
             chosen is each for each in (LabelFormat.JSON, LabelFormat.JSONL, LabelFormat.CSV)
         )
         chosen = None
     if chosen is None:
-        report = choose_destination(json=json, jsonl=jsonl, csv=csv, output=path, force=force)
+        report = choose_destination(
+            json=json, jsonl=jsonl, csv=csv, output=path, force=force, other_endings=list(_SUFFIXES)
+        )
         return LabelOutput(report)
     require_package(chosen)
     require_no_recording(path)

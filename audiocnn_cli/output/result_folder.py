@@ -7,7 +7,6 @@ from typing import Generic, Protocol, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import Task
-from audiocnn_cli.output.files import make_folder
 
 R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
@@ -55,6 +54,5 @@ class IntoFolder(Generic[R]):
 
     def _write(self, source: Source, result: R) -> R:
         path = self.files.file_of(source)
-        make_folder(path.parent)
         self.writer.write(result, path)
         return result

@@ -1,6 +1,7 @@
 """Events as coloured strips over a time axis, for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from audiocnn_cli.classify import Event, Prediction
 from audiocnn_cli.output.console import display
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
     from rich.text import Text
 
 # Okabe and Ito's colours, which colour-blind people can tell apart, and two more.
@@ -38,6 +40,19 @@ _STEPS_S = (
     43200,
 )
 _MOST_ROWS = 12
+_WIDEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """The events of a clip, as wide as the terminal up to a limit, in its colours."""
+
+    result: Prediction
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Text"]:
+        """What Rich asks for."""
+        width = min(_WIDEST, options.max_width)
+        yield strips(self.result, width=width, colour=console.color_system is not None)
 
 
 def strips(result: Prediction, *, width: int, colour: bool) -> "Text":
