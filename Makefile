@@ -9,7 +9,7 @@ PLAYWRIGHT ?= playwright>=1.49
 # Where Python is told to write no bytecode, an editable install would be compiled again in every run.
 COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
 
-.PHONY: demo test test-train test-browser check format bench models clean
+.PHONY: demo test test-slow test-train test-browser check format bench models clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -50,6 +50,9 @@ test-browser: $(VENV)/.installed-dev
 	chromium --version 2>/dev/null || google-chrome --version 2>/dev/null || \
 	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
 	$(BIN)/pytest -m browser
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -m slow
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -136,18 +136,18 @@ def test_a_dirty_archive_is_done_but_for_what_is_broken(
     assert [json.loads(line)["kind"] for line in ledger.read_text().splitlines()] == ["not_found"]
 
 
-@pytest.mark.parametrize("writing", ["folder", "jsonl"])
+@pytest.mark.parametrize("writing", ["folder", pytest.param("jsonl", marks=pytest.mark.slow)])
 def test_killed_in_the_middle_and_resumed(
     writing: str, clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path
 ) -> None:
-    folder = clips(*(f"slow-{i:03}.wav" for i in range(120)), "crash.wav")
+    folder = clips(*(f"slow-{i:03}.wav" for i in range(80)), "crash.wav")
     (folder / "corrupt.wav").write_bytes(b"RIFF")
     out = tmp_path / "out"
     out.mkdir()
     journal = out / JOURNAL if writing == "folder" else tmp_path / "journal"
     where = ["-o", f"{out}/"] if writing == "folder" else ["--journal", journal]
     command = [*classify, folder, "-j", "2", "--jsonl", *where, "--resume"]
-    for many in (30, 60):
+    for many in (15, 40):
         process = start(*command)
         assert process.stdout is not None
         lines = (process.stdout.readline() for _ in range(many))
@@ -158,14 +158,14 @@ def test_killed_in_the_middle_and_resumed(
         # Its workers go with it.
         wait_for(partial(_is_gone, process.pid))
         done = states(journal)["done"]
-        assert many - 10 <= done < 120
+        assert many - 10 <= done < 80
     code, stdout, err = finish(start(*command))
     assert code == 1
     assert f"({done + 1} by an earlier run)" in err or f"({done} by an earlier run)" in err
-    assert states(journal) == {"done": 120, "crashed": 1, "not_audio": 1}
+    assert states(journal) == {"done": 80, "crashed": 1, "not_audio": 1}
     lines_by_path = Counter(json.loads(line)["path"] for line in stdout.splitlines())
     assert lines_by_path == Counter(str(p) for p in folder.iterdir())
-    expected = {f"slow-{i:03}.json" for i in range(120)}
+    expected = {f"slow-{i:03}.json" for i in range(80)}
     assert set(results(out)) == (expected if writing == "folder" else set())
 
 
@@ -188,7 +188,7 @@ def _processes_of(group: int) -> list[str]:
 def test_workers_killed_from_outside(
     clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path
 ) -> None:
-    folder, out = clips(*(f"slow-{i:03}.wav" for i in range(60))), tmp_path / "out"
+    folder, out = clips(*(f"slow-{i:03}.wav" for i in range(40))), tmp_path / "out"
     process = start(*classify, folder, "-o", f"{out}/", "-j", "2", "--jsonl")
     killed: set[str] = set()
     assert process.stdout is not None
@@ -199,16 +199,16 @@ def test_workers_killed_from_outside(
             os.kill(int(worker), signal.SIGKILL)
             killed.add(worker)
     code, _, err = finish(process)
-    assert len(killed) >= 3
+    assert len(killed) >= 2
     assert code == 0, err
-    assert len(results(out)) == 60
-    assert states(out / JOURNAL) == {"done": 60}
+    assert len(results(out)) == 40
+    assert states(out / JOURNAL) == {"done": 40}
 
 
 def test_ctrl_c_once_finishes_what_is_in_work(
     clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path
 ) -> None:
-    folder, out = clips(*(f"slow-{i:03}.wav" for i in range(200))), tmp_path / "out"
+    folder, out = clips(*(f"slow-{i:03}.wav" for i in range(100))), tmp_path / "out"
     process = start(*classify, folder, "-o", f"{out}/", "-j", "2", "--json", slow_s=0.05)
     wait_for(lambda: len(list(out.glob("*.json"))) > 10)
     os.killpg(process.pid, signal.SIGINT)
@@ -217,14 +217,14 @@ def test_ctrl_c_once_finishes_what_is_in_work(
     assert "finishing the files in work" in err
     assert "done in" in err
     written = len(results(out))
-    assert 10 < written < 100
+    assert 10 < written < 90
     assert len(json.loads(stdout)["results"]) == written
     assert states(out / JOURNAL) == {"done": written}
     code, stdout, err = finish(
         start(*classify, folder, "-o", f"{out}/", "-j", "2", "--json", "--resume", slow_s=0)
     )
     assert code == 0, err
-    assert len(json.loads(stdout)["results"]) == len(results(out)) == 200
+    assert len(json.loads(stdout)["results"]) == len(results(out)) == 100
 
 
 def test_ctrl_c_twice_stops_at_once(

@@ -11,6 +11,7 @@ import pytest
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.executor import Workers
+from audiocnn_cli.batch.order import largest_first
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.processes import ProcessPool
 from audiocnn_cli.batch.run import run_batch
@@ -83,7 +84,7 @@ def test_inputs_are_read_as_they_are_needed() -> None:
     outcomes = run_batch(names(), Echo(), workers=TWO)  # type: ignore[arg-type]  # a generator of sources
     assert [next(outcomes) for _ in range(3)] == ["1", "2", "3"]
     assert read < 100
-    outcomes.close()  # type: ignore[attr-defined]  # it is a generator
+    outcomes.close()
 
 
 def test_little_waits_for_a_slow_input(tmp_path: Path) -> None:
@@ -94,6 +95,20 @@ def test_little_waits_for_a_slow_input(tmp_path: Path) -> None:
     assert isinstance(next(iter(outcomes)), Failure)
     assert len(log.read_text().splitlines()) < 60
     assert list(outcomes) == names[1:]
+
+
+def test_the_largest_first(tmp_path: Path) -> None:
+    sizes = [(i * 37) % 1000 for i in range(600)]
+    found: list[Source | InputError] = [InputError("gone", FailureKind.NOT_FOUND, "no such file")]
+    for i, size in enumerate(sizes):
+        (tmp_path / f"{i}.wav").write_bytes(bytes(size))
+        found.append(Source(str(tmp_path / f"{i}.wav")))
+    ordered = list(largest_first(found))
+    assert sorted(item.path for item in ordered) == sorted(item.path for item in found)
+    assert ordered[0].path == str(tmp_path / f"{sizes.index(max(sizes[:256]))}.wav")
+    assert ordered[-1].path in ("gone", str(tmp_path / f"{sizes.index(0)}.wav"))
+    last = [Path(item.path).stat().st_size for item in ordered[-256:] if item.path != "gone"]
+    assert last == sorted(last, reverse=True)
 
 
 def test_results_larger_than_a_pipe() -> None:
@@ -107,6 +122,7 @@ def test_results_larger_than_a_pipe() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_workers_killed_at_any_moment() -> None:
     """A killed worker never takes the batch along: each input is done, or has crashed twice."""
     count, stop = 1500, threading.Event()

@@ -10,9 +10,9 @@ from typing import Any
 Values = dict[str, str | int | float | bool | None]
 
 
-def configuration(task: Any, **more: str | int | float | bool | None) -> Values:
+def configuration(recipe: object) -> Values:
     """The fields of a dataclass and of those in it, by dotted names; a file counts by its content."""
-    return {**dict(_flat("", task)), **more}
+    return dict(_flat("", recipe))
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:

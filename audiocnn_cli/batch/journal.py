@@ -1,53 +1,33 @@
-"""What a batch has done so far, in a file that survives it: SQLite, one row an input."""
+"""What a batch has done so far, so that another run can go on with it."""
 
 import hashlib
 import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.batch.journal_file import (
+    BEGUN,
+    DONE,
+    FAILED,
+    FORMAT,
+    TABLES,
+    Codec,
+    failure_in,
+    meta,
+    open_database,
+    result_in,
+    saying,
+)
 from audiocnn_cli.batch.outcome import Failure, Finished
-from audiocnn_cli.errors import FailureKind, OutputError, UsageError
+from audiocnn_cli.errors import FailureKind, OutputError
 
 R = TypeVar("R")
-
-FORMAT = 1
-_TABLES = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS inputs (
-    path BLOB PRIMARY KEY,
-    run INTEGER NOT NULL,
-    configuration TEXT NOT NULL,
-    size INTEGER,
-    mtime_ns INTEGER,
-    content TEXT,
-    state TEXT NOT NULL,
-    kind TEXT,
-    message TEXT,
-    output BLOB UNIQUE,
-    output_size INTEGER,
-    result BLOB,
-    seconds REAL,
-    broken_off INTEGER NOT NULL DEFAULT 0
-);
-"""
-BEGUN, DONE, FAILED = "begun", "done", "failed"
-
-
-class Codec(Protocol[R]):
-    """How a result lies in the journal: as values that JSON knows."""
-
-    def pack(self, result: R) -> Any:
-        """The result as values that JSON knows."""
-
-    def unpack(self, values: Any) -> R:
-        """The result again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +109,8 @@ class Journal(Generic[R]):
             row = self._row(source.path)
             again = self._resume and source.path != STDIN
             if again and row is not None and self._stands(row, mark):
-                self._update(source.path, run=self._run)
+                # The same content may have another time by now.
+                self._update(source.path, run=self._run, size=mark.size, mtime_ns=mark.mtime_ns)
                 outcome = failure_in(row) or result_in(row, self._codec)
                 return Finished(source, outcome, row["seconds"], recalled=True)
             output = self._output_of(source) if self._output_of else None
@@ -178,7 +159,7 @@ class Journal(Generic[R]):
             self._put("complete", True)
 
     def _begin_run(self, configuration: Mapping[str, Any], shard: str) -> None:
-        self._database.executescript(_TABLES)
+        self._database.executescript(TABLES)
         before = self._get("configuration") or {}
         configuration = json.loads(json.dumps(configuration))
         keys = sorted(before.keys() | configuration.keys()) if before else []
@@ -285,74 +266,6 @@ def fingerprint(path: str, *, by_content: bool) -> Fingerprint:
     except (OSError, ValueError):  # ValueError: a name with a null character
         return Fingerprint(None, None, None)
     return Fingerprint(status.st_size, status.st_mtime_ns, content)
-
-
-def open_database(path: Path) -> sqlite3.Connection:
-    """The SQLite file at `path`, made if need be, for this process alone.
-
-    Raises:
-        OutputError: another process has it, or it can't be written.
-        UsageError: it is no SQLite file.
-    """
-    with saying(path):
-        database = sqlite3.connect(path, timeout=0, isolation_level=None)
-        try:
-            database.row_factory = sqlite3.Row
-            # Held until the process ends, however it ends; and no shared memory, so that network drives do.
-            database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            database.execute("PRAGMA journal_mode = WAL")
-            # Survives a crash of this process; after a power loss the last few inputs are done again.
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("COMMIT")
-        except BaseException:
-            database.close()
-            raise
-    return database
-
-
-def meta(database: sqlite3.Connection, key: str) -> Any:
-    """A value of the journal as a whole; None if it has none of that name.
-
-    Raises:
-        sqlite3.DatabaseError: it is no journal.
-    """
-    row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else json.loads(row["value"])
-
-
-def failure_in(row: sqlite3.Row) -> Failure | None:
-    """The failure of an input, if it has failed."""
-    if row["state"] != FAILED:
-        return None
-    return Failure(os.fsdecode(row["path"]), FailureKind(row["kind"]), row["message"])
-
-
-def result_in(row: sqlite3.Row, codec: Codec[R]) -> R:
-    """The result of an input that is done."""
-    return codec.unpack(json.loads(zlib.decompress(row["result"])))
-
-
-@contextmanager
-def saying(path: Path) -> Iterator[None]:
-    """SQLite's errors as sentences about the journal at `path`.
-
-    Raises:
-        OutputError: it can't be written, or another process has it.
-        UsageError: it is no journal.
-    """
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise OutputError(
-                f"{path}: another run is writing this journal; wait for it, or give another --journal"
-            ) from error
-        raise OutputError(f"{path}: the journal can't be written ({error})") from error
-    except sqlite3.DatabaseError as error:
-        raise UsageError(
-            f"{path}: is no journal of audiocnn ({error}); give another name, or remove it"
-        ) from error
 
 
 def _digest(configuration: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from audiocnn_cli.batch.journal import (
+from audiocnn_cli.batch.journal_file import (
     BEGUN,
     FORMAT,
     Codec,

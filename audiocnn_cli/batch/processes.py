@@ -26,7 +26,7 @@ R = TypeVar("R")
 _READY = "ready"
 # A worker that is told to stop removes its unfinished files; one that hangs is killed after so long.
 _GRACE_S = 1.0
-_MOST_FALSE_STARTS = 3
+_MOST_FALSE_STARTS = 10
 # From linux/prctl.h: the signal that a process gets when its parent dies.
 _PR_SET_PDEATHSIG = 1
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain, count, islice
@@ -35,7 +35,7 @@ def run_batch(
     journal: "Journal[R] | None" = None,
     listeners: Sequence[Listener[R]] = (),
     stop: Stop | None = None,
-) -> Iterator[R | Failure]:
+) -> Generator[R | Failure, None, None]:
     """Yield the result of `task` for each input, or its `Failure`.
 
     An input that crashed its worker is tried once more, alone. An `AudiocnnError` of the task that is not

@@ -1,11 +1,11 @@
 """What every command over many inputs does around its task: journal, ledger, progress, Ctrl-C, exit code."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.errors import ExitCode, UsageError
@@ -14,7 +14,8 @@ from audiocnn_cli.output.console import log
 if TYPE_CHECKING:
     from audiocnn_cli.audio.sources import Source
     from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.journal import Codec, Journal
+    from audiocnn_cli.batch.journal import Journal
+    from audiocnn_cli.batch.journal_file import Codec
     from audiocnn_cli.batch.outcome import Failure, Listener, Tally
     from audiocnn_cli.batch.task import Task
     from audiocnn_cli.errors import InputError
@@ -39,7 +40,12 @@ class BatchOptions:
     shard: str | None
     force: bool
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            UsageError: they do, or there is no input.
+        """
         if self.retry_failures is not None and (self.paths or self.resume):
             raise UsageError(
                 "--retry-failures takes its inputs from the ledger: give no PATHS and no --resume with it"
@@ -56,15 +62,17 @@ class BatchOptions:
     def inputs(self) -> "Iterator[Source | InputError]":
         """The inputs, read lazily, from the beginning each time."""
         from audiocnn_cli.audio.sources import find_audio
-        from audiocnn_cli.batch.shard import Shard
-        from audiocnn_cli.output.ledger import failed_inputs
 
-        found: Iterable[Source | InputError]
+        found: Iterable[Source | InputError] = find_audio(self.paths or [])
         if self.retry_failures is not None:
+            from audiocnn_cli.output.ledger import failed_inputs
+
             found = failed_inputs(self.retry_failures)
-        else:
-            found = find_audio(self.paths or [])
-        return iter(found) if self.shard is None else Shard.parse(self.shard).of(found)
+        if self.shard is not None:
+            from audiocnn_cli.batch.shard import Shard
+
+            found = Shard.parse(self.shard).of(found)
+        return iter(found)
 
     @property
     def workers(self) -> "Workers":
@@ -78,14 +86,15 @@ class BatchOptions:
 class Job(Generic[R]):
     """The task of a command, and what the batch has to know of its results.
 
-    `configuration` is everything that decides a result, as values that JSON knows; `audio_s` the seconds of
+    `recipe`, a dataclass, and `options` are everything that decides a result; `audio_s` gives the seconds of
     audio that a result is about; `files` is where results have files of their own; `no_journal` is why
     there can be no journal, `only_one` why there may be one input only.
     """
 
     command: str
     task: "Task[R]"
-    configuration: Mapping[str, Any]
+    recipe: object
+    options: Mapping[str, str | int | bool | None]
     codec: "Codec[R]"
     audio_s: Callable[[R], float]
     in_order: bool
@@ -104,9 +113,11 @@ def run_job(
         AudiocnnError: what ends the batch.
     """
     from audiocnn_cli.batch.interrupt import stop_on_interrupt
+    from audiocnn_cli.batch.order import largest_first
     from audiocnn_cli.batch.run import run_batch
     from audiocnn_cli.output.progress import Progress, on_terminal
 
+    options.check()
     with ExitStack() as stack:
         journal = _journal(job, options)
         if journal is not None:
@@ -117,6 +128,8 @@ def run_job(
         inputs = options.inputs()
         if job.only_one is not None:
             inputs = single(inputs, job.only_one)
+        elif not job.in_order:
+            inputs = largest_first(inputs)
         ledger = _ledger(options)
         progress = Progress(
             job.audio_s,
@@ -136,6 +149,7 @@ def run_job(
             listeners=listeners,
             stop=stop,
         )
+        stack.enter_context(closing(outcomes))
         try:
             tally = write(outcomes)
         finally:
@@ -144,11 +158,7 @@ def run_job(
 
 
 def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
-    from audiocnn_cli.batch.shard import Shard, journal_name
-
-    shard = Shard.parse(options.shard) if options.shard is not None else Shard()
-    path = options.journal or (job.files.path / journal_name(shard) if job.files else None)
-    if path is None:
+    if options.journal is None and job.files is None:
         if options.resume or options.checksum:
             raise UsageError(
                 "--resume and --checksum need a journal: add -o FOLDER/ or --journal FILE"
@@ -156,14 +166,23 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
         return None
     if job.no_journal is not None:
         raise UsageError(job.no_journal)
+    from audiocnn_cli.batch.configuration import configuration
     from audiocnn_cli.batch.journal import Journal
+    from audiocnn_cli.batch.shard import Shard, journal_name
     from audiocnn_cli.output.files import make_folder
 
+    shard = Shard() if options.shard is None else Shard.parse(options.shard)
+    path = options.journal or (job.files.path if job.files else Path()) / journal_name(shard)
     make_folder(path.parent)
     journal = Journal(
         path,
         job.codec,
-        configuration={"command": job.command, "audiocnn": __version__, **job.configuration},
+        configuration={
+            "command": job.command,
+            "audiocnn": __version__,
+            **configuration(job.recipe),
+            **job.options,
+        },
         shard=str(shard),
         resume=options.resume,
         by_content=options.checksum,
@@ -183,10 +202,10 @@ def _tidy(journal: "Journal[R]") -> None:
 
 
 def _ledger(options: BatchOptions) -> "AbstractContextManager[Ledger] | None":
-    from audiocnn_cli.output.ledger import open_ledger
-
     if options.failures is None:
         return None
+    from audiocnn_cli.output.ledger import open_ledger
+
     # A ledger that is read, or of the run that goes on, has served.
     again = options.resume or options.failures == options.retry_failures
     return open_ledger(options.failures, force=options.force or again)

@@ -92,7 +92,7 @@ def classify(
     json: options.Json = False,
     jsonl: options.Jsonl = False,
     csv: options.Csv = False,
-    output: given.Output = None,
+    output: options.FileOrFolder = None,
     format: given.Format = None,
     force: options.Force = False,
     quiet: options.Quiet = False,

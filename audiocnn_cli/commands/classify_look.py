@@ -92,7 +92,8 @@ def _job(
     return Job(
         command="classify",
         task=task,
-        configuration={},
+        recipe=task,
+        options={},
         codec=DataclassCodec(kind),
         audio_s=lambda result: inspected(result).prediction.duration_s,
         in_order=destination.in_order,

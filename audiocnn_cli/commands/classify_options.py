@@ -119,15 +119,6 @@ RawChannels = Annotated[
 Microphone = Annotated[
     bool, typer.Option("--mic", help="Listen to the microphone (needs the [live] extra).")
 ]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE|FOLDER/",
-        help="One file for all, its format from the ending, or one each in FOLDER/.",
-    ),
-]
 Format = Annotated[
     LabelFormat | None,
     typer.Option("--format", help="Of the output.", show_default="by the ending; a table"),

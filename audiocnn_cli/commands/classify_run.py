@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Self
 
 from audiocnn_cli.audio.decode import AudioReader
@@ -10,7 +10,6 @@ from audiocnn_cli.audio.raw import RawFormat
 from audiocnn_cli.audio.sources import STDIN
 from audiocnn_cli.audio.streams import MICROPHONE, open_microphone, open_stdin
 from audiocnn_cli.batch.codec import DataclassCodec
-from audiocnn_cli.batch.configuration import configuration
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import Task
 from audiocnn_cli.classify import Prediction
@@ -120,11 +119,11 @@ def _job(work: Classification, view: ClassifyView, destination: LabelOutput) -> 
     if destination.folder is not None:
         files, format = destination.folder
         task = IntoFolder(work, files, LabelFiles(format, view))
-    shown = {"timeline": view.timeline, "events": view.events}
     return Job(
         command="classify",
         task=task,
-        configuration=configuration(work, format=files.suffix if files else None, **shown),
+        recipe=work,
+        options={**asdict(view), "format": files.suffix if files else None},
         codec=DataclassCodec(Prediction),
         audio_s=lambda prediction: prediction.duration_s,
         in_order=destination.in_order,

@@ -64,6 +64,7 @@ def evaluate(
         ),
     ] = None,
     jobs: options.Jobs = None,
+    timeout: options.Timeout = None,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
     csv: options.Csv = False,
@@ -95,7 +96,9 @@ def evaluate(
             raise UsageError(
                 "--all measures what the cards say; it goes with --model and --jobs only"
             )
-        _remake(folder, model, workers=Workers(jobs=jobs), destination=destination)
+        _remake(
+            folder, model, workers=Workers(jobs=jobs, timeout_s=timeout), destination=destination
+        )
     if plot is not None:
         check_picture(plot, force=force)
     opened = open_model(find_model(model or DEFAULT_MODEL).path)
@@ -104,7 +107,7 @@ def evaluate(
         opened,
         include_training=include_training,
         degradations=DEGRADATIONS if robustness else (),
-        workers=Workers(jobs=jobs),
+        workers=Workers(jobs=jobs, timeout_s=timeout),
     )
     for failure in result.failures:
         print_error(f"{failure.path}: {failure.message}")

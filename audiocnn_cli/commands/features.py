@@ -168,7 +168,6 @@ def _run(
     verifying: bool,
     pictures: "Pictures | None",
 ) -> ExitCode:
-    from audiocnn_cli.batch.configuration import configuration
     from audiocnn_cli.output.feature_task import Features
     from audiocnn_cli.output.feature_view import FeatureReportCodec
 
@@ -176,7 +175,8 @@ def _run(
     job = Job(
         command="features",
         task=Features(plan, destination, pictures=pictures, verifying=verifying),
-        configuration=configuration(plan, format=folder.format if folder else None),
+        recipe=plan,
+        options={"format": folder.format if folder else None},
         codec=FeatureReportCodec(),
         audio_s=lambda report: float(report.document["duration_s"]),
         in_order=destination.in_order,

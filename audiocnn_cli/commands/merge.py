@@ -11,7 +11,7 @@ from audiocnn_cli.output.console import console, print_error, set_up_logging
 from audiocnn_cli.output.destination import Format, choose_destination
 
 if TYPE_CHECKING:
-    from audiocnn_cli.batch.journal import Codec
+    from audiocnn_cli.batch.journal_file import Codec
     from audiocnn_cli.batch.parts import Part
     from audiocnn_cli.output.results import View
 
@@ -76,11 +76,15 @@ def _kind_of_results(
 ) -> "tuple[Codec[Any], View[Any]]":
     """How the results lie in the journals, and how they look."""
     if configuration["command"] == "classify":
+        from dataclasses import fields
+
         from audiocnn_cli.batch.codec import DataclassCodec
         from audiocnn_cli.classify import Prediction
         from audiocnn_cli.output.classify_view import ClassifyView
 
-        return DataclassCodec(Prediction), ClassifyView(timeline=configuration["timeline"])
+        return DataclassCodec(Prediction), ClassifyView(
+            **{each.name: configuration[each.name] for each in fields(ClassifyView)}
+        )
     if format is Format.CSV:
         raise UsageError("the numbers of features are in files of their own: use --json or --jsonl")
     from audiocnn_cli.output.feature_view import FeatureReportCodec, FeatureView

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import indent
 from typing import IO, Any, Protocol, TypeVar
 
 from audiocnn_cli.batch.outcome import Failure, Tally
@@ -13,6 +14,8 @@ R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
 
 Row = Mapping[str, object]
+
+_TABLE_ROWS = 1000
 
 
 class View(Protocol[R_contra]):
@@ -33,7 +36,7 @@ def write_outcomes(
 ) -> Tally:
     """Write each outcome as the destination wants it; failures are also said on stderr.
 
-    JSON lines and CSV rows are written as each outcome arrives, a table or a document at the end.
+    Results are written as they come and not kept; a table takes a thousand rows at once.
     """
     with destination.open() as stream:
         return write_outcomes_to(StreamWriter(stream, destination.format), outcomes, view)
@@ -44,14 +47,16 @@ def write_outcomes_to(
 ) -> Tally:
     """As `write_outcomes`, to a stream that is open already."""
     results: list[R] = []
-    documents: list[dict[str, Any]] = []
+    listing = _Listing(writer.stream)
     failures: list[Failure] = []
-    done = 0
+    done = failed = 0
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             print_failure(outcome)
-            failures.append(outcome)
+            failed += 1
             writer.failure(outcome)
+            if writer.format is Format.JSON:
+                failures.append(outcome)
             continue
         done += 1
         if writer.format is Format.JSONL:
@@ -59,15 +64,17 @@ def write_outcomes_to(
         elif writer.format is Format.CSV:
             writer.rows(view.rows(outcome))
         elif writer.format is Format.JSON:
-            documents.append(view.document(outcome))
+            listing.add(view.document(outcome))
         else:
             results.append(outcome)
+            if len(results) == _TABLE_ROWS:
+                console(writer.stream).print(view.table(results))
+                results.clear()
     if writer.format is Format.JSON:
-        told = {"results": documents, "failures": [failure_document(f) for f in failures]}
-        dump(told, writer.stream)
+        listing.finish(failures)
     elif writer.format is Format.TABLE and results:
         console(writer.stream).print(view.table(results))
-    return Tally(done=done, failed=len(failures))
+    return Tally(done=done, failed=failed)
 
 
 def write_result(result: R, view: View[R], destination: Destination) -> None:
@@ -104,6 +111,24 @@ def write_rows(rows: Iterable[Row], stream: IO[str], *, header: Sequence[str]) -
 def failure_document(failure: Failure) -> dict[str, str]:
     """A failure as CONTRACT.md has it."""
     return {"path": failure.path, "kind": failure.kind, "message": failure.message}
+
+
+class _Listing:
+    """The JSON document of a batch: results as they come, then the failures."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._empty = True
+
+    def add(self, document: Mapping[str, Any]) -> None:
+        self._stream.write('{\n  "results": [\n' if self._empty else ",\n")
+        self._stream.write(indent(json.dumps(document, indent=2, allow_nan=False), " " * 4))
+        self._empty = False
+
+    def finish(self, failures: Iterable[Failure]) -> None:
+        self._stream.write('{\n  "results": []' if self._empty else "\n  ]")
+        listed = json.dumps([failure_document(failure) for failure in failures], indent=2)
+        self._stream.write(f',\n  "failures": {indent(listed, "  ").lstrip()}\n}}\n')
 
 
 class StreamWriter:
