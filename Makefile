@@ -4,10 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # A build of torch for the CPU, where the package index has one under this name.
 TORCH ?= torch==2.13.0
+# Drives the browser in the tests of the report.
+PLAYWRIGHT ?= playwright>=1.49
 # Where Python is told to write no bytecode, an editable install would be compiled again in every run.
 COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
 
-.PHONY: demo test test-slow test-train check format bench models clean
+.PHONY: demo test test-slow test-train test-browser check format bench models clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -41,6 +43,13 @@ test: check
 
 test-train: $(VENV)/.installed-train
 	$(BIN)/pytest -m train
+
+# Debian's Chromium, where there is none yet; only root may install it.
+test-browser: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet '$(PLAYWRIGHT)'
+	chromium --version 2>/dev/null || google-chrome --version 2>/dev/null || \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
+	$(BIN)/pytest -m browser
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow

@@ -51,12 +51,20 @@ def main() -> None:
         clip = str(Path(folder) / "clip.wav")
         noise = 0.1 * np.random.default_rng(0).standard_normal(30 * 22050)
         soundfile.write(clip, noise, 22050)
+        song = str(Path(folder) / "song.flac")
+        loud_and_quiet = np.repeat(np.random.default_rng(1).uniform(0.01, 0.3, 360), 22050)
+        noise = np.random.default_rng(2).standard_normal((len(loud_and_quiet), 2))
+        soundfile.write(song, np.clip(noise * loud_and_quiet[:, None], -1, 1), 44100)
+        page = str(Path(folder) / "r.html")
+        report = [AUDIOCNN, "classify", song, "--report", page, "--force"]
         found = medians(
             {
                 "a librosa script: load and MFCC": [sys.executable, "-c", LIBROSA, clip],
                 "`audiocnn --help`": [AUDIOCNN, "--help"],
                 "`audiocnn features clip.wav --json`": [AUDIOCNN, "features", clip, "--json"],
                 "`audiocnn classify clip.wav`": [AUDIOCNN, "classify", clip],
+                "`audiocnn classify clip.wav --why`": [AUDIOCNN, "classify", clip, "--why"],
+                "`audiocnn classify song.flac --report r.html`, 3 minutes of stereo": report,
                 "`audiocnn shapes --arch cnn`": [AUDIOCNN, "shapes", "--arch", "cnn"],
             },
             runs=runs,

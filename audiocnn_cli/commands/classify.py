@@ -16,6 +16,8 @@ Examples:
   audiocnn classify song.flac --format audacity -o song.txt
   audiocnn classify recordings/ --format raven -o selections.txt
   audiocnn classify *.flac --model auto --json
+  audiocnn classify song.flac --trace --why
+  audiocnn classify song.flac --report song.html
   audiocnn classify bird.wav --model birds.onnx --labels birds.txt --feature logmel --n-mels 64
   sox song.flac -t raw -e signed -b 16 -c 1 - | audiocnn classify - --raw s16le --sr 22050
 """
@@ -75,6 +77,9 @@ def classify(
     tuning: features.Tuning = None,
     n_bands: features.NBands = None,
     no_top_db: features.NoTopDb = False,
+    trace: given.Trace = False,
+    why: given.Why = False,
+    report: given.Report = None,
     jobs: options.Jobs = None,
     timeout: options.Timeout = None,
     journal: options.Journal = None,
@@ -138,6 +143,7 @@ def classify(
     from audiocnn_cli.audio.load import Excerpt
     from audiocnn_cli.classify import ClassifyOptions
     from audiocnn_cli.commands.batch import BatchOptions, output_everywhere
+    from audiocnn_cli.commands.classify_look import Looking
     from audiocnn_cli.commands.classify_models import Foreign, choose_models, thresholds_from
     from audiocnn_cli.commands.classify_run import Stream, run
     from audiocnn_cli.output.classify_view import ClassifyView
@@ -201,4 +207,5 @@ def classify(
         ),
     )
     view = ClassifyView(timeline=timeline, events=events, same_labels=not work.auto)
-    raise typer.Exit(run(work, view, destination, stream=stream, batch=batch))
+    looking = Looking(trace=trace, why=why, report=report, force=force)
+    raise typer.Exit(run(work, view, destination, looking=looking, stream=stream, batch=batch))

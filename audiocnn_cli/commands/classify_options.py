@@ -1,5 +1,6 @@
 """The options of `audiocnn classify`, beside those that every command or `audiocnn features` has."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -86,6 +87,17 @@ ActivationOfOutput = Annotated[
 ]
 MultiLabel = Annotated[
     bool, typer.Option("--multi-label", help="Several of its labels can hold at once.")
+]
+Trace = Annotated[
+    bool,
+    typer.Option("--trace", help="Also every tensor from the file to the label, and its time."),
+]
+Why = Annotated[
+    bool, typer.Option("--why", help="Also the times and frequencies that the label rests on.")
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.html", help="Write a page to look at and listen to."),
 ]
 Provider = Annotated[
     str, typer.Option(metavar="NAME", help="Where it runs; see `audiocnn models providers`.")

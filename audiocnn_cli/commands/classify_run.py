@@ -17,6 +17,7 @@ from audiocnn_cli.classify.live import classify_live
 from audiocnn_cli.classify.prediction import TimelineEntry
 from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
+from audiocnn_cli.commands.classify_look import Looking
 from audiocnn_cli.errors import ExitCode, SignalError, UsageError
 from audiocnn_cli.output.classify_view import ClassifyView
 from audiocnn_cli.output.label_files import LabelFiles, LabelOutput
@@ -79,6 +80,7 @@ def run(
     view: ClassifyView,
     destination: LabelOutput,
     *,
+    looking: Looking,
     stream: Stream | None,
     batch: BatchOptions,
 ) -> ExitCode:
@@ -87,6 +89,7 @@ def run(
     Raises:
         UsageError: options that contradict each other.
     """
+    looking.check(destination, streamed=stream is not None)
     if stream is not None:
         whole = stream.raw is not None or stream.microphone
         if whole and batch.asked:
@@ -104,6 +107,8 @@ def run(
             return destination.write(
                 (each for each in said if not isinstance(each, TimelineEntry)), view
             ).exit_code
+    if looking.wanted:
+        return looking.run(work, view, destination, batch)
     return run_job(
         _job(work, view, destination), batch, lambda found: destination.write(found, view)
     )

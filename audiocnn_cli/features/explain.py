@@ -55,21 +55,32 @@ def explain(recording: Recording, plan: Plan) -> list[Stage]:
     """
     config = plan.config
     samples = -(-recording.frames * config.sample_rate // recording.sample_rate)
-    stages = _reading(recording, plan, samples)
+    stages = reading_stages(recording, plan, samples)
     lead: Shape = ()
     if plan.segmentation is not None:
         sizes = plan.segmentation.sizes(samples, config.sample_rate)
         count = segment_count(samples, sizes)
-        stages.append(
-            Stage(
-                "segments",
-                f"{sizes.length} samples every {sizes.hop}, the rest: {sizes.rest}; each is framed and"
-                " floored by itself",
-                (count, sizes.length),
-                "amplitude",
-            )
-        )
+        stages.append(segments_stage(count, sizes.length, sizes.hop, str(sizes.rest)))
         lead, samples = (count,), sizes.length
+    stages += tensor_stages(plan, samples, lead)
+    if plan.keep_channels:
+        stages[1:] = [_with_channels(stage, recording.channels, config) for stage in stages[1:]]
+    return stages
+
+
+def segments_stage(count: int, length: int, hop: int, rest: str) -> Stage:
+    """Cutting into `count` segments; `rest` says what becomes of the samples behind the last one."""
+    detail = f"{length} samples every {hop}, the rest: {rest}; each is framed and floored by itself"
+    return Stage("segments", detail, (count, length), "amplitude")
+
+
+def tensor_stages(plan: Plan, samples: int, lead: Shape) -> list[Stage]:
+    """The stages from `samples` samples to the tensor, for as many segments as `lead` says."""
+    config = plan.config
+    stages: list[Stage] = []
+    if config.sample_scale != 1:
+        detail = f"times {config.sample_scale:g}"
+        stages.append(Stage("scale", detail, (*lead, samples), "amplitude"))
     if config.feature is Feature.WAVEFORM:
         stages.append(Stage("waveform", "one sample a frame", (*lead, samples, 1), "amplitude"))
     else:
@@ -87,8 +98,6 @@ def explain(recording: Recording, plan: Plan) -> list[Stage]:
         stages.append(
             Stage("summary", ", ".join(plan.summary) + " over the frames", shape, "as above")
         )
-    if plan.keep_channels:
-        stages[1:] = [_with_channels(stage, recording.channels, config) for stage in stages[1:]]
     return stages
 
 
@@ -126,7 +135,8 @@ def frames_detail(frames: Framing, samples: int) -> str:
     )
 
 
-def _reading(recording: Recording, plan: Plan, samples: int) -> list[Stage]:
+def reading_stages(recording: Recording, plan: Plan, samples: int) -> list[Stage]:
+    """The stages from the file to `samples` mono samples at the plan's rate."""
     rate = plan.config.sample_rate
     channels = recording.channels
     stages = [
@@ -143,9 +153,6 @@ def _reading(recording: Recording, plan: Plan, samples: int) -> list[Stage]:
     if rate != recording.sample_rate:
         detail = f"soxr HQ, {recording.sample_rate} to {rate} Hz"
         stages.append(Stage("resample", detail, (samples,), "amplitude"))
-    if plan.config.sample_scale != 1:
-        detail = f"times {plan.config.sample_scale:g}"
-        stages.append(Stage("scale", detail, (samples,), "amplitude"))
     return stages
 
 

@@ -106,6 +106,17 @@ class Chunk:
         centred: NDArray[np.float32] = np.subtract(self.frames, means)
         return centred
 
+    @cached_property
+    def weighted_frames(self) -> "NDArray[np.float32]":
+        """The frames under the window, pre-emphasised where asked for; overwritten by the next chunk."""
+        import numpy as np
+
+        frames = self.centred_frames
+        if self.config.preemphasis:
+            frames = _pre_emphasised(frames, self.config.preemphasis)
+        weighted = self._scratch.array("weighted", *frames.shape)
+        return np.multiply(frames, window(self.config), out=weighted)
+
     @property
     def spectrum(self) -> "NDArray[np.complex64]":
         """The one-sided DFT of the weighted frames, (channels, frames, n_frequencies)."""
@@ -144,12 +155,8 @@ class Chunk:
 
         from audiocnn_cli.features.fft import rfft
 
-        frames = self.centred_frames
-        if self.config.preemphasis:
-            frames = _pre_emphasised(frames, self.config.preemphasis)
-        weighted = self._scratch.array("weighted", *frames.shape)
-        np.multiply(frames, window(self.config), out=weighted)
-        channels, count, _ = frames.shape
+        weighted = self.weighted_frames
+        channels, count, _ = weighted.shape
         parts = self._scratch.array("spectrum", self.config.n_frequencies, channels, 2 * count)
         spectrum = parts.view(np.complex64)
         rfft(weighted, n=self.config.n_fft, out=spectrum.transpose(_BINS_LAST))

@@ -217,8 +217,8 @@ class _Group:
         if all(listener.sparse for listener in self.listeners) and not is_sampled(index):
             return
         # Features at once: samples that wait make the allocator hand memory back and forth.
-        tensor = _tensor(segment.samples, self.signature.features)
-        silent = _is_silent(segment)
+        tensor = tensor_of(segment.samples, self.signature.features)
+        silent = is_silent(segment)
         self._waiting.append(_Waiting(segment.start, segment.valid, silent, tensor, index))
 
     def _ask(self) -> None:
@@ -237,12 +237,13 @@ class _Group:
         self._waiting.clear()
 
 
-def _tensor(samples: "NDArray[np.float32]", features: FeatureConfig) -> "NDArray[np.float32]":
+def tensor_of(samples: "NDArray[np.float32]", features: FeatureConfig) -> "NDArray[np.float32]":
     """(frames, bins) of a segment; a waveform's frames are its samples."""
     return samples[:, None] if features.feature is Feature.WAVEFORM else extract(samples, features)
 
 
-def _is_silent(segment: Segment) -> bool:
+def is_silent(segment: Segment) -> bool:
+    """Whether the root mean square of a segment is below `SILENCE_DB` of full scale."""
     import numpy as np
 
     own = segment.samples[: segment.valid]

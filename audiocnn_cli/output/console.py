@@ -44,6 +44,11 @@ def console(stream: IO[str] | None = None) -> "Console":
     return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)
 
 
+def has_colour() -> bool:
+    """Whether stdout is a terminal that shows colours, and the user wants them."""
+    return console().color_system is not None
+
+
 def print_error(message: str) -> None:
     """One line on stderr that starts with `error:`."""
     if logs_json():

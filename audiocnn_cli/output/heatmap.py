@@ -86,9 +86,19 @@ def bars(values: list[float], *, rows: int) -> "Text":
     return Text("\n".join(lines), no_wrap=True)
 
 
+def palette(size: int) -> list[tuple[int, int, int]]:
+    """`size` colours from dark to bright, as red, green and blue from 0 to 255."""
+    return [_mixed(i / (size - 1)) for i in range(size)]
+
+
 def _colour(value: float) -> str:
+    return "#" + "".join(f"{channel:02x}" for channel in _mixed(value))
+
+
+def _mixed(value: float) -> tuple[int, int, int]:
     place = value * (len(_COLOURS) - 1)
     below = min(int(place), len(_COLOURS) - 2)
     part = place - below
-    mixed = (a + part * (b - a) for a, b in zip(_COLOURS[below], _COLOURS[below + 1], strict=True))
-    return "#" + "".join(f"{round(channel):02x}" for channel in mixed)
+    pairs = zip(_COLOURS[below], _COLOURS[below + 1], strict=True)
+    red, green, blue = (round(a + part * (b - a)) for a, b in pairs)
+    return red, green, blue

@@ -90,6 +90,12 @@ class LabelOutput:
         return f"--format {format} holds the labels of one recording: for several add -o FOLDER/"
 
     @property
+    def has_labels(self) -> bool:
+        """Whether labels are written, beside the report or instead of it."""
+        beside = (self.folder, self.file, self.printed, self.dataset)
+        return any(each is not None for each in beside)
+
+    @property
     def wants_events(self) -> bool:
         """Whether a label track is written."""
         formats = {self.printed, self.file and self.file[1], self.folder and self.folder[1]}
@@ -103,8 +109,7 @@ class LabelOutput:
     @property
     def live(self) -> bool:
         """Whether segments can be written as they come."""
-        beside = (self.folder, self.file, self.printed, self.dataset)
-        return self.report.format in LIVE_FORMATS and all(each is None for each in beside)
+        return self.report.format in LIVE_FORMATS and not self.has_labels
 
     def write(self, outcomes: Iterable[Prediction | Failure], view: ClassifyView) -> Tally:
         """Write all outcomes."""

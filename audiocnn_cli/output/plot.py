@@ -9,6 +9,7 @@ from audiocnn_cli.audio.load import mono_blocks
 from audiocnn_cli.features.bins import columns, frequencies_hz
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.result import FeatureResult, Tensor
+from audiocnn_cli.output.envelope import Envelope
 from audiocnn_cli.output.files import check_folder
 from audiocnn_cli.output.heatmap import shrink
 from audiocnn_cli.output.picture import check_picture, plain, require_drawing, save_picture
@@ -106,18 +107,13 @@ def _draw_waveform(panel: Any, result: FeatureResult) -> None:
     import numpy as np
 
     plan = result.tensor.plan
-    stretch = max(1, int(result.tensor.duration_s * plan.config.sample_rate / _WIDEST))
-    lows, highs = [], []
-    left = np.zeros(0, dtype=np.float32)
+    samples = int(result.tensor.duration_s * plan.config.sample_rate)
+    envelope = Envelope(samples=samples, widest=_WIDEST)
     with open_audio(result.source) as reader:
         for block in mono_blocks(reader, sample_rate=plan.config.sample_rate, excerpt=plan.excerpt):
-            left = np.concatenate([left, block])
-            whole = len(left) // stretch * stretch
-            rows = left[:whole].reshape(-1, stretch)
-            lows.append(rows.min(axis=1))
-            highs.append(rows.max(axis=1))
-            left = left[whole:]
-    low, high = np.concatenate(lows), np.concatenate(highs)
+            envelope.push(block)
+    low, high = envelope.lows_and_highs()
+    stretch = envelope.stretch
     times = plan.excerpt.offset_s + np.arange(len(low)) * stretch / plan.config.sample_rate
     if stretch == 1:
         panel.plot(times, low, linewidth=0.6)

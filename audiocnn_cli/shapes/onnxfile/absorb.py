@@ -62,6 +62,7 @@ def _activate(node: "NodeProto", step: Step, walk: Walk) -> bool:
     kind = ACTIVATION_OF[node.op_type]
     walk.steps[-1] = replace(step, activation=kind, text=f"{step.text},{kind}")
     walk.come_from(node, step)
+    walk.parts[node.output[0]] = step.number
     return True
 
 
@@ -82,4 +83,5 @@ def _add_bias(node: "NodeProto", step: Step, walk: Walk) -> bool:
     )
     walk.come_from(node, walk.steps[-1])
     walk.made[node.output[0]] = step.number
+    walk.parts[node.output[0]] = step.number
     return True

@@ -1,5 +1,6 @@
 """Walk a graph from its input to its output, one step for each node that is a layer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -27,11 +28,18 @@ _FLOATS = frozenset({1, 10, 11, 16})  # TensorProto's FLOAT, FLOAT16, DOUBLE, BF
 
 @dataclass(frozen=True)
 class Read:
-    """The trace of a graph, the operators that are no layers with how often, and the weights in them."""
+    """The trace of a graph, the operators that are no layers with how often, and the weights in them.
+
+    `parts` says which step (by its number) a node is, or is a part of, by the name of the first tensor that
+    it makes, in the order in which they run: the last of a step makes the step's output. `channels_first`
+    are the tensors whose channels are axis 1 in the file, and last in the trace.
+    """
 
     trace: Trace
     uncounted: tuple[tuple[str, int], ...]
     uncounted_params: int
+    parts: Mapping[str, int]
+    channels_first: frozenset[str]
 
 
 class CeilMismatchError(Exception):
@@ -61,13 +69,14 @@ def read_graph(graph: Graph, title: str) -> Read:
         if name not in walk.counted and tensor.data_type in _FLOATS
     )
     trace = Trace(shape, tuple(walk.steps), Framework.ONNX, title)
-    return Read(trace, tuple(walk.uncounted.most_common()), left)
+    uncounted = tuple(walk.uncounted.most_common())
+    return Read(trace, uncounted, left, walk.parts, graph.channels_first)
 
 
 def _visit(node: "NodeProto", walk: Walk) -> None:
     graph = walk.graph
     ours = node.domain in {"", "ai.onnx"} and graph.data_inputs(node)
-    if not ours or graph.shape(node.output[0]) is None:
+    if not ours or graph.shape(_made_by(node)) is None:
         walk.pass_through(node)
     elif not is_absorbed(node, walk):
         layer = graph.overrides.get(node.output[0]) or layer_of(node, graph)
@@ -100,7 +109,7 @@ def _take(node: "NodeProto", layer: Layer, walk: Walk) -> bool:
             tensor=tensors[0],
             steps=tuple(walk.steps),
         ) from misfit
-    inferred = graph.shape(node.output[0])
+    inferred = graph.shape(_made_by(node))
     if isinstance(layer, Pool) and layer.ceil and inferred != step.output:
         _require_same(node, layer, step, inferred)
     typed = replace(layer, inputs=sources[1:]) if isinstance(layer, Merge) else layer
@@ -113,9 +122,17 @@ def _take(node: "NodeProto", layer: Layer, walk: Walk) -> bool:
     )
     walk.counted.update(set(node.input) & set(graph.constants))
     walk.steps.append(step)
+    if node.input[0] in walk.pads:
+        walk.parts[node.input[0]] = number
+    walk.parts[_made_by(node)] = number
     walk.come_from(node, step)
     walk.made.update(dict.fromkeys(node.output, number))
     return True
+
+
+def _made_by(node: "NodeProto") -> str:
+    """The first tensor that a node makes; a recurrent one may leave out that of all time steps."""
+    return next(filter(None, node.output), "")
 
 
 def _require_same(node: "NodeProto", layer: Pool, step: Step, inferred: Shape | None) -> None:

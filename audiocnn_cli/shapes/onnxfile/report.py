@@ -15,7 +15,7 @@ from audiocnn_cli.shapes.onnxfile.graph import index, set_input
 from audiocnn_cli.shapes.onnxfile.load import infer, load_graph
 from audiocnn_cli.shapes.onnxfile.read import CeilMismatchError, Read, read_graph
 from audiocnn_cli.shapes.report import Report
-from audiocnn_cli.shapes.sizes import Sizes, shorten, smallest, type_sizes
+from audiocnn_cli.shapes.sizes import Sizes, shorten, show_shape, smallest, type_sizes
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import Trace
 
@@ -47,6 +47,42 @@ def report_of_file(wish: Wish) -> Report:
         raise ModelRefusedError(f"{path}: {error}") from error
 
 
+def read_file(path: Path, fed: Sizes) -> Read:
+    """The layers of the ONNX file at `path` for an input of the shape `fed`, as the file has it, batch first.
+
+    Raises:
+        UsageError: there is no such file.
+        ModelRefusedError: the file holds no usable model, or takes an input of another shape.
+        ShapeError: a layer does not fit its input.
+    """
+    try:
+        model = load_graph(path)
+        fold_constants(model)
+        _feed(model, fed)
+        return _read_graph(model, path, None)
+    except ModelRefusedError as error:
+        raise ModelRefusedError(f"{path}: {error}") from error
+
+
+def _feed(model: "ModelProto", fed: Sizes) -> None:
+    """Fix every size of the first input."""
+    graph = index(model)
+    (name,) = graph.inputs[:1] or ("",)
+    shape = graph.shapes.get(name)
+    sizes = zip(shape or (), fed, strict=False)
+    if (
+        shape is None
+        or len(shape) != len(fed)
+        or any(isinstance(s, int) and s != f for s, f in sizes)
+    ):
+        raise ModelRefusedError(
+            f"takes {show_shape(shape or ())} as its input, not {show_shape(fed)}"
+        )
+    value = next(value for value in model.graph.input if value.name == name)
+    for dim, size in zip(value.type.tensor_type.shape.dim, fed, strict=True):
+        dim.dim_value = size
+
+
 def _read_file(path: Path, wanted: Sizes | None, like: Like, clip: Clip | None) -> Report:
     """The report of a graph, also of one that collapses on the input wanted."""
     model = load_graph(path)
@@ -63,13 +99,7 @@ def _read_file(path: Path, wanted: Sizes | None, like: Like, clip: Clip | None) 
 def _report(
     model: "ModelProto", path: Path, wanted: Sizes | None, like: Like, clip: Clip | None
 ) -> Report:
-    model = _copy(model)  # an input is fixed in place
-    graph = index(model)
-    if not graph.inputs:
-        raise ModelRefusedError("the graph has no input")
-    if wanted:
-        set_input(model, graph, wanted)
-    read = _settle(model, path)
+    read = _read_graph(model, path, wanted)
     return Report(
         read.trace,
         like,
@@ -77,6 +107,17 @@ def _report(
         uncounted=read.uncounted,
         uncounted_params=read.uncounted_params,
     )
+
+
+def _read_graph(model: "ModelProto", path: Path, wanted: Sizes | None) -> Read:
+    """What the graph holds, with its free sizes fixed to `wanted`."""
+    model = _copy(model)  # an input is fixed in place
+    graph = index(model)
+    if not graph.inputs:
+        raise ModelRefusedError("the graph has no input")
+    if wanted:
+        set_input(model, graph, wanted)
+    return _settle(model, path)
 
 
 def _copy(model: "ModelProto") -> "ModelProto":

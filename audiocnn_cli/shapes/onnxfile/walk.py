@@ -31,7 +31,8 @@ class Walk:
     """The steps so far; for every tensor the step it comes from and what it sees.
 
     `pads` wait for their window, `counted` are the constants that belong to a layer, and `made` says which
-    tensors are the very output of a step, by its number.
+    tensors are the very output of a step, by its number. `parts` says which step a node is, or is a part
+    of, by the name of the first tensor that it makes.
     """
 
     graph: Graph
@@ -40,6 +41,7 @@ class Walk:
     uncounted: Counter[str] = field(default_factory=Counter)
     counted: set[str] = field(default_factory=set)
     made: dict[str, int] = field(default_factory=dict)
+    parts: dict[str, int] = field(default_factory=dict)
     _origin: dict[str, str] = field(default_factory=dict)
     _fields: dict[str, Field] = field(default_factory=dict)
 

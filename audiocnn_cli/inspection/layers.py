@@ -1,0 +1,178 @@
+"""Each layer of a model as it runs in ONNX Runtime, beside the shape that `audiocnn shapes` predicts.
+
+The graph runs once more with every layer's tensor as an output and without ONNX Runtime's rewriting, which
+would merge layers; so each time is that of the layer alone.
+"""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audiocnn_cli.errors import ModelRefusedError
+from audiocnn_cli.inspection.meter import Values, values_of
+from audiocnn_cli.shapes.onnxfile.read import Read
+from audiocnn_cli.shapes.onnxfile.report import read_file
+from audiocnn_cli.shapes.sizes import Shape, Sizes
+from audiocnn_cli.shapes.step import ShapeError, Step
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from onnx import ModelProto, NodeProto
+
+_RUNS = 5
+_RECURRENT = frozenset({"lstm", "gru", "rnn"})
+_ONLY_FATAL = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedLayer:
+    """One layer for one segment.
+
+    `predicted` is the shape that `audiocnn shapes` works out, channels last and without the batch; `shape`
+    is that of the tensor in ONNX Runtime written the same way, and `runtime_shape` as it is there. `ms` is
+    the mean time of a run in milliseconds. `values` is None for what is no tensor of numbers.
+    """
+
+    name: str
+    text: str
+    predicted: Shape
+    shape: Sizes
+    runtime_shape: Sizes
+    values: Values | None
+    ms: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the tensor has the shape that was predicted; a size that is free agrees with any."""
+        return len(self.predicted) == len(self.shape) and all(
+            isinstance(size, str) or size == real
+            for size, real in zip(self.predicted, self.shape, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TracedGraph:
+    """The layers in the order in which they run; `other_ms` is the time of the operators between them."""
+
+    layers: tuple[TracedLayer, ...]
+    other_ms: float
+
+
+def trace_layers(path: Path, tensor: "NDArray[np.float32]") -> TracedGraph:
+    """Run the ONNX file at `path` on `tensor`, which has the shape that its input wants, batch first.
+
+    Raises:
+        ModelRefusedError: the file can't be read, or its graph can't be opened up.
+    """
+    try:
+        read = read_file(path, tensor.shape)
+    except ShapeError as error:
+        raise ModelRefusedError(
+            f"{path}: its layers can't be worked out: layer {error.number} ({error.name}): {error}"
+        ) from error
+    tensors = {number: name for name, number in read.parts.items()}  # the last part of each step
+    arrays, times = _run(path, tensor, tuple(tensors.values()))
+    spent: dict[int, float] = {}
+    for name, ms in times.items():
+        number = read.parts.get(name, 0)
+        spent[number] = spent.get(number, 0.0) + ms
+    layers = tuple(
+        _layer(step, read, tensors[step.number], arrays[tensors[step.number]], spent)
+        for step in read.trace.steps
+    )
+    return TracedGraph(layers, spent.get(0, 0.0))
+
+
+def _layer(step: Step, read: Read, name: str, array: Any, spent: dict[int, float]) -> TracedLayer:
+    shape: Sizes = tuple(getattr(array, "shape", ()))
+    return TracedLayer(
+        name=step.name,
+        text=step.text,
+        predicted=step.output,
+        shape=_as_written(shape, step, channels_first=name in read.channels_first),
+        runtime_shape=shape,
+        values=values_of(array),
+        ms=spent.get(step.number, 0.0),
+    )
+
+
+def _as_written(shape: Sizes, step: Step, *, channels_first: bool) -> Sizes:
+    """A shape of ONNX Runtime as we write it: channels last, without the batch."""
+    if step.type in _RECURRENT and len(shape) in {3, 4}:  # ([time,] directions, batch, units)
+        *time, directions, _, units = shape
+        return (*(time if step.return_sequences else ()), directions * units)
+    if channels_first and len(shape) > 2:
+        return (*shape[2:], shape[1])
+    return shape[1:]
+
+
+def _run(
+    path: Path, tensor: "NDArray[np.float32]", names: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """The named tensors, and the milliseconds of each node by the first tensor that it makes."""
+    import onnxruntime
+
+    model, nodes = _opened_up(path, names)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ONLY_FATAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory(prefix="audiocnn-trace-") as folder:
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        try:
+            session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+            given = {session.get_inputs()[0].name: tensor}
+            for _ in range(_RUNS):
+                arrays = session.run(list(names), given)
+            profile = json.loads(Path(session.end_profiling()).read_text())
+        except Exception as error:  # neither library's exceptions share a root
+            reason = " ".join(str(error).split())[:160]
+            raise ModelRefusedError(
+                f"{path}: its layers can't be looked into ({reason})"
+            ) from error
+    # Asked for no tensor, ONNX Runtime gives the outputs.
+    return dict(zip(names, arrays, strict=False)), _times(profile, nodes)
+
+
+def _opened_up(path: Path, names: tuple[str, ...]) -> tuple["ModelProto", dict[str, str]]:
+    """The model with the tensors as outputs and a name for each node; that of the tensor it makes."""
+    import onnx
+    import onnx.inliner
+
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # weights in files of their own that are not there, or not theirs
+        reason = " ".join(str(error).split())[:160]
+        raise ModelRefusedError(f"{path}: can't be read ({reason})") from error
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    nodes: dict[str, str] = {}
+    for number, node in enumerate(model.graph.node):
+        node.name = f"n{number}"
+        nodes[node.name] = _first_output(node)
+    outputs = {output.name for output in model.graph.output}
+    model.graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in names if name not in outputs
+    )
+    return model, nodes
+
+
+def _first_output(node: "NodeProto") -> str:
+    return next(filter(None, node.output), "")
+
+
+def _times(profile: list[dict[str, Any]], nodes: dict[str, str]) -> dict[str, float]:
+    """Mean milliseconds of each node; the first run, which also allocates, is left out."""
+    durations: dict[str, list[int]] = {}
+    for event in profile:
+        name = str(event.get("name", "")).removesuffix("_kernel_time")
+        if event.get("cat") == "Node" and name in nodes and str(event["name"]) != name:
+            durations.setdefault(nodes[name], []).append(int(event["dur"]))
+    return {name: sum(each[1:]) / 1000 / max(1, len(each) - 1) for name, each in durations.items()}

@@ -1,0 +1,199 @@
+"""Each stage from the file to the tensor that a model is fed, as it really runs: shape, range, time.
+
+The stages are those of `features.explain`, which says what happens in each and predicts its shape.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from audiocnn_cli.audio.decode import open_audio
+from audiocnn_cli.audio.load import Excerpt, mix_down
+from audiocnn_cli.audio.resample import resample_blocks
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.features.cepstrum import floored
+from audiocnn_cli.features.config import Feature, FeatureConfig
+from audiocnn_cli.features.delta import with_deltas
+from audiocnn_cli.features.explain import (
+    Recording,
+    Stage,
+    reading_stages,
+    segments_stage,
+    tensor_stages,
+)
+from audiocnn_cli.features.frames import Framer, framing
+from audiocnn_cli.features.kinds import KINDS
+from audiocnn_cli.features.plan import Plan
+from audiocnn_cli.features.spectrum import Chunk, Scratch
+from audiocnn_cli.inspection.meter import Meter, Values
+from audiocnn_cli.models.segments import Cutter, Rest, Segment
+from audiocnn_cli.models.signature import SegmentConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from audiocnn_cli.audio.decode import AudioReader
+
+_OF_A_CHUNK: "dict[str, Callable[[Chunk], NDArray[Any]]]" = {
+    "frames": lambda chunk: chunk.frames,
+    "window": lambda chunk: chunk.weighted_frames,
+    "stft": lambda chunk: chunk.spectrum,
+    "mel": lambda chunk: chunk.mel,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TracedStage:
+    """A stage with the tensor that it made: its shape, the range of its numbers, the milliseconds it took.
+
+    `values` is None for complex numbers.
+    """
+
+    stage: Stage
+    shape: tuple[int, ...]
+    values: Values | None
+    ms: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the tensor has the shape that `features.explain` predicts."""
+        return self.shape == self.stage.shape
+
+
+class Pipeline:
+    """A recording on its way through the stages; `stages` is complete when all tensors were taken."""
+
+    def __init__(
+        self, source: Source, config: FeatureConfig, segment: SegmentConfig, excerpt: Excerpt
+    ) -> None:
+        self._source = source
+        self._plan = Plan((config,), excerpt=excerpt)
+        self._segment = segment
+        self._scratch = Scratch()
+        self._meters: dict[str, Meter] = {}
+        self._tensors = Meter()
+        self._count = 0
+        self._rest = Rest.NONE
+        self._read: Recording | None = None
+
+    def tensors(self) -> "Iterator[tuple[Segment, NDArray[np.float32]]]":
+        """Yield each segment and the tensor that `features.extract` makes of it, shape (frames, bins).
+
+        Raises:
+            SignalError: the source can't be used.
+        """
+        with open_audio(self._source) as reader:
+            samples = self._samples(reader)
+            meter = self._meter("segments")
+            cutting = self._cut(samples)
+            for segment in meter.over(cutting, after=self._last(), look=lambda each: each.samples):
+                self._count += 1
+                yield segment, self._tensor(segment.samples)
+            decoded = self._meters["decode"]
+            info = reader.info
+            self._read = Recording(info.path, info.sample_rate, info.channels, decoded.length)
+
+    def stages(self) -> list[TracedStage]:
+        """What happened in each stage, in order, once all tensors were taken."""
+        if self._read is None:
+            return []
+        config, segment = self._plan.config, self._segment
+        samples = -(-self._read.frames * config.sample_rate // self._read.sample_rate)
+        reading = reading_stages(self._read, self._plan, samples)
+        cutting = segments_stage(self._count, segment.length, segment.hop, str(self._rest))
+        own = tensor_stages(self._plan, segment.length, (self._count,))
+        traced = []
+        for stage in (*reading, cutting, *own):
+            meter = self._meters[stage.name]
+            frames = (meter.length,) if stage in reading else self._of_segments(meter)
+            traced.append(
+                TracedStage(stage, (*frames, *meter.rest), meter.values, 1000 * meter.seconds)
+            )
+        return traced
+
+    def _of_segments(self, meter: Meter) -> tuple[int, ...]:
+        """Segments, and the frames of each: all have as many."""
+        return self._count, meter.length // max(1, self._count)
+
+    def _meter(self, name: str) -> Meter:
+        return self._meters.setdefault(name, Meter())
+
+    def _last(self) -> Meter:
+        """The meter that the samples pass before they are cut."""
+        names = ("resample", "mix down", "decode")
+        return next(self._meters[name] for name in names if name in self._meters)
+
+    def _samples(self, reader: "AudioReader") -> "Iterator[NDArray[np.float32]]":
+        """Mono blocks at the rate of the features, each stage with its meter."""
+        config, info = self._plan.config, reader.info
+        last = self._meter("decode")
+        start, frames = self._plan.excerpt.span(info)
+        blocks = last.over(reader.blocks(start=start, frames=frames))
+        mono: Iterator[NDArray[np.float32]] = map(mix_down, blocks)
+        if info.channels > 1:
+            mixed = self._meter("mix down")
+            mono, last = mixed.over(mono, after=last), mixed
+        if config.sample_rate != info.sample_rate:
+            resampled = self._meter("resample")
+            resampling = resample_blocks(
+                iter(mono), source_rate=info.sample_rate, sample_rate=config.sample_rate
+            )
+            mono = resampled.over(resampling, after=last)
+        return iter(mono)
+
+    def _cut(self, samples: "Iterator[NDArray[np.float32]]") -> Iterator[Segment]:
+        cutter = Cutter(self._segment)
+        for block in samples:
+            yield from cutter.push(block)
+        ending = cutter.finish()
+        self._rest = ending.rest
+        if ending.segment is not None:
+            yield ending.segment
+
+    def _tensor(self, samples: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """The features of one segment, stage by stage."""
+        import numpy as np
+
+        config = self._plan.config
+        names = [stage.name for stage in tensor_stages(self._plan, len(samples), ())]
+        kind = KINDS[config.feature]
+        last = names[-2] if config.delta else names[-1]
+        measuring = self._meter("log" if "log" in names else last)
+        if config.sample_scale != 1:
+            meter = self._meter("scale")
+            samples = meter.time(partial(np.multiply, samples, np.float32(config.sample_scale)))
+            meter.see(samples)
+        raws = []
+        for chunk in self._chunks(samples):
+            self._measure_chunk(chunk, names)
+            raws.append(measuring.time(partial(kind.measure, chunk))[0])
+        raw = np.concatenate(raws)
+        maxima = raw.max(axis=0)
+        if "dct" in names:
+            mel = slice(config.n_mels)
+            measuring.see(measuring.time(partial(floored, raw[:, mel], maxima[mel], config)))
+        data = raw
+        if kind.finish is not None:
+            data = self._meter(last).time(partial(kind.finish, raw, maxima, config))
+        if config.feature is Feature.COMPLEX:
+            data = data.reshape(len(data), -1, 2)
+        self._meter(last).see(data)
+        if config.delta:
+            meter = self._meter("delta")
+            data = meter.time(partial(with_deltas, data, config))
+            meter.see(data)
+        return data
+
+    def _measure_chunk(self, chunk: Chunk, names: list[str]) -> None:
+        """The stages that are a chunk's own."""
+        for name in (name for name in names if name in _OF_A_CHUNK):
+            meter = self._meter(name)
+            meter.see(meter.time(partial(_OF_A_CHUNK[name], chunk))[0])
+
+    def _chunks(self, samples: "NDArray[np.float32]") -> Iterator[Chunk]:
+        framer = Framer(framing(self._plan.config))
+        for spans in (framer.push(samples[None, :]), framer.finish()):
+            for span in spans:
+                yield Chunk(span, self._plan.config, self._scratch)

@@ -1,0 +1,74 @@
+"""Classify a clip and look into the answer, as one value that can be sent to another process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.classify.options import ClassifyOptions
+from audiocnn_cli.classify.panel import Panel
+from audiocnn_cli.classify.prediction import Prediction
+from audiocnn_cli.classify.work import Classification
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
+from audiocnn_cli.inspection.occlusion import Why, explain_label
+from audiocnn_cli.inspection.readable import require_seekable
+from audiocnn_cli.inspection.trace import Trace, trace
+from audiocnn_cli.models.inference import Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What is said of a clip, and what was looked into."""
+
+    prediction: Prediction
+    trace: Trace | None = None
+    why: Why | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """The work on each input: classify it, then trace it and search for what the label rests on."""
+
+    classification: Classification
+    trace: bool = False
+    why: bool = False
+    modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    def prepare(self) -> Callable[[Source], Inspected]:
+        """Open the models, and give what looks into one input.
+
+        Raises:
+            ModelRefusedError, UsageError: as `Classification.panel`, or several models answer together.
+        """
+        work = self.classification
+        if len(work.models) > 1 and not work.auto:
+            raise UsageError(
+                "--trace, --why and --report look into one model: leave out --ensemble"
+            )
+        classify = work.prepare()
+        panel = work.panel()
+        return lambda source: self._inspect(source, classify, panel)
+
+    def _inspect(
+        self, source: Source, classify: Callable[[Source], Prediction], panel: Panel
+    ) -> Inspected:
+        require_seekable(streamed=source.path == STDIN)
+        prediction = classify(source)
+        options = self.classification.options
+        listener = listener_of(prediction, panel, options)
+        label, excerpt = prediction.top[0].label, options.excerpt
+        return Inspected(
+            prediction,
+            trace(source, listener, excerpt) if self.trace else None,
+            explain_label(source, listener, label, excerpt) if self.why else None,
+        )
+
+
+def listener_of(prediction: Prediction, panel: Panel, options: ClassifyOptions) -> Listener:
+    """The one model of the panel that gave the answer, and how it heard the clip."""
+    return next(
+        listener
+        for listener in panel.listeners(options)
+        if listener.model.signature.name == prediction.model
+    )

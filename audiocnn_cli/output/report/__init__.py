@@ -1,0 +1,1 @@
+"""`classify --report`: one HTML page a recording that needs no network, and an overview of several."""
