@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -105,14 +106,14 @@ def links(folder: Path, count: int, *targets: Path) -> Path:
     return folder
 
 
-def songs(settings: Settings, *, count: int, times: int) -> Path:
+def songs(settings: Settings, *, count: int, times: int, suffix: str = ".wav") -> Path:
     """A folder with `count` songs of 30 s, each under `times` names."""
     files = []
     for number in range(count):
-        files.append(settings.folder / f"song-{number}.wav")
+        files.append(settings.folder / f"song-{number}{suffix}")
         if not files[-1].exists():
             soundfile.write(files[-1], np.roll(music(30), 997 * number), RATE)
-    folder = settings.folder / f"songs-{count}-{times}"
+    folder = settings.folder / f"songs-{count}-{times}{suffix}"
     return folder if folder.exists() else links(folder, count * times, *files)
 
 
@@ -139,15 +140,9 @@ def jobs(settings: Settings) -> None:
     """Two jobs beside one, on short clips."""
     clips = short_clips(settings)
     for command in ("features", "classify"):
-        times = by_turns(
-            {
-                jobs: lambda command=command, jobs=jobs: audiocnn(  # type: ignore[misc]  # a default
-                    command, clips, "-j", jobs, "--jsonl", "-q"
-                )
-                for jobs in ("1", "2")
-            },
-            repeats=settings.repeats,
-        )
+        whole = (command, clips, "--jsonl", "-q", "-j")
+        runs = {jobs: partial(audiocnn, *whole, jobs) for jobs in ("1", "2")}
+        times = by_turns(runs, repeats=settings.repeats)
         ratio = times["1"] / times["2"]
         what = f"{command} of short clips: one job {times['1']:.2f} s, two {times['2']:.2f} s"
         row(what, f"{ratio:.2f} times", ">= 1.8", ratio >= 1.8)
@@ -310,7 +305,7 @@ def measured_cost(settings: Settings) -> Cost:
     from audiocnn_cli.features.extract import extract
     from audiocnn_cli.models.registry import find_model
 
-    song = next(songs(settings, count=4, times=10).rglob("*.wav"))
+    song = next(songs(settings, count=40, times=10, suffix=".flac").rglob("*.flac"))
     samples = music(30)
     config = FeatureConfig()
     classify = Classification(models=(ModelChoice(find_model("genre-cnn").path),)).prepare()
@@ -346,32 +341,38 @@ def cost(settings: Settings) -> None:
         f"      an hour of audio: decode {parts.decode:.2f} s, features {parts.features:.2f} s, inference"
         f" {parts.inference:.2f} s; a file {parts.each_s * 1e3:.2f} ms, start {parts.start_s:.2f} s"
     )
-    folder = songs(settings, count=40, times=10)
-    for command in ("features", "classify"):
-        for workers in (1, 2):
-            options = (command, folder, "-j", str(workers), "--jsonl", "-q")
-            run = {"run": lambda options=options: audiocnn(*options)}
-            measured = by_turns(run, repeats=settings.repeats)["run"]
-            told = parts.seconds(
-                files=400, seconds_each=30, workers=workers, inference=command == "classify"
-            )
-            what = f"{command} of 400 songs, -j {workers}: foretold {told:.2f} s, took {measured:.2f} s"
-            row(what, f"{told / measured:.2f} of it", "0.7 to 1.4", 0.7 <= told / measured <= 1.4)
-    print("      100,000 songs of 30 s (FLAC, 2.5 MB each), classified:")
+    folder = songs(settings, count=40, times=10, suffix=".flac")
+    with dask_workers(2) as address:
+        for command in ("features", "classify"):
+            whole = (command, folder, "--jsonl", "-q")
+            runs = {
+                "-j 1": partial(audiocnn, *whole, "-j", "1"),
+                "-j 2": partial(audiocnn, *whole, "-j", "2"),
+                "two Dask workers": partial(audiocnn, *whole, "--cluster", address),
+            }
+            for name, took in by_turns(runs, repeats=settings.repeats).items():
+                workers = 1 if name == "-j 1" else 2
+                infer = command == "classify"
+                told = parts.seconds(files=400, seconds_each=30, workers=workers, inference=infer)
+                what = f"{command} of 400 songs, {name}: foretold {told:.2f} s, took {took:.2f} s"
+                holds = 0.7 <= told / took <= 1.4
+                row(what, f"{told / took:.2f} of it", "0.7 to 1.4", holds)
+    size = next(folder.rglob("*.flac")).stat().st_size
+    print(f"      100,000 songs of 30 s (FLAC, {size / 1e6:.1f} MB each), classified:")
     for where, workers, network in (
-        ("a laptop, 8 cores, its own disk", 8, 500 * MIB),
+        ("a laptop, 8 cores, its own disk of 500 MiB/s", 8, 500 * MIB),
         ("10 nodes of 32 cores, a shared disk of 1 GiB/s", 320, 1024 * MIB),
-        ("100 pods of 2 cores, an object store at 10 MiB/s each", 200, 1000 * MIB),
+        ("100 pods of 2 cores, an object store that gives each 10 MiB/s", 200, 1000 * MIB),
     ):
         seconds = parts.seconds(
             files=100_000,
             seconds_each=30,
             workers=workers,
             inference=True,
-            bytes_each=2.5e6,
+            bytes_each=size,
             network=network,
         )
-        print(f"        {where:<56} {seconds / 60:8.1f} min")
+        print(f"        {where:<64} {seconds / 60:8.1f} min")
 
 
 SECTIONS = {each.__name__: each for each in (jobs, overhead, pool, memory, dask, cost)}

@@ -69,6 +69,12 @@ def test_an_address_that_is_none(run: Run, make_wav: Any) -> None:
     assert "--cluster scheduler:what: is no address of a scheduler" in finished.stderr
 
 
+def test_jobs_are_of_this_machine(run: Run, make_wav: Any) -> None:
+    finished = run("features", make_wav(), "--cluster", "tcp://127.0.0.1:8786", "-j", "2")
+    assert finished.exit_code == 2
+    assert "leave out --jobs" in finished.stderr
+
+
 def test_nobody_answers(run: Run, make_wav: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audiocnn_cli.batch.cluster._CONNECT_S", 0.3)
     with socket.socket() as taken:  # bound, and nobody listens

@@ -258,16 +258,16 @@ def test_a_part_is_committed_with_its_inputs_or_not_at_all(
             raise OutputError("the process ends here")
         original(*arguments)
 
-    name = "audiocnn_cli.output.dataset._note"
+    name = "audiocnn_cli.output.dataset_journal._note"
     if fault == "rename":
         original: Any = LocalStore.rename
         monkeypatch.setattr(LocalStore, "rename", stop)
         assert run(*parted).exit_code == 3
         assert len(list(out.glob(".*.tmp"))) == 1
     elif fault == "commit":
-        from audiocnn_cli.output import dataset
+        from audiocnn_cli.output import dataset_journal
 
-        original = dataset._note
+        original = dataset_journal._note
         monkeypatch.setattr(name, stop)
         monkeypatch.setattr(LocalStore, "remove", lambda *_: None)  # as if it had been killed
         assert run(*parted).exit_code == 3

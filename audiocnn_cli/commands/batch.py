@@ -55,6 +55,11 @@ class BatchOptions:
             raise UsageError(
                 "--retry-failures takes its inputs from the ledger: give no PATHS and no --resume with it"
             )
+        if self.cluster is not None and self.jobs is not None:
+            raise UsageError(
+                "--cluster has the workers of its scheduler: leave out --jobs, and --verify, which needs this"
+                " machine"
+            )
         if self.retry_failures is None and not self.paths:
             raise UsageError("name the inputs: files, folders, glob patterns, '-' or @list.txt")
 
@@ -170,7 +175,7 @@ def run_job(
 
 def _record(job: Job[R], options: BatchOptions, stack: ExitStack) -> "Record[R] | None":
     """The journal, or what writes a data set together with it, open until `stack` ends."""
-    from audiocnn_cli.output.dataset import DatasetJournal, require_no_parts
+    from audiocnn_cli.output.dataset_journal import DatasetJournal, require_no_parts
 
     if job.dataset is not None and not (options.resume or options.force):
         require_no_parts(job.dataset, options.part)

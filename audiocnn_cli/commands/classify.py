@@ -11,6 +11,7 @@ EXAMPLES = """\b
 Examples:
   audiocnn classify *.wav
   audiocnn classify recordings/ --csv > labels.csv
+  audiocnn classify s3://bucket/archive/ --format parquet -o set/ --cluster tcp://scheduler:8786
   audiocnn classify recordings/ -o labels/ --resume
   audiocnn classify song.flac --timeline --overlap 0.5 --smooth 6
   audiocnn classify song.flac --format audacity -o song.txt

@@ -168,7 +168,8 @@ def features(
         cluster=cluster,
         force=force,
     )
-    pictures = _pictures(plot, plan, force=force or resume) if plot else None
+    drawn = output_everywhere(plot, cluster)
+    pictures = _pictures(drawn, plan, force=force or resume) if drawn else None
     raise typer.Exit(_run(plan, batch, destination, verifying=verify, pictures=pictures))
 
 
