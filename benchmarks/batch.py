@@ -303,12 +303,12 @@ def measured_cost(settings: Settings) -> Cost:
     from audiocnn_cli.classify.work import Classification, ModelChoice
     from audiocnn_cli.features.config import FeatureConfig
     from audiocnn_cli.features.extract import extract
-    from audiocnn_cli.models.registry import find_model
+    from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
 
     song = next(songs(settings, count=40, times=10, suffix=".flac").rglob("*.flac"))
     samples = music(30)
     config = FeatureConfig()
-    classify = Classification(models=(ModelChoice(find_model("genre-cnn").path),)).prepare()
+    classify = Classification(models=(ModelChoice(find_model(DEFAULT_MODEL).path),)).prepare()
     inputs = [Source(str(settings.folder / f"{number}.wav")) for number in range(2000)]
     two = Workers(jobs=2)
     times = by_turns(
