@@ -46,7 +46,7 @@ def test_every_layer_of_every_bundled_model_has_the_predicted_shape(bundled: Mod
     contract = open_model(bundled.path).contract
     fed = np.random.default_rng(1).standard_normal((1, *contract.input_shape)).astype(np.float32)
     graph = trace_layers(bundled.path, fed)
-    assert len(graph.layers) >= 8
+    assert len(graph.layers) >= 4
     assert all(layer.agrees for layer in graph.layers)
     proto = onnx.load(bundled.path)
     real = set(real_shapes(proto, fed.shape).values())

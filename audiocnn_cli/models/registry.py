@@ -7,7 +7,7 @@ from pathlib import Path
 
 from audiocnn_cli.errors import ModelRefusedError
 
-DEFAULT_MODEL = "genre-cnn"
+DEFAULT_MODEL = "genre"
 
 _log = logging.getLogger("audiocnn")
 

@@ -55,8 +55,8 @@ class MeanAnswer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Tensors to logits (n, classes)."""
-        each = torch.stack([torch.softmax(network(x), dim=-1) for network in self.networks])
-        return torch.log(torch.clamp(each.mean(dim=0), min=1e-12))
+        each = [torch.softmax(network(x), dim=-1) for network in self.networks]
+        return torch.log(torch.clamp(torch.stack(each, dim=1).mean(dim=1), min=1e-12))
 
 
 class Normalise(nn.Module):

@@ -51,9 +51,15 @@ def real_shapes(made: Any, shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
     copy = onnx.ModelProto()
     copy.CopyFrom(made)
     names = [name for node in copy.graph.node for name in node.output if name]
+    inferred = onnx.shape_inference.infer_shapes(copy).graph
+    types = {
+        value.name: value.type.tensor_type.elem_type
+        for value in (*inferred.value_info, *inferred.output)
+    }
     del copy.graph.output[:]
     copy.graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
+        helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), None)
+        for name in names
     )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

@@ -3,14 +3,18 @@
 import json
 import random
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from audiocnn_cli.errors import AudiocnnError
+from audiocnn_cli.models.registry import ModelFile, bundled_models
+from audiocnn_cli.models.session import open_model
 from audiocnn_cli.shapes.choose import Wish
 from audiocnn_cli.shapes.report import report_of
 from tests.conftest import Finished
@@ -202,6 +206,36 @@ def test_a_thousand_layers(run: Run, tmp_path: Path) -> None:
     assert len(document["layers"]) == 1000
     assert document["params"] == 500 * (8 * 8 * 9 + 16)
     assert document["output"] == [32, 32, 8]
+
+
+@pytest.mark.parametrize("bundled", bundled_models(), ids=lambda each: each.name)
+def test_every_bundled_model_is_read_with_all_its_weights(run: Run, bundled: ModelFile) -> None:
+    document = run("shapes", bundled.path, "--json").document
+    labels = len(open_model(bundled.path).contract.labels)
+    assert document["output"][-1] == labels
+    proto = onnx.load(bundled.path)
+    held = sum(prod(t.dims) for t in proto.graph.initializer if t.data_type in (1, 10))
+    # Beside the weights of the layers a graph holds the statistics and constants of scaling.
+    assert 0.98 * held - 300 <= document["params"] <= held + 300
+
+
+def test_weights_that_the_graph_computes_belong_to_their_layer(run: Run, tmp_path: Path) -> None:
+    half = numpy_helper.from_array(np.zeros((300, 20), np.float16), "half")
+    ends = {"zero": 0, "ten": 10, "twenty": 20, "last": 1}
+    split = [integers(name, end) for name, end in ends.items()]
+    nodes = [
+        helper.make_node("Cast", ["half"], ["whole"], to=1),
+        helper.make_node("Slice", ["whole", "zero", "ten", "last"], ["left"]),
+        helper.make_node("Slice", ["whole", "ten", "twenty", "last"], ["right"]),
+        helper.make_node("Concat", ["right", "left"], ["turned"], axis=1),
+        helper.make_node("Shape", ["x"], ["sizes"]),
+        helper.make_node("Reshape", ["x", "sizes"], ["same"]),
+        helper.make_node("MatMul", ["same", "turned"], ["y"]),
+    ]
+    document = run("shapes", save_raw(model(nodes, ["N", 300], [half, *split]), tmp_path), "--json")
+    (layer,) = document.document["layers"]
+    assert (layer["type"], layer["units"], layer["params"]) == ("dense", 20, 6000)
+    assert document.document["output"] == [20]
 
 
 def test_an_onnx_file_next_to_a_named_architecture(run: Run, tmp_path: Path) -> None:

@@ -64,6 +64,18 @@ class Graph:
         tensor = self.constants.get(name)
         return None if tensor is None else tuple(tensor.dims)
 
+    def origins(self, names: Iterable[str]) -> set[str]:
+        """Those of the tensors that are constants, and the constants that they are computed of."""
+        found: set[str] = set()
+        waiting = [name for name in names if name in self.constants]
+        while waiting:
+            name = waiting.pop()
+            found.add(name)
+            maker = self.producers.get(name)
+            inputs = [] if maker is None else maker.input
+            waiting += [each for each in inputs if each in self.constants and each not in found]
+        return found
+
     def data_inputs(self, node: "NodeProto") -> list[str]:
         """The inputs of `node` that are no constants."""
         return [name for name in node.input if name and name not in self.constants]
@@ -97,8 +109,29 @@ def index(model: "ModelProto", overrides: dict[str, Layer] | None = None) -> Gra
         consumers.setdefault(output.name, []).extend([graph.node[0]] * 2)
     inputs = tuple(value.name for value in graph.input if value.name not in constants)
     nodes = tuple(graph.node)
+    constants |= _computed(nodes, constants, shapes)
     first = _channels_first(nodes, constants)
     return Graph(nodes, inputs, shapes, constants, producers, consumers, first, overrides or {})
+
+
+def _computed(
+    nodes: "Iterable[NodeProto]", constants: "dict[str, TensorProto]", shapes: dict[str, Shape]
+) -> "dict[str, TensorProto]":
+    """What the graph computes of its constants and of shapes alone, without the numbers: no data flows there.
+
+    Their elements belong to what they are computed from, so they have no type of their own.
+    """
+    from onnx import TensorProto
+
+    known = dict(constants)
+    for node in nodes:
+        inputs = [name for name in node.input if name]
+        fixed = bool(inputs) and all(name in known for name in inputs)
+        if fixed or node.op_type in {"Shape", "Size"}:
+            for name in filter(None, node.output):
+                dims = [size if isinstance(size, int) else 0 for size in shapes.get(name, ())]
+                known[name] = TensorProto(name=name, dims=dims)
+    return {name: tensor for name, tensor in known.items() if name not in constants}
 
 
 def shape_of(type_: "TypeProto") -> Shape | None:

@@ -120,7 +120,7 @@ def _take(node: "NodeProto", layer: Layer, walk: Walk) -> bool:
         text=show_layer(typed),
         sources=sources,
     )
-    walk.counted.update(set(node.input) & set(graph.constants))
+    walk.counted |= graph.origins(node.input)
     walk.steps.append(step)
     if node.input[0] in walk.pads:
         walk.parts[node.input[0]] = number
