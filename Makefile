@@ -72,17 +72,17 @@ GTZAN := --task 'music genre' --sound-type music --data-name 'GTZAN, 410 excerpt
 BLOCKS := --group-by '\.(\d+)\.' --group-block
 
 models: $(VENV)/.installed-train
-	$(AUDIOCNN) train $(DATA)/gtzan $(BLOCKS) 14 --folds 3 --threshold 0.4 $(GTZAN) --half -o models/genre.onnx --force
+	$(AUDIOCNN) train $(DATA)/gtzan $(BLOCKS) 14 --folds 3 $(GTZAN) --bits 16 -o models/genre.onnx --force
 	for arch in cnn mlp lstm; do $(AUDIOCNN) train $(DATA)/gtzan --arch $$arch $(BLOCKS) 5 \
-	  --keep-apart '\.000(2[89]|3.|40)\.' --threshold 0 --seed 1 $(GTZAN) --half -o models/genre-$$arch.onnx --force || exit; done
-	$(AUDIOCNN) train $(DATA)/esc10 --group-by '/(\d)-' --folds 4 --networks 2 --segment 5 --epochs 200 \
-	  --task 'environmental sounds' --sound-type environment --data-name 'ESC-10, folds 1 to 4' --data-licence 'CC BY 3.0' --half \
+	  --keep-apart '\.000(2[89]|3.|40)\.' --threshold 0 --seed 1 $(GTZAN) --bits $$([ $$arch = mlp ] && echo 8 || echo 16) -o models/genre-$$arch.onnx --force || exit; done
+	$(AUDIOCNN) train $(DATA)/esc10 --group-by '/(\d)-' --folds 4 --networks 3 --segment 5 --epochs 200 \
+	  --task 'environmental sounds' --sound-type environment --data-name 'ESC-10, folds 1 to 4' --data-licence 'CC BY 3.0' --bits 16 \
 	  -o models/environment.onnx --force
 	$(AUDIOCNN) train $(DATA)/fsdd --group-by '/([a-z]+)_' --folds 5 --keep-apart '_0[0-4]\.' --sr 8000 --segment 0.64 \
 	  --hop 64 --n-mels 40 --no-roll --epochs 60 --task 'spoken digits' --sound-type speech \
-	  --data-name 'Free Spoken Digit Dataset, 5 speakers' --data-licence 'CC BY-SA 4.0' --half -o models/digits.onnx --force
+	  --data-name 'Free Spoken Digit Dataset, 5 speakers' --data-licence 'CC BY-SA 4.0' --bits 16 -o models/digits.onnx --force
 	$(AUDIOCNN) train $(DATA)/music_speech --folds 5 --epochs 40 --task 'music or speech' \
-	  --data-name 'GTZAN music/speech, 64 + 64 tracks' --data-licence 'none stated: research only' --half \
+	  --data-name 'GTZAN music/speech, 64 + 64 tracks' --data-licence 'none stated: research only' --bits 16 \
 	  -o models/music-speech.onnx --force
 	rm -rf build/sound-type && mkdir -p build/sound-type/music build/sound-type/speech
 	ln -s $(abspath $(DATA))/gtzan $(abspath $(DATA))/music_speech/music build/sound-type/music/
@@ -92,7 +92,7 @@ models: $(VENV)/.installed-train
 	ln -s $(abspath $(DATA))/esc10 build/sound-type/environment
 	$(AUDIOCNN) train build/sound-type --folds 3 --epochs 30 --threshold 0 --task 'type of sound' \
 	  --data-name 'GTZAN, GTZAN music/speech, ESC-10 and Free Spoken Digit Dataset' \
-	  --data-licence 'research only (GTZAN), CC BY 3.0, CC BY-SA 4.0' --half -o models/sound-type.onnx --force
+	  --data-licence 'research only (GTZAN), CC BY 3.0, CC BY-SA 4.0' --bits 16 -o models/sound-type.onnx --force
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import soundfile
@@ -97,7 +98,7 @@ def test_the_graph_is_the_network(name: str, members: int) -> None:
     import torch
 
     from audiocnn_cli.training.batches import Moments
-    from audiocnn_cli.training.export import export_graph, halve
+    from audiocnn_cli.training.export import export_graph, store_weights
     from audiocnn_cli.training.networks import build_network
 
     torch.manual_seed(0)
@@ -107,16 +108,20 @@ def test_the_graph_is_the_network(name: str, members: int) -> None:
     moments = Moments(torch.full((shape[1],), 3.0), torch.full((shape[1],), 20.0))
     networks = [build_network(recipe, classes=7, scale_by=moments).eval() for _ in range(members)]
     proto = export_graph(networks, temperature=1.7, input_shape=shape)
+    size = len(proto.SerializeToString())
     with torch.no_grad():
         logits = torch.stack([n(torch.from_numpy(tensors)) for n in networks], dim=1)
     expected = torch.softmax(logits / 1.7, dim=-1).numpy()
-    for tolerance in (1e-5, 1e-2):
-        session = onnxruntime.InferenceSession(proto.SerializeToString())
+    for bits, tolerance in ((32, 1e-5), (16, 1e-2), (8, 0.1)):
+        smaller = onnx.ModelProto()
+        smaller.CopyFrom(proto)
+        store_weights(smaller, bits=bits)
+        session = onnxruntime.InferenceSession(smaller.SerializeToString())
         found = session.run(None, {"features": tensors})
         np.testing.assert_allclose(found[0], expected.mean(axis=1), atol=tolerance)
         if members > 1:
             np.testing.assert_allclose(found[1], expected, atol=tolerance)
-        halve(proto)  # and once more with half the size
+        assert len(smaller.SerializeToString()) < (bits / 32 + 0.15) * size
 
 
 @pytest.mark.parametrize(
@@ -210,7 +215,7 @@ def test_an_interrupted_training_goes_on_to_the_same_model(
 
 def test_folds_make_a_model_that_is_their_mean(run: Run, folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "m.onnx"
-    trained = train(run, folder, output, "--folds", "3", "--networks", "2", "--half")
+    trained = train(run, folder, output, "--folds", "3", "--networks", "2", "--bits", "16")
     assert trained.exit_code == 0, trained.stderr
     assert trained.document["held_out_clips"] == 30
     again = run("evaluate", folder, "--model", output, "--json").document
@@ -281,6 +286,7 @@ def test_one_recording_under_two_names_is_found(run: Run, folder: Path, tmp_path
         (("--group-by", "(low|high|noise)"), 2),
         (("--learning-rate", "0"), 2),
         (("--sound-type", "noise"), 2),
+        (("--bits", "7"), 2),
         (("--keep-apart", "("), 2),
         (("--keep-apart", "nothing like it"), 2),
         (("--keep-apart", "wav"), 2),

@@ -112,9 +112,12 @@ def train(
             show_default="for 90 % accuracy on what it answers",
         ),
     ] = None,
-    half: Annotated[
-        bool, typer.Option("--half", help="Store large weights in half precision: half the size.")
-    ] = False,
+    bits: Annotated[
+        int,
+        typer.Option(
+            metavar="32|16|8", help="In how many bits large weights are stored: 16 halve the file."
+        ),
+    ] = 32,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
     name: Annotated[
         str | None, typer.Option(help="The model's name.", show_default="the file's")
@@ -165,6 +168,8 @@ def train(
         raise UsageError(f"-o {output}: a model file ends in .onnx")
     if optimizer not in ("adam", "sgd"):
         raise UsageError(f"--optimizer {optimizer}: adam or sgd")
+    if bits not in (32, 16, 8):
+        raise UsageError(f"--bits {bits}: 32, 16 or 8")
     if sound_type not in (None, "music", "speech", "environment"):
         raise UsageError(f"--sound-type {sound_type}: music, speech or environment")
     if learning_rate is not None and not learning_rate > 0:
@@ -212,7 +217,7 @@ def train(
         networks=networks,
         keep_apart=keep_apart,
         threshold=threshold,
-        half=half,
+        bits=bits,
         name=name or output.stem,
         task=task,
         sound_type=sound_type,

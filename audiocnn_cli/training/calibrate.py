@@ -38,14 +38,13 @@ def choose_threshold(held_out: HeldOut, *, temperature: float) -> float:
     A threshold that fewer than ten clips reach is not trusted.
     """
     right, sure = _clips(held_out, temperature)
-    order = np.argsort(-sure)
-    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(accuracy >= TARGET_ACCURACY)
-    good = good[good + 1 >= min(_FEWEST_ANSWERS, len(order))]
-    if not len(good):
-        return 1.0
-    last = good[-1]
-    return 0.0 if last == len(order) - 1 else float(np.floor(sure[order[last]] * 1000) / 1000)
+    enough = min(_FEWEST_ANSWERS, len(sure))
+    # Three digits are written; the accuracy is that of the threshold as it is written.
+    for threshold in np.unique(np.floor(sure * 1000) / 1000):
+        answered = sure >= threshold
+        if right[answered].mean() >= TARGET_ACCURACY and answered.sum() >= enough:
+            return 0.0 if answered.all() else float(threshold)
+    return 1.0
 
 
 def _clips(held_out: HeldOut, temperature: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

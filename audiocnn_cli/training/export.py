@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from audiocnn_cli.models.contract import METADATA_KEY, ModelContract, encode
 from audiocnn_cli.models.session import MEMBER_PROBABILITIES, PROBABILITIES
 from audiocnn_cli.output.files import atomic_writer
 
-_HALVED_FROM = 1024
+_STORED_SMALL_FROM = 1024
 
 
 class Calibrated(nn.Module):
@@ -73,24 +74,48 @@ def _without_traces(proto: Any) -> Any:
     return proto
 
 
-def halve(proto: Any) -> None:
-    """Store large weights in half precision, each turned back by a Cast as the graph is loaded.
+def store_weights(proto: Any, *, bits: int) -> None:
+    """Store large weights in 16 or 8 bits, turned back into float32 as the graph is loaded; 32: as they are.
 
-    Half the size; probabilities change by some 1e-4 (11 bits of mantissa).
+    16 bits (half precision) change probabilities by some 1e-4. 8 bits, with a scale for each output channel,
+    change them by some 1e-2.
     """
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import numpy_helper
 
-    casts = []
+    if bits == 32:
+        return
+    nodes, scales = [], []
     for tensor in proto.graph.initializer:
         weights = numpy_helper.to_array(tensor)
-        if weights.dtype != np.float32 or weights.size < _HALVED_FROM:
+        if weights.dtype != np.float32 or weights.size < _STORED_SMALL_FROM:
             continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(weights.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *proto.graph.node]
+        node, stored, *scale = (_as_half if bits == 16 else _as_bytes)(tensor.name, weights)
+        tensor.CopyFrom(stored)
+        nodes.append(node)
+        scales += scale
+    nodes += proto.graph.node
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
+    proto.graph.initializer.extend(scales)
+
+
+def _as_half(name: str, weights: NDArray[np.float32]) -> tuple[Any, ...]:
+    from onnx import TensorProto, helper, numpy_helper
+
+    stored = numpy_helper.from_array(weights.astype(np.float16), f"{name}.half")
+    return helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT), stored
+
+
+def _as_bytes(name: str, weights: NDArray[np.float32]) -> tuple[Any, ...]:
+    from onnx import helper, numpy_helper
+
+    rows = np.abs(weights.reshape(len(weights), -1)).max(axis=1)
+    steps = np.maximum(rows / 127, np.finfo(np.float32).tiny).astype(np.float32)
+    shaped = steps.reshape(-1, *[1] * (weights.ndim - 1))
+    stored = numpy_helper.from_array(np.rint(weights / shaped).astype(np.int8), f"{name}.bytes")
+    scale = numpy_helper.from_array(steps, f"{name}.steps")
+    inputs = [stored.name, scale.name]
+    return helper.make_node("DequantizeLinear", inputs, [name], axis=0), stored, scale
 
 
 def write_model(proto: Any, contract: ModelContract, path: Path, *, force: bool) -> None:

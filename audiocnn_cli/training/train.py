@@ -23,7 +23,7 @@ from audiocnn_cli.output.files import atomic_writer
 from audiocnn_cli.training.calibrate import choose_threshold, fit_temperature
 from audiocnn_cli.training.card import card
 from audiocnn_cli.training.dataset import Dataset, read_dataset
-from audiocnn_cli.training.export import export_graph, halve, write_model
+from audiocnn_cli.training.export import export_graph, store_weights, write_model
 from audiocnn_cli.training.fit import Epoch, FitConfig
 from audiocnn_cli.training.members import Member, together, train_members
 from audiocnn_cli.training.recipes import Recipe
@@ -50,7 +50,7 @@ class TrainingConfig:
     networks: int
     keep_apart: str | None
     threshold: float | None
-    half: bool
+    bits: int
     name: str
     task: str
     sound_type: str | None
@@ -117,8 +117,7 @@ def train(
         temperature=temperature,
         input_shape=config.recipe.input_shape,
     )
-    if config.half:
-        halve(proto)
+    store_weights(proto, bits=config.bits)
     draft = _draft(config, dataset, members, threshold, apart=set(apart.tolist()))
     protocol = _protocol(splits, config)
     contract, evaluation = _finish(proto, draft, folder, output, protocol=protocol, force=force)
