@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from audiocnn_cli.models.registry import DEFAULT_MODEL
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model, write_graph
 
@@ -35,7 +36,8 @@ def tiny(tmp_path: Path) -> Path:
     return write_good_model(tmp_path / "tiny.onnx")
 
 
-def test_examples_get_a_label_each(run: Run) -> None:
+def test_examples_get_a_label_or_the_reason_why_not(run: Run) -> None:
+    assert DEFAULT_MODEL == "genre"
     finished = run("classify", EXAMPLES, "--json")
     assert finished.exit_code == 0
     assert finished.stderr == ""
@@ -46,12 +48,19 @@ def test_examples_get_a_label_each(run: Run) -> None:
         "metronome.ogg",
         "rain.ogg",
     ]
+    *music, metronome, rain = results
     for result in results:
-        assert result["model"] == "genre-cnn"
-        assert result["label"] in GENRES
-        assert result["abstained"] is False
-        assert result["top"][0] == {"label": result["label"], "probability": result["probability"]}
+        assert result["model"] == "genre"
+        assert result["abstained"] is (result["label"] is None)
+        assert result["top"][0]["label"] in GENRES
+        assert result["top"][0]["probability"] == result["probability"]
         assert len(result["top"]) == 3
+    for result in music:
+        assert result["label"] in GENRES or result["reason"] == "below the threshold"
+    for result in (metronome, rain):
+        assert (result["label"], result["reason"]) == (None, "this is environment, not music")
+    forced = run("classify", EXAMPLES, "--threshold", "0", "--json").document["results"]
+    assert all(result["label"] in GENRES for result in forced)
 
 
 def test_one_good_two_bad_is_one_result_two_failures(run: Run, make_wav: MakeWav) -> None:

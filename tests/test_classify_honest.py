@@ -45,7 +45,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     kinds = replace(CONTRACT, name="sound-type", labels=("music", "speech", "environment"))
     slopes = by_slope(0.2, -0.2, 0.0)
     write_model(folder / "sound-type.onnx", replace(kinds, golden=third), matrix=slopes)
-    for name, kind in (("digits", "speech"), ("genre-cnn", "music"), ("weather", "environment")):
+    for name, kind in (("digits", "speech"), ("genre", "music"), ("weather", "environment")):
         contract = replace(CONTRACT, name=name, sound_type=kind)
         write_good_model(folder / f"{name}.onnx", contract)
     return folder
@@ -157,7 +157,7 @@ def test_the_gate_listens_to_a_stream(run: Run, make_wav: MakeWav) -> None:
     assert last["sound_type"] == whole["sound_type"]
     music = make_wav("music.wav", LOW, rate=RATE).read_bytes()
     picked = run("classify", "-", "--model", "auto", "--jsonl", stdin=music)
-    assert json.loads(picked.stdout)["model"] == "genre-cnn"
+    assert json.loads(picked.stdout)["model"] == "genre"
 
 
 @pytest.mark.usefixtures("shelf")

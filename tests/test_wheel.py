@@ -37,13 +37,13 @@ def test_a_clip_is_classified_without_the_extras(installed: Path, tmp_path: Path
     clip = ROOT / "examples" / "chords.ogg"
     said = json.loads(shell(installed / "audiocnn", "classify", clip, "--json", cwd=tmp_path))
     assert said["failures"] == []
-    assert said["results"][0]["model"] == "genre-cnn"
+    assert said["results"][0]["model"] == "genre"
 
 
 def test_the_bundled_models_lie_inside(installed: Path, tmp_path: Path) -> None:
-    path = Path(shell(installed / "audiocnn", "models", "path", "genre-cnn", cwd=tmp_path).strip())
+    path = Path(shell(installed / "audiocnn", "models", "path", "genre", cwd=tmp_path).strip())
     assert installed.parent in path.parents
-    shell(installed / "audiocnn", "models", "verify", "genre-cnn", cwd=tmp_path)
+    shell(installed / "audiocnn", "models", "verify", "genre", cwd=tmp_path)
 
 
 def test_training_says_which_extra_it_needs(installed: Path, tmp_path: Path) -> None:
