@@ -245,7 +245,8 @@ def test_ctrl_c_twice_stops_at_once(
     code, _, _ = finish(process)
     assert code == 130
     assert time.monotonic() - began < 5
-    assert states(out / JOURNAL) == {"done": 2, "begun": 2}
+    # Two hang, and the third waits behind one of them in the pipe of a worker that was quick.
+    assert states(out / JOURNAL) == {"done": 2, "begun": 3}
     assert not _processes_of(process.pid)
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
@@ -27,6 +27,8 @@ _READY = "ready"
 # A worker that is told to stop removes its unfinished files; one that hangs is killed after so long.
 _GRACE_S = 1.0
 _MOST_FALSE_STARTS = 10
+# An input behind a long one would wait for it while others have nothing to do.
+_QUICK_S = 0.05
 # From linux/prctl.h: the signal that a process gets when its parent dies.
 _PR_SET_PDEATHSIG = 1
 
@@ -34,15 +36,23 @@ _log = logging.getLogger("audiocnn")
 
 
 class ProcessPool(Generic[R]):
-    """Up to `jobs` processes, started as there is work for them, each on one input at a time."""
+    """Up to `jobs` processes, started as there is work for them, each on one input at a time.
+
+    A worker that was quick has its next input waiting in its pipe, so that it need not wait for ours.
+    """
 
     def __init__(self, task: Task[R], *, jobs: int, timeout_s: float | None = None) -> None:
-        self.slots = jobs
+        self._jobs = jobs
         self._task = task
         self._timeout_s = timeout_s
         self._workers: list[_Worker] = []
         self._waiting: deque[tuple[int, Source]] = deque()
         self._false_starts = 0
+
+    @property
+    def slots(self) -> int:
+        """How many inputs are worth handing in at once."""
+        return self._jobs + sum(worker.quick for worker in self._workers)
 
     def submit(self, ticket: int, source: Source) -> None:
         """Hand in an input for the next worker that is free."""
@@ -62,7 +72,7 @@ class ProcessPool(Generic[R]):
 
     def close(self) -> None:
         """End the workers, also in the middle of an input; one that does not listen is killed."""
-        working = [worker for worker in self._workers if worker.job is not None]
+        working = [worker for worker in self._workers if worker.jobs]
         for worker in working:
             worker.process.terminate()
         end = time.monotonic() + _GRACE_S
@@ -72,13 +82,20 @@ class ProcessPool(Generic[R]):
             self._discard(worker)
 
     def _hand_out(self) -> None:
-        idle = [worker for worker in self._workers if worker.job is None]
-        while self._waiting and (idle or len(self._workers) < self.slots):
-            worker = idle.pop() if idle else self._start()
-            worker.job = self._waiting.popleft()
-            worker.since = time.monotonic()
+        while self._waiting and (worker := self._free()) is not None:
+            job = self._waiting.popleft()
+            if not worker.jobs:
+                worker.since = time.monotonic()
+            worker.jobs.append(job)
             with suppress(OSError):  # it has died: `collect` reads the end of its pipe
-                worker.connection.send(worker.job[1])
+                worker.connection.send(job[1])
+
+    def _free(self) -> "_Worker | None":
+        """One that has nothing to do, or a new one, or one that soon will have nothing to do."""
+        idle = next((worker for worker in self._workers if not worker.jobs), None)
+        if idle is not None or len(self._workers) < self._jobs:
+            return idle or self._start()
+        return next((w for w in self._workers if w.quick and len(w.jobs) == 1), None)
 
     def _start(self) -> "_Worker":
         context = _context(self._task.modules)
@@ -109,18 +126,19 @@ class ProcessPool(Generic[R]):
             worker.since = time.monotonic()
             self._false_starts = 0
             return []
-        job, worker.job = worker.job, None
-        return [(job[0], message)] if job else []
+        ticket, _ = worker.jobs.popleft()
+        worker.since = time.monotonic()
+        worker.quick = message.seconds < _QUICK_S
+        return [(ticket, message)]
 
     def _bury(self, worker: "_Worker") -> list[tuple[int, Attempt[R]]]:
         """Take leave of a worker that has died; what it was working on has crashed it."""
         self._discard(worker)
         if worker.busy:
-            return [_failed(worker, FailureKind.CRASHED, _cause(worker.process.exitcode))]
+            return [self._failed(worker, FailureKind.CRASHED, _cause(worker.process.exitcode))]
         if worker.ready:
             return []
-        if worker.job is not None:  # which it never saw
-            self._waiting.appendleft(worker.job)
+        self._take_back(worker)
         self._false_starts += 1
         if self._false_starts >= _MOST_FALSE_STARTS:
             raise AudiocnnError(
@@ -140,7 +158,21 @@ class ProcessPool(Generic[R]):
         for worker in overdue:
             self._discard(worker)
         message = f"not done within {limit:g} s; give more --timeout, or a part of it"
-        return [_failed(worker, FailureKind.TIMEOUT, message) for worker in overdue]
+        return [self._failed(worker, FailureKind.TIMEOUT, message) for worker in overdue]
+
+    def _failed(
+        self, worker: "_Worker", kind: FailureKind, message: str
+    ) -> tuple[int, Attempt[Any]]:
+        """The failure of what a discarded worker was working on; the rest is for others."""
+        ticket, source = worker.jobs.popleft()
+        self._take_back(worker)
+        seconds = time.monotonic() - worker.since
+        return ticket, Attempt(Failure(source.path, kind, message), seconds)
+
+    def _take_back(self, worker: "_Worker") -> None:
+        """What a worker has not seen comes first again."""
+        self._waiting.extendleft(reversed(worker.jobs))
+        worker.jobs.clear()
 
     def _discard(self, worker: "_Worker") -> None:
         self._workers.remove(worker)
@@ -157,18 +189,19 @@ class ProcessPool(Generic[R]):
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A process, our end of its pipe, and what it is working on since when."""
+    """A process, our end of its pipe, and its inputs: it is working on the first of them since `since`."""
 
     process: BaseProcess
     connection: "Connection[Any, Any]"
-    job: tuple[int, Source] | None = None
+    jobs: deque[tuple[int, Source]] = field(default_factory=deque)
     since: float = 0.0
     ready: bool = False
+    quick: bool = False
 
     @property
     def busy(self) -> bool:
         """Whether it is working on an input; loading what the work needs does not count."""
-        return self.ready and self.job is not None
+        return self.ready and bool(self.jobs)
 
 
 def _serve(
@@ -235,11 +268,6 @@ def _threads() -> int:
 def _kill(process: BaseProcess) -> None:
     process.kill()
     process.join()
-
-
-def _failed(worker: _Worker, kind: FailureKind, message: str) -> tuple[int, Attempt[Any]]:
-    ticket, source = worker.job or (-1, Source(""))
-    return ticket, Attempt(Failure(source.path, kind, message), time.monotonic() - worker.since)
 
 
 def _cause(exitcode: int | None) -> str:
