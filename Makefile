@@ -84,13 +84,10 @@ models: $(VENV)/.installed-train
 	$(AUDIOCNN) train $(DATA)/music_speech --folds 5 --epochs 40 --task 'music or speech' \
 	  --data-name 'GTZAN music/speech, 64 + 64 tracks' --data-licence 'none stated: research only' --bits 16 \
 	  -o models/music-speech.onnx --force
-	rm -rf build/sound-type && mkdir -p build/sound-type/music build/sound-type/speech
-	ln -s $(abspath $(DATA))/gtzan $(abspath $(DATA))/music_speech/music build/sound-type/music/
-	ln -s $(abspath $(DATA))/music_speech/speech build/sound-type/speech/
-	for digit in $(abspath $(DATA))/fsdd/*/; do mkdir build/sound-type/speech/$$(basename $$digit) && \
-	  ln -s $$digit*_0[0-4].wav build/sound-type/speech/$$(basename $$digit)/ || exit; done
-	ln -s $(abspath $(DATA))/esc10 build/sound-type/environment
-	$(AUDIOCNN) train build/sound-type --folds 3 --epochs 30 --threshold 0 --task 'type of sound' \
+	$(AUDIOCNN) train $(DATA) --part music/gtzan=gtzan --part music/music=music_speech/music \
+	  --part speech/speech=music_speech/speech --part environment=esc10 \
+	  $$(for digit in 0 1 2 3 4 5 6 7 8 9; do echo "--part speech/$$digit=fsdd/$$digit/*_0[0-4].wav"; done) \
+	  --folds 3 --epochs 30 --threshold 0 --task 'type of sound' \
 	  --data-name 'GTZAN, GTZAN music/speech, ESC-10 and Free Spoken Digit Dataset' \
 	  --data-licence 'research only (GTZAN), CC BY 3.0, CC BY-SA 4.0' --bits 16 -o models/sound-type.onnx --force
 

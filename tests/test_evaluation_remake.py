@@ -42,6 +42,27 @@ def honest(root: Path, tmp_path: Path) -> Path:
     return write_good_model(path, replace(contract, figures=figures))
 
 
+def test_a_set_that_was_put_together_is_put_together_again(
+    run: Run, root: Path, honest: Path
+) -> None:
+    one, two, three = LABELS
+    noises = root / "noises"
+    (root / "other").mkdir()
+    (noises / three).rename(root / "other" / "here")
+    parts = {one: f"noises/{one}", f"{two}/deep": f"noises/{two}/*.wav", three: "other/here"}
+    contract = replace(open_model(honest).contract, data=replace(DATA, folder=None, parts=parts))
+    write_good_model(honest, contract)
+    finished = run("evaluate", "--all", root, "--model", honest, "--json")
+    assert finished.exit_code == 0, finished.stdout
+    assert all(figure["agrees"] for figure in finished.document["figures"])
+    for place, pattern in ((three, "gone/*"), ("../x", "other"), (three, "/etc"), (three, "../x")):
+        outside = replace(contract.data, parts=parts | {place: pattern})
+        write_good_model(honest, replace(contract, data=outside))
+        finished = run("evaluate", "--all", root, "--model", honest, "--json")
+        assert finished.exit_code in (1, 3)
+        assert pattern in str(finished.document) or place in str(finished.document)
+
+
 def with_figure(path: Path, **changes: object) -> Path:
     """The model with its first figure changed."""
     contract = open_model(path).contract

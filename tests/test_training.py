@@ -287,6 +287,8 @@ def test_one_recording_under_two_names_is_found(run: Run, folder: Path, tmp_path
         (("--learning-rate", "0"), 2),
         (("--sound-type", "noise"), 2),
         (("--bits", "7"), 2),
+        (("--part", "low"), 2),
+        (("--part", "low=low", "--part", "high=../high"), 2),
         (("--keep-apart", "("), 2),
         (("--keep-apart", "nothing like it"), 2),
         (("--keep-apart", "wav"), 2),

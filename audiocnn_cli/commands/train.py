@@ -32,6 +32,14 @@ def train(
     arch: Annotated[
         str, typer.Option(help="The network: logmel-cnn, or the seeds' cnn, mlp, lstm.")
     ] = "logmel-cnn",
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PLACE=PATTERN",
+            help="Put classes together of parts of FOLDER: speech/news=radio, noise=esc/*/1-*.ogg.",
+            show_default="FOLDER as it is",
+        ),
+    ] = None,
     group_by: Annotated[
         str | None,
         typer.Option(
@@ -177,11 +185,13 @@ def train(
     from audiocnn_cli.training.extra import require_training_packages
 
     require_training_packages()
+    from contextlib import nullcontext
     from dataclasses import replace
 
     from platformdirs import user_cache_path
 
     from audiocnn_cli.evaluation.labelled import Grouping
+    from audiocnn_cli.evaluation.parts import parts_from, put_together
     from audiocnn_cli.models.contract import DataStatement
     from audiocnn_cli.output.evaluation_view import EvaluationView
     from audiocnn_cli.output.picture import check_picture
@@ -192,6 +202,7 @@ def train(
     from audiocnn_cli.training.train import TrainingConfig, card_path
     from audiocnn_cli.training.train import train as train_folder
 
+    parts = parts_from(part or ())
     for path in (output, card_path(output)):
         check_writable(path, force=force)
     if plot is not None:
@@ -224,15 +235,19 @@ def train(
         data=DataStatement(
             name=data_name or folder.resolve().name,
             licence=data_licence,
-            folder=folder.resolve().name,
+            folder=None if parts else folder.resolve().name,
+            parts=parts,
         ),
         command=shlex.join(["audiocnn", *sys.argv[1:]]),
         cache=cache or user_cache_path("audiocnn"),
     )
-    with show_epochs(
-        epochs=config.fit.epochs, networks=(folds or 1) * networks, quiet=quiet
-    ) as on_epoch:
-        trained = train_folder(folder, output, config, force=force, on_epoch=on_epoch)
+    with (
+        show_epochs(
+            epochs=config.fit.epochs, networks=(folds or 1) * networks, quiet=quiet
+        ) as on_epoch,
+        put_together(folder, parts) if parts else nullcontext(folder) as whole,
+    ):
+        trained = train_folder(whole, output, config, force=force, on_epoch=on_epoch)
     if plot is not None:
         plot_learning_curve(trained.histories, plot, force=force)
     for failure in trained.failures:

@@ -11,6 +11,7 @@ from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.figures import Protocol, degraded_name, measured_figures
+from audiocnn_cli.evaluation.parts import put_together
 from audiocnn_cli.models.contract import Figure
 from audiocnn_cli.models.session import Model
 
@@ -80,12 +81,15 @@ def remake(
 
 
 def _evaluate(model: Model, root: Path, *, workers: Workers) -> Evaluation:
-    folder = model.contract.data.folder
-    if folder is None:
+    data = model.contract.data
+    if data.folder is None and not data.parts:
         raise AudiocnnError("its contract names no folder of data")
     names = {figure.name for figure in model.contract.figures}
     degradations = [each for each in DEGRADATIONS if degraded_name(each) in names]
-    return evaluate(root / folder, model, degradations=degradations, workers=workers)
+    if data.folder is not None:
+        return evaluate(root / data.folder, model, degradations=degradations, workers=workers)
+    with put_together(root, data.parts) as folder:
+        return evaluate(folder, model, degradations=degradations, workers=workers)
 
 
 def _compare(model: Model, evaluation: Evaluation) -> Iterator[RemadeFigure]:

@@ -30,12 +30,14 @@ class Figure:
 class DataStatement:
     """What the model was trained on; `licence` is that of the recordings, not of the weights.
 
-    `folder` is the name of the data set's folder, where its figures can be measured again.
+    `folder` is the name of the data set's folder, where its figures can be measured again. A set that was put
+    together has `parts` of other folders instead (see `evaluation.parts`).
     """
 
     name: str
     licence: str
     folder: str | None = None
+    parts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
