@@ -1,5 +1,6 @@
 """Sample blocks to probabilities: cut, features, ONNX Runtime, a bounded number of segments at a time."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,10 +14,14 @@ from audiocnn_cli.models.session import Model
 from audiocnn_cli.models.signature import SegmentConfig, Signature
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     import numpy as np
     from numpy.typing import NDArray
 
 _BATCH = 8
+# Batches that may wait for the network, so that a long clip does not pile up before it.
+_MOST_ASKED = 4
 _SAMPLED_WHOLLY, _SAMPLED_STEP = 10, 4
 # The absolute gate of ITU-R BS.1770-4: blocks of a programme below it count as silence. Here it is the
 # root mean square of a segment, without that standard's weighting of frequencies.
@@ -189,6 +194,8 @@ class _Group:
     _cutter: Cutter = field(init=False)
     _waiting: "list[_Waiting]" = field(default_factory=list)
     _taken: int = 0
+    _aside: "ThreadPoolExecutor | None" = None
+    _asked: "deque[Future[None]]" = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self._cutter = Cutter(self.segment)
@@ -200,7 +207,7 @@ class _Group:
         for segment in self._cutter.push(block):
             self._take(segment)
             if len(self._waiting) >= self.batch:
-                self._ask()
+                self._ask_aside()
 
     def finish(self) -> Ending:
         ending = self._cutter.finish()
@@ -209,7 +216,8 @@ class _Group:
             raise _too_short(ending.samples, fewest, self.signature)
         if ending.segment is not None:
             self._take(ending.segment)
-        self._ask()
+        self._hear_out()
+        self._ask(self._waiting)
         return ending
 
     def _take(self, segment: Segment) -> None:
@@ -221,20 +229,41 @@ class _Group:
         silent = is_silent(segment)
         self._waiting.append(_Waiting(segment.start, segment.valid, silent, tensor, index))
 
-    def _ask(self) -> None:
+    def _ask_aside(self) -> None:
+        """Ask while the next segments are decoded; a segment by itself is waited for, and asked at once."""
+        waiting, self._waiting = self._waiting, []
+        if self.batch == 1:
+            self._ask(waiting)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self._aside is None:
+            self._aside = ThreadPoolExecutor(1)
+        self._asked.append(self._aside.submit(self._ask, waiting))
+        if len(self._asked) > _MOST_ASKED:
+            self._asked.popleft().result()
+
+    def _hear_out(self) -> None:
+        """Wait for what was asked aside."""
+        while self._asked:
+            self._asked.popleft().result()
+        if self._aside is not None:
+            self._aside.shutdown()
+            self._aside = None
+
+    def _ask(self, waiting: Sequence[_Waiting]) -> None:
         import numpy as np
 
         for listener, answers in zip(self.listeners, self.answers, strict=True):
-            asked = [w for w in self._waiting if not listener.sparse or is_sampled(w.index)]
+            asked = [w for w in waiting if not listener.sparse or is_sampled(w.index)]
             if not asked:
                 continue
-            tensors = np.stack([waiting.tensor for waiting in asked])
+            tensors = np.stack([each.tensor for each in asked])
             said = listener.model.probabilities(tensors, member=listener.member)
             answers += [
                 SegmentProbabilities(w.start, w.valid, row, w.silent, w.index)
                 for w, row in zip(asked, said, strict=True)
             ]
-        self._waiting.clear()
 
 
 def tensor_of(samples: "NDArray[np.float32]", features: FeatureConfig) -> "NDArray[np.float32]":
