@@ -175,9 +175,9 @@ def run_job(
 
 def _record(job: Job[R], options: BatchOptions, stack: ExitStack) -> "Record[R] | None":
     """The journal, or what writes a data set together with it, open until `stack` ends."""
-    from audiocnn_cli.output.dataset_journal import DatasetJournal, require_no_parts
-
     if job.dataset is not None and not (options.resume or options.force):
+        from audiocnn_cli.output.dataset_journal import require_no_parts
+
         require_no_parts(job.dataset, options.part)
     journal = _journal(job, options)
     if journal is None:
@@ -187,6 +187,8 @@ def _record(job: Job[R], options: BatchOptions, stack: ExitStack) -> "Record[R] 
     stack.callback(_tidy, journal)
     if job.dataset is None:
         return journal
+    from audiocnn_cli.output.dataset_journal import DatasetJournal
+
     part, resume, force = options.part, options.resume, options.force
     dataset = DatasetJournal(journal, job.dataset, shard=part, resume=resume, force=force)
     return stack.enter_context(dataset)
