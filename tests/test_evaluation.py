@@ -140,6 +140,14 @@ def test_folders_without_classes(name: str, run: Run, tmp_path: Path) -> None:
     assert run("evaluate", tmp_path / name, "--model", model).exit_code == 2
 
 
+def test_classes_that_differ_in_case_only_are_refused(run: Run, tmp_path: Path) -> None:
+    for name in ("Rain", "dog", "rain"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+    finished = run("evaluate", tmp_path / "set")
+    assert finished.exit_code == 2
+    assert "Rain and rain" in finished.stderr
+
+
 def test_table_shows_the_interval(run: Run, folder: Path, tmp_path: Path) -> None:
     shown = run("evaluate", folder, "--model", write_good_model(tmp_path / "tiny.onnx"))
     assert "accuracy over 9 clips: " in shown.stdout

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from audiocnn_cli.audio.sources import Source, find_audio
@@ -32,7 +33,7 @@ def class_names(folder: Path) -> tuple[str, ...]:
     """The names of the sub-folders, sorted: the labels of the data set.
 
     Raises:
-        UsageError: the folder is not there, or has fewer than two sub-folders.
+        UsageError: the folder is not there, has fewer than two sub-folders, or two that differ in case only.
     """
     if not folder.is_dir():
         raise UsageError(
@@ -43,6 +44,11 @@ def class_names(folder: Path) -> tuple[str, ...]:
         raise UsageError(
             f"{folder}: holds {len(names)} sub-folders; it needs two or more, one for each class"
         )
+    for name, other in combinations(names, 2):
+        if name.casefold() == other.casefold():
+            raise UsageError(
+                f"{folder}: {name} and {other} differ in upper and lower case only; join them or rename one"
+            )
     return tuple(names)
 
 
