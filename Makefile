@@ -76,7 +76,7 @@ models: $(VENV)/.installed-train
 	for arch in cnn mlp lstm; do $(AUDIOCNN) train $(DATA)/gtzan --arch $$arch $(BLOCKS) 5 \
 	  --keep-apart '\.000(2[89]|3.|40)\.' --threshold 0 --seed 1 $(GTZAN) --bits $$([ $$arch = mlp ] && echo 8 || echo 16) -o models/genre-$$arch.onnx --force || exit; done
 	$(AUDIOCNN) train $(DATA)/esc10 --group-by '/(\d)-' --folds 4 --networks 3 --segment 5 --epochs 200 \
-	  --task 'environmental sounds' --sound-type environment --data-name 'ESC-10, folds 1 to 4' --data-licence 'CC BY 3.0' --bits 16 \
+	  --task 'environmental sounds' --sound-type environment --data-name 'ESC-10, folds 1 to 4' --data-licence 'CC BY 3.0' --bits 8 \
 	  -o models/environment.onnx --force
 	$(AUDIOCNN) train $(DATA)/fsdd --group-by '/([a-z]+)_' --folds 5 --keep-apart '_0[0-4]\.' --sr 8000 --segment 0.64 \
 	  --hop 64 --n-mels 40 --no-roll --epochs 60 --task 'spoken digits' --sound-type speech \

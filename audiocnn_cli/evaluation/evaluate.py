@@ -184,12 +184,20 @@ def summarise(
     apart = [answer for answer in answers if answer.member is None] if held_out else []
     answers = held_out or answers
     truth = [answer.clip.label for answer in answers]
+
+    def labelled_as(answered: Sequence[ClipAnswer]) -> Scores:
+        return score(
+            [answer.clip.label for answer in answered],
+            [answer.label for answer in answered],
+            labels=labels,
+        )
+
     pieces = [(answer.clip.label, said) for answer in answers for said in answer.segment_labels]
     return Evaluation(
         model=model.contract.name,
         threshold=model.contract.threshold,
         answers=tuple(answers),
-        clips=score(truth, [answer.label for answer in answers], labels=labels),
+        clips=labelled_as(answers),
         segments=score([t for t, _ in pieces], [s for _, s in pieces], labels=labels),
         robustness=tuple(
             Robustness(
@@ -198,13 +206,7 @@ def summarise(
             )
             for i, degradation in enumerate(degradations)
         ),
-        kept_apart=score(
-            [answer.clip.label for answer in apart],
-            [answer.label for answer in apart],
-            labels=labels,
-        )
-        if apart
-        else None,
+        kept_apart=labelled_as(apart) if apart else None,
         left_out=left_out,
         failures=tuple(failures),
     )
