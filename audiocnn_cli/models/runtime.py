@@ -1,12 +1,12 @@
 """ONNX Runtime, spoken to in one place: sessions, execution providers, runs that end."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.errors import ModelRefusedError, UsageError
+from audiocnn_cli.models.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +17,7 @@ CPU = "cpu"
 LONGEST_RUN_S = 60.0
 _ENDING = "ExecutionProvider"
 _SILENT = 4
+_WATCHDOG = Watchdog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,9 @@ def run(
 
     options = onnxruntime.RunOptions()
     options.log_severity_level = _SILENT
-    late = threading.Timer(LONGEST_RUN_S, setattr, (options, "terminate", True))
-    late.daemon = True
-    late.start()
     try:
-        (found,) = session.run([output], dict(feeds), options)
+        with _WATCHDOG.watch(LONGEST_RUN_S, lambda: setattr(options, "terminate", True)):
+            (found,) = session.run([output], dict(feeds), options)
         return np.asarray(found, dtype=np.float32)
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         reason = (
@@ -114,8 +113,6 @@ def run(
             else f"fails: {first_line(error)}"
         )
         raise ModelRefusedError(f"{where}: running it {reason}") from error
-    finally:
-        late.cancel()
 
 
 def first_line(error: Exception) -> str:
