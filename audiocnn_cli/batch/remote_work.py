@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.allocator import as_it_was, keep_memory
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import Attempt, Task, Work, attempt
 from audiocnn_cli.classify.work import ModelChoice
@@ -104,6 +105,7 @@ def _work_of(run: str, parcel: Parcel) -> Work[Any]:
             for oldest in list(_prepared)[:-_MOST_RUNS]:
                 _let_go(oldest)
             _prepared[run] = _Prepared(task.prepare(), folder)
+            keep_memory()
         return _prepared[run].work
 
 
@@ -144,6 +146,8 @@ def _let_go(run: str) -> None:
     prepared = _prepared.pop(run, None)
     if prepared is not None:
         shutil.rmtree(prepared.folder, ignore_errors=True)
+    if not _prepared:
+        as_it_was()
 
 
 def _within(timeout_s: float | None, work: Work[R], source: Source) -> Attempt[R]:
