@@ -193,7 +193,7 @@ def _run(
         recipe=plan,
         options={"format": format, **(dataset.layout if dataset else {})},
         codec=FeatureReportCodec(),
-        audio_s=lambda report: float(report.document["duration_s"]),
+        audio_s=lambda report: report.duration_s,
         in_order=destination.in_order,
         files=folder.files if folder else None,
         dataset=dataset,

@@ -1,12 +1,13 @@
 """How a feature tensor looks as a table, as JSON and as CSV."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.console import display
+from audiocnn_cli.output.encoded import Encoded, encode
 from audiocnn_cli.output.feature_picture import FeaturePicture, Outline, picture_of
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.summary_table import summary_tables
@@ -20,12 +21,13 @@ _LARGE_PICTURES = 2
 _ROWS_AT_ONCE = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeatureReport:
     """What is said of one tensor; `result` is there only where its numbers are to be written."""
 
-    document: dict[str, Any]
-    picture: FeaturePicture | None
+    document: Mapping[str, Any]
+    duration_s: float
+    picture: FeaturePicture | None = None
     result: FeatureResult | None = None
 
 
@@ -34,11 +36,12 @@ class FeatureReportCodec:
 
     def pack(self, result: FeatureReport) -> Any:
         """The document."""
-        return {"document": result.document}
+        return {"document": dict(result.document)}
 
     def unpack(self, values: Any) -> FeatureReport:
         """The report again."""
-        return FeatureReport(values["document"], None)
+        document = values["document"]
+        return FeatureReport(document, document["duration_s"])
 
 
 def report(
@@ -54,7 +57,12 @@ def report(
     content = document(result, output)
     if check is not None:
         content["verify"] = asdict(check)
-    return FeatureReport(content, drawn, result if keep else None)
+    return FeatureReport(
+        document=Encoded(encode(content)),
+        duration_s=result.tensor.duration_s,
+        picture=drawn,
+        result=result if keep else None,
+    )
 
 
 def document(result: FeatureResult, output: str | None = None) -> dict[str, Any]:
@@ -148,11 +156,11 @@ class FeatureView:
     def __init__(self, *, with_data: bool = False) -> None:
         self._with_data = with_data
 
-    def document(self, result: FeatureReport) -> dict[str, Any]:
+    def document(self, result: FeatureReport) -> Mapping[str, Any]:
         """Shape, rates and statistics a bin."""
         if not self._with_data or result.result is None:
             return result.document
-        return result.document | {"data": result.result.tensor.data.tolist()}
+        return {**result.document, "data": result.result.tensor.data.tolist()}
 
     def rows(self, result: FeatureReport) -> Iterator[Row]:
         """One row a frame, or one a recording for summaries."""

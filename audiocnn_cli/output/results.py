@@ -9,6 +9,7 @@ from typing import IO, Any, Protocol, TypeVar
 from audiocnn_cli.batch.outcome import Failure, Tally
 from audiocnn_cli.output.console import console, print_failure
 from audiocnn_cli.output.destination import Destination, Format
+from audiocnn_cli.output.encoded import encode
 
 R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
@@ -21,7 +22,7 @@ _TABLE_ROWS = 1000
 class View(Protocol[R_contra]):
     """How one kind of result looks in each format."""
 
-    def document(self, result: R_contra) -> dict[str, Any]:
+    def document(self, result: R_contra) -> Mapping[str, Any]:
         """The JSON object of one result, as CONTRACT.md has it."""
 
     def rows(self, result: R_contra) -> Iterable[Row]:
@@ -97,7 +98,7 @@ def dump(document: Mapping[str, Any], stream: IO[str], *, indent: int | None = 2
 
     An `indent` of None puts it on one line.
     """
-    json.dump(document, stream, indent=indent, allow_nan=False)
+    json.dump(dict(document), stream, indent=indent, allow_nan=False)
     stream.write("\n")
 
 
@@ -122,7 +123,7 @@ class _Listing:
 
     def add(self, document: Mapping[str, Any]) -> None:
         self._stream.write('{\n  "results": [\n' if self._empty else ",\n")
-        self._stream.write(indent(json.dumps(document, indent=2, allow_nan=False), " " * 4))
+        self._stream.write(indent(json.dumps(dict(document), indent=2, allow_nan=False), " " * 4))
         self._empty = False
 
     def finish(self, failures: Iterable[Failure]) -> None:
@@ -141,7 +142,7 @@ class StreamWriter:
 
     def line(self, document: Mapping[str, Any]) -> None:
         """One JSON object."""
-        self.stream.write(json.dumps(document, allow_nan=False) + "\n")
+        self.stream.write(encode(document) + "\n")
         self.stream.flush()
 
     def failure(self, failure: Failure) -> None:
