@@ -41,7 +41,7 @@ AV_SUFFIXES = AV_AUDIO_SUFFIXES | VIDEO_SUFFIXES
 AUDIO_SUFFIXES = SNDFILE_SUFFIXES | AV_AUDIO_SUFFIXES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """One input as the user named it; `path` is `-` for standard input.
 
@@ -83,7 +83,7 @@ def _expand(argument: str) -> Iterator[Source | InputError]:
         yield Source(STDIN)
     elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises for a name too long)
         yield from _or_failure(
-            argument, "this folder holds no audio files", _walk(argument, root=argument, seen=set())
+            argument, "this folder holds no audio files", _walk(argument, below="", seen=set())
         )
     elif is_remote(argument):
         yield from _expand_remote(argument)
@@ -117,7 +117,7 @@ def _expand_remote(url: str) -> Iterator[Source | InputError]:
 
 
 def _is_audio(name: str) -> bool:
-    return Path(name).suffix.lower() in AUDIO_SUFFIXES
+    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES  # noqa: PTH122 (a tenth of the time)
 
 
 def _or_failure(
@@ -131,7 +131,7 @@ def _or_failure(
     yield from found
 
 
-def _walk(folder: str, *, root: str, seen: set[tuple[int, int]]) -> Iterator[Source | InputError]:
+def _walk(folder: str, *, below: str, seen: set[tuple[int, int]]) -> Iterator[Source | InputError]:
     """Audio files below `folder`; a folder reached twice through links is read once."""
     try:
         status = Path(folder).stat()
@@ -139,18 +139,27 @@ def _walk(folder: str, *, root: str, seen: set[tuple[int, int]]) -> Iterator[Sou
             return
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries)  # an entry weighs as much as ten names
+            # An entry weighs as much as ten names.
+            names = sorted((entry.name, _is_folder(entry)) for entry in entries)
     except OSError as error:
         yield InputError(
             folder, FailureKind.PERMISSION, f"can't list this folder ({error.strerror})"
         )
         return
-    for name in names:
+    for name, is_folder in names:
         path = os.path.join(folder, name)  # noqa: PTH118 (keeps the folder as typed)
-        if os.path.isdir(path):  # noqa: PTH112 (a link to itself is no folder, nor an error)
-            yield from _walk(path, root=root, seen=seen)
+        if is_folder:
+            yield from _walk(path, below=f"{below}{name}{os.sep}", seen=seen)
         elif _is_audio(name):
-            yield Source(path, os.path.relpath(path, root))
+            yield Source(path, below + name)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Without asking the system again, unless it is a link."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _lines(list_path: str) -> list[str]:

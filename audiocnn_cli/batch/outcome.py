@@ -9,7 +9,7 @@ from audiocnn_cli.errors import ExitCode, FailureKind
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failure:
     """An input that gave no result: its path as the user named it, and why in one sentence."""
 

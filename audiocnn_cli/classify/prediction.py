@@ -9,7 +9,7 @@ SILENCE = "silence"
 BELOW_THRESHOLD = "below the threshold"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A label and its probability, 0 to 1."""
 
@@ -17,7 +17,7 @@ class Candidate:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TimelineEntry:
     """One segment: its probabilities, in the order of the model's labels; times in seconds.
 
@@ -43,7 +43,7 @@ class TimelineEntry:
         return self.labels[0] if self.labels else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """A label that holds from `start_s` to `end_s` seconds of the recording.
 
@@ -57,7 +57,7 @@ class Event:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SoundType:
     """What kind of sound the gate hears, and how sure it is."""
 
@@ -65,7 +65,7 @@ class SoundType:
     probability: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """What is said of one clip.
 
