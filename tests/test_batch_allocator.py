@@ -1,11 +1,14 @@
 """Workers of a cluster keep memory between files, and only while they work for us."""
 
+import ctypes
 import os
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from audiocnn_cli.batch import allocator
 
 # 64 blocks of 100 kB, below the size for which the C library asks the system each time; touched and freed.
 _FAULTS = """
@@ -46,9 +49,7 @@ def test_memory_is_kept_between_files_and_given_back_afterwards() -> None:
 
 
 def test_a_process_without_the_setting_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from audiocnn_cli.batch import allocator
-
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
-    monkeypatch.setattr(allocator.ctypes, "CDLL", pytest.fail)
+    monkeypatch.setattr(ctypes, "CDLL", pytest.fail)
     allocator.keep_memory()
     allocator.as_it_was()
