@@ -22,7 +22,7 @@ from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import OutputError
 from tests.batch_tasks import Echo, sources
 from tests.conftest import Finished
-from tests.onnx_models import write_good_model
+from tests.onnx_models import LABELS, write_good_model
 from tests.test_batch_faults import finish, start, states, wait_for
 
 Run = Callable[..., Finished]
@@ -109,6 +109,24 @@ def test_the_same_as_on_this_machine(
     run("features", "clips", "-o", "out/", "--cluster", address, "--resume")
     written = sorted(path.name for path in (tmp_path / "out").glob("*.npz"))
     assert written == sorted(f"{number}.npz" for number in range(12))
+
+
+@slow
+def test_an_evaluation_is_the_same_as_on_this_machine(
+    run: Run, address: str, make_wav: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_good_model(tmp_path / "tiny.onnx")
+    for number in range(12):
+        label = LABELS[number % 3]
+        (tmp_path / "sets" / "clips" / label).mkdir(parents=True, exist_ok=True)
+        make_wav(f"sets/clips/{label}/{number}.wav")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    asked = ("evaluate", "../sets/clips", "--model", model, "--json")
+    here = run(*asked)
+    there = run(*asked, "--cluster", address, "--journal", tmp_path / "run.sqlite")
+    assert there.exit_code == 0, there.stderr
+    assert there.document == here.document
 
 
 @slow

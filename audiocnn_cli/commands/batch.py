@@ -72,11 +72,13 @@ class BatchOptions:
         )
         return self.resume or self.checksum or any(each is not None for each in given)
 
-    def inputs(self) -> "Iterator[Source | InputError]":
-        """The inputs, read lazily, from the beginning each time."""
+    def inputs(
+        self, find: "Callable[[], Iterable[Source | InputError]] | None" = None
+    ) -> "Iterator[Source | InputError]":
+        """What PATHS mean, or what `find` finds, read lazily, from the beginning each time."""
         from audiocnn_cli.audio.sources import find_audio
 
-        found: Iterable[Source | InputError] = find_audio(self.paths or [])
+        found = find_audio(self.paths or []) if find is None else find()
         if self.retry_failures is not None:
             from audiocnn_cli.output.ledger import failed_inputs
 
@@ -106,8 +108,8 @@ class Job(Generic[R]):
 
     `recipe`, a dataclass, and `options` are everything that decides a result; `audio_s` gives the seconds of
     audio that a result is about; `files` is where results have files of their own, `dataset` where they have
-    rows of a data set; `no_journal` is why there can be no journal, `only_one` why there may be one input
-    only.
+    rows of a data set; `find` finds the inputs, where they are not simply PATHS; `no_journal` is why there
+    can be no journal, `only_one` why there may be one input only.
     """
 
     command: str
@@ -119,6 +121,7 @@ class Job(Generic[R]):
     in_order: bool
     files: "ResultFolder | None" = None
     dataset: "Dataset[R] | None" = None
+    find: "Callable[[], Iterable[Source | InputError]] | None" = None
     no_journal: str | None = None
     only_one: str | None = None
 
@@ -141,7 +144,7 @@ def run_job(
     with ExitStack() as stack:
         record = _record(job, options, stack)
         # Before the ledger is begun anew: it may be the one that is read.
-        inputs = options.inputs()
+        inputs = options.inputs(job.find)
         if job.only_one is not None:
             inputs = single(inputs, job.only_one)
         elif not job.in_order:
@@ -149,7 +152,7 @@ def run_job(
         ledger = _ledger(options)
         progress = Progress(
             job.audio_s,
-            inputs=options.inputs() if _listed_twice(options) else (),
+            inputs=options.inputs(job.find) if _listed_twice(options) else (),
             on_terminal=on_terminal(streams_results=not job.in_order),
         )
         stop = stack.enter_context(stop_on_interrupt())

@@ -1,24 +1,30 @@
 """`audiocnn evaluate`: how often a model is right on a labelled folder."""
 
+import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
-from audiocnn_cli.output.console import print_error, set_up_logging
+from audiocnn_cli.output.console import log, print_failure, set_up_logging
 from audiocnn_cli.output.destination import Destination, choose_destination
 
 if TYPE_CHECKING:
-    from audiocnn_cli.batch.executor import Workers
+    from audiocnn_cli.batch.outcome import Failure, Tally
+    from audiocnn_cli.evaluation.asking import Question, Replies, Reply
 
 EXAMPLES = """\b
 Examples:
   audiocnn evaluate recordings/ --model genre-cnn
   audiocnn evaluate recordings/ --model my-model.onnx --json
   audiocnn evaluate recordings/ --robustness --plot figures.png
+  audiocnn evaluate archive/ --journal run.sqlite --resume --failures bad.jsonl
   audiocnn evaluate data-sets/ --all
 """
 
@@ -65,6 +71,12 @@ def evaluate(
     ] = None,
     jobs: options.Jobs = None,
     timeout: options.Timeout = None,
+    journal: options.Journal = None,
+    resume: options.Resume = False,
+    checksum: options.Checksum = False,
+    failures: options.Failures = None,
+    cluster: options.Cluster = None,
+    log_json: options.LogJson = False,
     json: options.Json = False,
     jsonl: options.Jsonl = False,
     csv: options.Csv = False,
@@ -80,9 +92,11 @@ def evaluate(
     their content: the member of the model that never heard one answers for it, and where there is none it
     is left out. Exit 1 if a recording could not be used, or with --all if a figure differs from its card.
     """
-    set_up_logging(quiet=quiet, verbose=verbose)
-    destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    from audiocnn_cli.batch.executor import Workers
+    set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
+    # One file, and the journal is what another run goes on with.
+    destination = choose_destination(
+        json=json, jsonl=jsonl, csv=csv, output=output, force=force or resume
+    )
     from audiocnn_cli.evaluation.degrade import DEGRADATIONS
     from audiocnn_cli.evaluation.evaluate import evaluate as evaluate_folder
     from audiocnn_cli.models.session import open_model
@@ -91,34 +105,83 @@ def evaluate(
     from audiocnn_cli.output.picture import check_picture
     from audiocnn_cli.output.results import write_result
 
+    batch = BatchOptions(
+        paths=[str(folder)],
+        jobs=jobs,
+        timeout=timeout,
+        journal=journal,
+        resume=resume,
+        checksum=checksum,
+        failures=failures,
+        retry_failures=None,
+        shard=None,
+        cluster=cluster,
+        force=force,
+    )
     if all_figures:
-        if robustness or include_training or plot is not None:
+        alone = (journal, failures, cluster, plot)
+        if any((robustness, include_training, resume, checksum)) or any(alone):
             raise UsageError(
-                "--all measures what the cards say; it goes with --model and --jobs only"
+                "--all measures what the cards say; it goes with --model, --jobs and --timeout only"
             )
-        _remake(
-            folder, model, workers=Workers(jobs=jobs, timeout_s=timeout), destination=destination
-        )
+        _remake(folder, model, batch, destination)
     if plot is not None:
-        check_picture(plot, force=force)
+        check_picture(plot, force=force or resume)
     opened = open_model(find_model(model or DEFAULT_MODEL).path)
     result = evaluate_folder(
-        folder,
+        folder if cluster is None else Path(os.path.abspath(folder)),  # noqa: PTH100 (keeps links)
         opened,
         include_training=include_training,
         degradations=DEGRADATIONS if robustness else (),
-        workers=Workers(jobs=jobs, timeout_s=timeout),
+        ask=lambda question: _ask(question, batch),
     )
-    for failure in result.failures:
-        print_error(f"{failure.path}: {failure.message}")
     if plot is not None:
-        draw_evaluation(result, plot, force=force)
+        draw_evaluation(result, plot, force=force or resume)
     write_result(result, EvaluationView(), destination)
     raise typer.Exit(ExitCode.SOME_FAILED if result.failures else ExitCode.DONE)
 
 
+def _ask(question: "Question", batch: BatchOptions) -> "Replies":
+    """Ask of all clips, as a batch like others; no figure is said of those that were asked before Ctrl-C."""
+    from audiocnn_cli.batch.codec import DataclassCodec
+    from audiocnn_cli.evaluation.asking import Replies, Reply
+    from audiocnn_cli.evaluation.labelled import recordings
+
+    job = Job(
+        command="evaluate",
+        task=question,
+        recipe=replace(question, degradations=()),
+        # By their names: they are functions.
+        options={"degradations": ", ".join(each.name for each in question.degradations)},
+        codec=DataclassCodec(Reply),
+        audio_s=lambda reply: reply.audio_s,
+        in_order=True,
+        find=lambda: recordings(question.folder),
+    )
+    replies: list[Replies] = []
+
+    def gather(outcomes: "Iterator[Reply | Failure]") -> "Tally":
+        replies.append(Replies.of(_said(outcomes)))
+        return replies[0].tally
+
+    if run_job(job, batch, gather) is ExitCode.INTERRUPTED:
+        again = "; --resume goes on" if batch.journal else ""
+        log.warning("stopped before all clips were asked, so there are no figures%s", again)
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    return replies[0]
+
+
+def _said(outcomes: "Iterator[Reply | Failure]") -> "Iterator[Reply | Failure]":
+    from audiocnn_cli.batch.outcome import Failure
+
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            print_failure(outcome)
+        yield outcome
+
+
 def _remake(
-    folder: Path, model: str | None, *, workers: "Workers", destination: Destination
+    folder: Path, model: str | None, batch: BatchOptions, destination: Destination
 ) -> NoReturn:
     from audiocnn_cli.evaluation.remake import remake
     from audiocnn_cli.models.session import open_model
@@ -126,9 +189,8 @@ def _remake(
     from audiocnn_cli.output.results import write_result
 
     files = bundled_models() if model is None else [find_model(model)]
-    result = remake((open_model(file.path) for file in files), folder, workers=workers)
-    for failure in result.failures:
-        print_error(f"{failure.path}: {failure.message}")
+    models = (open_model(file.path) for file in files)
+    result = remake(models, folder, ask=lambda question: _ask(question, batch))
     write_result(result, RemakeView(), destination)
     if all(figure.measured is None for figure in result.figures):
         raise typer.Exit(ExitCode.NOTHING_DONE)

@@ -1,52 +1,20 @@
-"""A model's answers on a labelled folder, honest by construction: nobody is asked for what he learnt."""
+"""A model's answers on a labelled folder, and the figures that they give."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
-from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.run import run_batch
-from audiocnn_cli.classify import ClassifyOptions, Panel, Thresholds, classify
+from audiocnn_cli.classify.work import ModelChoice
 from audiocnn_cli.errors import AudiocnnError, UsageError
+from audiocnn_cli.evaluation.asking import Asker, ClipAnswer, Question, Replies, ask
 from audiocnn_cli.evaluation.calibration import Calibration, brier, calibrate
 from audiocnn_cli.evaluation.coverage import Coverage, cover
 from audiocnn_cli.evaluation.degrade import Degradation
-from audiocnn_cli.evaluation.labelled import LabelledClip, class_names, labelled, recordings
+from audiocnn_cli.evaluation.labelled import class_names
 from audiocnn_cli.evaluation.metrics import Scores, score
-from audiocnn_cli.evaluation.robustness import Robustness, labels_after
-from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
-from audiocnn_cli.models.contract import SEEN_BY_ALL
-from audiocnn_cli.models.session import Model, open_model
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipAnswer:
-    """What was said of one clip: its probabilities in the order of the model's labels.
-
-    `member` is the network that was asked because it had not been trained on the clip; None: the mean of
-    all of them. `segment_labels` is the most probable label of each segment, `degraded_labels` that of the
-    clip after each degradation that was asked for.
-    """
-
-    clip: LabelledClip
-    probabilities: tuple[float, ...]
-    label: str
-    segment_labels: tuple[str, ...]
-    member: int | None
-    degraded_labels: tuple[str, ...] = ()
-
-    @property
-    def confidence(self) -> float:
-        """The probability of the label said."""
-        return max(self.probabilities)
-
-    @property
-    def right(self) -> bool:
-        """Whether the label said is the true one."""
-        return self.label == self.clip.label
+from audiocnn_cli.evaluation.robustness import Robustness
+from audiocnn_cli.models.session import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,41 +63,13 @@ class Evaluation:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """The batch's task: what the model at `model` says of a clip below `folder`; None for one it learnt."""
-
-    folder: Path
-    model: Path
-    include_training: bool
-    degradations: tuple[Degradation, ...]
-    modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
-
-    def prepare(self) -> Callable[[Source], ClipAnswer | None]:
-        """Open the model.
-
-        Raises:
-            ModelRefusedError: it does not hold what its contract says.
-        """
-        model = open_model(self.model)
-        return lambda source: self._answer(source, model)
-
-    def _answer(self, source: Source, model: Model) -> ClipAnswer | None:
-        clip = labelled(source, self.folder)
-        seen = {} if self.include_training else model.contract.training_clips
-        member = seen.get(clip.content)
-        if member == SEEN_BY_ALL:
-            return None
-        return _answer(clip, model, member, self.degradations)
-
-
 def evaluate(
     folder: Path,
     model: Model,
     *,
     include_training: bool = False,
     degradations: Sequence[Degradation] = (),
-    workers: Workers = Workers(),  # noqa: B008 (frozen)
+    ask: Asker = ask,
 ) -> Evaluation:
     """Classify the clips below `folder` (one sub-folder a class) and compare with the folders' names.
 
@@ -147,40 +87,28 @@ def evaluate(
             f"{folder}: {model.contract.name} does not know the class {', '.join(unknown)}; it knows"
             f" {', '.join(labels)}"
         )
-    task = Ask(
+    question = Question(
         folder=folder,
-        model=model.path,
+        model=ModelChoice(model.path),
         include_training=include_training,
         degradations=tuple(degradations),
     )
-    answers: list[ClipAnswer] = []
-    failures: list[Failure] = []
-    left_out = 0
-    for outcome in run_batch(recordings(folder), task, workers=workers):
-        if isinstance(outcome, Failure):
-            failures.append(outcome)
-        elif outcome is None:
-            left_out += 1
-        else:
-            answers.append(outcome)
-    if not answers:
-        raise AudiocnnError(_nothing_left(folder, left_out, failures))
-    return summarise(
-        model, answers, degradations=degradations, left_out=left_out, failures=failures
-    )
+    replies = ask(question)
+    if not replies.answers:
+        raise AudiocnnError(_nothing_left(folder, replies))
+    return summarise(model, replies, degradations=degradations)
 
 
 def summarise(
     model: Model,
-    answers: Sequence[ClipAnswer],
+    replies: Replies,
     *,
     degradations: Sequence[Degradation] = (),
-    left_out: int,
-    failures: Sequence[Failure],
 ) -> Evaluation:
-    """The figures of these answers."""
+    """The figures of these replies."""
     labels = model.contract.labels
-    held_out = [answer for answer in answers if answer.member is not None]
+    answers = replies.answers
+    held_out = tuple(answer for answer in answers if answer.member is not None)
     apart = [answer for answer in answers if answer.member is None] if held_out else []
     answers = held_out or answers
     truth = [answer.clip.label for answer in answers]
@@ -196,7 +124,7 @@ def summarise(
     return Evaluation(
         model=model.contract.name,
         threshold=model.contract.threshold,
-        answers=tuple(answers),
+        answers=answers,
         clips=labelled_as(answers),
         segments=score([t for t, _ in pieces], [s for _, s in pieces], labels=labels),
         robustness=tuple(
@@ -207,34 +135,18 @@ def summarise(
             for i, degradation in enumerate(degradations)
         ),
         kept_apart=labelled_as(apart) if apart else None,
-        left_out=left_out,
-        failures=tuple(failures),
+        left_out=replies.left_out,
+        failures=replies.failures,
     )
 
 
-def _answer(
-    clip: LabelledClip, model: Model, member: int | None, degradations: Sequence[Degradation]
-) -> ClipAnswer:
-    labels = model.contract.labels
-    options = ClassifyOptions(top=len(labels), thresholds=Thresholds(0.0))
-    result = classify(clip.source, Panel(models=(model,), member=member), options)
-    by_label = {candidate.label: candidate.probability for candidate in result.top}
-    return ClipAnswer(
-        clip=clip,
-        probabilities=tuple(by_label[label] for label in labels),
-        label=result.top[0].label,
-        segment_labels=tuple(entry.best.label for entry in result.timeline),
-        member=member,
-        degraded_labels=labels_after(clip, model, member, degradations),
-    )
-
-
-def _nothing_left(folder: Path, left_out: int, failures: list[Failure]) -> str:
+def _nothing_left(folder: Path, replies: Replies) -> str:
+    failures = replies.failures
     bad = f"; {len(failures)} more can't be read, the first {failures[0].path}" if failures else ""
-    if left_out:
+    if replies.left_out:
         return (
-            f"{folder}: the model was trained on all {left_out} clips{bad}; evaluate it on others, or add"
-            " --include-training for a figure that flatters"
+            f"{folder}: the model was trained on all {replies.left_out} clips{bad}; evaluate it on others, or"
+            " add --include-training for a figure that flatters"
         )
     first = f": {failures[0].path}: {failures[0].message}" if failures else ""
     return f"{folder}: no clip could be evaluated{first}"

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError
+from audiocnn_cli.evaluation.asking import Asker, ask
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.figures import Protocol, degraded_name, measured_figures
@@ -60,7 +60,7 @@ def remake(
     models: Iterable[Model],
     root: Path,
     *,
-    workers: Workers = Workers(),  # noqa: B008 (frozen)
+    ask: Asker = ask,
 ) -> Remake:
     """Measure every figure of every model again; `root` holds the data sets, each in its folder."""
     figures: list[RemadeFigure] = []
@@ -68,7 +68,7 @@ def remake(
     for model in models:
         _log.info("%s: measuring %d figures", model.contract.name, len(model.contract.figures))
         try:
-            evaluation = _evaluate(model, root, workers=workers)
+            evaluation = _evaluate(model, root, ask=ask)
         except AudiocnnError as error:
             figures += (
                 RemadeFigure(model.contract.name, figure, None, str(error))
@@ -80,16 +80,16 @@ def remake(
     return Remake(tuple(figures), tuple(failures))
 
 
-def _evaluate(model: Model, root: Path, *, workers: Workers) -> Evaluation:
+def _evaluate(model: Model, root: Path, *, ask: Asker) -> Evaluation:
     data = model.contract.data
     if data.folder is None and not data.parts:
         raise AudiocnnError("its contract names no folder of data")
     names = {figure.name for figure in model.contract.figures}
     degradations = [each for each in DEGRADATIONS if degraded_name(each) in names]
     if data.folder is not None:
-        return evaluate(root / data.folder, model, degradations=degradations, workers=workers)
+        return evaluate(root / data.folder, model, degradations=degradations, ask=ask)
     with put_together(root, data.parts) as folder:
-        return evaluate(folder, model, degradations=degradations, workers=workers)
+        return evaluate(folder, model, degradations=degradations, ask=ask)
 
 
 def _compare(model: Model, evaluation: Evaluation) -> Iterator[RemadeFigure]:
