@@ -205,6 +205,17 @@ def test_workers_killed_from_outside(
     assert states(out / JOURNAL) == {"done": 40}
 
 
+@pytest.mark.parametrize("options", [("--json",), ("--timeline", "--jsonl"), ("-o", "out/")])
+def test_a_single_file_that_crashes_its_decoder_ends_in_a_sentence(
+    clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    crash = clips("crash.wav") / "crash.wav"
+    code, _, err = finish(start(*classify, crash, *options, cwd=tmp_path))
+    assert code == 3
+    assert f"error: {crash}: the worker died of SIGSEGV, twice" in err
+    assert not [p for p in (tmp_path / "out").rglob("*") if not p.name.startswith(JOURNAL)]
+
+
 def test_ctrl_c_once_finishes_what_is_in_work(
     clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path
 ) -> None:

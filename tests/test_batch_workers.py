@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,21 @@ from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, OutputEr
 from tests.batch_tasks import Echo, NeverReady, sources
 
 TWO = Workers(jobs=2)
+_LONGEST_S = 60
+
+
+@pytest.fixture(autouse=True)
+def ends() -> Iterator[None]:
+    """A batch that waits for what will never come fails its test."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"still not done after {_LONGEST_S} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(_LONGEST_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def kinds(outcomes: list[str | Failure]) -> list[str]:
@@ -47,6 +63,22 @@ def test_a_crash_is_tried_again_alone(tmp_path: Path) -> None:
     calls = log.read_text().splitlines()
     assert calls.count("kill-once-1") == 2
     assert sorted(calls) == sorted([*names, "kill-once-1"])
+
+
+def test_what_waited_behind_a_crash_is_done_by_others() -> None:
+    # A quick worker has several inputs in its pipe when it dies of one.
+    names = [f"die-{i}" if i % 9 == 5 else str(i) for i in range(60)]
+    outcomes = list(run_batch(sources(*names), Echo(), workers=Workers(jobs=1)))
+    assert kinds(outcomes) == ["crashed" if "die" in name else name for name in names]
+
+
+def test_quick_inputs_wait_in_the_pipe_and_long_ones_do_not() -> None:
+    quick, slow = ProcessPool(Echo(), jobs=1), ProcessPool(Echo(seconds=0.2), jobs=1)
+    for pool, slots in ((quick, 9), (slow, 1)):
+        pool.submit(0, Source("first"))
+        pool.collect()
+        assert pool.slots == slots
+        pool.close()
 
 
 def test_a_file_that_hangs_is_stopped() -> None:

@@ -39,24 +39,28 @@ class Executor(Protocol[R]):
 class Workers:
     """Who works, and how long on one input at most.
 
-    `jobs` None is one process a core; `cluster` the address of a Dask scheduler whose workers do it all.
+    `jobs` None is one process a core; `cluster` the address of a Dask scheduler whose workers do it all. With
+    `isolated` a single input has a process of its own too, where one can be forked: that costs nothing.
     """
 
     jobs: int | None = None
     timeout_s: float | None = None
     cluster: str | None = None
+    isolated: bool = False
 
 
 def start_executor(task: Task[R], workers: Workers, *, several: bool) -> Executor[R]:
-    """The executor for a batch; a single input is not worth a process, unless it has to be stopped."""
+    """The executor for a batch; a single input may be worked on here, unless it has to be stopped."""
     if workers.cluster is not None:
         from audiocnn_cli.batch.cluster import Cluster
 
         return Cluster(task, workers.cluster, timeout_s=workers.timeout_s)
-    if not several and workers.timeout_s is None:
+    if not (several or workers.isolated or workers.timeout_s is not None):
         return InProcess(task)
-    from audiocnn_cli.batch.processes import ProcessPool
+    from audiocnn_cli.batch.processes import ProcessPool, can_fork
 
+    if not several and workers.timeout_s is None and not can_fork():
+        return InProcess(task)
     jobs = workers.jobs or os.cpu_count() or 1
     return ProcessPool(task, jobs=jobs, timeout_s=workers.timeout_s)
 

@@ -278,17 +278,21 @@ def _leave(*_: object) -> NoReturn:
 
 def _context(modules: tuple[str, ...]) -> BaseContext:
     """Fork where that is safe, which is while this process has one thread; else fork from a clean server."""
-    methods = multiprocessing.get_all_start_methods()
-    if "fork" in methods and _threads() == 1:
+    if can_fork():
         for module in modules:
             import_module(module)
         if _threads() == 1:
             return multiprocessing.get_context("fork")
-    if "forkserver" in methods:
+    if "forkserver" in multiprocessing.get_all_start_methods():
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__, *modules])
         return context
     return multiprocessing.get_context("spawn")
+
+
+def can_fork() -> bool:
+    """Whether a worker can be a copy of this process, which then starts at once."""
+    return "fork" in multiprocessing.get_all_start_methods() and _threads() == 1
 
 
 def _threads() -> int:

@@ -87,12 +87,13 @@ class BatchOptions:
             found = map(everywhere, found)
         return iter(found) if self.shard is None else self.part.of(found)
 
-    @property
-    def workers(self) -> "Workers":
+    def workers(self, *, isolated: bool) -> "Workers":
         """Who does the work."""
         from audiocnn_cli.batch.executor import Workers
 
-        return Workers(jobs=self.jobs, timeout_s=self.timeout, cluster=self.cluster)
+        return Workers(
+            jobs=self.jobs, timeout_s=self.timeout, cluster=self.cluster, isolated=isolated
+        )
 
     @property
     def part(self) -> "Shard":
@@ -108,8 +109,9 @@ class Job(Generic[R]):
 
     `recipe`, a dataclass, and `options` are everything that decides a result; `audio_s` gives the seconds of
     audio that a result is about; `files` is where results have files of their own, `dataset` where they have
-    rows of a data set; `find` finds the inputs, where they are not simply PATHS; `no_journal` is why there
-    can be no journal, `only_one` why there may be one input only.
+    rows of a data set; `find` finds the inputs, where they are not simply PATHS; `large_results` are better
+    not handed from process to process where there is but one; `no_journal` is why there can be no journal,
+    `only_one` why there may be one input only.
     """
 
     command: str
@@ -122,6 +124,7 @@ class Job(Generic[R]):
     files: "ResultFolder | None" = None
     dataset: "Dataset[R] | None" = None
     find: "Callable[[], Iterable[Source | InputError]] | None" = None
+    large_results: bool = False
     no_journal: str | None = None
     only_one: str | None = None
 
@@ -162,7 +165,7 @@ def run_job(
         outcomes = run_batch(
             inputs,
             job.task,
-            workers=options.workers,
+            workers=options.workers(isolated=not job.large_results),
             in_order=job.in_order,
             journal=record,
             listeners=listeners,

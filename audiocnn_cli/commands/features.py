@@ -197,6 +197,7 @@ def _run(
         in_order=destination.in_order,
         files=folder.files if folder else None,
         dataset=dataset,
+        large_results=destination.keeps_tensors,
         no_journal=destination.no_journal,
         only_one=pictures.of_one if pictures else None,
     )
