@@ -10,7 +10,7 @@ import pytest
 
 from audiocnn_cli.batch import allocator
 
-# 64 blocks of 100 kB, below the size for which the C library asks the system each time; touched and freed.
+# Blocks of less and of more than the size from which on the C library asks the system each time.
 _FAULTS = """
 import resource
 from audiocnn_cli.batch.allocator import as_it_was, keep_memory
@@ -18,7 +18,7 @@ from audiocnn_cli.batch.allocator import as_it_was, keep_memory
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(20):
-        blocks = [bytearray(100_000) for _ in range(64)]
+        blocks = [bytearray(size) for size in (100_000, 1_000_000) for _ in range(32)]
         for block in blocks:
             block[::4096] = b"x" * len(block[::4096])
         del blocks, block
