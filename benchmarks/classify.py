@@ -16,8 +16,9 @@ import threading
 import time
 from pathlib import Path
 
+from measure import AUDIOCNN, RATE, by_turns, music, peak_mib, row, versions  # isort: skip
+
 import soundfile
-from features import AUDIOCNN, RATE, alternate, music, peak_mib, row, versions
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
@@ -28,7 +29,7 @@ from audiocnn_cli.features.extract import extract
 from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
 from audiocnn_cli.models.segments import cut
 
-CLASSIFY = [AUDIOCNN[0], "classify"]
+CLASSIFY = [AUDIOCNN, "classify"]
 
 
 def song(folder: Path) -> Path:
@@ -43,7 +44,7 @@ def whole_process(folder: Path, model: str) -> None:
     """What a person waits for."""
     path = str(song(folder))
     command = [*CLASSIFY, path, "--model", model]
-    found = alternate(
+    found = by_turns(
         {"it": lambda: subprocess.run(command, check=True, capture_output=True)}, repeats=7
     )["it"]
     row("210 s stereo MP3 at 44.1 kHz, whole process", f"{found:.2f} s", "0.75 s", found <= 0.75)
@@ -61,7 +62,7 @@ def throughput(folder: Path, model: str) -> None:
             for segment in cut(blocks, signature.segment):
                 extract(segment.samples, signature.features)
 
-    times = alternate({"needed": needed, "classify": lambda: classify(source, panel)}, repeats=11)
+    times = by_turns({"needed": needed, "classify": lambda: classify(source, panel)}, repeats=11)
     ratio = times["classify"] / times["needed"]
     gate = ", with the gate" if panel.gate else ""
     row(

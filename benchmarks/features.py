@@ -12,25 +12,19 @@ import argparse
 import json
 import os
 import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-# As audiocnn has it for itself; librosa gets it where both are held to one thread.
-ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-os.environ.update(ONE_THREAD)
+from measure import AUDIOCNN, RATE, by_turns, music, peak_mib, process, row, versions  # isort: skip
 
-import numpy as np  # noqa: E402
-import soundfile  # noqa: E402
+import numpy as np
+import soundfile
 
-RATE = 22050
-AUDIOCNN = [str(Path(sys.executable).parent / "audiocnn"), "features"]
+FEATURES = [AUDIOCNN, "features"]
 LIBROSA_LOOP = """
 import sys, librosa
 for path in sys.argv[1:]:
@@ -93,52 +87,6 @@ if __name__ == "__main__":
     with ProcessPoolExecutor(2) as pool:
         list(pool.map(work, sys.argv[1:]))
 """
-
-
-def music(seconds: float, rate: int, *, channels: int = 1) -> np.ndarray:
-    """Something with tones, beats and noise in it."""
-    rng = np.random.default_rng(0)
-    t = np.arange(int(seconds * rate)) / rate
-    beat = np.exp(-6 * (t * 2 % 1))
-    wave = 0.2 * np.sin(2 * np.pi * 220 * t) + 0.2 * beat * rng.standard_normal(len(t))
-    return np.stack([wave * (1 - 0.3 * c) for c in range(channels)], axis=1).astype(np.float32)
-
-
-def alternate(contestants: Mapping[str, Callable[[], object]], *, repeats: int) -> dict[str, float]:
-    """The median seconds of each, taken by turns after one turn that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(repeats + 1):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            if turn:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def process(command: list[str], *, limit_threads: bool = False) -> None:
-    """Run a whole process to its end."""
-    plain = {k: v for k, v in os.environ.items() if k not in ONE_THREAD}
-    env = plain | ONE_THREAD if limit_threads else plain
-    subprocess.run(
-        command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env
-    )
-
-
-def peak_mib(command: list[str]) -> float:
-    """Peak resident memory of a process of its own."""
-    code = "import resource, subprocess, sys\n"
-    code += "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
-    code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
-    finished = subprocess.run(
-        [sys.executable, "-c", code, *command], check=True, capture_output=True, text=True
-    )
-    return float(finished.stdout)
-
-
-def row(what: str, value: str, wanted: str, holds: bool) -> None:
-    """Print one line of the table."""
-    print(f"{'ok  ' if holds else 'MISS'}  {what:<66} {value:>18}   {wanted}", flush=True)
 
 
 def times_as_fast(
@@ -208,7 +156,7 @@ def warm(folder: Path) -> None:
         recipe.write_text(SMILE_MFCC)
         smile = opensmile.Smile(str(recipe), feature_level="lld")
         contestants["openSMILE"] = lambda: smile.process_signal(y, RATE)
-    times = alternate(contestants, repeats=15)
+    times = by_turns(contestants, repeats=15)
     times_as_fast("warm, one thread, MFCC of 30 s", times, "audiocnn", "librosa", 3.2)
     beside = {"openSMILE": "audiocnn", "kaldi-native-fbank": "audiocnn like kaldi"}
     for theirs, ours in beside.items():
@@ -221,11 +169,11 @@ def whole_process(folder: Path) -> None:
     path = folder / "clip.wav"
     soundfile.write(path, music(30, RATE), RATE)
     contestants = {
-        "audiocnn": lambda: process([*AUDIOCNN, str(path), "--json"]),
+        "audiocnn": lambda: process([*FEATURES, str(path), "--json"]),
         "librosa": lambda: process([sys.executable, "-c", LIBROSA_LOOP, str(path)]),
     }
-    share("whole process, 30 s WAV", alternate(contestants, repeats=7), "audiocnn", "librosa", 0.20)
-    peak = peak_mib([*AUDIOCNN, str(path), "--json"])
+    share("whole process, 30 s WAV", by_turns(contestants, repeats=7), "audiocnn", "librosa", 0.20)
+    peak = peak_mib([*FEATURES, str(path), "--json"])
     row("peak memory, 30 s WAV", f"{peak:.0f} MiB", "<= 100 MiB", peak <= 100)
 
 
@@ -240,13 +188,13 @@ def many(folder: Path) -> None:
     pool = folder / "pool.py"
     pool.write_text(LIBROSA_POOL)
     contestants = {
-        "audiocnn": lambda: process([*AUDIOCNN, str(clips), "--jobs", "2", "--jsonl"]),
+        "audiocnn": lambda: process([*FEATURES, str(clips), "--jobs", "2", "--jsonl"]),
         "librosa, one process": lambda: process([sys.executable, "-c", LIBROSA_LOOP, *paths]),
         "librosa, two processes": lambda: process(
             [sys.executable, str(pool), *paths], limit_threads=True
         ),
     }
-    times = alternate(contestants, repeats=5)
+    times = by_turns(contestants, repeats=5)
     times_as_fast("40 WAV files, two jobs", times, "audiocnn", "librosa, one process", 5)
     times_as_fast("40 WAV files, two jobs", times, "audiocnn", "librosa, two processes", 3)
 
@@ -264,12 +212,12 @@ def mp3(folder: Path) -> None:
     path = folder / "long.mp3"
     soundfile.write(path, music(210, 44100, channels=2), 44100)
     contestants: dict[str, Callable[[], object]] = {
-        "audiocnn": lambda: process([*AUDIOCNN, str(path), "--json"]),
+        "audiocnn": lambda: process([*FEATURES, str(path), "--json"]),
         "librosa": lambda: process([sys.executable, "-c", LIBROSA_LOOP, str(path)]),
     }
     share(
         "whole process, 210 s stereo MP3",
-        alternate(contestants, repeats=5),
+        by_turns(contestants, repeats=5),
         "audiocnn",
         "librosa",
         0.28,
@@ -291,7 +239,7 @@ def mp3(folder: Path) -> None:
                 pass
 
     plan = Plan((FeatureConfig(),))
-    warm_times = alternate(
+    warm_times = by_turns(
         {
             "audiocnn": lambda: extract_source(Source(str(path)), plan),
             "decode": decode,
@@ -319,7 +267,7 @@ def endless(folder: Path) -> None:
         for _ in range(600):
             sound.write(minute)
     start = time.perf_counter()
-    peak = peak_mib([*AUDIOCNN, str(path), "-o", str(folder / "ten.npz"), "--json"])
+    peak = peak_mib([*FEATURES, str(path), "-o", str(folder / "ten.npz"), "--json"])
     seconds = time.perf_counter() - start
     row(
         f"peak memory, 10 h of 44.1 kHz stereo, MFCC to npz, {seconds:.0f} s",
@@ -351,26 +299,6 @@ def main() -> None:
             PARTS[name](Path(folder))
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"load {os.getloadavg()[0]:.1f} at the end; this script itself peaked at {own:.0f} MiB")
-
-
-def versions() -> dict[str, str]:
-    """What was measured."""
-    found = {"python": sys.version.split()[0]}
-    for name in (
-        "audiocnn-cli",
-        "librosa",
-        "numpy",
-        "scipy",
-        "soundfile",
-        "soxr",
-        "kaldi-native-fbank",
-        "opensmile",
-    ):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 if __name__ == "__main__":
