@@ -78,20 +78,22 @@ def store_weights(proto: Any, *, bits: int) -> None:
     """Store large weights in 16 or 8 bits, turned back into float32 as the graph is loaded; 32: as they are.
 
     16 bits (half precision) change probabilities by some 1e-4. 8 bits, with a scale for each output channel,
-    change them by some 1e-2.
+    change them by some 1e-2. Both are written with operators that ONNX Runtime works out once, when it opens
+    the file: a `DequantizeLinear` it would work out in each run.
     """
     from onnx import numpy_helper
 
     if bits == 32:
         return
     nodes, scales = [], []
+    store = _as_half if bits == 16 else _as_bytes
     for tensor in proto.graph.initializer:
         weights = numpy_helper.to_array(tensor)
         if weights.dtype != np.float32 or weights.size < _STORED_SMALL_FROM:
             continue
-        node, stored, *scale = (_as_half if bits == 16 else _as_bytes)(tensor.name, weights)
+        restored_by, stored, *scale = store(tensor.name, weights)
         tensor.CopyFrom(stored)
-        nodes.append(node)
+        nodes += restored_by
         scales += scale
     nodes += proto.graph.node
     del proto.graph.node[:]
@@ -103,19 +105,23 @@ def _as_half(name: str, weights: NDArray[np.float32]) -> tuple[Any, ...]:
     from onnx import TensorProto, helper, numpy_helper
 
     stored = numpy_helper.from_array(weights.astype(np.float16), f"{name}.half")
-    return helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT), stored
+    return [helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT)], stored
 
 
 def _as_bytes(name: str, weights: NDArray[np.float32]) -> tuple[Any, ...]:
-    from onnx import helper, numpy_helper
+    from onnx import TensorProto, helper, numpy_helper
 
     rows = np.abs(weights.reshape(len(weights), -1)).max(axis=1)
     steps = np.maximum(rows / 127, np.finfo(np.float32).tiny).astype(np.float32)
     shaped = steps.reshape(-1, *[1] * (weights.ndim - 1))
     stored = numpy_helper.from_array(np.rint(weights / shaped).astype(np.int8), f"{name}.bytes")
-    scale = numpy_helper.from_array(steps, f"{name}.steps")
-    inputs = [stored.name, scale.name]
-    return helper.make_node("DequantizeLinear", inputs, [name], axis=0), stored, scale
+    scale = numpy_helper.from_array(shaped, f"{name}.steps")
+    in_steps = f"{name}.in_steps"
+    restored_by = [
+        helper.make_node("Cast", [stored.name], [in_steps], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [in_steps, scale.name], [name]),
+    ]
+    return restored_by, stored, scale
 
 
 def write_model(proto: Any, contract: ModelContract, path: Path, *, force: bool) -> None:
