@@ -402,6 +402,9 @@ def test_label_formats_have_no_place_for_it(run: Run, tiny: Path, make_wav: Make
     finished = run("classify", clip, "--model", tiny, "--why", "--format", "audacity")
     assert finished.exit_code == 2
     assert "leave out the --format of labels" in finished.stderr
+    elsewhere = run("classify", "--model", tiny, make_wav(), "--trace", "--provider", "tensorrt")
+    assert elsewhere.exit_code == 2
+    assert "--trace runs each layer on the processor: leave out --provider" in elsewhere.stderr
 
 
 def test_a_foreign_model_is_traced_and_explained(

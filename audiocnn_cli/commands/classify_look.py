@@ -14,6 +14,7 @@ from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.inspection.readable import require_seekable
+from audiocnn_cli.models.runtime import CPU
 from audiocnn_cli.output.classify_view import ClassifyView
 from audiocnn_cli.output.destination import Format
 from audiocnn_cli.output.label_files import LabelOutput
@@ -39,12 +40,14 @@ class Looking:
         """Whether anything is."""
         return self.trace or self.why or self.report is not None
 
-    def check(self, destination: LabelOutput, *, streamed: bool) -> None:
+    def check(self, destination: LabelOutput, *, streamed: bool, provider: str) -> None:
         """Say before the work starts what can't be done.
 
         Raises:
-            UsageError: a stream, or a format that has no place for it.
+            UsageError: a stream, a format that has no place for it, or layers elsewhere than on the processor.
         """
+        if self.trace and provider != CPU:
+            raise UsageError("--trace runs each layer on the processor: leave out --provider")
         if self.wanted and streamed:
             require_seekable(streamed=True)
         if not (self.trace or self.why):

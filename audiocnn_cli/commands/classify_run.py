@@ -89,7 +89,7 @@ def run(
     Raises:
         UsageError: options that contradict each other.
     """
-    looking.check(destination, streamed=stream is not None)
+    looking.check(destination, streamed=stream is not None, provider=work.provider)
     if stream is not None:
         whole = stream.raw is not None or stream.microphone
         if whole and batch.asked:
