@@ -44,7 +44,7 @@ class Looking:
         """Say before the work starts what can't be done.
 
         Raises:
-            UsageError: a stream, a format that has no place for it, or layers elsewhere than on the processor.
+            UsageError: a stream, a format without a place for it, or layers on another processor.
         """
         if self.trace and provider != CPU:
             raise UsageError("--trace runs each layer on the processor: leave out --provider")
