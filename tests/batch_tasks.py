@@ -16,12 +16,14 @@ from audiocnn_cli.errors import FailureKind, InputError, OutputError
 class Echo:
     """Gives back the path; `die`, `kill-once`, `hang`, `corrupt`, `bug`, `full` in it happen.
 
-    Each call adds a line to `log`, where one is given; `size` is what a result weighs.
+    Each call adds a line to `log`, where one is given; `size` is what a result weighs, `seconds` what each
+    takes, `slow_s` what those with `slow` in their name do.
     """
 
     log: Path | None = None
     size: int = 0
     seconds: float = 0.0
+    slow_s: float = 0.0
     modules: ClassVar[tuple[str, ...]] = ()
 
     def prepare(self) -> Callable[[Source], str]:
@@ -42,7 +44,7 @@ class Echo:
             raise ZeroDivisionError("a bug")
         if "full" in name:
             raise OutputError(f"{name}: the disk is full")
-        time.sleep(self.seconds)
+        time.sleep(self.slow_s if "slow" in name else self.seconds)
         return name + "x" * self.size
 
     def _note(self, name: str) -> bool:
@@ -53,6 +55,16 @@ class Echo:
         with self.log.open("a") as stream:
             stream.write(name + "\n")
         return name not in seen
+
+
+@dataclass(frozen=True)
+class NotHere:
+    """Work that can't be prepared anywhere."""
+
+    modules: ClassVar[tuple[str, ...]] = ()
+
+    def prepare(self) -> Callable[[Source], str]:
+        raise ImportError("no such library")
 
 
 @dataclass(frozen=True)

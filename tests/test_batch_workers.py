@@ -17,7 +17,7 @@ from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.processes import ProcessPool
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, OutputError
-from tests.batch_tasks import Echo, NeverReady, sources
+from tests.batch_tasks import Echo, NeverReady, NotHere, sources
 
 TWO = Workers(jobs=2)
 _LONGEST_S = 60
@@ -74,11 +74,41 @@ def test_what_waited_behind_a_crash_is_done_by_others() -> None:
 
 def test_quick_inputs_wait_in_the_pipe_and_long_ones_do_not() -> None:
     quick, slow = ProcessPool(Echo(), jobs=1), ProcessPool(Echo(seconds=0.2), jobs=1)
-    for pool, slots in ((quick, 9), (slow, 1)):
-        pool.submit(0, Source("first"))
-        pool.collect()
-        assert pool.slots == slots
+    for pool, slots in ((quick, [2, 3, 4, 5, 6, 7, 8, 9, 9]), (slow, [1, 1, 1])):
+        for number, expected in enumerate(slots):
+            pool.submit(number, Source(str(number)))
+            pool.collect()
+            assert pool.slots == expected
         pool.close()
+
+
+@pytest.mark.parametrize("first", ["corrupt", "tiny"])
+def test_long_inputs_behind_quick_ones_are_shared_out(tmp_path: Path, first: str) -> None:
+    quick = [tmp_path / f"{first}-{i}" for i in range(8)]
+    for path in quick:
+        path.write_bytes(b"x")
+    names = []
+    for number in range(12):
+        names.append(tmp_path / f"slow-{number}")
+        names[-1].write_bytes(b"x" * 10_000)
+    start = time.monotonic()
+    task = Echo(slow_s=0.2)
+    outcomes = list(run_batch(sources(*map(str, quick + names)), task, workers=Workers(jobs=4)))
+    assert len(outcomes) == 20
+    assert (
+        time.monotonic() - start < 1.5
+    )  # 0.6 s shared out by four, 1.8 s and more if one has nine of them
+
+
+def test_names_that_no_pipe_holds_do_not_stop_it() -> None:
+    names = [*(str(i) for i in range(20)), *(f"{i}-{'x' * 120_000}" for i in range(40))]
+    assert list(run_batch(sources(*names), Echo(), workers=TWO)) == names
+
+
+def test_work_that_can_not_begin_ends_the_batch() -> None:
+    for several in (sources("a"), sources("a", "b")):
+        with pytest.raises(AudiocnnError, match=r"can't begin \(ImportError: no such library"):
+            list(run_batch(several, NotHere(), workers=Workers(jobs=2, timeout_s=9.0)))
 
 
 def test_a_file_that_hangs_is_stopped() -> None:

@@ -54,8 +54,8 @@ class Source:
 
     def __post_init__(self) -> None:
         if not self.name:
-            own = "stdin" if self.path == STDIN else os.path.basename(self.path)  # noqa: PTH119 (of URLs too)
-            object.__setattr__(self, "name", own)
+            own = os.path.basename(self.path.rstrip("/")) or "input"  # noqa: PTH119 (of URLs too)
+            object.__setattr__(self, "name", "stdin" if self.path == STDIN else own)
 
 
 def is_remote(path: str) -> bool:

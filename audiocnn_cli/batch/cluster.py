@@ -130,8 +130,8 @@ class Cluster(Generic[R]):
             raise
         except (CancelledError, TimeoutError, OSError) as error:
             raise AudiocnnError(
-                f"{self._address}: the scheduler is gone ({type(error).__name__}); with a journal, --resume"
-                " goes on from here"
+                f"{self._address}: the scheduler is gone; with -o FOLDER/ or --journal FILE, --resume goes on"
+                " from here"
             ) from error
         except Exception as error:
             raise AudiocnnError(
@@ -170,11 +170,13 @@ class Cluster(Generic[R]):
 def _connect(address: str) -> Any:
     try:
         from distributed import Client
+        from distributed.comm import get_address_host_port
     except ImportError as error:
         raise MissingExtraError(f"--cluster {address}", "dask") from error
     for name in ("distributed", "distributed.client"):  # what matters is said here
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
+        get_address_host_port(address)  # before there is a client that would look for it
         return Client(address, timeout=_CONNECT_S, set_as_default=False, name="audiocnn")
     except (ValueError, TypeError) as error:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Ctrl-C: once finishes the files in work, twice stops at once."""
+"""Ctrl-C, and the SIGTERM of a queue: once finishes the files in work, twice stops at once."""
 
 import logging
 import signal
@@ -20,7 +20,7 @@ class Stop:
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Stop]:
-    """A `Stop` that the first Ctrl-C asks for; the second one is a `KeyboardInterrupt`."""
+    """A `Stop` that the first Ctrl-C or SIGTERM asks for; the second one is a `KeyboardInterrupt`."""
     stop = Stop()
 
     def ask(_number: int, _frame: FrameType | None) -> None:
@@ -29,8 +29,9 @@ def stop_on_interrupt() -> Iterator[Stop]:
         stop.asked = True
         _log.warning("finishing the files in work; Ctrl-C again stops at once")
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

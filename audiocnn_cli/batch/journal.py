@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,12 +82,14 @@ class Journal(Generic[R]):
         self.changed: dict[str, tuple[Any, Any]] = {}
         # Where results have no files of their own: whether that of a path is still there.
         self.holds: Callable[[str], bool] | None = None
+        # Whether inputs were done again by other paths than before.
+        self.gave_up = False
         self._codec = codec
         self._resume = resume
         self._by_content = by_content
         self._output_of = output_of
         self._force = force
-        self._configuration = _digest(configuration)
+        self.digest = self._configuration = _digest(configuration)
         self._database = open_database(path)
         with saying(path):
             self._begin_run(configuration, shard)
@@ -110,17 +112,20 @@ class Journal(Generic[R]):
         """
         with saying(self.path):
             mark = fingerprint(source.path, by_content=self._by_content)
-            row = self._row(source.path)
-            again = self._resume and source.path != STDIN
-            if again and row is not None and self._stands(row, mark):
-                # The same content may have another time by now.
-                self._update(source.path, run=self._run, size=mark.size, mtime_ns=mark.mtime_ns)
-                outcome = failure_in(row) or result_in(row, self._codec)
-                return Finished(source, outcome, row["seconds"], recalled=True)
+            rows = self._rows(source.path)
             output = self._output_of(source) if self._output_of else None
-            clash = self._claim(source, output, row) if output else None
+            again = self._resume and source.path != STDIN
+            for row in rows if again else ():
+                if self._stands(row, mark, output):
+                    # The same content may have another time by now.
+                    known_as = os.fsdecode(row["path"])
+                    self._update(known_as, run=self._run, size=mark.size, mtime_ns=mark.mtime_ns)
+                    outcome = failure_in(row) or result_in(row, self._codec)
+                    return Finished(source, outcome, row["seconds"], recalled=True)
+            clash = self._claim(source, output, rows) if output else None
             if clash is not None:
                 return Finished(source, clash, 0.0)
+            self._give_up(row for row in rows if os.fsdecode(row["path"]) != source.path)
             self._replace(source.path, mark, state=BEGUN, output=output)
             return None
 
@@ -180,6 +185,7 @@ class Journal(Generic[R]):
     def complete(self) -> None:
         """Note that the run has come to the end of its inputs."""
         with saying(self.path):
+            self._note_run()
             self._put("complete", True)
 
     def _begin_run(self, configuration: Mapping[str, Any], shard: str) -> None:
@@ -193,17 +199,22 @@ class Journal(Generic[R]):
             if before.get(key) != configuration.get(key)
         }
         self._run = (self._get("run") or 0) + 1
-        for key, value in {
+        self._about_run = {
             "format": FORMAT,
             "configuration": configuration,
             "digest": self._configuration,
             "shard": shard,
             "run": self._run,
             "complete": False,
-        }.items():
-            self._put(key, value)
+        }
 
-    def _stands(self, row: sqlite3.Row, mark: Fingerprint) -> bool:
+    def _note_run(self) -> None:
+        """Before the first input is noted: a run that is refused leaves what was there as it was."""
+        for key, value in self._about_run.items():
+            self._put(key, value)
+        self._about_run = {}
+
+    def _stands(self, row: sqlite3.Row, mark: Fingerprint, output: Path | None) -> bool:
         """Whether a row is still true: same input, same configuration, and its output is there."""
         if row["state"] == BEGUN or row["configuration"] != self._configuration:
             return False
@@ -211,15 +222,11 @@ class Journal(Generic[R]):
             return False
         if row["state"] == FAILED:
             return True
-        if row["output"] is None:
+        if output is None:
             return self.holds is None or self.holds(os.fsdecode(row["path"]))
-        try:
-            size = os.stat(row["output"]).st_size  # noqa: PTH116 (bytes)
-        except OSError:
-            return False
-        return bool(size == row["output_size"])
+        return row["output"] is not None and _size_of(output) == row["output_size"]
 
-    def _claim(self, source: Source, output: Path, row: sqlite3.Row | None) -> Failure | None:
+    def _claim(self, source: Source, output: Path, rows: list[sqlite3.Row]) -> Failure | None:
         """Take the name of an output; a failure if another input of this run has it."""
         key = os.fsencode(output)
         owner = self._database.execute(
@@ -234,8 +241,8 @@ class Journal(Generic[R]):
                     " folder that holds both, or run them apart",
                 )
             self._database.execute("DELETE FROM inputs WHERE output = ?", (key,))
-        ours = (
-            row is not None and row["output"] == key and (self._resume or row["run"] == self._run)
+        ours = any(
+            _is_output(output, row) and (self._resume or row["run"] == self._run) for row in rows
         )
         if not (ours or self._force) and os.path.lexists(output):
             raise OutputError(
@@ -243,18 +250,27 @@ class Journal(Generic[R]):
             )
         return None
 
-    def _row(self, path: str) -> sqlite3.Row | None:
-        found: sqlite3.Row | None = self._database.execute(
-            "SELECT * FROM inputs WHERE path = ?", (os.fsencode(path),)
-        ).fetchone()
-        return found
+    def _rows(self, path: str) -> list[sqlite3.Row]:
+        """What is known of an input, by this path and by others to the same place."""
+        return self._database.execute(
+            "SELECT * FROM inputs WHERE path = ? OR place = ?", (os.fsencode(path), place(path))
+        ).fetchall()
+
+    def _give_up(self, rows: Iterable[sqlite3.Row]) -> None:
+        """Forget an input that is done again by another path, or have a data set take out its rows."""
+        for row in rows:
+            self.gave_up = True
+            self._database.execute("DELETE FROM inputs WHERE path = ?", (row["path"],))
 
     def _replace(self, path: str, mark: Fingerprint, *, state: str, output: Path | None) -> None:
+        self._note_run()
         self._database.execute(
-            "INSERT OR REPLACE INTO inputs (path, run, configuration, size, mtime_ns, content, state, output)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO inputs"
+            " (path, place, run, configuration, size, mtime_ns, content, state, output)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 os.fsencode(path),
+                place(path),
                 self._run,
                 self._configuration,
                 mark.size,
@@ -266,6 +282,7 @@ class Journal(Generic[R]):
         )
 
     def _update(self, path: str, **values: Any) -> None:
+        self._note_run()
         columns = ", ".join(f"{name} = :{name}" for name in values)
         self._database.execute(
             f"UPDATE inputs SET {columns} WHERE path = :path",  # noqa: S608 (our own names)
@@ -295,6 +312,29 @@ def fingerprint(path: str, *, by_content: bool) -> Fingerprint:
     except (OSError, ValueError):  # ValueError: a name with a null character
         return Fingerprint(None, None, None)
     return Fingerprint(status.st_size, status.st_mtime_ns, content)
+
+
+def _is_output(output: Path, row: sqlite3.Row) -> bool:
+    """Whether the file is the one that a row is about, perhaps as it was called from another folder."""
+    if row["output"] is None:
+        return False
+    same_name = Path(os.fsdecode(row["output"])).name == output.name
+    return row["output"] == os.fsencode(output) or (
+        same_name and _size_of(output) == row["output_size"]
+    )
+
+
+def _size_of(output: Path) -> int | None:
+    try:
+        return output.stat().st_size
+    except OSError:
+        return None
+
+
+def place(path: str) -> bytes:
+    """Where an input is, however it is called and from wherever: `x`, `./x` and `/folder/x` are one."""
+    far = path == STDIN or is_remote(path)
+    return os.fsencode(path if far else os.path.abspath(path))  # noqa: PTH100 (odd names)
 
 
 def _digest(configuration: Mapping[str, Any]) -> str:

@@ -14,11 +14,12 @@ from audiocnn_cli.errors import FailureKind, OutputError, UsageError
 
 R = TypeVar("R")
 
-FORMAT = 1
+FORMAT = 2
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS inputs (
     path BLOB PRIMARY KEY,
+    place BLOB,
     run INTEGER NOT NULL,
     configuration TEXT NOT NULL,
     size INTEGER,
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS inputs (
     seconds REAL,
     broken_off INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX IF NOT EXISTS places ON inputs (place);
 """
 BEGUN, DONE, FAILED = "begun", "done", "failed"
 

@@ -10,7 +10,8 @@ import signal
 import sys
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
@@ -18,7 +19,8 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, NoReturn, TypeVar
 
-from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.audio.sources import Source, is_remote
+from audiocnn_cli.batch.order import size_of
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import Attempt, Task, attempt
 from audiocnn_cli.errors import AudiocnnError, FailureKind
@@ -29,10 +31,12 @@ _READY = "ready"
 # A worker that is told to stop removes its unfinished files; one that hangs is killed after so long.
 _GRACE_S = 1.0
 _MOST_FALSE_STARTS = 10
-# So much work, and so many inputs, may wait in a worker's pipe: behind a long one they wait for it, also
-# while others have nothing to do.
+# So much work, and so many inputs, may wait in a worker's pipe: what is there can't be taken back, also while
+# others have nothing to do.
 _AHEAD_S = 0.05
 _MOST_AHEAD = 8
+# Of their names: all that wait fit into the pipe, so that we never wait for a worker that waits for us.
+_LONGEST_NAME = 4096
 # From linux/prctl.h: the signal that a process gets when its parent dies.
 _PR_SET_PDEATHSIG = 1
 
@@ -51,17 +55,19 @@ class ProcessPool(Generic[R]):
         self._task = task
         self._timeout_s = timeout_s
         self._workers: list[_Worker] = []
-        self._waiting: deque[tuple[int, Source]] = deque()
+        self._waiting: deque[_Job] = deque()
         self._false_starts = 0
 
     @property
     def slots(self) -> int:
         """How many inputs are worth handing in at once."""
-        return self._jobs + sum(worker.ahead for worker in self._workers)
+        if self._waiting:  # for a worker that is free
+            return len(self._waiting) + sum(len(worker.jobs) for worker in self._workers)
+        return self._jobs + sum(worker.streak for worker in self._workers)
 
     def submit(self, ticket: int, source: Source) -> None:
         """Hand in an input for the next worker that is free."""
-        self._waiting.append((ticket, source))
+        self._waiting.append(_Job(ticket, source, size_of(source)))
         self._hand_out()
 
     def collect(self) -> list[tuple[int, Attempt[R]]]:
@@ -91,26 +97,26 @@ class ProcessPool(Generic[R]):
             self._discard(worker)
 
     def _hand_out(self) -> None:
-        while self._waiting and (worker := self._free()) is not None:
+        while self._waiting and (worker := self._free(self._waiting[0])) is not None:
             job = self._waiting.popleft()
             if not worker.jobs:
                 worker.since = time.monotonic()
             worker.jobs.append(job)
             with suppress(OSError):  # it has died: `collect` reads the end of its pipe
-                _send(worker.connection, job[1])
+                _send(worker.connection, job.source)
 
     def _wait(self, seconds: float | None) -> "list[_Worker]":
         """The workers that have said something, or died, after so many seconds at most."""
         ready = wait([worker.connection for worker in self._workers], seconds)
         return [worker for worker in self._workers if worker.connection in ready]
 
-    def _free(self) -> "_Worker | None":
-        """One that has nothing to do, or a new one, or one that soon will have nothing to do."""
+    def _free(self, job: "_Job") -> "_Worker | None":
+        """One that has nothing to do, or a new one, or one that soon will have nothing to do but `job`."""
         idle = next((worker for worker in self._workers if not worker.jobs), None)
         if idle is not None or len(self._workers) < self._jobs:
             return idle or self._start()
-        least = min(self._workers, key=lambda worker: len(worker.jobs) - worker.ahead)
-        return least if len(least.jobs) <= least.ahead else None
+        least = min(self._workers, key=lambda worker: len(worker.jobs) - worker.streak)
+        return least if least.takes(job) else None
 
     def _start(self) -> "_Worker":
         context = _context(self._task.modules)
@@ -123,7 +129,8 @@ class ProcessPool(Generic[R]):
         )
         if forked:
             gc.freeze()  # what is there stays shared: the collector of a worker does not touch it
-        process.start()
+        with _uninterrupted():
+            process.start()
         theirs.close()
         worker = _Worker(process, ours)
         self._workers.append(worker)
@@ -141,10 +148,11 @@ class ProcessPool(Generic[R]):
             worker.since = time.monotonic()
             self._false_starts = 0
             return []
-        ticket, _ = worker.jobs.popleft()
+        job = worker.jobs.popleft()
         worker.since = time.monotonic()
-        worker.learn(message.seconds)
-        return [(ticket, message)]
+        if not isinstance(message.outcome, Failure):  # which says nothing of how long others take
+            worker.learn(job, message.seconds)
+        return [(job.ticket, message)]
 
     def _bury(self, worker: "_Worker") -> list[tuple[int, Attempt[R]]]:
         """Take leave of a worker that has died; what it was working on has crashed it."""
@@ -179,10 +187,10 @@ class ProcessPool(Generic[R]):
         self, worker: "_Worker", kind: FailureKind, message: str
     ) -> tuple[int, Attempt[Any]]:
         """The failure of what a discarded worker was working on; the rest is for others."""
-        ticket, source = worker.jobs.popleft()
+        job = worker.jobs.popleft()
         self._take_back(worker)
         seconds = time.monotonic() - worker.since
-        return ticket, Attempt(Failure(source.path, kind, message), seconds)
+        return job.ticket, Attempt(Failure(job.source.path, kind, message), seconds)
 
     def _take_back(self, worker: "_Worker") -> None:
         """What a worker has not seen comes first again."""
@@ -202,20 +210,36 @@ class ProcessPool(Generic[R]):
         return max(0.0, min(starts) + self._timeout_s - time.monotonic()) if starts else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """An input, and the bytes that it has, as far as that can be known."""
+
+    ticket: int
+    source: Source
+    size: int
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether it may lie in a pipe: not what is far away, and may be of any size."""
+        return not is_remote(self.source.path) and len(self.source.path) < _LONGEST_NAME
+
+
 @dataclass(slots=True, eq=False)
 class _Worker:
     """A process, our end of its pipe, and its inputs: it is working on the first of them since `since`.
 
-    `pace_s` is what the last one took, `ahead` how many may wait in its pipe.
+    `streak` of the last inputs were quick in a row, `_MOST_AHEAD` at most: so many may wait in its pipe, if
+    they promise to be quick too. The last took `pace_s`, and was of `pace_size` bytes.
     """
 
     process: BaseProcess
     connection: "Connection[Any, Any]"
-    jobs: deque[tuple[int, Source]] = field(default_factory=deque)
+    jobs: deque[_Job] = field(default_factory=deque)
     since: float = 0.0
     ready: bool = False
+    streak: int = 0
     pace_s: float = math.inf
-    ahead: int = 0
+    pace_size: int = 0
 
     @property
     def busy(self) -> bool:
@@ -227,10 +251,17 @@ class _Worker:
         """How long it has work for, beside what it is working on."""
         return min(_AHEAD_S, (len(self.jobs) - 1) * self.pace_s) if len(self.jobs) > 1 else 0.0
 
-    def learn(self, pace_s: float) -> None:
+    def takes(self, job: _Job) -> bool:
+        """Whether an input may wait in its pipe: few do, not for long, and its size promises no more."""
+        if not job.can_wait or len(self.jobs) > self.streak:
+            return False
+        expected_s = self.pace_s * max(1.0, job.size / max(1, self.pace_size))
+        return self.waiting_s + expected_s < _AHEAD_S
+
+    def learn(self, job: _Job, seconds: float) -> None:
         """Note what an input took."""
-        self.pace_s = pace_s
-        self.ahead = int(_AHEAD_S / max(pace_s, _AHEAD_S / _MOST_AHEAD))
+        self.pace_s, self.pace_size = seconds, job.size
+        self.streak = min(_MOST_AHEAD, self.streak + 1) if seconds < _AHEAD_S / 2 else 0
 
 
 def _serve(
@@ -249,9 +280,10 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     _log.setLevel(log_level)
+    _let_interrupts_in()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nobody is there any more
         try:
-            work = task.prepare()
+            work = _prepared(task)
             _send(connection, _READY)
             while True:
                 _send(connection, attempt(work, connection.recv()))
@@ -264,6 +296,35 @@ def _send(connection: "Connection[Any, Any]", message: object) -> None:
     connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
 
 
+def _prepared(task: Task[R]) -> Callable[[Source], R]:
+    """The task's work; what goes wrong with it will do so in each worker, and ends the batch."""
+    try:
+        return task.prepare()
+    except AudiocnnError:
+        raise
+    except Exception as error:
+        raise AudiocnnError(f"can't begin ({type(error).__name__}: {error})") from error
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """No Ctrl-C in the block: raised in the middle of a fork it would be lost. It comes afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _let_interrupts_in() -> None:
+    """In a worker, which was started while none came, and ignores them by now."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _die_with_parent() -> None:
     """Where the system can: no file that hangs keeps a worker for ever, and none writes for nobody."""
     if sys.platform == "linux":
@@ -273,6 +334,8 @@ def _die_with_parent() -> None:
 
 
 def _leave(*_: object) -> NoReturn:
+    # Where a library called us back the exit is swallowed, and would be told to the user.
+    sys.unraisablehook = lambda _: None
     sys.exit(1)
 
 

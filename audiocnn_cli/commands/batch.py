@@ -205,7 +205,7 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
     if path is None:
         if options.resume or options.checksum:
             raise UsageError(
-                "--resume and --checksum need a journal: add -o FOLDER/ or --journal FILE"
+                "--resume and --checksum need a journal: add --journal FILE; -o FOLDER/ has one too"
             )
         if job.dataset is None:
             return None
@@ -232,9 +232,11 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
         output_of=job.files.file_of if job.files and job.files.path else None,
         force=options.force,
     )
-    if options.resume and journal.changed:
-        changes = (f"{key} ({old} -> {new})" for key, (old, new) in journal.changed.items())
-        log.warning("%s: done again, for other options: %s", path, ", ".join(changes))
+    changes = ", ".join(f"{key} ({old} -> {new})" for key, (old, new) in journal.changed.items())
+    if options.resume and changes:
+        log.warning("%s: done again, for other options: %s", path, changes)
+    elif options.retry_failures is not None and changes:
+        log.warning("%s: what is there was done with other options: %s", path, changes)
     return journal
 
 

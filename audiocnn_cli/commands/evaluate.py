@@ -71,7 +71,7 @@ def evaluate(
     ] = None,
     jobs: options.Jobs = None,
     timeout: options.Timeout = None,
-    journal: options.Journal = None,
+    journal: options.JournalFile = None,
     resume: options.Resume = False,
     checksum: options.Checksum = False,
     failures: options.Failures = None,
@@ -93,10 +93,9 @@ def evaluate(
     is left out. Exit 1 if a recording could not be used, or with --all if a figure differs from its card.
     """
     set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
-    # One file, and the journal is what another run goes on with.
-    destination = choose_destination(
-        json=json, jsonl=jsonl, csv=csv, output=output, force=force or resume
-    )
+    # What an earlier run with this journal wrote is written again.
+    again = force or (resume and journal is not None and journal.exists())
+    destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=again)
     from audiocnn_cli.evaluation.degrade import DEGRADATIONS
     from audiocnn_cli.evaluation.evaluate import evaluate as evaluate_folder
     from audiocnn_cli.models.session import open_model
@@ -126,7 +125,7 @@ def evaluate(
             )
         _remake(folder, model, batch, destination)
     if plot is not None:
-        check_picture(plot, force=force or resume)
+        check_picture(plot, force=again)
     opened = open_model(find_model(model or DEFAULT_MODEL).path)
     result = evaluate_folder(
         folder if cluster is None else Path(os.path.abspath(folder)),  # noqa: PTH100 (keeps links)
@@ -136,7 +135,7 @@ def evaluate(
         ask=lambda question: _ask(question, batch),
     )
     if plot is not None:
-        draw_evaluation(result, plot, force=force or resume)
+        draw_evaluation(result, plot, force=again)
     write_result(result, EvaluationView(), destination)
     raise typer.Exit(ExitCode.SOME_FAILED if result.failures else ExitCode.DONE)
 
@@ -150,7 +149,8 @@ def _ask(question: "Question", batch: BatchOptions) -> "Replies":
     job = Job(
         command="evaluate",
         task=question,
-        recipe=replace(question, degradations=()),
+        # Each recording is known by its own path.
+        recipe=replace(question, folder=Path(), degradations=()),
         # By their names: they are functions.
         options={"degradations": ", ".join(each.name for each in question.degradations)},
         codec=DataclassCodec(Reply),

@@ -211,7 +211,7 @@ def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> "T
     from audiocnn_cli.output.explain_view import Explain, ExplainView
 
     task = Explain(plan)
-    workers = Workers(jobs=1)
+    workers = Workers(jobs=1, isolated=True)
     outcomes = run_batch(find_audio(paths), task, workers=workers) if paths else [task.stand_in()]
     from audiocnn_cli.output.results import write_outcomes
 

@@ -75,6 +75,10 @@ def _kind_of_results(
     configuration: dict[str, Any], format: Format
 ) -> "tuple[Codec[Any], View[Any]]":
     """How the results lie in the journals, and how they look."""
+    if configuration["command"] == "evaluate":
+        raise UsageError(
+            "the answers of an evaluation become figures by `audiocnn evaluate` with --journal and --resume"
+        )
     if configuration["command"] == "classify":
         from dataclasses import fields
 

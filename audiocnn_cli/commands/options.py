@@ -73,6 +73,10 @@ Journal = Annotated[
         show_default="in FOLDER/ with -o FOLDER/",
     ),
 ]
+JournalFile = Annotated[
+    Path | None,
+    typer.Option("--journal", metavar="FILE", help="Note what is done in FILE, to --resume."),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Do only what the journal has not, or what has changed.")
 ]

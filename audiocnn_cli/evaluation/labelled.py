@@ -14,7 +14,7 @@ from audiocnn_cli.errors import FailureKind, InputError, UsageError
 _HASH_DIGITS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LabelledClip:
     """One recording, the class that its folder says it is, and its content's hash."""
 

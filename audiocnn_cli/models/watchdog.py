@@ -26,8 +26,9 @@ class Watchdog:
             self._runs[run] = deadline, stop
             sooner = deadline < self._wakes_at
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look_after, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._look_after, daemon=True)
+                thread.start()
+                self._thread = thread
         if sooner:
             self._changed.set()
         try:

@@ -18,7 +18,7 @@ from typing import IO, Any, Generic, Self, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.journal import Journal
-from audiocnn_cli.batch.journal_file import DONE, meta
+from audiocnn_cli.batch.journal_file import DONE
 from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.batch.shard import Shard
 from audiocnn_cli.errors import OutputError
@@ -106,7 +106,7 @@ class DatasetJournal(Generic[R]):
     def begin(self, source: Source) -> Finished[R] | None:
         """What is known of `source` already; None: it is to be worked on."""
         known = self._journal.begin(source)
-        if known is None and self._holds(source.path):
+        if known is None and (self._journal.gave_up or self._holds(source.path)):
             self._some_outdated = True
         return known
 
@@ -143,9 +143,10 @@ class DatasetJournal(Generic[R]):
         return bool(found)
 
     def _outdated_rows(self) -> list[sqlite3.Row]:
-        """The inputs that are done again, or have failed now, and whose rows are in a part."""
+        """The inputs that are done again, have failed now, or have another path, with rows in a part."""
         return self._journal.rows(
-            "SELECT path, part FROM members JOIN inputs USING (path) WHERE state != ?", DONE
+            "SELECT path, part FROM members LEFT JOIN inputs USING (path) WHERE state IS NOT ?",
+            DONE,
         )
 
     def _mend(self, found: list[str], ours: set[str], known: dict[str, str]) -> None:
@@ -162,7 +163,7 @@ class DatasetJournal(Generic[R]):
         with self._journal.transaction() as database:
             other = database.execute(
                 "SELECT DISTINCT part FROM members JOIN inputs USING (path) WHERE configuration != ?",
-                (meta(database, "digest"),),
+                (self._journal.digest,),
             )
             outdated = {row["part"] for row in other}
             for name in outdated | (known.keys() - ours):
