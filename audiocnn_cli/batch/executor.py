@@ -57,7 +57,8 @@ def start_executor(task: Task[R], workers: Workers, *, several: bool) -> Executo
         return Cluster(task, workers.cluster, timeout_s=workers.timeout_s)
     if not (several or workers.isolated or workers.timeout_s is not None):
         return InProcess(task)
-    from audiocnn_cli.batch.processes import ProcessPool, can_fork
+    from audiocnn_cli.batch.processes import ProcessPool
+    from audiocnn_cli.batch.starting import can_fork
 
     if not several and workers.timeout_s is None and not can_fork():
         return InProcess(task)

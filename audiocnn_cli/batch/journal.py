@@ -7,12 +7,11 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from audiocnn_cli.audio.listing import version_of
-from audiocnn_cli.audio.sources import STDIN, Source, is_remote
+from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.batch.fingerprint import Fingerprint, fingerprint, place
 from audiocnn_cli.batch.journal_file import (
     BEGUN,
     DONE,
@@ -30,21 +29,6 @@ from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.errors import FailureKind, OutputError
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What tells whether an input has changed: size, time, and the content's hash where that is asked for."""
-
-    size: int | None
-    mtime_ns: int | None
-    content: str | None
-
-    def same(self, other: "Fingerprint") -> bool:
-        """Whether the two are of the same content, as far as they know."""
-        if self.content is not None and other.content is not None:
-            return self.content == other.content
-        return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)
 
 
 class Journal(Generic[R]):
@@ -298,20 +282,9 @@ class Journal(Generic[R]):
         )
 
 
-def fingerprint(path: str, *, by_content: bool) -> Fingerprint:
-    """The fingerprint of an input as it is now; of nothing, where it has no size or can't be read."""
-    if is_remote(path):
-        size, content = version_of(path)
-        return Fingerprint(size, None, content)
-    try:
-        status = os.stat(path)  # noqa: PTH116 (a third of the time of Path.stat)
-        content = None
-        if by_content:
-            with Path(path).open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-    except (OSError, ValueError):  # ValueError: a name with a null character
-        return Fingerprint(None, None, None)
-    return Fingerprint(status.st_size, status.st_mtime_ns, content)
+def _digest(configuration: Mapping[str, Any]) -> str:
+    text = json.dumps(configuration, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _is_output(output: Path, row: sqlite3.Row) -> bool:
@@ -329,14 +302,3 @@ def _size_of(output: Path) -> int | None:
         return output.stat().st_size
     except OSError:
         return None
-
-
-def place(path: str) -> bytes:
-    """Where an input is, however it is called and from wherever: `x`, `./x` and `/folder/x` are one."""
-    far = path == STDIN or is_remote(path)
-    return os.fsencode(path if far else os.path.abspath(path))  # noqa: PTH100 (odd names)
-
-
-def _digest(configuration: Mapping[str, Any]) -> str:
-    text = json.dumps(configuration, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -3,31 +3,24 @@
 import gc
 import logging
 import math
-import multiprocessing
-import os
-import pickle
-import signal
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 from audiocnn_cli.audio.sources import Source, is_remote
 from audiocnn_cli.batch.order import size_of
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.task import Attempt, Task, attempt
+from audiocnn_cli.batch.starting import cause_of, start_context, uninterrupted
+from audiocnn_cli.batch.task import Attempt, Task
+from audiocnn_cli.batch.worker import READY, send, serve
 from audiocnn_cli.errors import AudiocnnError, FailureKind
 
 R = TypeVar("R")
 
-_READY = "ready"
 # A worker that is told to stop removes its unfinished files; one that hangs is killed after so long.
 _GRACE_S = 1.0
 _MOST_FALSE_STARTS = 10
@@ -37,8 +30,6 @@ _AHEAD_S = 0.05
 _MOST_AHEAD = 8
 # Of their names: all that wait fit into the pipe, so that we never wait for a worker that waits for us.
 _LONGEST_NAME = 4096
-# From linux/prctl.h: the signal that a process gets when its parent dies.
-_PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger("audiocnn")
 
@@ -103,7 +94,7 @@ class ProcessPool(Generic[R]):
                 worker.since = time.monotonic()
             worker.jobs.append(job)
             with suppress(OSError):  # it has died: `collect` reads the end of its pipe
-                _send(worker.connection, job.source)
+                send(worker.connection, job.source)
 
     def _wait(self, seconds: float | None) -> "list[_Worker]":
         """The workers that have said something, or died, after so many seconds at most."""
@@ -119,17 +110,17 @@ class ProcessPool(Generic[R]):
         return least if least.takes(job) else None
 
     def _start(self) -> "_Worker":
-        context = _context(self._task.modules)
+        context = start_context(self._task.modules)
         ours, theirs = context.Pipe()
         # A forked worker has our ends of all pipes: while it held one, its owner would never read an end.
         forked = context.get_start_method() == "fork"
         inherited = [ours, *(w.connection for w in self._workers)] if forked else []
         process = context.Process(  # type: ignore[attr-defined]  # every context has it
-            target=_serve, args=(self._task, theirs, inherited, _log.level), daemon=True
+            target=serve, args=(self._task, theirs, inherited, _log.level), daemon=True
         )
         if forked:
             gc.freeze()  # what is there stays shared: the collector of a worker does not touch it
-        with _uninterrupted():
+        with uninterrupted():
             process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -143,7 +134,7 @@ class ProcessPool(Generic[R]):
             return self._bury(worker)
         if isinstance(message, AudiocnnError):
             raise message
-        if message == _READY:
+        if message == READY:
             worker.ready = True
             worker.since = time.monotonic()
             self._false_starts = 0
@@ -158,14 +149,14 @@ class ProcessPool(Generic[R]):
         """Take leave of a worker that has died; what it was working on has crashed it."""
         self._discard(worker)
         if worker.busy:
-            return [self._failed(worker, FailureKind.CRASHED, _cause(worker.process.exitcode))]
+            return [self._failed(worker, FailureKind.CRASHED, cause_of(worker.process.exitcode))]
         if worker.ready:
             return []
         self._take_back(worker)
         self._false_starts += 1
         if self._false_starts >= _MOST_FALSE_STARTS:
             raise AudiocnnError(
-                f"worker processes die before they begin ({_cause(worker.process.exitcode)}); is there"
+                f"worker processes die before they begin ({cause_of(worker.process.exitcode)}); is there"
                 " memory for them? give fewer --jobs"
             )
         return []
@@ -264,117 +255,6 @@ class _Worker:
         self.streak = min(_MOST_AHEAD, self.streak + 1) if seconds < _AHEAD_S / 2 else 0
 
 
-def _serve(
-    task: Task[R],
-    connection: "Connection[Any, Any]",
-    inherited: "list[Connection[Any, Any]]",
-    log_level: int,
-) -> None:
-    """The life of a worker: inputs in, attempts out, until the pipe ends."""
-    for other in inherited:
-        other.close()
-    _die_with_parent()
-    # Results are the parent's to print, and whoever reads its stdout must see the end of it.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # Ctrl-C goes to the whole process group; what it means is decided by the parent.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    _log.setLevel(log_level)
-    _let_interrupts_in()
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nobody is there any more
-        try:
-            work = _prepared(task)
-            _send(connection, _READY)
-            while True:
-                _send(connection, attempt(work, connection.recv()))
-        except AudiocnnError as error:
-            _send(connection, error)
-
-
-def _send(connection: "Connection[Any, Any]", message: object) -> None:
-    """As `connection.send`, which builds a pickler for each message, in half the time."""
-    connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
-
-
-def _prepared(task: Task[R]) -> Callable[[Source], R]:
-    """The task's work; what goes wrong with it will do so in each worker, and ends the batch."""
-    try:
-        return task.prepare()
-    except AudiocnnError:
-        raise
-    except Exception as error:
-        raise AudiocnnError(f"can't begin ({type(error).__name__}: {error})") from error
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """No Ctrl-C in the block: raised in the middle of a fork it would be lost. It comes afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _let_interrupts_in() -> None:
-    """In a worker, which was started while none came, and ignores them by now."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _die_with_parent() -> None:
-    """Where the system can: no file that hangs keeps a worker for ever, and none writes for nobody."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _leave(*_: object) -> NoReturn:
-    # Where a library called us back the exit is swallowed, and would be told to the user.
-    sys.unraisablehook = lambda _: None
-    sys.exit(1)
-
-
-def _context(modules: tuple[str, ...]) -> BaseContext:
-    """Fork where that is safe, which is while this process has one thread; else fork from a clean server."""
-    if can_fork():
-        for module in modules:
-            import_module(module)
-        if _threads() == 1:
-            return multiprocessing.get_context("fork")
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__, *modules])
-        return context
-    return multiprocessing.get_context("spawn")
-
-
-def can_fork() -> bool:
-    """Whether a worker can be a copy of this process, which then starts at once."""
-    return "fork" in multiprocessing.get_all_start_methods() and _threads() == 1
-
-
-def _threads() -> int:
-    """How many threads this process has, also those that Python does not know; 0: who can say."""
-    try:
-        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 (a third of the time)
-    except OSError:
-        return 0
-
-
 def _kill(process: BaseProcess) -> None:
     process.kill()
     process.join()
-
-
-def _cause(exitcode: int | None) -> str:
-    """Why a worker died, in words."""
-    if exitcode is None or exitcode >= 0:
-        return f"the worker left with exit code {exitcode}"
-    name = signal.Signals(-exitcode).name
-    memory = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-    return f"the worker died of {name}{memory}"
