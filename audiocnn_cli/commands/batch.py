@@ -53,7 +53,7 @@ class BatchOptions:
         """
         if self.retry_failures is not None and (self.paths or self.resume):
             raise UsageError(
-                "--retry-failures takes its inputs from the ledger: give no PATHS and no --resume with it"
+                "--retry-failures takes its inputs from that file: give no PATHS and no --resume with it"
             )
         if self.cluster is not None and self.jobs is not None:
             raise UsageError(

@@ -51,8 +51,13 @@ def failed_inputs(path: Path) -> list[Source]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--retry-failures {path}: can't be read ({error})") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--retry-failures {path}: can't be read ({reason})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"--retry-failures {path}: is no text that --failures has written"
+        ) from error
     return [_source(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
 
 
