@@ -1,5 +1,6 @@
 """Folders of many recordings, made or linked, and workers to work on them: for benchmarks of batches."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,5 +79,9 @@ def dask_workers(count: int) -> Iterator[str]:
     """The address of a scheduler with so many workers of one thread each, on this machine."""
     from distributed import LocalCluster
 
+    before = dict(os.environ)
     with LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as local:
+        # What is meant for its workers stays in this environment, and would make our own processes slow.
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
         yield local.scheduler_address
