@@ -102,7 +102,7 @@ class _Batch(Generic[R]):
         self._tickets = count()
         self._in_work: dict[int, Source] = {}
         self._crashed: deque[tuple[int, Source]] = deque()
-        size = executor.slots * _WINDOW_PER_SLOT
+        size = self._most_crashed = executor.slots * _WINDOW_PER_SLOT
         self._outcomes = _InOrder[R](size) if in_order else _AsDone[R](size)
         self._exhausted = False
 
@@ -123,9 +123,12 @@ class _Batch(Generic[R]):
                 return
 
     def _hand_in(self, feed: Iterator[Source | InputError]) -> None:
-        slots = self._executor.slots
-        # Crashed inputs wait until nothing else is in work; many of them must not wait in memory.
-        while len(self._in_work) + len(self._crashed) < slots and self._outcomes.has_room:
+        # Crashed inputs wait until nothing else is in work, but not many of them in memory.
+        while (
+            len(self._in_work) < self._executor.slots
+            and len(self._crashed) < self._most_crashed
+            and self._outcomes.has_room
+        ):
             item = None if self._stop.asked else next(feed, None)
             if item is None:
                 self._exhausted = True
