@@ -10,7 +10,7 @@ _VARIABLE = "MALLOC_TRIM_THRESHOLD_"
 # From glibc's malloc.h, and mallopt(3) for the default.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _DEFAULT_MMAP_THRESHOLD = 128 * 2**10
-# The tensors of a file of some minutes; to ask the system for them again each time takes a fifth of the work.
+# The tensors of a file of some minutes, which the system would have to hand out again for each file.
 _KEPT = 256 * 2**20
 _LARGEST_KEPT_BLOCK = 32 * 2**20
 

@@ -73,7 +73,7 @@ class Journal(Generic[R]):
         self._by_content = by_content
         self._output_of = output_of
         self._force = force
-        self.digest = self._configuration = _digest(configuration)
+        self.digest = _digest(configuration)
         self._database = open_database(path)
         with saying(path):
             self._begin_run(configuration, shard)
@@ -186,7 +186,7 @@ class Journal(Generic[R]):
         self._about_run = {
             "format": FORMAT,
             "configuration": configuration,
-            "digest": self._configuration,
+            "digest": self.digest,
             "shard": shard,
             "run": self._run,
             "complete": False,
@@ -200,7 +200,7 @@ class Journal(Generic[R]):
 
     def _stands(self, row: sqlite3.Row, mark: Fingerprint, output: Path | None) -> bool:
         """Whether a row is still true: same input, same configuration, and its output is there."""
-        if row["state"] == BEGUN or row["configuration"] != self._configuration:
+        if row["state"] == BEGUN or row["configuration"] != self.digest:
             return False
         if not mark.same(Fingerprint(row["size"], row["mtime_ns"], row["content"])):
             return False
@@ -241,7 +241,7 @@ class Journal(Generic[R]):
         ).fetchall()
 
     def _give_up(self, rows: Iterable[sqlite3.Row]) -> None:
-        """Forget an input that is done again by another path, or have a data set take out its rows."""
+        """Forget an input that is done again by another path; a data set takes out its rows."""
         for row in rows:
             self.gave_up = True
             self._database.execute("DELETE FROM inputs WHERE path = ?", (row["path"],))
@@ -256,7 +256,7 @@ class Journal(Generic[R]):
                 os.fsencode(path),
                 place(path),
                 self._run,
-                self._configuration,
+                self.digest,
                 mark.size,
                 mark.mtime_ns,
                 mark.content,

@@ -105,7 +105,7 @@ def _work_of(run: str, parcel: Parcel) -> Work[Any]:
             for oldest in list(_prepared)[:-_MOST_RUNS]:
                 _let_go(oldest)
             _prepared[run] = _Prepared(task.prepare(), folder)
-            keep_memory()
+        keep_memory()  # each time: another run that has ended may have set it back
         return _prepared[run].work
 
 

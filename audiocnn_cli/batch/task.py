@@ -20,7 +20,7 @@ class Task(Protocol[R_co]):
     """A recipe that travels: a frozen dataclass of plain values, made into work where the work is done.
 
     Tasks and their results are pickled on their way to other processes and machines. Dataclasses with slots
-    are unpickled three times as slowly, so results have none.
+    are unpickled more slowly, so what travels for each of many inputs has none.
     """
 
     @property
