@@ -82,22 +82,19 @@ def test_quick_inputs_wait_in_the_pipe_and_long_ones_do_not() -> None:
         pool.close()
 
 
-@pytest.mark.parametrize("first", ["corrupt", "tiny"])
-def test_long_inputs_behind_quick_ones_are_shared_out(tmp_path: Path, first: str) -> None:
-    quick = [tmp_path / f"{first}-{i}" for i in range(8)]
-    for path in quick:
-        path.write_bytes(b"x")
-    names = []
-    for number in range(12):
-        names.append(tmp_path / f"slow-{number}")
-        names[-1].write_bytes(b"x" * 10_000)
+@pytest.mark.parametrize("quick", ["corrupt", "tiny"])
+def test_long_inputs_behind_quick_ones_are_shared_out(tmp_path: Path, quick: str) -> None:
+    # Three workers are busy while the fourth gets used to quick inputs; then long ones come.
+    names = [*["slow"] * 3, *[quick] * 20, *["slow"] * 9]
+    paths = [tmp_path / f"{name}-{number}" for number, name in enumerate(names)]
+    for path in paths:
+        path.write_bytes(b"x" * (10_000 if "slow" in path.name else 1))
     start = time.monotonic()
-    task = Echo(slow_s=0.2)
-    outcomes = list(run_batch(sources(*map(str, quick + names)), task, workers=Workers(jobs=4)))
-    assert len(outcomes) == 20
-    assert (
-        time.monotonic() - start < 1.5
-    )  # 0.6 s shared out by four, 1.8 s and more if one has nine of them
+    task = Echo(slow_s=0.4)
+    outcomes = list(run_batch(sources(*map(str, paths)), task, workers=Workers(jobs=4)))
+    assert len(outcomes) == 32
+    # 1.2 s shared out by four; 3.6 s if the fourth has nine of them.
+    assert time.monotonic() - start < 2.4
 
 
 def test_names_that_no_pipe_holds_do_not_stop_it() -> None:
