@@ -80,7 +80,7 @@ def dask_workers(count: int) -> Iterator[str]:
     from distributed import LocalCluster
 
     before = dict(os.environ)
-    with LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as local:
+    with LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0") as local:
         # What is meant for its workers stays in this environment, and would make our own processes slow.
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
