@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiocnn_cli.output.console import display
+from audiocnn_cli.output.terminal.console import display
 from tests.conftest import Finished
 
 Run = Callable[..., Finished]

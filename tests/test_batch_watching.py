@@ -16,10 +16,10 @@ import pytest
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.errors import FailureKind
-from audiocnn_cli.output.console import log, set_up_logging
 from audiocnn_cli.output.destination import Format
-from audiocnn_cli.output.progress import Progress, duration
 from audiocnn_cli.output.results import StreamWriter, write_outcomes_to
+from audiocnn_cli.output.terminal.console import log, set_up_logging
+from audiocnn_cli.output.terminal.progress import Progress, duration
 from tests.conftest import Finished as Ended
 
 Run = Callable[..., Ended]

@@ -14,7 +14,7 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.order import largest_first
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.processes import ProcessPool
+from audiocnn_cli.batch.pool.pool import ProcessPool
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, OutputError
 from tests.batch_tasks import Echo, NeverReady, NotHere, sources

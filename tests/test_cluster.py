@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.dask.remote import model_files, pack
 from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.remote_work import model_files, pack
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import OutputError
@@ -76,7 +76,7 @@ def test_jobs_are_of_this_machine(run: Run, make_wav: Any) -> None:
 
 
 def test_nobody_answers(run: Run, make_wav: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audiocnn_cli.batch.cluster._CONNECT_S", 0.3)
+    monkeypatch.setattr("audiocnn_cli.batch.dask.cluster._CONNECT_S", 0.3)
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
@@ -131,7 +131,7 @@ def test_an_evaluation_is_the_same_as_on_this_machine(
 
 @slow
 def test_workers_need_no_model_file(address: str, make_wav: Any, tmp_path: Path) -> None:
-    from audiocnn_cli.batch.cluster import Cluster
+    from audiocnn_cli.batch.dask.cluster import Cluster
 
     model = write_good_model(tmp_path / "tiny.onnx")
     executor = Cluster(Classification(models=(ModelChoice(model),)), address)

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from audiocnn_cli.datasets.storage import LocalStore
 from audiocnn_cli.errors import OutputError
-from audiocnn_cli.output.store import LocalStore
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model
 from tests.test_batch_faults import JOURNAL, finish, start, states, wait_for
@@ -258,14 +258,14 @@ def test_a_part_is_committed_with_its_inputs_or_not_at_all(
             raise OutputError("the process ends here")
         original(*arguments)
 
-    name = "audiocnn_cli.output.dataset_journal._note"
+    name = "audiocnn_cli.datasets.journal._note"
     if fault == "rename":
         original: Any = LocalStore.rename
         monkeypatch.setattr(LocalStore, "rename", stop)
         assert run(*parted).exit_code == 3
         assert len(list(out.glob(".*.tmp"))) == 1
     elif fault == "commit":
-        from audiocnn_cli.output import dataset_journal
+        from audiocnn_cli.datasets import journal as dataset_journal
 
         original = dataset_journal._note
         monkeypatch.setattr(name, stop)

@@ -11,7 +11,7 @@ from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.explain import Recording, explain
 from audiocnn_cli.features.extract import ALONE, extract
 from audiocnn_cli.features.settings import plan_from
-from audiocnn_cli.output.heatmap import draw, levels, shrink
+from audiocnn_cli.output.terminal.heatmap import draw, levels, shrink
 from tests.conftest import Finished
 from tests.signals import tones_and_noise
 
@@ -239,7 +239,7 @@ def test_pictures_of_many(run: Run, make_wav: MakeWav, tmp_path: Path) -> None:
 def test_without_matplotlib_the_sentence_says_what_to_install(
     run: Run, make_wav: MakeWav, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audiocnn_cli.output.picture.find_spec", lambda name: None)
+    monkeypatch.setattr("audiocnn_cli.output.plots.figure.find_spec", lambda name: None)
     finished = run("features", make_wav(), "--plot", "x.png")
     assert finished.exit_code == 3
     assert "pip install 'audiocnn-cli[plot]'" in finished.stderr

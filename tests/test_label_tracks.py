@@ -11,10 +11,10 @@ from praatio import textgrid
 
 from audiocnn_cli.classify import Candidate, Event, Prediction, TimelineEntry
 from audiocnn_cli.models.segments import Rest
-from audiocnn_cli.output.label_tracks import RAVEN_COLUMNS, TRACKS, RavenTable, audacity
-from audiocnn_cli.output.label_tracks import textgrid as textgrid_track
-from audiocnn_cli.output.label_tracks import webvtt as webvtt_track
-from audiocnn_cli.output.strip import axis
+from audiocnn_cli.output.labels.formats import RAVEN_COLUMNS, TRACKS, RavenTable, audacity
+from audiocnn_cli.output.labels.formats import textgrid as textgrid_track
+from audiocnn_cli.output.labels.formats import webvtt as webvtt_track
+from audiocnn_cli.output.terminal.strip import axis
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model, write_graph
 

@@ -19,7 +19,7 @@ from tests.conftest import Finished
 pytestmark = pytest.mark.train
 pytest.importorskip("torch")
 
-from audiocnn_cli.training import progress
+from audiocnn_cli.output.terminal import training as progress
 from audiocnn_cli.training.dataset import Dataset, read_dataset
 from audiocnn_cli.training.fit import Epoch
 from audiocnn_cli.training.recipes import ARCHITECTURES, recipe_for

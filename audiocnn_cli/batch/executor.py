@@ -52,13 +52,13 @@ class Workers:
 def start_executor(task: Task[R], workers: Workers, *, several: bool) -> Executor[R]:
     """The executor for a batch; a single input may be worked on here, unless it has to be stopped."""
     if workers.cluster is not None:
-        from audiocnn_cli.batch.cluster import Cluster
+        from audiocnn_cli.batch.dask.cluster import Cluster
 
         return Cluster(task, workers.cluster, timeout_s=workers.timeout_s)
     if not (several or workers.isolated or workers.timeout_s is not None):
         return InProcess(task)
-    from audiocnn_cli.batch.processes import ProcessPool
-    from audiocnn_cli.batch.starting import can_fork
+    from audiocnn_cli.batch.pool.pool import ProcessPool
+    from audiocnn_cli.batch.pool.start import can_fork
 
     if not several and workers.timeout_s is None and not can_fork():
         return InProcess(task)

@@ -18,6 +18,11 @@ class Failure:
     message: str
 
 
+def failure_document(failure: Failure) -> dict[str, str]:
+    """A failure as CONTRACT.md has it."""
+    return {"path": failure.path, "kind": failure.kind, "message": failure.message}
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many inputs gave a result, and how many did not."""

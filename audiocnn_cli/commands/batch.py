@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.errors import ExitCode, UsageError
-from audiocnn_cli.output.console import log
+from audiocnn_cli.output.terminal.console import log
 
 if TYPE_CHECKING:
     from audiocnn_cli.audio.sources import Source
     from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.journal import Journal
-    from audiocnn_cli.batch.journal_file import Codec
+    from audiocnn_cli.batch.failure_log import Ledger
+    from audiocnn_cli.batch.journal.journal import Journal
+    from audiocnn_cli.batch.journal.schema import Codec
+    from audiocnn_cli.batch.journal.shard import Shard
     from audiocnn_cli.batch.outcome import Failure, Listener, Tally
     from audiocnn_cli.batch.run import Record
-    from audiocnn_cli.batch.shard import Shard
     from audiocnn_cli.batch.task import Task
+    from audiocnn_cli.datasets.dataset import Dataset
+    from audiocnn_cli.datasets.result_folder import ResultFolder
     from audiocnn_cli.errors import InputError
-    from audiocnn_cli.output.dataset import Dataset
-    from audiocnn_cli.output.ledger import Ledger
-    from audiocnn_cli.output.result_folder import ResultFolder
 
 R = TypeVar("R")
 
@@ -80,7 +80,7 @@ class BatchOptions:
 
         found = find_audio(self.paths or []) if find is None else find()
         if self.retry_failures is not None:
-            from audiocnn_cli.output.ledger import failed_inputs
+            from audiocnn_cli.batch.failure_log import failed_inputs
 
             found = failed_inputs(self.retry_failures)
         if self.cluster is not None:
@@ -98,7 +98,7 @@ class BatchOptions:
     @property
     def part(self) -> "Shard":
         """The part of the inputs that the run is about."""
-        from audiocnn_cli.batch.shard import Shard
+        from audiocnn_cli.batch.journal.shard import Shard
 
         return Shard() if self.shard is None else Shard.parse(self.shard)
 
@@ -141,7 +141,7 @@ def run_job(
     from audiocnn_cli.batch.interrupt import stop_on_interrupt
     from audiocnn_cli.batch.order import largest_first
     from audiocnn_cli.batch.run import run_batch
-    from audiocnn_cli.output.progress import Progress, on_terminal
+    from audiocnn_cli.output.terminal.progress import Progress, on_terminal
 
     options.check()
     with ExitStack() as stack:
@@ -182,7 +182,7 @@ def run_job(
 def _record(job: Job[R], options: BatchOptions, stack: ExitStack) -> "Record[R] | None":
     """The journal, or what writes a data set together with it, open until `stack` ends."""
     if job.dataset is not None and not (options.resume or options.force):
-        from audiocnn_cli.output.dataset_journal import require_no_parts
+        from audiocnn_cli.datasets.journal import require_no_parts
 
         require_no_parts(job.dataset, options.part)
     journal = _journal(job, options)
@@ -193,7 +193,7 @@ def _record(job: Job[R], options: BatchOptions, stack: ExitStack) -> "Record[R] 
     stack.callback(_tidy, journal)
     if job.dataset is None:
         return journal
-    from audiocnn_cli.output.dataset_journal import DatasetJournal
+    from audiocnn_cli.datasets.journal import DatasetJournal
 
     part, resume, force = options.part, options.resume, options.force
     dataset = DatasetJournal(journal, job.dataset, shard=part, resume=resume, force=force)
@@ -213,8 +213,8 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
     if job.no_journal is not None:
         raise UsageError(job.no_journal)
     from audiocnn_cli.batch.configuration import configuration
-    from audiocnn_cli.batch.journal import Journal
-    from audiocnn_cli.output.files import make_folder
+    from audiocnn_cli.batch.journal.journal import Journal
+    from audiocnn_cli.files import make_folder
 
     make_folder(path.parent)
     journal = Journal(
@@ -241,8 +241,8 @@ def _journal(job: Job[R], options: BatchOptions) -> "Journal[R] | None":
 
 
 def _journal_in_folder(job: Job[R], part: "Shard") -> Path | None:
-    from audiocnn_cli.batch.shard import journal_name
-    from audiocnn_cli.output.store import is_url
+    from audiocnn_cli.batch.journal.shard import journal_name
+    from audiocnn_cli.datasets.storage import is_url
 
     if job.files is not None and job.files.path is not None:
         return job.files.path / journal_name(part)
@@ -252,7 +252,7 @@ def _journal_in_folder(job: Job[R], part: "Shard") -> Path | None:
 
 
 def _tidy(journal: "Journal[R]") -> None:
-    from audiocnn_cli.output.files import remove_unfinished
+    from audiocnn_cli.files import remove_unfinished
 
     remove_unfinished(journal.broken_off())
 
@@ -260,7 +260,7 @@ def _tidy(journal: "Journal[R]") -> None:
 def _ledger(options: BatchOptions) -> "AbstractContextManager[Ledger] | None":
     if options.failures is None:
         return None
-    from audiocnn_cli.output.ledger import open_ledger
+    from audiocnn_cli.batch.failure_log import open_ledger
 
     # A ledger that is read, or of the run that goes on, has served.
     again = options.resume or options.failures == options.retry_failures
@@ -283,7 +283,7 @@ def everywhere(item: "Source | InputError") -> "Source | InputError":
 
 def output_everywhere(output: str | None, cluster: str | None) -> str | None:
     """What -o names, in the same way; a `/` at its end stays."""
-    from audiocnn_cli.output.store import is_url
+    from audiocnn_cli.datasets.storage import is_url
 
     if output is None or cluster is None or is_url(output):
         return output

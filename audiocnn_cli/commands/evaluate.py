@@ -12,8 +12,8 @@ from audiocnn_cli.commands import options
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
-from audiocnn_cli.output.console import log, print_failure, set_up_logging
 from audiocnn_cli.output.destination import Destination, choose_destination
+from audiocnn_cli.output.terminal.console import log, print_failure, set_up_logging
 
 if TYPE_CHECKING:
     from audiocnn_cli.batch.outcome import Failure, Tally
@@ -99,10 +99,10 @@ def evaluate(
     from audiocnn_cli.evaluation.degrade import DEGRADATIONS
     from audiocnn_cli.evaluation.evaluate import evaluate as evaluate_folder
     from audiocnn_cli.models.session import open_model
-    from audiocnn_cli.output.evaluation_picture import draw_evaluation
-    from audiocnn_cli.output.evaluation_view import EvaluationView
-    from audiocnn_cli.output.picture import check_picture
+    from audiocnn_cli.output.plots.evaluation import draw_evaluation
+    from audiocnn_cli.output.plots.figure import check_picture
     from audiocnn_cli.output.results import write_result
+    from audiocnn_cli.output.views.evaluation import EvaluationView
 
     batch = BatchOptions(
         paths=[str(folder)],
@@ -185,8 +185,8 @@ def _remake(
 ) -> NoReturn:
     from audiocnn_cli.evaluation.remake import remake
     from audiocnn_cli.models.session import open_model
-    from audiocnn_cli.output.remake_view import RemakeView
     from audiocnn_cli.output.results import write_result
+    from audiocnn_cli.output.views.figures import RemakeView
 
     files = bundled_models() if model is None else [find_model(model)]
     models = (open_model(file.path) for file in files)

@@ -7,7 +7,7 @@ import typer
 from audiocnn_cli.features.config import DctNorm, Dialect, Log, MelNorm, PadMode
 from audiocnn_cli.features.terms import Rest
 from audiocnn_cli.features.windows import Window
-from audiocnn_cli.output.file_formats import FileFormat
+from audiocnn_cli.output.tensors.kinds import FileFormat
 
 Feature = Annotated[
     str | None,

@@ -9,13 +9,13 @@ from audiocnn_cli.commands import feature_options as given
 from audiocnn_cli.commands import options
 from audiocnn_cli.commands.batch import BatchOptions, Job, output_everywhere, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
-from audiocnn_cli.output.console import set_up_logging
+from audiocnn_cli.output.terminal.console import set_up_logging
 
 if TYPE_CHECKING:
     from audiocnn_cli.batch.outcome import Tally
     from audiocnn_cli.features.plan import Plan
-    from audiocnn_cli.output.feature_files import FeatureOutput
-    from audiocnn_cli.output.plot import Pictures
+    from audiocnn_cli.output.plots.features import Pictures
+    from audiocnn_cli.output.tensors.destination import FeatureOutput
 
 EXAMPLES = """\b
 Examples:
@@ -136,9 +136,9 @@ def features(
         "summary": summary,
     }
     set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
+    from audiocnn_cli.datasets.dataset import PartOptions
     from audiocnn_cli.features.settings import merged_plan
-    from audiocnn_cli.output.dataset import PartOptions
-    from audiocnn_cli.output.feature_files import choose_feature_output
+    from audiocnn_cli.output.tensors.destination import choose_feature_output
 
     plan = merged_plan(settings, config, no_top_db=no_top_db)
     destination = choose_feature_output(
@@ -181,9 +181,9 @@ def _run(
     verifying: bool,
     pictures: "Pictures | None",
 ) -> ExitCode:
-    from audiocnn_cli.output.feature_task import Features
-    from audiocnn_cli.output.feature_view import FeatureReportCodec
-    from audiocnn_cli.output.file_formats import FileFormat
+    from audiocnn_cli.output.tensors.kinds import FileFormat
+    from audiocnn_cli.output.tensors.report import FeatureReportCodec
+    from audiocnn_cli.output.tensors.task import Features
 
     folder, dataset = destination.folder, destination.dataset
     format = folder.format if folder else FileFormat.PARQUET if dataset else None
@@ -208,7 +208,7 @@ def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> "T
     from audiocnn_cli.audio.sources import find_audio
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.run import run_batch
-    from audiocnn_cli.output.explain_view import Explain, ExplainView
+    from audiocnn_cli.output.views.explain import Explain, ExplainView
 
     task = Explain(plan)
     workers = Workers(jobs=1, isolated=True)
@@ -219,7 +219,7 @@ def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> "T
 
 
 def _pictures(plot: str, plan: "Plan", *, force: bool) -> "Pictures":
-    from audiocnn_cli.output.plot import Pictures
+    from audiocnn_cli.output.plots.features import Pictures
 
     if plan.summary:
         raise UsageError("--plot draws frames, and a summary has none: leave out one of the two")
@@ -228,7 +228,7 @@ def _pictures(plot: str, plan: "Plan", *, force: bool) -> "Pictures":
 
 def _save(plan: "Plan", path: Path, *, force: bool) -> None:
     from audiocnn_cli.features.settings import settings_toml
-    from audiocnn_cli.output.files import atomic_writer
+    from audiocnn_cli.files import atomic_writer
 
     with atomic_writer(path, "w", force=force) as stream:
         stream.write(settings_toml(plan))

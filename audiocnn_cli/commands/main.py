@@ -9,7 +9,7 @@ import typer
 
 from audiocnn_cli.commands.options import Version
 from audiocnn_cli.errors import AudiocnnError, ExitCode
-from audiocnn_cli.output.console import print_error
+from audiocnn_cli.output.terminal.console import print_error
 
 # Each is a module of this package with a function of its name and EXAMPLES, or with an app of its own.
 COMMANDS = ("features", "shapes", "classify", "models", "train", "evaluate", "merge")

@@ -7,12 +7,12 @@ import typer
 
 from audiocnn_cli.commands import options
 from audiocnn_cli.errors import ExitCode, UsageError
-from audiocnn_cli.output.console import console, print_error, set_up_logging
 from audiocnn_cli.output.destination import Format, choose_destination
+from audiocnn_cli.output.terminal.console import console, print_error, set_up_logging
 
 if TYPE_CHECKING:
-    from audiocnn_cli.batch.journal_file import Codec
-    from audiocnn_cli.batch.parts import Part
+    from audiocnn_cli.batch.journal.parts import Part
+    from audiocnn_cli.batch.journal.schema import Codec
     from audiocnn_cli.output.results import View
 
 EXAMPLES = """\b
@@ -44,9 +44,9 @@ def merge(
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    from audiocnn_cli.batch.parts import missing_shards, read_parts
-    from audiocnn_cli.output.parts_view import parts_table
+    from audiocnn_cli.batch.journal.parts import missing_shards, read_parts
     from audiocnn_cli.output.results import write_outcomes
+    from audiocnn_cli.output.views.parts import parts_table
 
     found = read_parts(parts)
     if destination.format is Format.TABLE:
@@ -84,13 +84,14 @@ def _kind_of_results(
 
         from audiocnn_cli.batch.codec import DataclassCodec
         from audiocnn_cli.classify import Prediction
-        from audiocnn_cli.output.classify_view import ClassifyView
+        from audiocnn_cli.output.views.classify import ClassifyView
 
         return DataclassCodec(Prediction), ClassifyView(
             **{each.name: configuration[each.name] for each in fields(ClassifyView)}
         )
     if format is Format.CSV:
         raise UsageError("the numbers of features are in files of their own: use --json or --jsonl")
-    from audiocnn_cli.output.feature_view import FeatureReportCodec, FeatureView
+    from audiocnn_cli.output.tensors.report import FeatureReportCodec
+    from audiocnn_cli.output.views.features import FeatureView
 
     return FeatureReportCodec(), FeatureView(with_data=False)

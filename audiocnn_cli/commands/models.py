@@ -7,9 +7,9 @@ import typer
 from audiocnn_cli.commands import models_export, models_own, models_providers, options
 from audiocnn_cli.errors import ExitCode, ModelRefusedError
 from audiocnn_cli.models.registry import bundled_models, find_model, own_models
-from audiocnn_cli.output.console import print_error, set_up_logging
 from audiocnn_cli.output.destination import Format, choose_destination
 from audiocnn_cli.output.results import write_result
+from audiocnn_cli.output.terminal.console import print_error, set_up_logging
 
 app = typer.Typer(
     help="The bundled models and your own: list, show, verify, path, add, remove, export, providers.",
@@ -41,7 +41,7 @@ def list_models(
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
     from audiocnn_cli.models.session import open_model
-    from audiocnn_cli.output.model_view import ModelListView, ModelSummary
+    from audiocnn_cli.output.views.models import ModelListView, ModelSummary
 
     summaries = []
     refused = 0
@@ -75,7 +75,7 @@ def show(
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
     from audiocnn_cli.models.session import open_model
-    from audiocnn_cli.output.model_view import ContractView, print_card
+    from audiocnn_cli.output.views.models import ContractView, print_card
 
     found = find_model(model)
     contract = open_model(found.path).contract
@@ -102,7 +102,7 @@ def verify(
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
     from audiocnn_cli.models.golden import check_golden
     from audiocnn_cli.models.session import open_model
-    from audiocnn_cli.output.model_view import Verification, VerificationView
+    from audiocnn_cli.output.views.models import Verification, VerificationView
 
     found = find_model(model)
     opened = open_model(found.path)

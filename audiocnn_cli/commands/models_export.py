@@ -7,11 +7,11 @@ import typer
 
 from audiocnn_cli.commands import options
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.files import atomic_writer, check_writable
 from audiocnn_cli.models.registry import find_model
-from audiocnn_cli.output.console import set_up_logging
 from audiocnn_cli.output.destination import choose_destination
-from audiocnn_cli.output.files import atomic_writer, check_writable
 from audiocnn_cli.output.results import write_result
+from audiocnn_cli.output.terminal.console import set_up_logging
 
 EXAMPLES = """\b
 Examples:
@@ -57,7 +57,7 @@ def export(
     check_writable(output, force=force)
     from audiocnn_cli.models.frontend.export import with_frontend as add_frontend
     from audiocnn_cli.models.session import open_model
-    from audiocnn_cli.output.model_file_view import Exported, ExportedView
+    from audiocnn_cli.output.views.model_files import Exported, ExportedView
 
     exported = add_frontend(open_model(find_model(model).path))
     with atomic_writer(output, "wb", force=force) as stream:

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from audiocnn_cli.commands import options
-from audiocnn_cli.output.console import set_up_logging
 from audiocnn_cli.output.destination import choose_destination
 from audiocnn_cli.output.results import write_result
+from audiocnn_cli.output.terminal.console import set_up_logging
 
 ADD_EXAMPLES = """\b
 Examples:
@@ -43,8 +43,8 @@ def add(
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    from audiocnn_cli.output.model_file_view import AddedView
-    from audiocnn_cli.output.shelf import add_model
+    from audiocnn_cli.models.user_models import add_model
+    from audiocnn_cli.output.views.model_files import AddedView
 
     write_result(add_model(file, force=force), AddedView(), destination)
 
@@ -63,7 +63,7 @@ def remove(
     """Delete one of your own models, and its card; the bundled ones stay."""
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
-    from audiocnn_cli.output.model_file_view import RemovedView
-    from audiocnn_cli.output.shelf import remove_model
+    from audiocnn_cli.models.user_models import remove_model
+    from audiocnn_cli.output.views.model_files import RemovedView
 
     write_result(remove_model(name), RemovedView(), destination)

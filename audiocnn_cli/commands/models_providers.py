@@ -1,9 +1,9 @@
 """`audiocnn models providers`: where ONNX Runtime can run a model."""
 
 from audiocnn_cli.commands import options
-from audiocnn_cli.output.console import set_up_logging
 from audiocnn_cli.output.destination import choose_destination
 from audiocnn_cli.output.results import write_result
+from audiocnn_cli.output.terminal.console import set_up_logging
 
 EXAMPLES = """\b
 Examples:
@@ -26,6 +26,6 @@ def providers(
     set_up_logging(quiet=quiet, verbose=verbose)
     destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
     from audiocnn_cli.models.runtime import providers as known
-    from audiocnn_cli.output.model_view import ProvidersView
+    from audiocnn_cli.output.views.models import ProvidersView
 
     write_result(known(), ProvidersView(), destination)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from audiocnn_cli import __version__
-from audiocnn_cli.output.partition import PartitionBy
+from audiocnn_cli.datasets.partition import PartitionBy
 
 
 def _print_version(asked: bool) -> None:

@@ -7,9 +7,9 @@ import typer
 
 from audiocnn_cli.commands import options
 from audiocnn_cli.errors import ImpossibleShapeError, UsageError
-from audiocnn_cli.output.console import set_up_logging
+from audiocnn_cli.files import check_writable
 from audiocnn_cli.output.destination import Destination, choose_destination
-from audiocnn_cli.output.files import check_writable
+from audiocnn_cli.output.terminal.console import set_up_logging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +144,7 @@ def shapes(
     if (drawings or explained) and (diff or example):
         raise UsageError("--explain, --svg and --png take one stack, without --diff and --example")
     if example:
-        from audiocnn_cli.output.worked_view import write_worked
+        from audiocnn_cli.output.views.worked import write_worked
         from audiocnn_cli.shapes.worked import read_example
 
         write_worked(read_example(image, weights), destination)
@@ -189,7 +189,7 @@ def shapes(
         like=like,
     )
     if clip and clip.counts() and not wish.sources and not (drawings or explained or diff):
-        from audiocnn_cli.output.frames_view import write_frames
+        from audiocnn_cli.output.views.frames import write_frames
 
         write_frames(clip, destination)
     elif diff:
@@ -208,7 +208,7 @@ def _show(
     force: bool,
 ) -> None:
     """One stack: its table or document, then its drawings."""
-    from audiocnn_cli.output.shape_view import write_report
+    from audiocnn_cli.output.views.shapes import write_report
     from audiocnn_cli.shapes.report import explained, report_of
 
     for path in drawings.values():
@@ -218,7 +218,7 @@ def _show(
         report = explained(report, layer)
     write_report(report, destination)
     if drawings:
-        from audiocnn_cli.output.shape_drawing import draw
+        from audiocnn_cli.output.plots.shapes import draw
 
         for kind, path in drawings.items():
             draw(report, path, kind=kind, force=force)
@@ -227,7 +227,7 @@ def _show(
 
 def _compare(wish: "Wish", destination: Destination) -> None:
     """Several stacks side by side."""
-    from audiocnn_cli.output.shape_diff import write_diff
+    from audiocnn_cli.output.views.shape_comparison import write_diff
     from audiocnn_cli.shapes.choose import one_of_several
     from audiocnn_cli.shapes.report import named, report_of
 

@@ -9,9 +9,9 @@ import typer
 
 from audiocnn_cli.commands import options
 from audiocnn_cli.errors import ExitCode, UsageError
-from audiocnn_cli.output.console import print_error, set_up_logging
+from audiocnn_cli.files import check_writable
 from audiocnn_cli.output.destination import choose_destination
-from audiocnn_cli.output.files import check_writable
+from audiocnn_cli.output.terminal.console import print_error, set_up_logging
 
 EXAMPLES = """\b
 Examples:
@@ -193,11 +193,12 @@ def train(
     from audiocnn_cli.evaluation.labelled import Grouping
     from audiocnn_cli.evaluation.parts import parts_from, put_together
     from audiocnn_cli.models.contract import DataStatement
-    from audiocnn_cli.output.evaluation_view import EvaluationView
-    from audiocnn_cli.output.picture import check_picture
+    from audiocnn_cli.output.plots.figure import check_picture
+    from audiocnn_cli.output.plots.learning_curve import plot_learning_curve
     from audiocnn_cli.output.results import write_result
+    from audiocnn_cli.output.terminal.training import show_epochs
+    from audiocnn_cli.output.views.evaluation import EvaluationView
     from audiocnn_cli.training.fit import LOGMEL_FIT, SEEDS_FIT
-    from audiocnn_cli.training.progress import plot_learning_curve, show_epochs
     from audiocnn_cli.training.recipes import recipe_for
     from audiocnn_cli.training.train import TrainingConfig, card_path
     from audiocnn_cli.training.train import train as train_folder

@@ -10,7 +10,7 @@ from typing import IO
 
 from audiocnn_cli.audio.sources import AUDIO_SUFFIXES
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.output.files import atomic_writer, check_writable
+from audiocnn_cli.files import atomic_writer, check_writable
 
 
 class Format(StrEnum):

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent
 from typing import IO, Any, Protocol, TypeVar
 
-from audiocnn_cli.batch.outcome import Failure, Tally
-from audiocnn_cli.output.console import console, print_failure
+from audiocnn_cli.batch.outcome import Failure, Tally, failure_document
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.encoded import encode
+from audiocnn_cli.output.terminal.console import console, print_failure
 
 R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
@@ -107,11 +107,6 @@ def write_rows(rows: Iterable[Row], stream: IO[str], *, header: Sequence[str]) -
     writer = csv.DictWriter(stream, header, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-
-
-def failure_document(failure: Failure) -> dict[str, str]:
-    """A failure as CONTRACT.md has it."""
-    return {"path": failure.path, "kind": failure.kind, "message": failure.message}
 
 
 class _Listing:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import FailureKind, OutputError
 from audiocnn_cli.evaluation.labelled import LabelledClip
-from audiocnn_cli.output.files import atomic_writer
+from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.training.recipes import Recipe
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from audiocnn_cli.output.files import atomic_writer
+from audiocnn_cli.files import atomic_writer
 
 
 class Resumable(Protocol):

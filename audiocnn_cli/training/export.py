@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.models.contract import METADATA_KEY, ModelContract, encode
 from audiocnn_cli.models.session import MEMBER_PROBABILITIES, PROBABILITIES
-from audiocnn_cli.output.files import atomic_writer
 
 _STORED_SMALL_FROM = 1024
 

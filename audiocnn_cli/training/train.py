@@ -11,6 +11,7 @@ from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.figures import Protocol, measured_figures
 from audiocnn_cli.evaluation.labelled import Grouping
+from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.models.contract import (
     SEEN_BY_ALL,
     DataStatement,
@@ -19,7 +20,6 @@ from audiocnn_cli.models.contract import (
 )
 from audiocnn_cli.models.golden import golden_probabilities
 from audiocnn_cli.models.session import open_model
-from audiocnn_cli.output.files import atomic_writer
 from audiocnn_cli.training.calibrate import choose_threshold, fit_temperature
 from audiocnn_cli.training.card import card
 from audiocnn_cli.training.dataset import Dataset, read_dataset

@@ -5,8 +5,8 @@ from typing import Any
 
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.classify.prediction import Prediction
-from audiocnn_cli.output.console import display
 from audiocnn_cli.output.report.render import render
+from audiocnn_cli.output.terminal.console import display
 
 
 class Overview:

@@ -8,13 +8,13 @@ from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.inspection.occlusion import Why
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.session import Model
-from audiocnn_cli.output.console import display
 from audiocnn_cli.output.report.card import card_of
 from audiocnn_cli.output.report.pictures import data_uri
 from audiocnn_cli.output.report.plots import plots_of
 from audiocnn_cli.output.report.render import render
 from audiocnn_cli.output.report.sound import Sound
-from audiocnn_cli.output.why_words import falls, sentences, where
+from audiocnn_cli.output.terminal.console import display
+from audiocnn_cli.output.views.occlusion import falls, sentences, where
 
 _MOST_EVENTS = 400
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import OutputError, UsageError
-from audiocnn_cli.output.files import check_writable, make_folder
+from audiocnn_cli.files import check_writable, make_folder
 from audiocnn_cli.output.report.render import require_rendering
 
 _ENDINGS = (".html", ".htm")

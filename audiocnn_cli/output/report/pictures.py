@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from audiocnn_cli.features.mel import mel_edges
 from audiocnn_cli.inspection.occlusion import Why
-from audiocnn_cli.output.heatmap import levels as shares_of
-from audiocnn_cli.output.heatmap import palette
 from audiocnn_cli.output.report.sound import Sound
+from audiocnn_cli.output.terminal.heatmap import levels as shares_of
+from audiocnn_cli.output.terminal.heatmap import palette
 
 if TYPE_CHECKING:
     from PIL.Image import Image

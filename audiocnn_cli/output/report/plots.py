@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from audiocnn_cli.classify.prediction import Prediction, TimelineEntry
 from audiocnn_cli.features.mel import hz_to_mel
 from audiocnn_cli.inspection.occlusion import Why
-from audiocnn_cli.output.console import display
 from audiocnn_cli.output.report.pictures import spectrogram_uri, why_uri
 from audiocnn_cli.output.report.sound import Sound
+from audiocnn_cli.output.terminal.console import display
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,9 @@ from audiocnn_cli.audio.load import WHOLE, Excerpt, mono_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import Extraction
-from audiocnn_cli.output.envelope import Envelope
-from audiocnn_cli.output.heatmap import shrink
+from audiocnn_cli.output.plots.envelope import Envelope
 from audiocnn_cli.output.report.compress import SAMPLE_RATE, Mp3, can_write_mp3
+from audiocnn_cli.output.terminal.heatmap import shrink
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,9 +10,9 @@ from typing import ClassVar
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
+from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.inspection.occlusion import explain_label
 from audiocnn_cli.inspection.work import Inspected, Inspection, listener_of
-from audiocnn_cli.output.files import atomic_writer
 from audiocnn_cli.output.report.overview import Overview
 from audiocnn_cli.output.report.pages import Pages
 

@@ -1,0 +1,151 @@
+"""The journals of shards, read together: what is done, what has failed, and what is missing."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+from audiocnn_cli.batch.journal.schema import (
+    BEGUN,
+    FORMAT,
+    Codec,
+    failure_in,
+    meta,
+    open_database,
+    result_in,
+    saying,
+)
+from audiocnn_cli.batch.journal.shard import JOURNAL_NAMES, Shard
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.errors import UsageError
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A journal: its shard, how far it is, and under which configuration its results were made.
+
+    `unfinished` inputs were begun and are neither done nor failed; a part is `complete` if its run has come
+    to the end of its inputs; `older` inputs were done under another configuration, and don't count.
+    """
+
+    journal: Path
+    shard: Shard
+    configuration: dict[str, Any]
+    done: int
+    failures: dict[str, int]
+    unfinished: int
+    older: int
+    complete: bool
+
+    @property
+    def failed(self) -> int:
+        """Inputs without a result."""
+        return sum(self.failures.values())
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of it is missing."""
+        return self.complete and not self.unfinished
+
+    def outcomes(self, codec: Codec[R]) -> Iterator[R | Failure]:
+        """What became of its inputs, in the order in which they were begun."""
+        with saying(self.journal), closing(open_database(self.journal)) as database:
+            rows = database.execute(
+                "SELECT * FROM inputs WHERE state != ? AND configuration = ? ORDER BY rowid",
+                (BEGUN, meta(database, "digest")),
+            )
+            for row in rows:
+                yield failure_in(row) or result_in(row, codec)
+
+
+def read_parts(paths: Iterable[Path]) -> list[Part]:
+    """The journals at `paths` and in the folders among them, by shard.
+
+    Raises:
+        UsageError: one is no journal, there is none, or they are not parts of one whole.
+        OutputError: a run is still writing one.
+    """
+    journals = [journal for path in paths for journal in _journals_at(path)]
+    parts = sorted((_read(path) for path in journals), key=lambda part: part.shard.index)
+    first = parts[0]
+    for before, part in pairwise(parts):
+        if part.shard == before.shard:
+            raise UsageError(
+                f"{part.journal} and {before.journal} are both part {part.shard}: name one"
+            )
+        if part.shard.count != first.shard.count:
+            raise UsageError(
+                f"{part.journal} is part {part.shard}, and {first.journal} part {first.shard}: not parts of"
+                " one whole"
+            )
+        keys = first.configuration.keys() | part.configuration.keys()
+        for key in sorted(keys):
+            ours, theirs = first.configuration.get(key), part.configuration.get(key)
+            if ours != theirs:
+                raise UsageError(
+                    f"{part.journal} was made with {key} {theirs}, and {first.journal} with {ours}: run one"
+                    " of them again with --resume"
+                )
+    return parts
+
+
+def missing_shards(parts: list[Part]) -> list[Shard]:
+    """The shards that no part is of."""
+    there = {part.shard.index for part in parts}
+    count = parts[0].shard.count
+    return [Shard(index, count) for index in range(1, count + 1) if index not in there]
+
+
+def _journals_at(path: Path) -> list[Path]:
+    if not path.is_dir():
+        if not path.is_file():
+            raise UsageError(f"{path}: there is no such journal or folder")
+        return [path]
+    found = sorted(path.glob(JOURNAL_NAMES))
+    if not found:
+        raise UsageError(f"{path}: holds no journal; name the folders or journals of the parts")
+    return found
+
+
+def _read(path: Path) -> Part:
+    with saying(path), closing(open_database(path)) as database:
+        if meta(database, "format") != FORMAT:
+            raise UsageError(f"{path}: is a journal of another version of audiocnn")
+        digest = meta(database, "digest")
+        return Part(
+            journal=path,
+            shard=Shard.parse(meta(database, "shard")),
+            configuration=meta(database, "configuration"),
+            complete=meta(database, "complete"),
+            **_counts(database, digest),
+        )
+
+
+def _counts(database: sqlite3.Connection, digest: str) -> dict[str, Any]:
+    rows = database.execute(
+        "SELECT state, kind, configuration = ? AS ours, count(*) AS n FROM inputs GROUP BY 1, 2, 3",
+        (digest,),
+    ).fetchall()
+    failures: Counter[str] = Counter()
+    done = unfinished = older = 0
+    for row in rows:
+        if not row["ours"]:
+            older += row["n"]
+        elif row["state"] == BEGUN:
+            unfinished += row["n"]
+        elif row["kind"] is None:
+            done += row["n"]
+        else:
+            failures[row["kind"]] += row["n"]
+    return {
+        "done": done,
+        "failures": dict(failures.most_common()),
+        "unfinished": unfinished,
+        "older": older,
+    }

@@ -1,0 +1,125 @@
+"""The options of `audiocnn classify`, beside those that every command or `audiocnn features` has."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiocnn_cli.models.layout import Layout
+from audiocnn_cli.models.registry import DEFAULT_MODEL
+from audiocnn_cli.models.signature import Activation
+from audiocnn_cli.output.tensors.kinds import LabelFormat
+
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PATHS...",
+        help="Files, folders, glob patterns, '-' (labelled as it arrives) or @list.txt.",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE|auto",
+        help="A model's name, an .onnx file, or auto: the one for the type of sound.",
+        show_default=DEFAULT_MODEL,
+    ),
+]
+Ensemble = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,...", help="Several models with the same labels: their mean."),
+]
+Top = Annotated[int, typer.Option(min=1, help="Candidates to list for each clip.")]
+Threshold = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="P|LABEL=P",
+        help="Say no label below this probability, or one label below its own; 0 never.",
+        show_default="the model's",
+    ),
+]
+Gate = Annotated[
+    bool | None,
+    typer.Option(
+        "--gate/--no-gate",
+        help="Say so when a clip is another type of sound than the model is for.",
+        show_default="where the model names its type",
+    ),
+]
+Timeline = Annotated[bool, typer.Option("--timeline", help="Also the labels of every segment.")]
+Events = Annotated[
+    bool, typer.Option("--events", help="Also the events: neighbouring segments of one label.")
+]
+Overlap = Annotated[
+    float | None,
+    typer.Option(help="Fraction of a segment that the next repeats.", show_default="the model's"),
+]
+Smooth = Annotated[
+    float, typer.Option(metavar="SECONDS", help="Average the timeline over so many seconds.")
+]
+MinEvent = Annotated[
+    float, typer.Option(metavar="SECONDS", help="Leave out events that are shorter.")
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="For an .onnx file from elsewhere: its labels, one a line."),
+]
+Segment = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS", help="Of its segments.", show_default="what its input has room for, or 3"
+    ),
+]
+LayoutOfInput = Annotated[
+    Layout | None, typer.Option("--layout", help="The axes of its input.", show_default="as fits")
+]
+OutputName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Which of its outputs.", show_default="the one that fits"),
+]
+ActivationOfOutput = Annotated[
+    Activation | None,
+    typer.Option(
+        "--activation",
+        help="What makes probabilities of its output.",
+        show_default="none after Softmax or Sigmoid, else softmax",
+    ),
+]
+MultiLabel = Annotated[
+    bool, typer.Option("--multi-label", help="Several of its labels can hold at once.")
+]
+Trace = Annotated[
+    bool,
+    typer.Option("--trace", help="Also every tensor from the file to the label, and its time."),
+]
+Why = Annotated[
+    bool, typer.Option("--why", help="Also the times and frequencies that the label rests on.")
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.html", help="Write a page to look at and listen to."),
+]
+Provider = Annotated[
+    str, typer.Option(metavar="NAME", help="Where it runs; see `audiocnn models providers`.")
+]
+SampleRate = Annotated[
+    int | None,
+    typer.Option("--sr", help="The rate of --raw in Hz; for a model with --labels its own."),
+]
+Raw = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT",
+        help="'-' is bare samples: u8, s16le, s24le, s32le, f32le, f64le, or ...be.",
+    ),
+]
+RawChannels = Annotated[
+    int, typer.Option("--raw-channels", min=1, help="Interleaved channels of --raw.")
+]
+Microphone = Annotated[
+    bool, typer.Option("--mic", help="Listen to the microphone (needs the [live] extra).")
+]
+Format = Annotated[
+    LabelFormat | None,
+    typer.Option("--format", help="Of the output.", show_default="by the ending; a table"),
+]

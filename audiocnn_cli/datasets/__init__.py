@@ -1,0 +1,1 @@
+"""Results of many files as a Parquet data set, or as a folder with a file for each input."""

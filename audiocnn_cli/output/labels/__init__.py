@@ -1,0 +1,1 @@
+"""Label files of other tools: Audacity, Raven, Praat, WebVTT, CSV, Parquet."""

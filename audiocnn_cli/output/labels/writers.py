@@ -1,0 +1,86 @@
+"""Labels of one recording or many, into one file as they come."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from audiocnn_cli.classify import Prediction
+from audiocnn_cli.datasets.prediction_rows import prediction_table
+from audiocnn_cli.errors import OutputError
+from audiocnn_cli.files import atomic_writer
+from audiocnn_cli.output.labels.formats import TRACKS, RavenTable
+from audiocnn_cli.output.tensors.kinds import LabelFormat
+from audiocnn_cli.output.views.classify import ClassifyView
+
+
+class LabelWriter(Protocol):
+    """Takes results one by one and writes them to one file."""
+
+    def add(self, result: Prediction) -> None:
+        """Write the labels of one recording."""
+
+    def finish(self) -> None:
+        """Write what is still to be written."""
+
+
+class TrackWriter:
+    """A label track or a Raven table, as text."""
+
+    def __init__(self, stream: IO[str], format: LabelFormat) -> None:
+        self._stream = stream
+        self._track = TRACKS.get(format)
+        self._raven = RavenTable()
+        if self._track is None:
+            stream.write(self._raven.header)
+
+    def add(self, result: Prediction) -> None:
+        """Write the labels of one recording."""
+        if self._track is not None:
+            self._stream.write(self._track(result))
+        else:
+            self._stream.writelines(self._raven.lines(result))
+        self._stream.flush()
+
+    def finish(self) -> None:
+        """Nothing is left to be written."""
+
+
+class _ParquetWriter:
+    """The rows of CSV as Parquet, a group of rows for each recording."""
+
+    def __init__(self, stream: IO[bytes], view: ClassifyView) -> None:
+        self._stream = stream
+        self._view = view
+        self._writer: Any = None
+
+    def add(self, result: Prediction) -> None:
+        """Write the rows of one recording."""
+        import pyarrow.parquet as pq
+
+        table = prediction_table([result], self._view.records)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._stream, table.schema)
+        self._writer.write_table(table)
+
+    def finish(self) -> None:
+        """Write the index of the file."""
+        if self._writer is None:
+            raise OutputError("no Parquet file is written, as there is no result")
+        self._writer.close()
+
+
+@contextmanager
+def label_file(
+    path: Path, format: LabelFormat, view: ClassifyView, *, force: bool
+) -> Iterator[LabelWriter]:
+    """A writer to `path`; the file appears, whole, when the `with` block ends without an error.
+
+    Raises:
+        OutputError: it can't be written, or there is nothing to be written to Parquet.
+    """
+    parquet = format is LabelFormat.PARQUET
+    with atomic_writer(path, "wb" if parquet else "w", force=force) as stream:
+        writer = _ParquetWriter(stream, view) if parquet else TrackWriter(stream, format)
+        yield writer
+        writer.finish()

@@ -1,0 +1,1 @@
+"""Feature tensors as npz, npy, HDF5 and Parquet files."""

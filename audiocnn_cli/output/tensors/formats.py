@@ -1,0 +1,218 @@
+"""Feature tensors as files: npz, npy, hdf5 and parquet, of one recording or of many."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from audiocnn_cli import __version__
+from audiocnn_cli.datasets.feature_rows import blocks, feature_table
+from audiocnn_cli.errors import FailureKind, InputError, MissingExtraError, OutputError
+from audiocnn_cli.features.bins import frequencies_hz
+from audiocnn_cli.features.result import FeatureResult
+from audiocnn_cli.features.settings import settings_of
+from audiocnn_cli.features.spool import Spool
+from audiocnn_cli.files import atomic_writer
+from audiocnn_cli.output.tensors.kinds import TensorFormat
+from audiocnn_cli.output.tensors.report import document
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+TENSOR_SUFFIXES = {
+    ".npz": TensorFormat.NPZ,
+    ".npy": TensorFormat.NPY,
+    ".h5": TensorFormat.HDF5,
+    ".hdf5": TensorFormat.HDF5,
+    ".parquet": TensorFormat.PARQUET,
+}
+
+
+class TensorWriter(Protocol):
+    """Takes results one by one and writes them all to one file."""
+
+    def add(self, result: FeatureResult) -> None:
+        """Take one recording's tensor.
+
+        Raises:
+            InputError: it does not fit to those that were taken before.
+        """
+
+    def finish(self) -> None:
+        """Write what is still to be written."""
+
+
+@contextmanager
+def tensor_file(path: Path, format: TensorFormat, *, force: bool) -> Iterator[TensorWriter]:
+    """A writer to `path`; the file appears, whole, when the `with` block ends without an error.
+
+    Raises:
+        OutputError: it can't be written, or there is nothing to write.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    _require_package(format)
+    with atomic_writer(path, "wb", force=force) as stream:
+        writer: TensorWriter = (
+            _TableWriter(stream)
+            if format is TensorFormat.PARQUET
+            else _ArrayWriter(stream, format, path)
+        )
+        yield writer
+        writer.finish()
+
+
+def _require_package(format: TensorFormat) -> None:
+    from importlib.util import find_spec
+
+    packages = {TensorFormat.HDF5: ("h5py", "hdf5"), TensorFormat.PARQUET: ("pyarrow", "parquet")}
+    package, extra = packages.get(format, ("numpy", ""))
+    if find_spec(package) is None:
+        raise MissingExtraError(f"writing {format}", extra)
+
+
+class SameColumns:
+    """Rows of one table have the columns of the first recording, or they are refused."""
+
+    def __init__(self) -> None:
+        self._first: tuple[str, list[str]] | None = None
+
+    def require(self, result: FeatureResult) -> None:
+        """Let this recording in.
+
+        Raises:
+            InputError: its columns are others.
+        """
+        columns = result.tensor.columns
+        path, wanted = self._first = self._first or (result.source.path, columns)
+        if columns != wanted:
+            raise InputError(
+                result.source.path,
+                FailureKind.TOO_SHORT if len(columns) < len(wanted) else FailureKind.TOO_LARGE,
+                f"gives {len(columns)} columns, which do not fit below the {len(wanted)} of {path}; write to"
+                " a folder (-o FOLDER/)",
+            )
+
+
+class _ArrayWriter:
+    """One array of all recordings, joined along its first axis, and what is needed to take it apart."""
+
+    def __init__(self, stream: IO[bytes], format: TensorFormat, path: Path) -> None:
+        self._stream = stream
+        self._format = format
+        self._path = path
+        self._data = Spool()
+        self._results: list[dict[str, Any]] = []
+        self._lengths: list[int] = []
+        self._extra: dict[str, Any] = {}
+        self._config: dict[str, Any] = {}
+
+    def add(self, result: FeatureResult) -> None:
+        """Take one recording's tensor."""
+        if self._results:
+            self._require_alike(result)
+        self._data.append(result.tensor.data)
+        self._lengths.append(len(result.tensor.data))
+        self._results.append(document(result, str(self._path)))
+        self._config = settings_of(result.tensor.plan)
+        if len(self._results) == 1:
+            self._extra = _arrays_beside(result)
+        elif not result.tensor.plan.segmentation and not result.tensor.plan.summary:
+            self._extra["times_s"] = _joined(self._extra["times_s"], result.tensor.times_s)
+
+    def _require_alike(self, result: FeatureResult) -> None:
+        """Arrays are joined along their first axis; the others must be as those of the first recording."""
+        shape, wanted = result.tensor.data.shape, self._data.row_shape
+        if shape[1:] == wanted:
+            return
+        first = self._results[0]
+        raise InputError(
+            result.source.path,
+            FailureKind.TOO_SHORT if shape[1:] < wanted else FailureKind.TOO_LARGE,
+            f"gives {list(shape)}, which does not fit into {self._path} behind the {first['shape']} of"
+            f" {first['path']}; write to a folder (-o FOLDER/)",
+        )
+
+    def finish(self) -> None:
+        """Write the arrays."""
+        import numpy as np
+
+        if not self._results:
+            raise OutputError(f"{self._path}: not written, as there is no result")
+        data = self._data.array()
+        if self._format is TensorFormat.NPY:
+            np.lib.format.write_array(self._stream, np.ascontiguousarray(data))
+            return
+        files = np.repeat(np.arange(len(self._lengths), dtype=np.int32), self._lengths)
+        one = len(self._results) == 1
+        told = self._results[0] if one else {"results": self._results}
+        meta = json.dumps(told | {"config": self._config, "audiocnn": __version__})
+        arrays = {"data": data, "file_index": files} | self._extra
+        paths = [each["path"] for each in self._results]
+        if self._format is TensorFormat.NPZ:
+            np.savez(self._stream, meta=np.array(meta), paths=np.array(paths), **arrays)
+        else:
+            _write_hdf5(self._stream, arrays, paths, meta)
+
+
+def _arrays_beside(result: FeatureResult) -> dict[str, Any]:
+    import numpy as np
+
+    arrays: dict[str, Any] = {"columns": np.array(result.tensor.columns)}
+    if not result.tensor.plan.summary:
+        arrays["times_s"] = result.tensor.times_s
+    frequencies = frequencies_hz(result.tensor.plan.configs)
+    if frequencies is not None:
+        arrays["frequencies_hz"] = frequencies
+    if result.tensor.plan.segmentation:
+        arrays["starts_s"] = np.array(result.tensor.starts_s)
+    if result.tensor.rest is not None:
+        arrays["rest"] = result.tensor.rest
+    return arrays
+
+
+def _joined(first: "NDArray[np.float64]", second: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    import numpy as np
+
+    return np.concatenate([first, second])
+
+
+def _write_hdf5(stream: IO[bytes], arrays: dict[str, Any], paths: list[str], meta: str) -> None:
+    import h5py
+
+    with h5py.File(stream, "w") as file:
+        for name, array in arrays.items():
+            texts = array.dtype.kind == "U"
+            file.create_dataset(name, data=array.astype(object) if texts else array)
+        file.create_dataset(
+            "paths", data=[path.encode("utf-8", "surrogateescape") for path in paths]
+        )
+        file.attrs["meta"] = meta
+
+
+class _TableWriter:
+    """The rows of CSV as Parquet, a group of rows for each segment or some thousand frames."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._writer: Any = None
+        self._same = SameColumns()
+
+    def add(self, result: FeatureResult) -> None:
+        """Take one recording's rows."""
+        import pyarrow.parquet as pq
+
+        self._same.require(result)
+        for block in blocks(result):
+            table = feature_table([block])
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._stream, table.schema)
+            self._writer.write_table(table)
+
+    def finish(self) -> None:
+        """Write the index of the file."""
+        if self._writer is None:
+            raise OutputError("no Parquet file is written, as there is no result")
+        self._writer.close()

@@ -1,0 +1,132 @@
+"""The report on one feature tensor, as workers return it and as journals and data sets keep it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.datasets.dataset import class_label
+from audiocnn_cli.datasets.feature_rows import blocks, columns_of, feature_table
+from audiocnn_cli.features.result import FeatureResult
+from audiocnn_cli.features.verify import Verification
+from audiocnn_cli.output.encoded import Encoded, encode
+from audiocnn_cli.output.terminal.features import FeaturePicture, picture_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FeatureReport:
+    """What is said of one tensor; `result` is there only where its numbers are to be written."""
+
+    document: Mapping[str, Any]
+    duration_s: float
+    picture: FeaturePicture | None = None
+    result: FeatureResult | None = None
+
+
+class FeatureReportCodec:
+    """A report in the journal: without picture, and without the tensor, which has a file of its own."""
+
+    def pack(self, result: FeatureReport) -> Any:
+        """The document."""
+        return {"document": dict(result.document)}
+
+    def unpack(self, values: Any) -> FeatureReport:
+        """The report again."""
+        document = values["document"]
+        return FeatureReport(document, document["duration_s"])
+
+
+def report(
+    result: FeatureResult,
+    *,
+    output: str | None,
+    keep: bool,
+    picture: bool,
+    check: Verification | None = None,
+) -> FeatureReport:
+    """The report on `result`, written to `output` or nowhere; small, unless it is to `keep` the tensor."""
+    drawn = picture_of(result) if picture and not result.tensor.plan.summary else None
+    content = document(result, output)
+    if check is not None:
+        content["verify"] = asdict(check)
+    return FeatureReport(
+        document=Encoded(encode(content)),
+        duration_s=result.tensor.duration_s,
+        picture=drawn,
+        result=result if keep else None,
+    )
+
+
+def document(result: FeatureResult, output: str | None = None) -> dict[str, Any]:
+    """Shape, rates and statistics a bin; not the tensor itself."""
+    config = result.tensor.plan.config
+    content: dict[str, Any] = {
+        "path": result.source.path,
+        "feature": result.tensor.plan.feature,
+        "shape": list(result.tensor.data.shape),
+        "axes": list(result.tensor.axes),
+        "dtype": str(result.tensor.data.dtype),
+        "sample_rate": config.sample_rate,
+        "source_sample_rate": result.info.sample_rate,
+        "channels": result.info.channels,
+        "duration_s": result.tensor.duration_s,
+        "hop_length": config.hop_length,
+        "n_fft": config.n_fft,
+        "mean": _short(result.tensor.mean),
+        "std": _short(result.tensor.std),
+        "output": output,
+    }
+    if result.tensor.plan.segmentation:
+        content["starts_s"] = [round(start, 6) for start in result.tensor.starts_s]
+        content["rest_shape"] = (
+            None if result.tensor.rest is None else list(result.tensor.rest.shape)
+        )
+    if result.tensor.plan.summary:
+        content["statistics"] = list(result.tensor.plan.summary)
+        content["columns"] = result.tensor.columns
+        content["data"] = result.tensor.data.tolist()
+    if config.tuning is not None:
+        content["tuning"] = config.tuning
+    return content
+
+
+def _short(values: "NDArray[np.float64]") -> list[Any]:
+    """With as many digits as the float32 numbers that they are of: half of the text."""
+    import numpy as np
+
+    shortest: list[Any] = values.astype(np.float32).astype(str).astype(np.float64).tolist()
+    return shortest
+
+
+class FeatureRows:
+    """The rows of tensors in a data set."""
+
+    def columns(self, result: FeatureReport) -> tuple[str, ...]:
+        """The names of the columns of numbers."""
+        return tuple(columns_of(_tensor_of(result)))
+
+    def weight(self, result: FeatureReport) -> int:
+        """Bytes of the tensor."""
+        return _tensor_of(result).tensor.data.nbytes
+
+    def table(self, results: Sequence[FeatureReport]) -> Any:
+        """One row a frame, or one a segment for summaries."""
+        return feature_table([block for result in results for block in blocks(_tensor_of(result))])
+
+    def label(self, result: FeatureReport, source: Source) -> str | None:
+        """The class that the recording's folder says."""
+        return class_label(result, source)
+
+    def without_rows(self, result: FeatureReport) -> FeatureReport:
+        """The report without the tensor."""
+        return replace(result, result=None)
+
+
+def _tensor_of(report: FeatureReport) -> FeatureResult:
+    if report.result is None:
+        raise ValueError("the report has been parted from its tensor")
+    return report.result

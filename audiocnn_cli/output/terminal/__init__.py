@@ -1,0 +1,1 @@
+"""What is drawn in a terminal: consoles, progress, heat maps and event strips."""

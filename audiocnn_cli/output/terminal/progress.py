@@ -1,0 +1,215 @@
+"""A batch as it is watched: a line on a terminal, now and then one in a log, or JSON events."""
+
+import heapq
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from audiocnn_cli.batch.outcome import Failure, Finished
+from audiocnn_cli.errors import FailureKind
+from audiocnn_cli.output.terminal.console import display, emit_event, log, logs_json, show_status
+
+R = TypeVar("R")
+
+_LINE_EVERY_S = 0.1
+_LOG_EVERY_S = 30.0
+_SLOWEST = 3
+# The inputs are counted a little each time that something is said: listing all of them may take long.
+_COUNT_SHARE = 0.1
+_COUNT_AT_ONCE = 100
+# A handful of files needs no summary: all of it is in sight.
+_SUMMARY_FROM = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a batch has done: inputs by outcome, and its pace.
+
+    `recalled` of them were done by an earlier run; `audio_s` and `slowest` are of the others.
+    """
+
+    done: int
+    failures: dict[FailureKind, int]
+    recalled: int
+    seconds: float
+    audio_s: float
+    slowest: tuple[tuple[float, str], ...]
+    interrupted: bool = False
+
+    @property
+    def failed(self) -> int:
+        """Inputs without a result."""
+        return sum(self.failures.values())
+
+    @property
+    def files_per_s(self) -> float:
+        """Inputs of this run in a second."""
+        return (self.done + self.failed - self.recalled) / max(self.seconds, 1e-9)
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of audio in a second."""
+        return self.audio_s / max(self.seconds, 1e-9)
+
+    def document(self) -> dict[str, Any]:
+        """As a JSON event."""
+        return {
+            "event": "summary",
+            "done": self.done,
+            "failed": self.failed,
+            "failures": {str(kind): n for kind, n in self.failures.items()},
+            "recalled": self.recalled,
+            "seconds": round(self.seconds, 3),
+            "audio_s": round(self.audio_s, 3),
+            "files_per_s": round(self.files_per_s, 3),
+            "times_real_time": round(self.times_real_time, 1),
+            "slowest": [{"path": path, "seconds": round(s, 3)} for s, path in self.slowest],
+            "interrupted": self.interrupted,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """For a person."""
+        earlier = f" ({self.recalled:,} by an earlier run)" if self.recalled else ""
+        yield (
+            f"{_counts(self.done, self.failures)}{earlier} in {duration(self.seconds)}:"
+            f" {self.files_per_s:,.1f} files/s, {duration(self.audio_s)} of audio,"
+            f" {self.times_real_time:,.0f} times real time"
+        )
+        if self.slowest:
+            files = ", ".join(f"{display(path)} {seconds:.1f} s" for seconds, path in self.slowest)
+            yield f"slowest: {files}"
+
+
+class Progress(Generic[R]):
+    """Hears of each input, and says now and then how far the batch is."""
+
+    def __init__(
+        self,
+        audio_s: Callable[[R], float],
+        *,
+        inputs: Iterable[object] = (),
+        on_terminal: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin to watch.
+
+        Args:
+            audio_s: how many seconds of audio a result is about.
+            inputs: the inputs once more, to be counted.
+            on_terminal: whether stderr shows a line that changes.
+            clock: seconds.
+        """
+        self._audio_of = audio_s
+        self._inputs = iter(inputs)
+        self._counting = True
+        self._total = 0
+        self._on_terminal = on_terminal
+        self._clock = clock
+        self._start = clock()
+        self._next = self._start + (_LINE_EVERY_S if on_terminal else _LOG_EVERY_S)
+        self._done = 0
+        self._recalled = 0
+        self._audio_s = 0.0
+        self._failures: Counter[FailureKind] = Counter()
+        self._slowest: list[tuple[float, str]] = []
+
+    def finished(self, event: Finished[R]) -> None:
+        """Count it in."""
+        audio_s = 0.0
+        self._recalled += event.recalled
+        if isinstance(event.outcome, Failure):
+            self._failures[event.outcome.kind] += 1
+        else:
+            self._done += 1
+            audio_s = self._audio_of(event.outcome)
+        if not event.recalled:
+            self._audio_s += audio_s
+            push = heapq.heappush if len(self._slowest) < _SLOWEST else heapq.heappushpop
+            push(self._slowest, (event.seconds, event.source.path))
+        if logs_json():
+            emit_event(_event(event, audio_s))
+        self._say()
+
+    def close(self, *, interrupted: bool = False) -> Summary:
+        """Stop watching, and say what has been done."""
+        if self._on_terminal:
+            show_status("")
+        summary = Summary(
+            done=self._done,
+            failures=dict(self._failures.most_common()),
+            recalled=self._recalled,
+            seconds=self._clock() - self._start,
+            audio_s=self._audio_s,
+            slowest=tuple(sorted(self._slowest, reverse=True)),
+            interrupted=interrupted,
+        )
+        if logs_json():
+            emit_event(summary.document())
+        elif summary.done + summary.failed >= _SUMMARY_FROM:
+            for line in summary.lines():
+                log.info(line)
+        return summary
+
+    def _say(self) -> None:
+        now = self._clock()
+        if now < self._next or logs_json():
+            return
+        every = _LINE_EVERY_S if self._on_terminal else _LOG_EVERY_S
+        self._next = now + every
+        self._count(until=now + every * _COUNT_SHARE)
+        say = show_status if self._on_terminal else log.info
+        say(self._line(now - self._start))
+
+    def _count(self, *, until: float) -> None:
+        while self._counting and self._clock() < until:
+            counted = sum(1 for _ in islice(self._inputs, _COUNT_AT_ONCE))
+            self._total += counted
+            self._counting = counted == _COUNT_AT_ONCE
+
+    def _line(self, seconds: float) -> str:
+        finished = self._done + sum(self._failures.values())
+        worked = finished - self._recalled
+        parts = [
+            _counts(self._done, self._failures),
+            f"{duration(self._audio_s)} of audio",
+            f"{self._audio_s / max(seconds, 1e-9):,.0f} times real time",
+        ]
+        if not self._counting and self._total >= finished and worked:
+            left = (self._total - finished) * seconds / worked
+            parts += [f"{self._total - finished:,} left", f"{duration(left)} to go"]
+        return ", ".join(parts)
+
+
+def on_terminal(*, streams_results: bool) -> bool:
+    """Whether a changing line can be shown: stderr is a terminal, and no results run over the same one."""
+    return sys.stderr.isatty() and not (streams_results and sys.stdout.isatty())
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: in hours from 100 minutes on."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
+
+
+def _counts(done: int, failures: dict[FailureKind, int]) -> str:
+    if not failures:
+        return f"{done:,} done"
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in failures.items())
+    return f"{done:,} done, {sum(failures.values()):,} failed ({kinds})"
+
+
+def _event(event: Finished[Any], audio_s: float) -> dict[str, Any]:
+    common = {
+        "path": event.source.path,
+        "seconds": round(event.seconds, 6),
+        "recalled": event.recalled,
+    }
+    if isinstance(event.outcome, Failure):
+        failure = {"kind": event.outcome.kind, "message": event.outcome.message}
+        return {"event": "failed", **common, **failure}
+    return {"event": "done", **common, "audio_s": audio_s}

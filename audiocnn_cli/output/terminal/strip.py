@@ -1,0 +1,134 @@
+"""Events as coloured strips over a time axis, for a terminal."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from audiocnn_cli.classify import Event, Prediction
+from audiocnn_cli.output.terminal.console import display
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.text import Text
+
+# Okabe and Ito's colours, which colour-blind people can tell apart, and two more.
+_COLOURS = (
+    "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#999999", "#66ccaa",
+)  # fmt: skip
+_SPARE = "0123456789#*+=%&@"
+_NOTHING = "·"
+_STEPS_S = (
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14400,
+    43200,
+)
+_MOST_ROWS = 12
+_WIDEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """The events of a clip, as wide as the terminal up to a limit, in its colours."""
+
+    result: Prediction
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Text"]:
+        """What Rich asks for."""
+        width = min(_WIDEST, options.max_width)
+        yield strips(self.result, width=width, colour=console.color_system is not None)
+
+
+def strips(result: Prediction, *, width: int, colour: bool) -> "Text":
+    """The events of a clip, a legend and an axis; one row, or one a label where several hold at once."""
+    from rich.style import Style
+    from rich.text import Text
+
+    labels = list(dict.fromkeys(event.label for event in result.events))
+    letters = _letters(labels)
+    styles = {
+        label: Style(color="black", bgcolor=_COLOURS[i % len(_COLOURS)]) if colour else Style()
+        for i, label in enumerate(labels)
+    }
+    begin, end = result.timeline[0].start_s, result.timeline[-1].end_s
+    text = Text(no_wrap=True)
+    for row in _rows(result.events, labels):
+        before: Event | None = None
+        for column in range(width):
+            event = _at(row, begin + (column + 0.5) / width * (end - begin))
+            if event is None:
+                text.append(_NOTHING)
+            else:
+                # With colour a letter marks where an event begins; without, letters are all there is.
+                plain = colour and event is before
+                text.append(" " if plain else letters[event.label], styles[event.label])
+            before = event
+        text.append("\n")
+    text.append(axis(begin, end, width=width) + "\n")
+    for label in labels:
+        text.append(letters[label], styles[label])
+        text.append(f" {display(label)}  ")
+    return text
+
+
+def axis(begin: float, end: float, *, width: int) -> str:
+    """Times at round seconds over `width` characters that stand for `begin` to `end`."""
+    span = end - begin
+    step = next((s for s in _STEPS_S if s / span * width >= 8), _STEPS_S[-1])
+    cells = [" "] * width
+    tick = -(-begin // step) * step
+    while tick < end:
+        at = round((tick - begin) / span * width)
+        label = _clock(tick, step)
+        if at + len(label) < width:
+            cells[at : at + len(label) + 1] = [*"╵", *label]
+        tick += step
+    return "".join(cells).rstrip()
+
+
+def _clock(seconds: float, step: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    shown = f"{rest:04.1f}" if step < 1 else f"{rest:02.0f}"
+    if minutes < 60:
+        return f"{minutes:.0f}:{shown}"
+    return f"{minutes // 60:.0f}:{minutes % 60:02.0f}:{shown}"
+
+
+def _rows(events: Sequence[Event], labels: Sequence[str]) -> list[list[Event]]:
+    overlapping = any(a.end_s > b.start_s for a, b in pairwise(events))
+    if not overlapping:
+        return [list(events)]
+    heard = {
+        label: sum(e.end_s - e.start_s for e in events if e.label == label) for label in labels
+    }
+    longest = sorted(labels, key=lambda label: -heard[label])[:_MOST_ROWS]
+    return [[event for event in events if event.label == label] for label in longest]
+
+
+def _at(events: Sequence[Event], time: float) -> Event | None:
+    return next((event for event in events if event.start_s <= time < event.end_s), None)
+
+
+def _letters(labels: Sequence[str]) -> dict[str, str]:
+    """A character of its own for each label, one of its letters if it can be."""
+    taken: dict[str, str] = {}
+    for label in labels:
+        own = [c for c in label + label.upper() + _SPARE if c.isprintable() and c not in " ·"]
+        taken[label] = next((c for c in own if c not in taken.values()), "?")
+    return taken

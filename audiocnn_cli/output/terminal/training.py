@@ -1,0 +1,52 @@
+"""Progress of a training: a bar on a terminal, one log line per epoch elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from audiocnn_cli.output.terminal.console import console, log
+from audiocnn_cli.training.fit import Epoch
+
+
+@contextmanager
+def show_epochs(
+    *, epochs: int, networks: int, quiet: bool
+) -> Iterator[Callable[[int, Epoch], None]]:
+    """A function to call after each epoch with the network's number (from 0) and what the epoch gave."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda number, epoch: log.info("%s", _line(number, networks, epoch, epochs))
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(sys.stderr)) as progress:
+        task = progress.add_task("training", total=epochs * networks)
+
+        def advance(number: int, epoch: Epoch) -> None:
+            progress.update(
+                task,
+                completed=number * epochs + epoch.number,
+                description=_line(number, networks, epoch, epochs),
+            )
+
+        yield advance
+
+
+def _line(number: int, networks: int, epoch: Epoch, epochs: int) -> str:
+    network = f"network {number + 1}/{networks}  " if networks > 1 else ""
+    line = f"{network}epoch {epoch.number:2}/{epochs}  loss {epoch.loss:.3f}"
+    if epoch.validation is not None:
+        check = epoch.validation
+        line += f"  validation loss {check.loss:.3f}  accuracy {check.accuracy:.3f}"
+    return line

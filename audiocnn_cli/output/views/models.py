@@ -1,0 +1,214 @@
+"""How models look: the list, one model's contract, the outcome of a verification."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from audiocnn_cli.models.contract import ModelContract
+from audiocnn_cli.models.golden import GoldenCheck
+from audiocnn_cli.models.registry import ModelFile
+from audiocnn_cli.models.runtime import Provider
+from audiocnn_cli.output.results import Row
+from audiocnn_cli.output.terminal.console import console, display
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """A model file with its contract."""
+
+    file: ModelFile
+    size_bytes: int
+    contract: ModelContract
+
+
+class ModelListView:
+    """The view of `audiocnn models list`."""
+
+    def document(self, result: Sequence[ModelSummary]) -> dict[str, Any]:
+        """All models under one key."""
+        return {"models": list(self.rows(result))}
+
+    def rows(self, result: Sequence[ModelSummary]) -> Iterator[dict[str, Any]]:
+        """One row a model."""
+        for summary in result:
+            contract = summary.contract
+            yield {
+                "name": summary.file.name,
+                "origin": summary.file.origin,
+                "task": contract.task,
+                "classes": len(contract.labels),
+                "size_bytes": summary.size_bytes,
+                "accuracy": contract.figures[0].value if contract.figures else None,
+                "accuracy_of": contract.figures[0].name if contract.figures else None,
+                "licence": contract.data.licence,
+                "path": str(summary.file.path),
+            }
+
+    def table(self, results: Sequence[Sequence[ModelSummary]]) -> Any:
+        """One row a model, with the figure that a user will meet first."""
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD)
+        table.add_column("model", style="bold")
+        table.add_column("task")
+        table.add_column("classes", justify="right")
+        table.add_column("accuracy", justify="right", style="cyan")
+        table.add_column("of")
+        table.add_column("KiB", justify="right")
+        table.add_column("origin", style="dim")
+        for row in (row for result in results for row in self.rows(result)):
+            accuracy = "" if row["accuracy"] is None else f"{row['accuracy']:.2f}"
+            table.add_row(
+                display(row["name"]),
+                display(row["task"]),
+                str(row["classes"]),
+                accuracy,
+                display(row["accuracy_of"] or ""),
+                str(round(row["size_bytes"] / 1024)),
+                row["origin"],
+            )
+        return table
+
+
+class ContractView:
+    """The view of `audiocnn models show`."""
+
+    def document(self, result: ModelContract) -> dict[str, Any]:
+        """The whole contract, as it stands in the file."""
+        import msgspec
+
+        document: dict[str, Any] = msgspec.to_builtins(result)
+        return document
+
+    def rows(self, result: ModelContract) -> Iterator[Row]:
+        """One row a measured figure."""
+        for figure in result.figures:
+            low, high = figure.interval_95
+            yield {
+                "model": result.name,
+                "figure": figure.name,
+                "value": figure.value,
+                "low": low,
+                "high": high,
+                "n": figure.n,
+                "protocol": figure.protocol,
+            }
+
+    def table(self, results: Sequence[ModelContract]) -> Any:
+        """The contract in words."""
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for contract in results:
+            for name, value in _facts(contract):
+                table.add_row(name, display(value))
+        return table
+
+
+def print_card(markdown: str) -> None:
+    """A model's card on stdout: laid out on a terminal, as it stands in a pipe."""
+    screen = console()
+    if screen.is_terminal:
+        from rich.markdown import Markdown
+
+        screen.print(Markdown(markdown))
+    else:
+        screen.file.write(markdown)
+
+
+def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
+    features, shape = contract.features, " x ".join(map(str, contract.input_shape))
+    yield "model", contract.name
+    yield "task", contract.task
+    yield "labels", ", ".join(contract.labels)
+    yield (
+        "input",
+        f"{shape}: {features.feature}, {features.sample_rate} Hz, {contract.segment_s:g} s a segment",
+    )
+    yield (
+        "network",
+        f"{contract.architecture}, {contract.activation}, {contract.pooling} over segments",
+    )
+    if contract.sound_type is not None:
+        yield "sound", f"{contract.sound_type}: other types of sound get no label"
+    yield "abstains", f"below {contract.threshold:g}" if contract.threshold else "never"
+    yield "trained on", f"{contract.data.name} ({contract.data.licence})"
+    yield "made by", contract.command
+    for figure in contract.figures:
+        low, high = figure.interval_95
+        yield (
+            figure.name,
+            f"{figure.value:.3f} ({low:.3f} to {high:.3f}, n = {figure.n}); {figure.protocol}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The golden example of a model, run again."""
+
+    model: str
+    path: Path
+    check: GoldenCheck
+
+
+class VerificationView:
+    """The view of `audiocnn models verify`."""
+
+    def document(self, result: Verification) -> dict[str, Any]:
+        """The difference, the tolerance and the verdict."""
+        return {
+            "model": result.model,
+            "path": str(result.path),
+            "difference": result.check.difference,
+            "tolerance": result.check.tolerance,
+            "passed": result.check.passed,
+        }
+
+    def rows(self, result: Verification) -> Iterator[Row]:
+        """One row."""
+        yield self.document(result)
+
+    def table(self, results: Sequence[Verification]) -> Any:
+        """One line a model."""
+        from rich.text import Text
+
+        lines = []
+        for result in results:
+            passed = result.check.passed
+            lines.append(
+                Text.assemble(
+                    ("passed" if passed else "FAILED", "green" if passed else "bold red"),
+                    f"  {display(result.model)}: the golden example differs by {result.check.difference:.1e}"
+                    f" (at most {result.check.tolerance:g})",
+                )
+            )
+        return Text("\n").join(lines)
+
+
+class ProvidersView:
+    """The view of `audiocnn models providers`."""
+
+    def document(self, result: Sequence[Provider]) -> dict[str, Any]:
+        """All providers under one key."""
+        return {"providers": [asdict(provider) for provider in result]}
+
+    def rows(self, result: Sequence[Provider]) -> Iterator[Row]:
+        """One row a provider."""
+        for provider in result:
+            yield asdict(provider) | {"available": str(provider.available).lower()}
+
+    def table(self, results: Sequence[Sequence[Provider]]) -> Any:
+        """Those that are here, then the names of the others."""
+        from rich.text import Text
+
+        providers = [provider for result in results for provider in result]
+        text = Text()
+        for provider in providers:
+            if provider.available:
+                text.append("here      ", "green").append(f"{provider.name}\n")
+        others = ", ".join(provider.name for provider in providers if not provider.available)
+        return text.append("not here  ", "dim").append(others, "dim")

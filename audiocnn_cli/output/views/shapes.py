@@ -1,0 +1,159 @@
+"""How a stack of layers looks as JSON and CSV, and which view each format has."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from audiocnn_cli.output.destination import Destination, Format
+from audiocnn_cli.output.results import Row, dump, write_rows
+from audiocnn_cli.shapes.grammar import show_layer
+from audiocnn_cli.shapes.report import Report
+from audiocnn_cli.shapes.step import Step
+
+if TYPE_CHECKING:
+    from audiocnn_cli.shapes.clip import Clip
+    from audiocnn_cli.shapes.collapse import Collapse
+
+
+def write_report(report: Report, destination: Destination) -> None:
+    """Write what was found out about one stack, as the destination wants it."""
+    with destination.open() as stream:
+        if destination.format is Format.JSON:
+            dump(document(report), stream)
+        elif destination.format is Format.JSONL:
+            for layer in _layers(report):
+                dump(layer, stream, indent=None)
+        elif destination.format is Format.CSV:
+            write_rows(map(row, report.trace.steps), stream, header=_COLUMNS)
+        elif destination.format is Format.MARKDOWN:
+            from audiocnn_cli.output.views.shape_markdown import write_markdown
+
+            write_markdown(report, stream)
+        else:
+            from audiocnn_cli.output.views.shape_table import write_table
+
+            write_table(report, stream)
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The JSON document of CONTRACT.md, for a stack that runs and for one that does not."""
+    trace = report.trace
+    shared: dict[str, Any] = {
+        "title": trace.title or None,
+        "paper": report.paper or None,
+        "framework": trace.framework,
+        "clip": _clip_document(report),
+        "input": trace.input,
+        "layers": list(_layers(report)),
+    }
+    if report.collapse:
+        found = {"error": _error_document(report.collapse)} | shared
+    else:
+        found = shared | {
+            "output": trace.output,
+            "params": trace.params,
+            "fixed_params": trace.fixed_params,
+            "macs": trace.macs,
+            "uncounted": dict(report.uncounted) or None,
+            "uncounted_params": report.uncounted_params or None,
+        }
+    return _without_nothing(found)
+
+
+def _layers(report: Report) -> Iterator[dict[str, Any]]:
+    for step in report.trace.steps:
+        explanation = report.explained.get(step.number)
+        yield _without_nothing(layer_document(step, report.clip) | {"explanation": explanation})
+
+
+def _error_document(collapse: "Collapse") -> dict[str, Any]:
+    error = collapse.error
+    return {
+        "layer": error.number,
+        "name": error.name,
+        "text": show_layer(error.layer),
+        "axis": collapse.axis,
+        "reason": error.reason,
+        "fixes": [mend.text for mend in collapse.mends],
+        "commands": collapse.commands,
+    }
+
+
+def _clip_document(report: Report) -> dict[str, Any] | None:
+    clip = report.clip
+    if clip is None:
+        return None
+    return _without_nothing(
+        {
+            "samples": clip.samples,
+            "sample_rate": clip.sample_rate,
+            "hop_length": clip.hop_length,
+            "n_fft": clip.n_fft,
+            "bins": clip.bins,
+            "shortest_frames": report.shortest_frames,
+            "shortest_samples": report.shortest_samples,
+        }
+    )
+
+
+def layer_document(step: Step, clip: "Clip | None" = None) -> dict[str, Any]:
+    """One object of `layers`; what a layer has no use for is left out."""
+    return _without_nothing(
+        {
+            "name": step.name,
+            "type": step.type,
+            "text": step.text,
+            "sources": step.sources,
+            "input": step.input,
+            "output": step.output,
+            "kernel": step.kernel,
+            "stride": step.stride,
+            "padding": step.padding,
+            "pad": step.pad,
+            "dilation": step.dilation,
+            "groups": step.groups,
+            "filters": step.filters,
+            "units": step.units,
+            "heads": step.heads,
+            "rate": step.rate,
+            "activation": step.activation,
+            "return_sequences": step.return_sequences,
+            "bidirectional": step.bidirectional,
+            "ceil": step.ceil,
+            "params": step.params,
+            "fixed_params": step.fixed_params or None,
+            "macs": step.macs,
+            "activation_bytes": step.activation_bytes,
+            "receptive_field": step.receptive_field or None,
+            "jump": step.jump,
+            "receptive_field_ms": clip.seen_ms(step) if clip else None,
+            "jump_ms": clip.jump_ms(step) if clip else None,
+            "receptive_field_hz": clip.seen_hz(step) if clip else None,
+            "formula": step.formula,
+            "differs": step.differs or None,
+        }
+    )
+
+
+def _without_nothing(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if value is not None}
+
+
+_COLUMNS = (
+    "number", "name", "type", "input", "output", "kernel", "stride", "padding", "pad", "dilation", "groups",
+    "filters", "units", "rate", "activation", "params", "macs", "activation_bytes", "receptive_field",
+    "jump",
+)  # fmt: skip
+
+
+def row(step: Step) -> Row:
+    """One CSV row: shapes as 130x13x1, pads as top,bottom,left,right."""
+    values = layer_document(step) | {"number": step.number}
+    if step.pad is not None:
+        values["pad"] = ",".join(str(side) for axis in step.pad for side in axis)
+    return {column: _cell(values.get(column)) for column in _COLUMNS}
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return "x".join(map(str, value)) if isinstance(value, tuple) else value
