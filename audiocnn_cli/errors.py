@@ -98,7 +98,8 @@ class ModelRefusedError(AudiocnnError):
 
 
 class MissingExtraError(AudiocnnError):
-    """An optional package is not installed; the sentence names the extra that brings it."""
+    """An optional package is not installed; the message names the extra and the command that installs it."""
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the [{extra}] extra: pip install 'audiocnn-cli[{extra}]'")
+    def __init__(self, what: str, extra: str, command: str | None = None) -> None:
+        command = command or f"pip install 'audiocnn-cli[{extra}]'"
+        super().__init__(f"{what} needs the [{extra}] extra: {command}")

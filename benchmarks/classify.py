@@ -22,12 +22,12 @@ import soundfile
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
+from audiocnn_cli.audio.segments import cut
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify import classify
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.models.registry import DEFAULT_MODEL, find_model
-from audiocnn_cli.models.segments import cut
 
 CLASSIFY = [AUDIOCNN, "classify"]
 
@@ -53,8 +53,8 @@ def whole_process(folder: Path, model: str) -> None:
 def throughput(folder: Path, model: str) -> None:
     """What the network costs beyond what must be done anyway, in a process that is warm."""
     source = Source(str(song(folder)))
-    panel = Classification(models=(ModelChoice(find_model(model).path),)).panel()
-    signature = panel.signature
+    ensemble = Classification(models=(ModelChoice(find_model(model).path),)).ensemble()
+    signature = ensemble.signature
 
     def needed() -> None:
         with open_audio(source) as reader:
@@ -62,9 +62,9 @@ def throughput(folder: Path, model: str) -> None:
             for segment in cut(blocks, signature.segment):
                 extract(segment.samples, signature.features)
 
-    times = by_turns({"needed": needed, "classify": lambda: classify(source, panel)}, repeats=11)
+    times = by_turns({"needed": needed, "classify": lambda: classify(source, ensemble)}, repeats=11)
     ratio = times["classify"] / times["needed"]
-    gate = ", with the gate" if panel.gate else ""
+    gate = ", with the gate" if ensemble.gate else ""
     row(
         f"the same warm{gate}, of decoding and features alone ({times['needed']:.3f} s)",
         f"{ratio:.2f}",

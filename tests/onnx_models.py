@@ -9,6 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.features.config import FeatureConfig
 from audiocnn_cli.models.contract import (
     METADATA_KEY,
@@ -20,7 +21,6 @@ from audiocnn_cli.models.contract import (
 )
 from audiocnn_cli.models.golden import golden_probabilities
 from audiocnn_cli.models.session import open_model
-from audiocnn_cli.models.signature import SegmentConfig
 
 LABELS = ("hum", "hiss", "silence")
 FEATURES = FeatureConfig(sample_rate=8000, n_fft=256, hop_length=100, n_mels=20, n_mfcc=7)

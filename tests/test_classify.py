@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from audiocnn_cli.audio.segments import TailHandling
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.classify import ClassifyOptions, Panel, Thresholds, classify
+from audiocnn_cli.classify import ClassifyOptions, Ensemble, Thresholds, classify
 from audiocnn_cli.errors import FailureKind, SignalError
-from audiocnn_cli.models.segments import Rest
 from audiocnn_cli.models.session import Model, open_model
 from tests.onnx_models import LABELS, SEGMENT, weights, write_good_model
 
@@ -47,12 +47,12 @@ def by_hand(path: Path, starts: list[int]) -> NDArray[Any]:
 @pytest.mark.parametrize(
     ("samples", "rate", "channels", "starts", "rest"),
     [
-        (8000, 8000, 1, [0, 4000], Rest.NONE),
-        (11000, 8000, 3, [0, 4000, 7000], Rest.OVERLAPPED),
-        (9000, 8000, 2, [0, 4000], Rest.DROPPED),
-        (1500, 8000, 1, [0], Rest.REPEATED),
-        (44100, 44100, 2, [0, 4000], Rest.NONE),
-        (30000, 11025, 1, [0, 4000, 8000, 12000, 16000, 17769], Rest.DROPPED),
+        (8000, 8000, 1, [0, 4000], TailHandling.NONE),
+        (11000, 8000, 3, [0, 4000, 7000], TailHandling.OVERLAPPED),
+        (9000, 8000, 2, [0, 4000], TailHandling.DROPPED),
+        (1500, 8000, 1, [0], TailHandling.REPEATED),
+        (44100, 44100, 2, [0, 4000], TailHandling.NONE),
+        (30000, 11025, 1, [0, 4000, 8000, 12000, 16000, 17769], TailHandling.DROPPED),
     ],
 )
 def test_equal_to_librosa_and_numpy(
@@ -60,14 +60,14 @@ def test_equal_to_librosa_and_numpy(
     rate: int,
     channels: int,
     starts: list[int],
-    rest: Rest,
+    rest: TailHandling,
     model: Model,
     make_wav: MakeWav,
 ) -> None:
     path = make_wav("x.wav", noise(samples, channels=channels), rate=rate)
-    if rest is Rest.DROPPED:
+    if rest is TailHandling.DROPPED:
         starts = [start for start in starts if start % SEGMENT.hop == 0]
-    result = classify(Source(str(path)), Panel(models=(model,)))
+    result = classify(Source(str(path)), Ensemble(models=(model,)))
     assert result.rest is rest
     assert len(result.timeline) == len(starts)
     expected = by_hand(path, starts)
@@ -79,7 +79,7 @@ def test_equal_to_librosa_and_numpy(
 
 def test_times_are_right_to_the_sample(model: Model, make_wav: MakeWav) -> None:
     result = classify(
-        Source(str(make_wav("x.wav", noise(11000), rate=8000))), Panel(models=(model,))
+        Source(str(make_wav("x.wav", noise(11000), rate=8000))), Ensemble(models=(model,))
     )
     times = [(entry.start_s, entry.end_s) for entry in result.timeline]
     assert times == [(0.0, 0.5), (0.5, 1.0), (0.875, 1.375)]
@@ -87,16 +87,16 @@ def test_times_are_right_to_the_sample(model: Model, make_wav: MakeWav) -> None:
 
 def test_threshold_abstains_but_keeps_the_candidates(model: Model, make_wav: MakeWav) -> None:
     source = Source(str(make_wav("x.wav", noise(8000), rate=8000)))
-    panel = Panel(models=(model,))
-    unsure = classify(source, panel, ClassifyOptions(thresholds=Thresholds(1.0)))
+    ensemble = Ensemble(models=(model,))
+    unsure = classify(source, ensemble, ClassifyOptions(thresholds=Thresholds(1.0)))
     assert unsure.abstained
     assert unsure.label is None
     assert len(unsure.top) == 3
-    sure = classify(source, panel, ClassifyOptions(thresholds=Thresholds(0.0)))
+    sure = classify(source, ensemble, ClassifyOptions(thresholds=Thresholds(0.0)))
     assert sure.label == unsure.top[0].label
 
 
 def test_less_than_a_frame_is_too_short(model: Model, make_wav: MakeWav) -> None:
     with pytest.raises(SignalError, match=r"0\.013 s") as error:
-        classify(Source(str(make_wav("x.wav", noise(100), rate=8000))), Panel(models=(model,)))
+        classify(Source(str(make_wav("x.wav", noise(100), rate=8000))), Ensemble(models=(model,)))
     assert error.value.kind is FailureKind.TOO_SHORT

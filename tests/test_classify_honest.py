@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from audiocnn_cli.models.contract import decode, encode
-from audiocnn_cli.models.inference import SILENCE_DB, Hearing, Listener
+from audiocnn_cli.models.inference import SILENCE_DB, ModelStream, StreamingInference
 from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, by_slope, write_good_model, write_model
@@ -174,7 +174,9 @@ def test_the_gate_says_the_same_of_a_clip_with_and_without_its_parts(
 
 def test_a_sparse_listener_is_asked_about_a_sample(tiny: Path) -> None:
     model = open_model(tiny)
-    hearing = Hearing([Listener(model), Listener(model, sparse=True)], source_rate=RATE)
+    hearing = StreamingInference(
+        [ModelStream(model), ModelStream(model, sparse=True)], source_rate=RATE
+    )
     for _ in range(26):
         hearing.push(NEITHER[:4000].astype(np.float32))
     every, sample = hearing.finish()
@@ -184,7 +186,7 @@ def test_a_sparse_listener_is_asked_about_a_sample(tiny: Path) -> None:
         np.testing.assert_allclose(
             segment.probabilities, every.segments[segment.index].probabilities, atol=1e-6
         )
-    alone = Hearing([Listener(model, sparse=True)], source_rate=RATE)
+    alone = StreamingInference([ModelStream(model, sparse=True)], source_rate=RATE)
     for _ in range(26):
         alone.push(NEITHER[:4000].astype(np.float32))
     (only_sample,) = alone.finish()

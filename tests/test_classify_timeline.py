@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from audiocnn_cli.audio.load import Excerpt
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.classify import ClassifyOptions, Panel, Thresholds, classify
+from audiocnn_cli.classify import ClassifyOptions, Ensemble, Thresholds, classify
 from audiocnn_cli.classify.grid import Grid, brought_onto, runs, smoothed
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import UsageError
@@ -62,7 +62,7 @@ def test_times_count_from_the_beginning_of_the_recording(
 ) -> None:
     path = make_wav("x.wav", melody((300, 2.2), rate=rate), rate=rate)
     options = ClassifyOptions(excerpt=Excerpt(offset, 1.6), overlap=0.25)
-    result = classify(Source(str(path)), Panel(models=(model,)), options)
+    result = classify(Source(str(path)), Ensemble(models=(model,)), options)
     first = int(offset * rate) / rate  # the sample that reading starts with
     expected = [first + i * 3000 / 8000 for i in range(3)]
     assert [e.start_s for e in result.timeline[:3]] == pytest.approx(expected, abs=1e-9)
@@ -74,20 +74,20 @@ def test_times_count_from_the_beginning_of_the_recording(
 def test_a_duration_ends_where_it_says(model: Model, make_wav: MakeWav) -> None:
     path = make_wav("x.wav", melody((300, 3.0)), rate=8000)
     options = ClassifyOptions(excerpt=Excerpt(0.5, 1.5))
-    result = classify(Source(str(path)), Panel(models=(model,)), options)
+    result = classify(Source(str(path)), Ensemble(models=(model,)), options)
     assert result.duration_s == 1.5
     assert (result.timeline[0].start_s, result.timeline[-1].end_s) == (0.5, 2.0)
 
 
 def test_events_are_neighbours_with_one_label(model: Model, make_wav: MakeWav) -> None:
     path = make_wav("x.wav", melody((300, 1.5), (3700, 0.5), (0, 1.0), (3700, 1.0)), rate=8000)
-    result = classify(Source(str(path)), Panel(models=(model,)))
+    result = classify(Source(str(path)), Ensemble(models=(model,)))
     found = [(event.label, event.start_s, event.end_s) for event in result.events]
     assert found == [("low", 0.0, 1.5), ("high", 1.5, 2.0), ("high", 3.0, 4.0)]
     silent = [entry for entry in result.timeline if entry.reason == "silence"]
     assert [(e.start_s, e.label) for e in silent] == [(2.0, None), (2.5, None)]
     long = replace(ClassifyOptions(), min_event_s=1.0)
-    kept = classify(Source(str(path)), Panel(models=(model,)), long).events
+    kept = classify(Source(str(path)), Ensemble(models=(model,)), long).events
     assert [(e.label, e.start_s) for e in kept] == [("low", 0.0), ("high", 3.0)]
 
 
@@ -95,7 +95,7 @@ def test_an_event_s_probability_is_the_mean_of_its_segments(
     model: Model, make_wav: MakeWav
 ) -> None:
     path = make_wav("x.wav", melody((300, 1.0), (900, 1.0)), rate=8000)
-    result = classify(Source(str(path)), Panel(models=(model,)))
+    result = classify(Source(str(path)), Ensemble(models=(model,)))
     (event,) = result.events
     assert event.probability == pytest.approx(
         np.mean([entry.best.probability for entry in result.timeline])
@@ -105,7 +105,7 @@ def test_an_event_s_probability_is_the_mean_of_its_segments(
 def test_an_unsure_segment_makes_no_event(model: Model, make_wav: MakeWav) -> None:
     path = make_wav("x.wav", melody((300, 1.0)), rate=8000)
     options = ClassifyOptions(thresholds=Thresholds(1.0))
-    result = classify(Source(str(path)), Panel(models=(model,)), options)
+    result = classify(Source(str(path)), Ensemble(models=(model,)), options)
     assert result.events == ()
     assert {entry.reason for entry in result.timeline} == {"below the threshold"}
     assert {entry.label for entry in result.timeline} == {None}

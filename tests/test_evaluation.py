@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.classify import Panel, classify
+from audiocnn_cli.classify import Ensemble, classify
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
@@ -168,14 +168,14 @@ def test_a_training_clip_is_asked_of_the_member_that_never_saw_it(
     assert evaluation.kept_apart is not None
     assert evaluation.kept_apart.n == 2
     together = [
-        classify(Source(str(clip)), Panel(models=(model,))).top[0].label for clip in clips[7:]
+        classify(Source(str(clip)), Ensemble(models=(model,))).top[0].label for clip in clips[7:]
     ]
     right = sum(label == clip.parent.name for label, clip in zip(together, clips[7:], strict=True))
     assert evaluation.kept_apart.correct == right
     for answer in evaluation.answers:
         member = unseen[answer.clip.content]
         assert answer.member == member
-        alone = classify(answer.clip.source, Panel(models=(model,), member=member))
+        alone = classify(answer.clip.source, Ensemble(models=(model,), member=member))
         said = {candidate.label: candidate.probability for candidate in alone.top}
         assert answer.probabilities == tuple(said[label] for label in LABELS)
     sharper = [max(answer.probabilities) for answer in evaluation.answers[:3]]

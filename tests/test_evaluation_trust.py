@@ -14,7 +14,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.classify import Panel, classify
+from audiocnn_cli.classify import Ensemble, classify
 from audiocnn_cli.evaluation.calibration import brier, calibrate
 from audiocnn_cli.evaluation.coverage import cover
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS, Degradation
@@ -140,7 +140,7 @@ def test_a_degraded_clip_is_what_a_degraded_file_would_be(folder: Path, tmp_path
         for degradation, said in zip(DEGRADATIONS, answer.degraded_labels, strict=True):
             worse = degradation.apply(samples, rate, int(answer.clip.content, 16))
             soundfile.write(tmp_path / "worse.wav", worse, rate, subtype="FLOAT")
-            expected = classify(Source(str(tmp_path / "worse.wav")), Panel(models=(model,)))
+            expected = classify(Source(str(tmp_path / "worse.wav")), Ensemble(models=(model,)))
             assert said == expected.top[0].label
             changed += said != answer.label
     assert changed > 2

@@ -10,7 +10,7 @@ from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.explain import segment_count
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.segments import Segmentation, Segments, extract_segments
-from audiocnn_cli.features.terms import Rest
+from audiocnn_cli.features.terms import TailPolicy
 from tests.signals import in_blocks, tones_and_noise
 
 RATE = 22050
@@ -44,15 +44,15 @@ def test_a_segment_is_framed_padded_and_floored_by_itself() -> None:
 def test_the_rest() -> None:
     y = tones_and_noise(25_000)
     assert cut(25_000, length_s=0.5).data.shape == (2, 22, 13)
-    padded = cut(25_000, length_s=0.5, rest=Rest.PAD)
+    padded = cut(25_000, length_s=0.5, rest=TailPolicy.PAD)
     assert padded.data.shape == (3, 22, 13)
     last = np.pad(y[22_050:], (0, 11_025 - 2950))
     np.testing.assert_array_equal(padded.data[2], extract(last, FeatureConfig()))
-    kept = cut(25_000, length_s=0.5, rest=Rest.KEEP)
+    kept = cut(25_000, length_s=0.5, rest=TailPolicy.KEEP)
     assert kept.data.shape == (2, 22, 13)
     assert kept.rest is not None
     np.testing.assert_array_equal(kept.rest, extract(y[22_050:], FeatureConfig()))
-    assert cut(22_050, length_s=0.5, rest=Rest.KEEP).rest is None
+    assert cut(22_050, length_s=0.5, rest=TailPolicy.KEEP).rest is None
 
 
 def test_shorter_than_a_segment() -> None:
@@ -60,8 +60,8 @@ def test_shorter_than_a_segment() -> None:
         SignalError, match=r"is 0.05 s, shorter than one segment of 3 s; .*--rest pad"
     ):
         cut(1000, length_s=3)
-    assert cut(1000, length_s=1, rest=Rest.PAD).data.shape == (1, 44, 13)
-    kept = cut(1000, length_s=1, rest=Rest.KEEP)
+    assert cut(1000, length_s=1, rest=TailPolicy.PAD).data.shape == (1, 44, 13)
+    kept = cut(1000, length_s=1, rest=TailPolicy.KEEP)
     assert kept.data.shape == (0, 2, 13)
     assert kept.rest is not None
     with pytest.raises(SignalError, match="can't be cut into 5 segments"):
@@ -73,24 +73,24 @@ def test_shorter_than_a_segment() -> None:
     count=st.none() | st.integers(1, 12),
     length_s=st.floats(0.01, 0.6),
     overlap=st.sampled_from([0.0, 0.1, 0.5, 0.9]),
-    rest=st.sampled_from(Rest),
+    rest=st.sampled_from(TailPolicy),
     samples=st.integers(100, 20_000),
     block=st.integers(1, 7000),
 )
 def test_segments_are_slices_of_the_signal(
-    count: int | None, length_s: float, overlap: float, rest: Rest, samples: int, block: int
+    count: int | None, length_s: float, overlap: float, rest: TailPolicy, samples: int, block: int
 ) -> None:
     y = tones_and_noise(samples)
     config = FeatureConfig(feature=Feature.WAVEFORM)
     segmentation = Segmentation(count, None if count else length_s, overlap, rest)
     sizes = segmentation.sizes(samples, RATE)
-    if segment_count(samples, sizes) < 1 and rest is Rest.DROP:
+    if segment_count(samples, sizes) < 1 and rest is TailPolicy.DROP:
         with pytest.raises(SignalError):
             extract_segments(in_blocks(y, block), [config], sizes)
         return
     segments = extract_segments(in_blocks(y, block), [config], sizes)
     assert len(segments.data) == segment_count(samples, sizes)
-    if count and rest is Rest.DROP:
+    if count and rest is TailPolicy.DROP:
         assert len(segments.data) == count
     zeros = np.zeros(sizes.length, dtype=np.float32)
     for i, data in enumerate(segments.data):

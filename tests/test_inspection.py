@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from audiocnn_cli.audio.load import Excerpt
+from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.cepstrum import cepstral_basis
 from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig
@@ -24,10 +25,10 @@ from audiocnn_cli.inspection.occlusion import Why, explain_label
 from audiocnn_cli.inspection.stages import Pipeline
 from audiocnn_cli.inspection.trace import trace
 from audiocnn_cli.models.contract import METADATA_KEY, encode
-from audiocnn_cli.models.inference import Listener
+from audiocnn_cli.models.inference import ModelStream
 from audiocnn_cli.models.registry import ModelFile, bundled_models
 from audiocnn_cli.models.session import Model, open_model
-from audiocnn_cli.models.signature import Activation, SegmentConfig
+from audiocnn_cli.models.signature import Activation
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, write_good_model
 from tests.shapes.graphs import genre_cnn, model, real_shapes, save, weights
@@ -149,7 +150,7 @@ def test_stages_give_what_extract_gives(config: FeatureConfig, make_wav: MakeWav
 
 def test_a_trace_ends_with_the_answer(tmp_path: Path, make_wav: MakeWav) -> None:
     opened = open_model(write_good_model(tmp_path / "tiny.onnx"))
-    traced = trace(Source(str(make_wav(rate=RATE))), Listener(opened))
+    traced = trace(Source(str(make_wav(rate=RATE))), ModelStream(opened))
     assert traced.agrees
     assert [stage.stage.name for stage in traced.stages][-2:] == ["model", "mean"]
     assert traced.stages[-2].shape == (4, 3)
@@ -197,7 +198,7 @@ def planted(
     band_hz: tuple[float, float] = (800, 1600),
     frames: slice = slice(15, 25),
     activation: Activation = Activation.SOFTMAX,
-) -> Listener:
+) -> ModelStream:
     """A model whose `hum` is the loudness of one band in some frames of its segment, and nothing else."""
     features = replace(CONTRACT.features, feature=feature, n_mels=20, n_mfcc=20, top_db=None)
     centres = mel_edges(features)[1:-1]
@@ -231,7 +232,7 @@ def planted(
     )
     helper.set_model_props(made, {METADATA_KEY: encode(contract)})
     onnx.save(made, path)
-    return Listener(open_model(path))
+    return ModelStream(open_model(path))
 
 
 def noise(seconds: float) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ import pytest
 import webvtt
 from praatio import textgrid
 
+from audiocnn_cli.audio.segments import TailHandling
 from audiocnn_cli.classify import Candidate, Event, Prediction, TimelineEntry
-from audiocnn_cli.models.segments import Rest
 from audiocnn_cli.output.labels.formats import RAVEN_COLUMNS, TRACKS, RavenTable, audacity
 from audiocnn_cli.output.labels.formats import textgrid as textgrid_track
 from audiocnn_cli.output.labels.formats import webvtt as webvtt_track
@@ -51,7 +51,7 @@ def prediction(*events: Event, path: str = "clip.wav", seconds: float = 10.0) ->
         events=events,
         duration_s=seconds,
         recording_s=seconds,
-        rest=Rest.NONE,
+        rest=TailHandling.NONE,
         rest_s=0.0,
         highest_hz=4000.0,
     )

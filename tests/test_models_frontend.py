@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from audiocnn_cli.audio.segments import SegmentConfig, cut
 from audiocnn_cli.features.config import (
     DctNorm,
     Dialect,
@@ -35,8 +36,6 @@ from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.frontend.builder import GraphBuilder
 from audiocnn_cli.models.frontend.clip import segments
 from audiocnn_cli.models.frontend.features import features
-from audiocnn_cli.models.segments import cut
-from audiocnn_cli.models.signature import SegmentConfig
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, write_good_model
 

@@ -294,7 +294,7 @@ def test_why_there_is_no_label_is_on_the_page(
         events=(),
         sound_type=SoundType("speech", 0.97),
     )
-    (model,) = work.panel().models
+    (model,) = work.ensemble().models
     assert found.why is not None
     (tmp_path / "r.html").write_text(page_html(PageInput(gated, found.why, listen(source), model)))
     text = " ".join("".join(Page(tmp_path / "r.html").texts).split())

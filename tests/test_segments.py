@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audiocnn_cli.models.segments import Cutter, Ending, Rest, Segment
-from audiocnn_cli.models.signature import SegmentConfig
+from audiocnn_cli.audio.segments import Cutter, Ending, Segment, SegmentConfig, TailHandling
 
 LENGTH = 10
 
@@ -34,25 +33,25 @@ def ramp(start: int, stop: int) -> NDArray[np.float32]:
 def test_whole_segments_leave_no_rest() -> None:
     segments, ending = cut_whole(30)
     assert [s.start for s in segments] == [0, 10, 20]
-    assert (ending.samples, ending.rest, ending.rest_samples) == (30, Rest.NONE, 0)
+    assert (ending.samples, ending.rest, ending.rest_samples) == (30, TailHandling.NONE, 0)
 
 
 def test_a_rest_of_half_a_segment_ends_with_the_clip() -> None:
     (*_, last), ending = cut_whole(25)
-    assert (last.start, ending.rest, ending.rest_samples) == (15, Rest.OVERLAPPED, 5)
+    assert (last.start, ending.rest, ending.rest_samples) == (15, TailHandling.OVERLAPPED, 5)
     assert last.samples.tolist() == ramp(15, 25).tolist()
 
 
 def test_a_shorter_rest_is_dropped_and_said() -> None:
     segments, ending = cut_whole(24)
     assert [s.start for s in segments] == [0, 10]
-    assert (ending.samples, ending.rest, ending.rest_samples) == (24, Rest.DROPPED, 4)
+    assert (ending.samples, ending.rest, ending.rest_samples) == (24, TailHandling.DROPPED, 4)
 
 
 def test_a_short_clip_is_repeated() -> None:
     (segment,), ending = cut_whole(4)
     assert segment.samples.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
-    assert (segment.valid, ending.rest, ending.rest_samples) == (4, Rest.REPEATED, 4)
+    assert (segment.valid, ending.rest, ending.rest_samples) == (4, TailHandling.REPEATED, 4)
 
 
 def test_no_samples_no_segments() -> None:
@@ -77,5 +76,5 @@ def test_blocks_do_not_matter_and_samples_are_the_clip_s_own(
         assert segment.samples[: segment.valid].tolist() == own.tolist()
     last = segments[-1]
     unheard = samples - (last.start + last.valid)
-    assert unheard == (ending.rest_samples if ending.rest is Rest.DROPPED else 0)
+    assert unheard == (ending.rest_samples if ending.rest is TailHandling.DROPPED else 0)
     assert unheard < LENGTH / 2

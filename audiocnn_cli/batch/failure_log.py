@@ -14,7 +14,7 @@ from audiocnn_cli.files import check_writable
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class FailureLog:
     """Hears of each input and writes down those that failed, at once."""
 
     stream: IO[str]
@@ -28,7 +28,7 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(path: Path, *, force: bool) -> Iterator[Ledger]:
+def open_failure_log(path: Path, *, force: bool) -> Iterator[FailureLog]:
     """The ledger at `path`, empty at first; it is there while the batch runs, for others to follow.
 
     Raises:
@@ -37,7 +37,7 @@ def open_ledger(path: Path, *, force: bool) -> Iterator[Ledger]:
     check_writable(path, force=force)
     try:
         with path.open("w", encoding="utf-8") as stream:
-            yield Ledger(stream)
+            yield FailureLog(stream)
     except OSError as error:
         raise OutputError(f"{path}: can't be written ({error.strerror or error})") from error
 

@@ -5,6 +5,7 @@ from typing import Generic, Protocol, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import ExitCode, FailureKind
+from audiocnn_cli.parameters import with_flags
 
 R = TypeVar("R")
 
@@ -20,11 +21,11 @@ class Failure:
 
 def failure_document(failure: Failure) -> dict[str, str]:
     """A failure as CONTRACT.md has it."""
-    return {"path": failure.path, "kind": failure.kind, "message": failure.message}
+    return {"path": failure.path, "kind": failure.kind, "message": with_flags(failure.message)}
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Counts:
     """How many inputs gave a result, and how many did not."""
 
     done: int
@@ -48,7 +49,7 @@ class Finished(Generic[R]):
     recalled: bool = False
 
 
-class Listener(Protocol[R]):
+class Observer(Protocol[R]):
     """Who hears of each input as soon as it is done or has failed."""
 
     def finished(self, event: Finished[R]) -> None:

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from audiocnn_cli.audio.sources import STDIN, Source
 from audiocnn_cli.batch.executor import Executor, InProcess, Workers, start_executor
 from audiocnn_cli.batch.interrupt import Stop
-from audiocnn_cli.batch.outcome import Failure, Finished, Listener
+from audiocnn_cli.batch.outcome import Failure, Finished, Observer
 from audiocnn_cli.batch.task import Attempt, Task
 from audiocnn_cli.errors import FailureKind, InputError
 
@@ -35,7 +35,7 @@ class Record(Protocol[R]):
     def note(self, failure: Failure) -> None:
         """Note a failure of what was no input."""
 
-    def break_off(self, source: Source) -> None:
+    def mark_aborted(self, source: Source) -> None:
         """Note that work on `source` was stopped on its way."""
 
     def complete(self) -> None:
@@ -49,7 +49,7 @@ def run_batch(
     workers: Workers = Workers(),  # noqa: B008 (frozen)
     in_order: bool = True,
     journal: Record[R] | None = None,
-    listeners: Sequence[Listener[R]] = (),
+    listeners: Sequence[Observer[R]] = (),
     stop: Stop | None = None,
 ) -> Generator[R | Failure, None, None]:
     """Yield the result of `task` for each input, or its `Failure`.
@@ -90,7 +90,7 @@ class _Batch(Generic[R]):
         *,
         in_order: bool,
         journal: Record[R] | None,
-        listeners: Sequence[Listener[R]],
+        listeners: Sequence[Observer[R]],
         stop: Stop,
     ) -> None:
         self._executor = executor
@@ -157,7 +157,7 @@ class _Batch(Generic[R]):
         outcome = attempt.outcome
         kind = outcome.kind if isinstance(outcome, Failure) else None
         if self._journal is not None and kind in _STOPPED:
-            self._journal.break_off(source)
+            self._journal.mark_aborted(source)
         if isinstance(outcome, Failure) and kind is FailureKind.CRASHED:
             _log.debug("%s: %s; it is tried again alone", source.path, outcome.message)
             self._crashed.append((ticket, source))

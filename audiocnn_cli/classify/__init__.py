@@ -1,15 +1,15 @@
 """Audio to segments to probabilities to a `Prediction`: labels, where they hold, and when none is said."""
 
 from audiocnn_cli.classify.clip import classify
+from audiocnn_cli.classify.ensemble import Ensemble
 from audiocnn_cli.classify.options import ClassifyOptions, Thresholds
-from audiocnn_cli.classify.panel import Panel
 from audiocnn_cli.classify.prediction import Candidate, Event, Prediction, SoundType, TimelineEntry
 
 __all__ = [
     "Candidate",
     "ClassifyOptions",
+    "Ensemble",
     "Event",
-    "Panel",
     "Prediction",
     "SoundType",
     "Thresholds",

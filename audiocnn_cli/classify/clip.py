@@ -8,12 +8,12 @@ from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify import gate
+from audiocnn_cli.classify.ensemble import Ensemble, joined
 from audiocnn_cli.classify.grid import Grid, brought_onto, grid_of, smoothed
 from audiocnn_cli.classify.options import DEFAULTS, ClassifyOptions
-from audiocnn_cli.classify.panel import Panel, joined
 from audiocnn_cli.classify.prediction import Prediction, SoundType
 from audiocnn_cli.classify.timeline import Clock, Rules, events, timeline
-from audiocnn_cli.models.inference import ClipProbabilities, Hearing
+from audiocnn_cli.models.inference import ClipProbabilities, StreamingInference
 from audiocnn_cli.models.session import Model
 from audiocnn_cli.models.signature import Signature
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the models of a panel said of a source, in the order of its listeners.
+    """What the models of a ensemble said of a source, in the order of its listeners.
 
     It was heard from `start_s` on; `recording_s` is the length that its file promises, 0 where unknown.
     """
@@ -35,7 +35,7 @@ class Heard:
     recording_s: float = 0.0
 
 
-def classify(source: Source, panel: Panel, options: ClassifyOptions = DEFAULTS) -> Prediction:
+def classify(source: Source, ensemble: Ensemble, options: ClassifyOptions = DEFAULTS) -> Prediction:
     """Label `source`: the mean of its segments' probabilities, ties in the order of the labels.
 
     Raises:
@@ -44,27 +44,29 @@ def classify(source: Source, panel: Panel, options: ClassifyOptions = DEFAULTS) 
     with open_audio(source) as reader:
         info = reader.info
         start_s = options.excerpt.span(info)[0] / info.sample_rate
-        hearing = Hearing(panel.listeners(options), source_rate=info.sample_rate)
+        hearing = StreamingInference(ensemble.listeners(options), source_rate=info.sample_rate)
         for block in mono_blocks(reader, sample_rate=info.sample_rate, excerpt=options.excerpt):
             hearing.push(block)
-    return predict(Heard(source, hearing.finish(), start_s, info.duration_s), panel, options)
+    return predict(Heard(source, hearing.finish(), start_s, info.duration_s), ensemble, options)
 
 
-def predict(heard: Heard, panel: Panel, options: ClassifyOptions) -> Prediction:
-    """What is to be said of a source that all models of `panel` have heard."""
-    if panel.gate is None:
-        return _prediction(heard, _answer(panel.models, heard.clips), options)
-    sound = gate.sound_type(heard.clips[-1], panel.gate)
-    if not panel.auto:
-        answer = _answer(panel.models, heard.clips)
-        return _prediction(heard, answer, options, gated=_Gated(panel.gate, heard.clips[-1], sound))
-    sure = gate.is_sure(sound, panel.gate)
-    for model, clip in zip(panel.models, heard.clips, strict=False):
+def predict(heard: Heard, ensemble: Ensemble, options: ClassifyOptions) -> Prediction:
+    """What is to be said of a source that all models of `ensemble` have heard."""
+    if ensemble.gate is None:
+        return _prediction(heard, _answer(ensemble.models, heard.clips), options)
+    sound = gate.sound_type(heard.clips[-1], ensemble.gate)
+    if not ensemble.auto:
+        answer = _answer(ensemble.models, heard.clips)
+        return _prediction(
+            heard, answer, options, gated=_Gated(ensemble.gate, heard.clips[-1], sound)
+        )
+    sure = gate.is_sure(sound, ensemble.gate)
+    for model, clip in zip(ensemble.models, heard.clips, strict=False):
         if sure and model.signature.sound_type == sound.name:
-            gated = _Gated(panel.gate, heard.clips[-1], sound)
+            gated = _Gated(ensemble.gate, heard.clips[-1], sound)
             return _prediction(heard, _answer([model], [clip]), options, gated=gated)
     missing = f"this is {sound.name}, for which auto has no model" if sure else gate.UNCLEAR
-    own = _answer([panel.gate], heard.clips[-1:])
+    own = _answer([ensemble.gate], heard.clips[-1:])
     return _prediction(heard, own, options, sound=sound, instead=missing)
 
 

@@ -5,37 +5,45 @@ from collections.abc import Iterator
 
 from audiocnn_cli.audio.decode import AudioReader
 from audiocnn_cli.audio.load import mix_down
+from audiocnn_cli.audio.segments import TailHandling
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.audio.streams import live_blocks
 from audiocnn_cli.classify import gate
 from audiocnn_cli.classify.clip import Heard, predict
+from audiocnn_cli.classify.ensemble import Ensemble
 from audiocnn_cli.classify.grid import Grid, grid_of
 from audiocnn_cli.classify.options import ClassifyOptions
-from audiocnn_cli.classify.panel import Panel
 from audiocnn_cli.classify.prediction import Prediction, TimelineEntry
 from audiocnn_cli.classify.timeline import Clock, Rules, timeline
 from audiocnn_cli.errors import FailureKind, InputError
-from audiocnn_cli.models.inference import ClipProbabilities, Hearing, SegmentProbabilities
-from audiocnn_cli.models.segments import Rest
+from audiocnn_cli.models.inference import (
+    ClipProbabilities,
+    SegmentProbabilities,
+    StreamingInference,
+)
 
 _log = logging.getLogger("audiocnn")
 
 
 def classify_live(
-    reader: AudioReader, panel: Panel, options: ClassifyOptions, *, ends_by_hand: bool = False
+    reader: AudioReader, ensemble: Ensemble, options: ClassifyOptions, *, ends_by_hand: bool = False
 ) -> Iterator[TimelineEntry | Prediction]:
     """Yield the segments of a stream as they are heard, and at its end what `classify` would say of it.
 
-    Segments come from the first model of the panel, as it hears them, not smoothed. A stream that breaks off
-    ends there, and so does one that `ends_by_hand` at Ctrl-C.
+    Segments come from the first model of the ensemble, not smoothed. A stream that breaks off ends there,
+    and so does one that `ends_by_hand` at Ctrl-C.
 
     Raises:
         SignalError: the stream can't be used, or was too short.
     """
     start, frames = options.excerpt.span(reader.info)
-    clock = Clock(panel.models[0].signature.features.sample_rate, start / reader.info.sample_rate)
-    hearing = Hearing(panel.listeners(options), source_rate=reader.info.sample_rate, batch=1)
-    segments = _Segments(hearing, panel, options, clock)
+    clock = Clock(
+        ensemble.models[0].signature.features.sample_rate, start / reader.info.sample_rate
+    )
+    hearing = StreamingInference(
+        ensemble.listeners(options), source_rate=reader.info.sample_rate, batch=1
+    )
+    segments = _Segments(hearing, ensemble, options, clock)
     try:
         for block in live_blocks(reader, start=start, frames=frames):
             hearing.push(mix_down(block))
@@ -50,19 +58,23 @@ def classify_live(
     clips = hearing.finish()
     yield from segments.new()
     source = Source(reader.info.path)
-    yield predict(Heard(source, clips, clock.start_s), panel, options)
+    yield predict(Heard(source, clips, clock.start_s), ensemble, options)
 
 
 class _Segments:
     """The segments that were answered since they were last asked for."""
 
     def __init__(
-        self, hearing: Hearing, panel: Panel, options: ClassifyOptions, clock: Clock
+        self,
+        hearing: StreamingInference,
+        ensemble: Ensemble,
+        options: ClassifyOptions,
+        clock: Clock,
     ) -> None:
         self._hearing = hearing
-        self._gate = panel.gate
-        self._place_of_gate = len(panel.models)
-        self._signature = panel.models[0].signature
+        self._gate = ensemble.gate
+        self._place_of_gate = len(ensemble.models)
+        self._signature = ensemble.models[0].signature
         self._rules = Rules.of(self._signature, options.thresholds)
         self._clock = clock
         self._given = 0
@@ -85,4 +97,4 @@ class _Segments:
 
 def _clip(segments: list[SegmentProbabilities]) -> ClipProbabilities:
     end = segments[-1].start + segments[-1].valid
-    return ClipProbabilities(end, tuple(segments), Rest.NONE, 0)
+    return ClipProbabilities(end, tuple(segments), TailHandling.NONE, 0)

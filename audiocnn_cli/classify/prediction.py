@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from audiocnn_cli.models.segments import Rest
+from audiocnn_cli.audio.segments import TailHandling
 
 # The reasons for which no label is said, beside those that the gate words.
 SILENCE = "silence"
@@ -73,7 +73,7 @@ class Prediction:
     another type of sound than the model's labels are for. `labels` are all that hold, more than one only for
     a model of independent labels. `probability` is that of the most probable label all the same.
     `duration_s` of the recording's `recording_s` were heard. `rest` says what became of the `rest_s` seconds
-    after the last whole segment (see `models.segments`). `highest_hz` is the highest frequency that the model
+    after the last whole segment (see `audio.segments`). `highest_hz` is the highest frequency that the model
     hears.
     """
 
@@ -87,7 +87,7 @@ class Prediction:
     events: tuple[Event, ...]
     duration_s: float
     recording_s: float
-    rest: Rest
+    rest: TailHandling
     rest_s: float
     highest_hz: float
     sound_type: SoundType | None = None

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify.clip import classify
+from audiocnn_cli.classify.ensemble import Ensemble
 from audiocnn_cli.classify.gate import GATE_MODEL, find_gate
 from audiocnn_cli.classify.options import DEFAULTS, ClassifyOptions
-from audiocnn_cli.classify.panel import Panel
 from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
@@ -45,7 +45,7 @@ class Classification:
     options: ClassifyOptions = DEFAULTS
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
 
-    def panel(self) -> Panel:
+    def ensemble(self) -> Ensemble:
         """The opened models; once opened they stay so.
 
         Raises:
@@ -54,17 +54,17 @@ class Classification:
         """
         models = tuple(_opened(choice, self.provider) for choice in self.models)
         if self.auto:
-            return Panel(models=_one_a_type(models), gate=self._gate(), auto=True)
-        panel = Panel(models=models)
-        self.options.thresholds.of(panel.signature)
-        wanted = panel.signature.sound_type
+            return Ensemble(models=_one_a_type(models), gate=self._gate(), auto=True)
+        ensemble = Ensemble(models=models)
+        self.options.thresholds.of(ensemble.signature)
+        wanted = ensemble.signature.sound_type
         if self.gate and wanted is None:
             raise UsageError(
-                f"--gate: {panel.signature.name} doesn't say which type of sound it is for"
+                f"--gate: {ensemble.signature.name} doesn't say which type of sound it is for"
             )
         usual = wanted and find_gate() and not self.options.thresholds.always_answers
         gated = usual if self.gate is None else self.gate
-        return replace(panel, gate=self._gate()) if gated else panel
+        return replace(ensemble, gate=self._gate()) if gated else ensemble
 
     def _gate(self) -> Model:
         found = find_gate()
@@ -78,10 +78,10 @@ class Classification:
         """Open the models, and give what labels one input.
 
         Raises:
-            ModelRefusedError, UsageError: as `panel`.
+            ModelRefusedError, UsageError: as `ensemble`.
         """
-        panel = self.panel()
-        return lambda source: classify(source, panel, self.options)
+        ensemble = self.ensemble()
+        return lambda source: classify(source, ensemble, self.options)
 
 
 @lru_cache(maxsize=16)

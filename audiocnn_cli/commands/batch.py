@@ -15,11 +15,11 @@ from audiocnn_cli.output.terminal.console import log
 if TYPE_CHECKING:
     from audiocnn_cli.audio.sources import Source
     from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.failure_log import Ledger
+    from audiocnn_cli.batch.failure_log import FailureLog
     from audiocnn_cli.batch.journal.journal import Journal
     from audiocnn_cli.batch.journal.schema import Codec
     from audiocnn_cli.batch.journal.shard import Shard
-    from audiocnn_cli.batch.outcome import Failure, Listener, Tally
+    from audiocnn_cli.batch.outcome import Counts, Failure, Observer
     from audiocnn_cli.batch.run import Record
     from audiocnn_cli.batch.task import Task
     from audiocnn_cli.datasets.dataset import Dataset
@@ -130,7 +130,7 @@ class Job(Generic[R]):
 
 
 def run_job(
-    job: Job[R], options: BatchOptions, write: "Callable[[Iterator[R | Failure]], Tally]"
+    job: Job[R], options: BatchOptions, write: "Callable[[Iterator[R | Failure]], Counts]"
 ) -> ExitCode:
     """Run the batch and `write` its outcomes.
 
@@ -159,7 +159,7 @@ def run_job(
             on_terminal=on_terminal(streams_results=not job.in_order),
         )
         stop = stack.enter_context(stop_on_interrupt())
-        listeners: list[Listener[R]] = [progress]
+        listeners: list[Observer[R]] = [progress]
         if ledger is not None:
             listeners.append(stack.enter_context(ledger))
         outcomes = run_batch(
@@ -254,17 +254,17 @@ def _journal_in_folder(job: Job[R], part: "Shard") -> Path | None:
 def _tidy(journal: "Journal[R]") -> None:
     from audiocnn_cli.files import remove_unfinished
 
-    remove_unfinished(journal.broken_off())
+    remove_unfinished(journal.aborted())
 
 
-def _ledger(options: BatchOptions) -> "AbstractContextManager[Ledger] | None":
+def _ledger(options: BatchOptions) -> "AbstractContextManager[FailureLog] | None":
     if options.failures is None:
         return None
-    from audiocnn_cli.batch.failure_log import open_ledger
+    from audiocnn_cli.batch.failure_log import open_failure_log
 
     # A ledger that is read, or of the run that goes on, has served.
     again = options.resume or options.failures == options.retry_failures
-    return open_ledger(options.failures, force=options.force or again)
+    return open_failure_log(options.failures, force=options.force or again)
 
 
 def _listed_twice(options: BatchOptions) -> bool:

@@ -16,8 +16,8 @@ from audiocnn_cli.output.destination import Destination, choose_destination
 from audiocnn_cli.output.terminal.console import log, print_failure, set_up_logging
 
 if TYPE_CHECKING:
-    from audiocnn_cli.batch.outcome import Failure, Tally
-    from audiocnn_cli.evaluation.asking import Question, Replies, Reply
+    from audiocnn_cli.batch.outcome import Counts, Failure
+    from audiocnn_cli.evaluation.scoring import Question, Replies, Reply
 
 EXAMPLES = """\b
 Examples:
@@ -143,8 +143,8 @@ def evaluate(
 def _ask(question: "Question", batch: BatchOptions) -> "Replies":
     """Ask of all clips, as a batch like others; no figure is said of those that were asked before Ctrl-C."""
     from audiocnn_cli.batch.codec import DataclassCodec
-    from audiocnn_cli.evaluation.asking import Replies, Reply
     from audiocnn_cli.evaluation.labelled import recordings
+    from audiocnn_cli.evaluation.scoring import Replies, Reply
 
     job = Job(
         command="evaluate",
@@ -160,7 +160,7 @@ def _ask(question: "Question", batch: BatchOptions) -> "Replies":
     )
     replies: list[Replies] = []
 
-    def gather(outcomes: "Iterator[Reply | Failure]") -> "Tally":
+    def gather(outcomes: "Iterator[Reply | Failure]") -> "Counts":
         replies.append(Replies.of(_said(outcomes)))
         return replies[0].tally
 

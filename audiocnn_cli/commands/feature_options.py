@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from audiocnn_cli.features.config import DctNorm, Dialect, Log, MelNorm, PadMode
-from audiocnn_cli.features.terms import Rest
+from audiocnn_cli.features.terms import TailPolicy
 from audiocnn_cli.features.windows import Window
 from audiocnn_cli.output.tensors.kinds import FileFormat
 
@@ -113,7 +113,7 @@ Overlap = Annotated[
     typer.Option(help="Fraction of a segment that the next repeats.", show_default="0"),
 ]
 RestOf = Annotated[
-    Rest | None,
+    TailPolicy | None,
     typer.Option("--rest", help="The samples behind the last segment.", show_default="drop"),
 ]
 Summary = Annotated[

@@ -12,7 +12,7 @@ from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.output.terminal.console import set_up_logging
 
 if TYPE_CHECKING:
-    from audiocnn_cli.batch.outcome import Tally
+    from audiocnn_cli.batch.outcome import Counts
     from audiocnn_cli.features.plan import Plan
     from audiocnn_cli.output.plots.features import Pictures
     from audiocnn_cli.output.tensors.destination import FeatureOutput
@@ -204,7 +204,7 @@ def _run(
     return run_job(job, batch, destination.write)
 
 
-def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> "Tally":
+def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> "Counts":
     from audiocnn_cli.audio.sources import find_audio
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.run import run_batch

@@ -4,12 +4,15 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
+from audiocnn_cli.commands.groups import GroupedCommand, flattened
 from audiocnn_cli.commands.options import Version
 from audiocnn_cli.errors import AudiocnnError, ExitCode
 from audiocnn_cli.output.terminal.console import print_error
+from audiocnn_cli.parameters import use_flags
 
 # Each is a module of this package with a function of its name and EXAMPLES, or with an app of its own.
 COMMANDS = ("features", "shapes", "classify", "models", "train", "evaluate", "merge")
@@ -32,7 +35,8 @@ def build_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            app.command(name, epilog=module.EXAMPLES)(getattr(module, name))
+            command = flattened(getattr(module, name))
+            app.command(name, cls=GroupedCommand, epilog=module.EXAMPLES)(command)
     return app
 
 
@@ -49,7 +53,9 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # both are TextIOWrapper
     try:
         try:
-            code = build_app(_asked_for(sys.argv[1:]))(standalone_mode=False)
+            app = typer.main.get_command(build_app(_requested(sys.argv[1:])))
+            use_flags(_flags_of(app, sys.argv[1:]))
+            code = app(standalone_mode=False)
         finally:
             sys.stdout.flush()
     except typer.TyperException as error:
@@ -70,7 +76,20 @@ def main() -> None:
     sys.exit(code)
 
 
-def _asked_for(arguments: Sequence[str]) -> Sequence[str]:
+def _flags_of(command: Any, arguments: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The flags of the sub-command that `arguments` begin with, as `parameters.use_flags` takes them."""
+    for name in arguments:
+        if name not in getattr(command, "commands", ()):
+            break
+        command = command.commands[name]
+    return {
+        option.name: (max(option.opts, key=len), max(option.secondary_opts, key=len, default=""))
+        for option in command.params
+        if option.param_type_name == "option"
+    }
+
+
+def _requested(arguments: Sequence[str]) -> Sequence[str]:
     """The one sub-command that the command line begins with, else all of them."""
     return arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else COMMANDS
 

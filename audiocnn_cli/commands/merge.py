@@ -7,8 +7,8 @@ import typer
 
 from audiocnn_cli.commands import options
 from audiocnn_cli.errors import ExitCode, UsageError
-from audiocnn_cli.output.destination import Format, choose_destination
-from audiocnn_cli.output.terminal.console import console, print_error, set_up_logging
+from audiocnn_cli.output.destination import Format
+from audiocnn_cli.output.terminal.console import console, print_error
 
 if TYPE_CHECKING:
     from audiocnn_cli.batch.journal.parts import Part
@@ -28,22 +28,17 @@ def merge(
         list[Path],
         typer.Argument(metavar="PARTS...", help="Journals, or folders of results that hold them."),
     ],
-    json: options.Json = False,
-    jsonl: options.Jsonl = False,
-    csv: options.Csv = False,
-    output: options.Output = None,
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    version: options.Version = False,
+    *,
+    report: options.Report,
+    logging: options.Logging,
 ) -> None:
     """Join the parts that `--shard I/N` made, and say what is missing.
 
     Without a format it shows how far each part is. Exit 1 if a part is missing or not at its end, or if an
     input has failed.
     """
-    set_up_logging(quiet=quiet, verbose=verbose)
-    destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=force)
+    logging.set_up()
+    destination = report.destination()
     from audiocnn_cli.batch.journal.parts import missing_shards, read_parts
     from audiocnn_cli.output.results import write_outcomes
     from audiocnn_cli.output.views.parts import parts_table

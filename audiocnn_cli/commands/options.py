@@ -1,12 +1,15 @@
 """The options that every command has, defined once."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
 from audiocnn_cli import __version__
 from audiocnn_cli.datasets.partition import PartitionBy
+from audiocnn_cli.output.destination import Destination, choose_destination
+from audiocnn_cli.output.terminal.console import set_up_logging
 
 
 def _print_version(asked: bool) -> None:
@@ -119,3 +122,67 @@ PartFiles = Annotated[
         min=1, metavar="N", help="Recordings a part of a data set, at most.", show_default="1000"
     ),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logging:
+    """What is written to stderr, and the version."""
+
+    heading: ClassVar[str] = "Logging"
+    quiet: Quiet = False
+    verbose: Verbose = False
+    version: Version = False
+
+    def set_up(self) -> None:
+        """Configure the log on stderr."""
+        set_up_logging(quiet=self.quiet, verbose=self.verbose)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchLogging(Logging):
+    """As `Logging`, with events as JSON."""
+
+    log_json: LogJson = False
+
+    def set_up(self) -> None:
+        """Configure the log on stderr."""
+        set_up_logging(quiet=self.quiet, verbose=self.verbose, as_json=self.log_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Where a command without tensors or labels writes, and in which format."""
+
+    heading: ClassVar[str] = "Output"
+    json: Json = False
+    jsonl: Jsonl = False
+    csv: Csv = False
+    output: Output = None
+    force: Force = False
+
+    def destination(self) -> Destination:
+        """The destination that the options mean.
+
+        Raises:
+            UsageError: two formats at once, or a file name whose ending names none.
+            OutputError: the file can't be written.
+        """
+        return choose_destination(
+            json=self.json, jsonl=self.jsonl, csv=self.csv, output=self.output, force=self.force
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyFiles:
+    """Batches: workers, the journal, failures, parts of an array job, a cluster."""
+
+    heading: ClassVar[str] = "Many files"
+    jobs: Jobs = None
+    timeout: Timeout = None
+    journal: Journal = None
+    resume: Resume = False
+    checksum: Checksum = False
+    failures: Failures = None
+    retry_failures: RetryFailures = None
+    shard: ShardOf = None
+    cluster: Cluster = None

@@ -14,7 +14,7 @@ from audiocnn_cli.output.terminal.console import set_up_logging
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from audiocnn_cli.shapes.choose import Wish
+    from audiocnn_cli.shapes.choose import StackRequest
     from audiocnn_cli.shapes.report import Report
 
 EXAMPLES = """\b
@@ -149,7 +149,7 @@ def shapes(
 
         write_worked(read_example(image, weights), destination)
         return
-    from audiocnn_cli.shapes.choose import Wish
+    from audiocnn_cli.shapes.choose import StackRequest
 
     clip = None
     audio = (samples, seconds, sample_rate, hop_length, n_fft, n_mfcc, n_mels, stft or None, frames)
@@ -177,7 +177,7 @@ def shapes(
         "groups": groups,
         "ceil": "yes" if ceil else None,
     }
-    wish = Wish(
+    wish = StackRequest(
         layers=tuple(layers or ()),
         arch=arch,
         file=file,
@@ -199,7 +199,7 @@ def shapes(
 
 
 def _show(
-    wish: "Wish",
+    wish: "StackRequest",
     destination: Destination,
     *,
     explain: bool,
@@ -225,7 +225,7 @@ def _show(
     _require_possible([report])
 
 
-def _compare(wish: "Wish", destination: Destination) -> None:
+def _compare(wish: "StackRequest", destination: Destination) -> None:
     """Several stacks side by side."""
     from audiocnn_cli.output.views.shape_comparison import write_diff
     from audiocnn_cli.shapes.choose import one_of_several

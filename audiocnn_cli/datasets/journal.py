@@ -126,9 +126,9 @@ class DatasetJournal(Generic[R]):
         """Note a failure of what was no input."""
         self._journal.note(failure)
 
-    def break_off(self, source: Source) -> None:
+    def mark_aborted(self, source: Source) -> None:
         """Note that work on `source` was stopped on its way."""
-        self._journal.break_off(source)
+        self._journal.mark_aborted(source)
 
     def complete(self) -> None:
         """Write the last part, and note that the run has come to the end of its inputs."""

@@ -7,13 +7,13 @@ from pathlib import Path
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.classify.work import ModelChoice
 from audiocnn_cli.errors import AudiocnnError, UsageError
-from audiocnn_cli.evaluation.asking import Asker, ClipAnswer, Question, Replies, ask
 from audiocnn_cli.evaluation.calibration import Calibration, brier, calibrate
 from audiocnn_cli.evaluation.coverage import Coverage, cover
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import class_names
 from audiocnn_cli.evaluation.metrics import Scores, score
 from audiocnn_cli.evaluation.robustness import Robustness
+from audiocnn_cli.evaluation.scoring import Asker, ClipAnswer, Question, Replies, ask
 from audiocnn_cli.models.session import Model
 
 

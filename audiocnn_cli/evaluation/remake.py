@@ -7,11 +7,11 @@ from pathlib import Path
 
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError
-from audiocnn_cli.evaluation.asking import Asker, ask
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.figures import Protocol, degraded_name, measured_figures
 from audiocnn_cli.evaluation.parts import put_together
+from audiocnn_cli.evaluation.scoring import Asker, ask
 from audiocnn_cli.models.contract import Figure
 from audiocnn_cli.models.session import Model
 

@@ -8,7 +8,7 @@ from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfi
 from audiocnn_cli.features.frames import Framing, framing
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.segments import SegmentSizes
-from audiocnn_cli.features.terms import Rest
+from audiocnn_cli.features.terms import TailPolicy
 
 Shape = tuple[int, ...]
 
@@ -112,7 +112,7 @@ def segment_count(samples: int, sizes: SegmentSizes) -> int:
     """Whole segments in so many samples, and one more where the rest is padded."""
     whole = max(0, 1 + (samples - sizes.length) // sizes.hop)
     covered = (whole - 1) * sizes.hop + sizes.length if whole else 0
-    if sizes.rest is Rest.PAD and covered < samples:
+    if sizes.rest is TailPolicy.PAD and covered < samples:
         whole += 1
     return whole if sizes.count is None else min(whole, sizes.count)
 

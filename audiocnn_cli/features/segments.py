@@ -9,7 +9,7 @@ from audiocnn_cli.errors import FailureKind, SignalError, UsageError
 from audiocnn_cli.features.config import FeatureConfig
 from audiocnn_cli.features.extract import Extraction
 from audiocnn_cli.features.spool import Spool
-from audiocnn_cli.features.terms import Rest
+from audiocnn_cli.features.terms import TailPolicy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ class Segmentation:
     count: int | None = None
     length_s: float | None = None
     overlap: float = 0.0
-    rest: Rest = Rest.DROP
+    rest: TailPolicy = TailPolicy.DROP
 
     def __post_init__(self) -> None:
         if (self.count is None) == (self.length_s is None):
@@ -53,7 +53,10 @@ class Segmentation:
         length = 1 + int(total / parts)
         while length and length + (self.count - 1) * self._hop(length) > total:
             length -= 1
-        if self.rest is not Rest.DROP and length + (self.count - 1) * self._hop(length) < total:
+        if (
+            self.rest is not TailPolicy.DROP
+            and length + (self.count - 1) * self._hop(length) < total
+        ):
             length += 1
         if length < 1:
             raise SignalError(
@@ -71,7 +74,7 @@ class SegmentSizes:
 
     length: int
     hop: int
-    rest: Rest = Rest.DROP
+    rest: TailPolicy = TailPolicy.DROP
     count: int | None = None
 
 
@@ -129,7 +132,7 @@ class _Segmenter:
 
     def finish(self) -> Segments:
         rest = self._rest()
-        if rest is not None and self._sizes.rest is Rest.PAD:
+        if rest is not None and self._sizes.rest is TailPolicy.PAD:
             self._done.append(rest[None])
             rest = None
         if not len(self._done) and rest is None:
@@ -148,10 +151,10 @@ class _Segmenter:
 
         whole = len(self._done)
         covered = (whole - 1) * self._sizes.hop + self._sizes.length if whole else 0
-        if self._sizes.rest is Rest.DROP or not self._open or covered >= self._seen:
+        if self._sizes.rest is TailPolicy.DROP or not self._open or covered >= self._seen:
             return None
         start, extraction = self._open[0]
-        if self._sizes.rest is Rest.PAD:
+        if self._sizes.rest is TailPolicy.PAD:
             missing = start + self._sizes.length - self._seen
             extraction.push(np.zeros((missing, *self._channels), dtype=np.float32))
         return extraction.finish()

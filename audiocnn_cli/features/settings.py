@@ -13,7 +13,7 @@ from audiocnn_cli.features.config import Dialect, FeatureConfig, feature_named
 from audiocnn_cli.features.dialects import config_like
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.segments import Segmentation
-from audiocnn_cli.features.terms import Rest, Statistic
+from audiocnn_cli.features.terms import Statistic, TailPolicy
 
 # The settings beyond a FeatureConfig's fields; `feature` and `summary` are lists parted by commas.
 _PLAN_TYPES: dict[str, Any] = {
@@ -24,7 +24,7 @@ _PLAN_TYPES: dict[str, Any] = {
     "segments": int | None,
     "segment": float | None,
     "overlap": float,
-    "rest": Rest,
+    "rest": TailPolicy,
     "summary": str,
 }
 _NONE = "none"
@@ -75,7 +75,7 @@ def settings_of(plan: Plan) -> dict[str, Any]:
         "segments": cut.count if cut else None,
         "segment": cut.length_s if cut else None,
         "overlap": cut.overlap if cut else 0.0,
-        "rest": cut.rest if cut else Rest.DROP,
+        "rest": cut.rest if cut else TailPolicy.DROP,
         "summary": ",".join(plan.summary),
     }
 
@@ -150,9 +150,9 @@ def _statistic(name: str) -> Statistic:
 def _segmentation(given: dict[str, Any]) -> Segmentation | None:
     """Takes its settings out of `given`."""
     count, length = given.pop("segments", None), given.pop("segment", None)
-    overlap, rest = given.pop("overlap", 0.0), given.pop("rest", Rest.DROP)
+    overlap, rest = given.pop("overlap", 0.0), given.pop("rest", TailPolicy.DROP)
     if count is None and length is None:
-        if overlap or rest is not Rest.DROP:
+        if overlap or rest is not TailPolicy.DROP:
             raise UsageError("overlap and rest are for segments: give --segments or --segment too")
         return None
     return Segmentation(count, length, overlap, rest)

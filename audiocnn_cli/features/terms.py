@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Rest(StrEnum):
+class TailPolicy(StrEnum):
     """What happens to the samples behind the last whole segment."""
 
     DROP = "drop"

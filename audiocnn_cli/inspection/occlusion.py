@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import WHOLE, Excerpt, mono_blocks
+from audiocnn_cli.audio.segments import Segment, cut
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.inspection.bands import Part, inside, split
 from audiocnn_cli.inspection.batches import batches
 from audiocnn_cli.inspection.search import Grid, choose_grid, most_segments, strongest
-from audiocnn_cli.models.inference import Listener, is_silent, tensor_of
-from audiocnn_cli.models.segments import Segment, cut
+from audiocnn_cli.models.inference import ModelStream, is_silent, tensor_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,9 @@ class Why:
     decibels: float = DECIBELS
 
 
-def explain_label(source: Source, listener: Listener, label: str, excerpt: Excerpt = WHOLE) -> Why:
+def explain_label(
+    source: Source, listener: ModelStream, label: str, excerpt: Excerpt = WHOLE
+) -> Why:
     """Search `source` for what `label` rests on; the work is bounded whatever the clip's length.
 
     Raises:
@@ -172,7 +174,7 @@ class _Heard:
 class _Judge:
     """A model that is asked about one label."""
 
-    def __init__(self, listener: Listener, label: str) -> None:
+    def __init__(self, listener: ModelStream, label: str) -> None:
         self._listener = listener
         self._signature = listener.model.signature
         self._index = self._signature.labels.index(label)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import Excerpt, mix_down
 from audiocnn_cli.audio.resample import resample_blocks
+from audiocnn_cli.audio.segments import Cutter, Segment, SegmentConfig, TailHandling
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.cepstrum import floored
 from audiocnn_cli.features.config import Feature, FeatureConfig
@@ -27,8 +28,6 @@ from audiocnn_cli.features.kinds import KINDS
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.inspection.meter import Meter, Values
-from audiocnn_cli.models.segments import Cutter, Rest, Segment
-from audiocnn_cli.models.signature import SegmentConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +74,7 @@ class Pipeline:
         self._meters: dict[str, Meter] = {}
         self._tensors = Meter()
         self._count = 0
-        self._rest = Rest.NONE
+        self._rest = TailHandling.NONE
         self._read: Recording | None = None
 
     def tensors(self) -> "Iterator[tuple[Segment, NDArray[np.float32]]]":

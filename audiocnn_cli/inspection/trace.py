@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.load import WHOLE, Excerpt
+from audiocnn_cli.audio.segments import Segment
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import FailureKind, SignalError
 from audiocnn_cli.features.explain import Stage
@@ -13,8 +14,7 @@ from audiocnn_cli.inspection.batches import batches
 from audiocnn_cli.inspection.layers import TracedGraph, trace_layers
 from audiocnn_cli.inspection.meter import Meter
 from audiocnn_cli.inspection.stages import Pipeline, TracedStage
-from audiocnn_cli.models.inference import Listener, is_silent
-from audiocnn_cli.models.segments import Segment
+from audiocnn_cli.models.inference import ModelStream, is_silent
 from audiocnn_cli.models.session import Model
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Trace:
         )
 
 
-def trace(source: Source, listener: Listener, excerpt: Excerpt = WHOLE) -> Trace:
+def trace(source: Source, listener: ModelStream, excerpt: Excerpt = WHOLE) -> Trace:
     """Follow `source` through a model.
 
     Raises:
@@ -68,7 +68,7 @@ def trace(source: Source, listener: Listener, excerpt: Excerpt = WHOLE) -> Trace
 class _Answers:
     """What a model says of one segment after the other, and what it says of them all."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: ModelStream) -> None:
         self._listener = listener
         self._meter = Meter()
         self._sounding: list[NDArray[np.float32]] = []

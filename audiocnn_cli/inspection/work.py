@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.classify.ensemble import Ensemble
 from audiocnn_cli.classify.options import ClassifyOptions
-from audiocnn_cli.classify.panel import Panel
 from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.errors import UsageError
@@ -14,7 +14,7 @@ from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.inspection.occlusion import Why, explain_label
 from audiocnn_cli.inspection.readable import require_seekable
 from audiocnn_cli.inspection.trace import Trace, trace
-from audiocnn_cli.models.inference import Listener
+from audiocnn_cli.models.inference import ModelStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Inspection:
         """Open the models, and give what looks into one input.
 
         Raises:
-            ModelRefusedError, UsageError: as `Classification.panel`, or several models answer together.
+            ModelRefusedError, UsageError: as `Classification.ensemble`, or several models answer together.
         """
         work = self.classification
         if len(work.models) > 1 and not work.auto:
@@ -47,16 +47,16 @@ class Inspection:
                 "--trace, --why and --report look into one model: leave out --ensemble"
             )
         classify = work.prepare()
-        panel = work.panel()
-        return lambda source: self._inspect(source, classify, panel)
+        ensemble = work.ensemble()
+        return lambda source: self._inspect(source, classify, ensemble)
 
     def _inspect(
-        self, source: Source, classify: Callable[[Source], Prediction], panel: Panel
+        self, source: Source, classify: Callable[[Source], Prediction], ensemble: Ensemble
     ) -> Inspected:
         require_seekable(streamed=source.path == STDIN)
         prediction = classify(source)
         options = self.classification.options
-        listener = listener_of(prediction, panel, options)
+        listener = listener_of(prediction, ensemble, options)
         label, excerpt = prediction.top[0].label, options.excerpt
         return Inspected(
             prediction,
@@ -65,10 +65,12 @@ class Inspection:
         )
 
 
-def listener_of(prediction: Prediction, panel: Panel, options: ClassifyOptions) -> Listener:
-    """The one model of the panel that gave the answer, and how it heard the clip."""
+def listener_of(
+    prediction: Prediction, ensemble: Ensemble, options: ClassifyOptions
+) -> ModelStream:
+    """The one model of the ensemble that gave the answer, and how it heard the clip."""
     return next(
         listener
-        for listener in panel.listeners(options)
+        for listener in ensemble.listeners(options)
         if listener.model.signature.name == prediction.model
     )

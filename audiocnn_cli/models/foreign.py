@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import ModelRefusedError, UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.models import runtime
@@ -15,7 +16,7 @@ from audiocnn_cli.models.guard import require_harmless
 from audiocnn_cli.models.layout import Layout
 from audiocnn_cli.models.runtime import sizes
 from audiocnn_cli.models.session import Graph, Model, contract_document
-from audiocnn_cli.models.signature import Activation, SegmentConfig, Signature
+from audiocnn_cli.models.signature import Activation, Signature
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.resample import Resampler
+from audiocnn_cli.audio.segments import Cutter, Ending, Segment, SegmentConfig, TailHandling
 from audiocnn_cli.errors import FailureKind, SignalError
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import extract
-from audiocnn_cli.models.segments import Cutter, Ending, Rest, Segment
 from audiocnn_cli.models.session import Model
-from audiocnn_cli.models.signature import SegmentConfig, Signature
+from audiocnn_cli.models.signature import Signature
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,7 +49,7 @@ class ClipProbabilities:
 
     samples: int
     segments: tuple[SegmentProbabilities, ...]
-    rest: Rest
+    rest: TailHandling
     rest_samples: int
 
     @property
@@ -69,7 +69,7 @@ class ClipProbabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ModelStream:
     """A model that hears a clip; `hop` samples between its segments (None: its own).
 
     `member` asks only this one of the networks whose mean the model is. A `sparse` one is asked about the
@@ -102,21 +102,21 @@ def infer(
         SignalError: the clip is shorter than one analysis frame.
     """
     rate = model.signature.features.sample_rate
-    hearing = Hearing([Listener(model, member=member)], source_rate=rate)
+    hearing = StreamingInference([ModelStream(model, member=member)], source_rate=rate)
     for block in blocks:
         hearing.push(block)
     (answer,) = hearing.finish()
     return answer
 
 
-class Hearing:
+class StreamingInference:
     """Mono blocks of one clip go in; several models hear it, and share what they have in common.
 
     Resampling is done once for each rate, features once for listeners with the same recipe and segments.
     """
 
     def __init__(
-        self, listeners: Sequence[Listener], *, source_rate: int, batch: int = _BATCH
+        self, listeners: Sequence[ModelStream], *, source_rate: int, batch: int = _BATCH
     ) -> None:
         """Hear blocks at `source_rate` Hz, and ask when `batch` segments are there."""
         self._groups: list[_Group] = []
@@ -189,7 +189,7 @@ class _Group:
     signature: Signature
     segment: SegmentConfig
     batch: int
-    listeners: list[Listener] = field(default_factory=list)
+    listeners: list[ModelStream] = field(default_factory=list)
     answers: list[list[SegmentProbabilities]] = field(default_factory=list)
     _cutter: Cutter = field(init=False)
     _waiting: "list[_Waiting]" = field(default_factory=list)

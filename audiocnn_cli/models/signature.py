@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.features.config import Feature, FeatureConfig
 
 # A waveform has no frames; less than one usual frame of 20 ms tells as little as less than one of theirs.
@@ -24,14 +25,6 @@ class Pooling(StrEnum):
     """How the probabilities of the segments become those of the clip."""
 
     MEAN = "mean"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentConfig:
-    """How a clip is cut: `length` and `hop` in samples at the model's sample rate."""
-
-    length: int
-    hop: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

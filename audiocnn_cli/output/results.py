@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent
 from typing import IO, Any, Protocol, TypeVar
 
-from audiocnn_cli.batch.outcome import Failure, Tally, failure_document
+from audiocnn_cli.batch.outcome import Counts, Failure, failure_document
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.encoded import encode
 from audiocnn_cli.output.terminal.console import console, print_failure
+from audiocnn_cli.parameters import with_flags
 
 R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
@@ -34,7 +35,7 @@ class View(Protocol[R_contra]):
 
 def write_outcomes(
     outcomes: Iterable[R | Failure], view: View[R], destination: Destination
-) -> Tally:
+) -> Counts:
     """Write each outcome as the destination wants it; failures are also said on stderr.
 
     Results are written as they come and not kept; a table takes a thousand rows at once.
@@ -45,7 +46,7 @@ def write_outcomes(
 
 def write_outcomes_to(
     writer: "StreamWriter", outcomes: Iterable[R | Failure], view: View[R]
-) -> Tally:
+) -> Counts:
     """As `write_outcomes`, to a stream that is open already."""
     results: list[R] = []
     listing = _Listing(writer.stream)
@@ -75,7 +76,7 @@ def write_outcomes_to(
         listing.finish(failures)
     elif writer.format is Format.TABLE and results:
         console(writer.stream).print(view.table(results))
-    return Tally(done=done, failed=failed)
+    return Counts(done=done, failed=failed)
 
 
 def write_result(result: R, view: View[R], destination: Destination) -> None:
@@ -143,7 +144,7 @@ class StreamWriter:
     def failure(self, failure: Failure) -> None:
         """An input that gave no result, where the format has a place for it."""
         if self.format is Format.JSONL:
-            error = {"kind": failure.kind, "message": failure.message}
+            error = {"kind": failure.kind, "message": with_flags(failure.message)}
             self.line({"path": failure.path, "error": error})
 
     def rows(self, rows: Iterable[Row]) -> None:

@@ -21,7 +21,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class StackRequest:
     """What the user gave: a source of layers (`flags` and `pool` make one layer), and what holds for any."""
 
     layers: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Wish:
         return tuple(name for name, value in given.items() if value)
 
 
-def choose_stack(wish: Wish) -> Architecture:
+def choose_stack(wish: StackRequest) -> Architecture:
     """The one stack that is wished for: typed, named, from a file, or one layer from flags.
 
     A clip whose length is said takes the place of an input shape.
@@ -69,7 +69,7 @@ def choose_stack(wish: Wish) -> Architecture:
     return _as_wished(stack, wish)
 
 
-def one_of_several(text: str, wish: Wish) -> Wish:
+def one_of_several(text: str, wish: StackRequest) -> StackRequest:
     """The wish for one of several stacks: a file, a named architecture, or layers with spaces between.
 
     Raises:
@@ -86,7 +86,7 @@ def one_of_several(text: str, wish: Wish) -> Wish:
     return replace(wish, layers=tuple(text.split()))
 
 
-def wanted_input(wish: Wish) -> Sizes | None:
+def wanted_input(wish: StackRequest) -> Sizes | None:
     """The input shape that was given, as a shape or as a clip; None where none was.
 
     Raises:
@@ -104,7 +104,7 @@ def wanted_input(wish: Wish) -> Sizes | None:
     return None
 
 
-def _as_wished(stack: Architecture, wish: Wish) -> Architecture:
+def _as_wished(stack: Architecture, wish: StackRequest) -> Architecture:
     """`stack` with the input, the framework and the kind of input that the user gave."""
     if wish.framework is not None:
         stack = replace(stack, framework=_choice("--framework", wish.framework, Framework))

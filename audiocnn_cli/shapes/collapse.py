@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from audiocnn_cli.shapes.fixes import Mend
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.like import Like
-from audiocnn_cli.shapes.mend import Mend
 from audiocnn_cli.shapes.sizes import type_sizes
 from audiocnn_cli.shapes.step import ShapeError
 from audiocnn_cli.shapes.trace import Trace

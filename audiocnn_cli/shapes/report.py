@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.choose import Wish, choose_stack
+from audiocnn_cli.shapes.choose import StackRequest, choose_stack
 from audiocnn_cli.shapes.like import Like
 from audiocnn_cli.shapes.sizes import smallest
 from audiocnn_cli.shapes.stackfile import Architecture
@@ -48,7 +48,7 @@ class Report:
         return self.clip.samples_for(self.shortest_frames, self.clip.rule or FrameRule.CENTERED)
 
 
-def report_of(wish: Wish) -> Report:
+def report_of(wish: StackRequest) -> Report:
     """What there is to say of the stack that is wished for.
 
     Raises:
@@ -93,7 +93,7 @@ def work_out(stack: Architecture, clip: "Clip | None" = None) -> Report:
         found = trace(stack.layers, stack.input_shape, framework=stack.framework, title=stack.title)
     except ShapeError as error:
         from audiocnn_cli.shapes.collapse import Collapse
-        from audiocnn_cli.shapes.mend import mends
+        from audiocnn_cli.shapes.fixes import mends
 
         mended = mends(
             error, stack.layers, stack.input_shape, framework=stack.framework, like=stack.like

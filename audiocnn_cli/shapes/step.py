@@ -5,8 +5,8 @@ from typing import ClassVar
 from msgspec import Struct
 
 from audiocnn_cli.errors import ImpossibleShapeError
-from audiocnn_cli.shapes.field import Field
 from audiocnn_cli.shapes.framework import Framework
+from audiocnn_cli.shapes.receptive_field import Field
 from audiocnn_cli.shapes.sizes import Shape, Sizes
 
 BYTES_PER_ELEMENT = 4  # float32

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.field import input_field
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.grammar import show_layer
+from audiocnn_cli.shapes.receptive_field import input_field
 from audiocnn_cli.shapes.sizes import Shape, Sizes, show_shape
 from audiocnn_cli.shapes.step import Given, Layer, MisfitError, ShapeError, Step, Tensor
 

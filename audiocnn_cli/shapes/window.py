@@ -7,7 +7,7 @@ Sources: Dumoulin and Visin, A guide to convolution arithmetic for deep learning
 from msgspec import Struct
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.field import Field, is_aligned, whole
+from audiocnn_cli.shapes.receptive_field import Field, is_aligned, whole
 from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes
 from audiocnn_cli.shapes.step import MisfitError, Pad
 

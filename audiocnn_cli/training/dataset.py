@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
+from audiocnn_cli.audio.segments import cut
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, SignalError
 from audiocnn_cli.evaluation.labelled import Grouping, LabelledClip, class_names, labelled_clips
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT, extract
-from audiocnn_cli.models.segments import cut
 from audiocnn_cli.training.cache import FrameCache
 from audiocnn_cli.training.recipes import Recipe
 

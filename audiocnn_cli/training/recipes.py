@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig
-from audiocnn_cli.models.signature import SegmentConfig
 from audiocnn_cli.shapes.architectures import architecture
 from audiocnn_cli.shapes.stackfile import Architecture
 

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.models.registry import ModelFile, bundled_models
 from audiocnn_cli.models.session import open_model
-from audiocnn_cli.shapes.choose import Wish
+from audiocnn_cli.shapes.choose import StackRequest
 from audiocnn_cli.shapes.report import report_of
 from tests.conftest import Finished
 from tests.shapes.graphs import genre_cnn, integers, model, save, weights
@@ -188,7 +188,7 @@ def test_damaged_bytes_never_crash_the_reader(tmp_path: Path) -> None:
             damaged[dice.choice(keep)] = dice.randrange(256)
         path.write_bytes(damaged)
         try:
-            report_of(Wish(layers=(str(path),)))
+            report_of(StackRequest(layers=(str(path),)))
         except AudiocnnError as error:
             assert str(path) in str(error)
 

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from audiocnn_cli.shapes.choose import Wish
+from audiocnn_cli.shapes.choose import StackRequest
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.grammar import read_layer
 from audiocnn_cli.shapes.report import Report, report_of
@@ -84,14 +84,14 @@ def test_onnx_rules_are_onnx_runtimes(
 
 
 def report(path: Path, **wish: Any) -> Report:
-    return report_of(Wish(layers=(str(path),), **wish))
+    return report_of(StackRequest(layers=(str(path),), **wish))
 
 
 def test_the_exported_genre_cnn_is_the_named_one(tmp_path: Path) -> None:
     made = genre_cnn()
     path = save(made, tmp_path / "genre.onnx")
     read = report(path)
-    named = report_of(Wish(arch="cnn")).trace
+    named = report_of(StackRequest(arch="cnn")).trace
     kept = [step for step in named.steps if step.type != "dropout"]  # an export leaves it out
     assert [(s.type, s.output, s.params, s.macs, s.pad) for s in read.trace.steps] == [
         (s.type, s.output, s.params, s.macs, s.pad) for s in kept

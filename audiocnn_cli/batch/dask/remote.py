@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class PackedTask:
     """A pickled task, and the content of the model files that it names, in the order of `model_files`."""
 
     task: bytes
@@ -51,12 +51,12 @@ _prepared: dict[str, _Prepared] = {}
 _preparing = threading.Lock()
 
 
-def pack(task: Task[Any]) -> Parcel:
+def pack(task: Task[Any]) -> PackedTask:
     """A task for machines that don't have its model files."""
-    return Parcel(pickle.dumps(task), tuple(path.read_bytes() for path in model_files(task)))
+    return PackedTask(pickle.dumps(task), tuple(path.read_bytes() for path in model_files(task)))
 
 
-def deliver(parcel: Parcel) -> Parcel:
+def deliver(parcel: PackedTask) -> PackedTask:
     """The parcel, as a result that workers hand on to each other."""
     return parcel
 
@@ -67,7 +67,12 @@ def model_files(value: Any) -> list[Path]:
 
 
 def work_on(
-    parcel: Parcel, sources: Sequence[Source], *, run: str, version: str, timeout_s: float | None
+    parcel: PackedTask,
+    sources: Sequence[Source],
+    *,
+    run: str,
+    version: str,
+    timeout_s: float | None,
 ) -> Answer[Any]:
     """Work on a few inputs, one after the other.
 
@@ -96,7 +101,7 @@ async def forget(run: str) -> None:
     _let_go(run)
 
 
-def _work_of(run: str, parcel: Parcel) -> Work[Any]:
+def _work_of(run: str, parcel: PackedTask) -> Work[Any]:
     """The work, prepared by the first bundle that this worker gets."""
     with _preparing:
         if run not in _prepared:

@@ -152,16 +152,16 @@ class Journal(Generic[R]):
             self._replace(failure.path, Fingerprint(None, None, None), state=FAILED, output=None)
             self._update(failure.path, kind=failure.kind, message=failure.message, seconds=0.0)
 
-    def break_off(self, source: Source) -> None:
+    def mark_aborted(self, source: Source) -> None:
         """Note that work on `source` was stopped on its way, and may have left part of a file behind."""
         with saying(self.path):
-            self._update(source.path, broken_off=True)
+            self._update(source.path, aborted=True)
 
-    def broken_off(self) -> list[Path]:
+    def aborted(self) -> list[Path]:
         """The outputs that may have left a part of themselves behind, in this run or an earlier one."""
         with saying(self.path):
             rows = self._database.execute(
-                "SELECT output FROM inputs WHERE output IS NOT NULL AND (broken_off OR state = ?)",
+                "SELECT output FROM inputs WHERE output IS NOT NULL AND (aborted OR state = ?)",
                 (BEGUN,),
             )
             return [Path(os.fsdecode(row["output"])) for row in rows]

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS inputs (
     output_size INTEGER,
     result BLOB,
     seconds REAL,
-    broken_off INTEGER NOT NULL DEFAULT 0
+    aborted INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS places ON inputs (place);
 """

@@ -131,7 +131,7 @@ class ProcessPool(Generic[R]):
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
-            return self._bury(worker)
+            return self._reap(worker)
         if isinstance(message, AudiocnnError):
             raise message
         if message == READY:
@@ -145,7 +145,7 @@ class ProcessPool(Generic[R]):
             worker.learn(job, message.seconds)
         return [(job.ticket, message)]
 
-    def _bury(self, worker: "_Worker") -> list[tuple[int, Attempt[R]]]:
+    def _reap(self, worker: "_Worker") -> list[tuple[int, Attempt[R]]]:
         """Take leave of a worker that has died; what it was working on has crashed it."""
         self._discard(worker)
         if worker.busy:

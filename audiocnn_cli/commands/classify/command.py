@@ -145,7 +145,7 @@ def classify(
     from audiocnn_cli.classify import ClassifyOptions
     from audiocnn_cli.commands.batch import BatchOptions, output_everywhere
     from audiocnn_cli.commands.classify.choose import Foreign, choose_models, thresholds_from
-    from audiocnn_cli.commands.classify.inspect import Looking
+    from audiocnn_cli.commands.classify.inspect import InspectOptions
     from audiocnn_cli.commands.classify.run import Stream, run
     from audiocnn_cli.datasets.dataset import PartOptions
     from audiocnn_cli.output.labels.destination import choose_label_output
@@ -208,5 +208,5 @@ def classify(
         ),
     )
     view = ClassifyView(timeline=timeline, events=events, same_labels=not work.auto)
-    looking = Looking(trace=trace, why=why, report=report, force=force)
-    raise typer.Exit(run(work, view, destination, looking=looking, stream=stream, batch=batch))
+    inspect = InspectOptions(trace=trace, why=why, report=report, force=force)
+    raise typer.Exit(run(work, view, destination, inspect=inspect, stream=stream, batch=batch))

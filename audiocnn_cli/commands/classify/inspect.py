@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from audiocnn_cli.batch.codec import DataclassCodec
-from audiocnn_cli.batch.outcome import Failure, Tally
+from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.batch.task import Task
 from audiocnn_cli.classify import Prediction
 from audiocnn_cli.classify.work import Classification
@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looking:
+class InspectOptions:
     """What is asked for: tables of the tensors, of what the label rests on, a page."""
 
     trace: bool
@@ -70,15 +70,15 @@ class Looking:
         from audiocnn_cli.inspection.work import Inspected, Inspection
         from audiocnn_cli.output.views.inspection import InspectionView
 
-        def write(found: Iterable[Inspected | Failure]) -> Tally:
+        def write(found: Iterable[Inspected | Failure]) -> Counts:
             if self.trace or self.why:
                 return write_outcomes(found, InspectionView(view), destination.report)
             return destination.write(_predictions(found), view)
 
         inspection = Inspection(classification=work, trace=self.trace, why=self.why)
         if self.report is None:
-            looking = _job(inspection, Inspected, destination, lambda found: found)
-            return run_job(looking, batch, write)
+            inspect = _job(inspection, Inspected, destination, lambda found: found)
+            return run_job(inspect, batch, write)
         from audiocnn_cli.output.report.pages import Pages
         from audiocnn_cli.output.report.work import Reported, Reporting, with_overview
 

@@ -17,7 +17,7 @@ from audiocnn_cli.classify.live import classify_live
 from audiocnn_cli.classify.prediction import TimelineEntry
 from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
-from audiocnn_cli.commands.classify.inspect import Looking
+from audiocnn_cli.commands.classify.inspect import InspectOptions
 from audiocnn_cli.datasets.prediction_rows import PredictionRows
 from audiocnn_cli.datasets.result_folder import IntoFolder
 from audiocnn_cli.errors import ExitCode, SignalError, UsageError
@@ -80,7 +80,7 @@ def run(
     view: ClassifyView,
     destination: LabelOutput,
     *,
-    looking: Looking,
+    inspect: InspectOptions,
     stream: Stream | None,
     batch: BatchOptions,
 ) -> ExitCode:
@@ -89,7 +89,7 @@ def run(
     Raises:
         UsageError: options that contradict each other.
     """
-    looking.check(destination, streamed=stream is not None, provider=work.provider)
+    inspect.check(destination, streamed=stream is not None, provider=work.provider)
     if stream is not None:
         whole = stream.raw is not None or stream.microphone
         if whole and batch.asked:
@@ -97,7 +97,7 @@ def run(
         # Several models, or smoothing, have an answer only when all is heard.
         alone = len(work.models) == 1 and not work.auto and not work.options.smooth_s
         if destination.live and alone and not batch.asked:
-            model = work.panel().signature.name
+            model = work.ensemble().signature.name
             said = _listen(stream, work)
             return write_live(
                 said, view, destination.report, path=stream.path, model=model
@@ -107,8 +107,8 @@ def run(
             return destination.write(
                 (each for each in said if not isinstance(each, TimelineEntry)), view
             ).exit_code
-    if looking.wanted:
-        return looking.run(work, view, destination, batch)
+    if inspect.wanted:
+        return inspect.run(work, view, destination, batch)
     return run_job(
         _job(work, view, destination), batch, lambda found: destination.write(found, view)
     )
@@ -142,7 +142,7 @@ def _job(work: Classification, view: ClassifyView, destination: LabelOutput) -> 
 def _listen(stream: Stream, work: Classification) -> Iterator[TimelineEntry | Prediction | Failure]:
     try:
         with stream.open() as reader:
-            panel, by_hand = work.panel(), stream.microphone
-            yield from classify_live(reader, panel, work.options, ends_by_hand=by_hand)
+            ensemble, by_hand = work.ensemble(), stream.microphone
+            yield from classify_live(reader, ensemble, work.options, ends_by_hand=by_hand)
     except SignalError as error:
         yield Failure(stream.path, error.kind, error.message)

@@ -1,7 +1,7 @@
-"""A clip of any length to segments, and their answers to one, in ONNX: what `models.segments.cut` does."""
+"""A clip of any length to segments, and their answers to one, in ONNX: what `audio.segments.cut` does."""
 
+from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.models.frontend.builder import GraphBuilder
-from audiocnn_cli.models.signature import SegmentConfig
 
 _INT64 = 7  # onnx.TensorProto.INT64
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audiocnn_cli.batch.outcome import Failure, Tally
+from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.classify import Prediction
 from audiocnn_cli.datasets.dataset import PartOptions
 from audiocnn_cli.datasets.result_folder import ResultFolder
@@ -111,7 +111,7 @@ class LabelOutput:
         """Whether segments can be written as they come."""
         return self.report.format in LIVE_FORMATS and not self.has_labels
 
-    def write(self, outcomes: Iterable[Prediction | Failure], view: ClassifyView) -> Tally:
+    def write(self, outcomes: Iterable[Prediction | Failure], view: ClassifyView) -> Counts:
         """Write all outcomes."""
         if self.printed is not None:
             return _print_labels(outcomes, self.printed)
@@ -122,7 +122,7 @@ class LabelOutput:
             return write_outcomes(_handed_on(outcomes, writer), view, self.report)
 
 
-def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat) -> Tally:
+def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat) -> Counts:
     done = failed = 0
     writer = TrackWriter(sys.stdout, format)
     for outcome in outcomes:
@@ -132,7 +132,7 @@ def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat)
         else:
             writer.add(outcome)
             done += 1
-    return Tally(done=done, failed=failed)
+    return Counts(done=done, failed=failed)
 
 
 def _handed_on(

@@ -23,8 +23,8 @@ def draw_evaluation(evaluation: Evaluation, path: Path, *, force: bool) -> None:
     side = min(14.0, max(5.0, 1.5 + 0.42 * len(evaluation.clips.labels)))
     figure = Figure(figsize=(side + 9, max(5.0, side)), layout="constrained")
     panels = figure.subplots(1, 3, width_ratios=(side, 4.5, 4.5))
-    for panel in panels[1:]:
-        panel.set_box_aspect(1)
+    for ensemble in panels[1:]:
+        ensemble.set_box_aspect(1)
     low, high = evaluation.clips.interval_95
     figure.suptitle(
         f"{plain(evaluation.model)}: accuracy {evaluation.clips.accuracy:.3f} ({low:.3f} to {high:.3f}) over"
@@ -36,32 +36,32 @@ def draw_evaluation(evaluation: Evaluation, path: Path, *, force: bool) -> None:
     save_picture(figure, path, force=force)
 
 
-def _draw_confusion(panel: Any, scores: Scores) -> None:
+def _draw_confusion(ensemble: Any, scores: Scores) -> None:
     """Rows in their true class, coloured by the part of the row, with the counts."""
     names = [plain(label) for label in scores.labels]
     parts = [[n / (sum(row) or 1) for n in row] for row in scores.confusion]
-    panel.imshow(parts, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+    ensemble.imshow(parts, cmap="Blues", vmin=0, vmax=1, aspect="equal")
     places = range(len(names))
-    panel.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor")
-    panel.set_yticks(places, names)
-    panel.set_xlabel("label said")
-    panel.set_ylabel("true class")
-    panel.set_title("confusion (clips)")
+    ensemble.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor")
+    ensemble.set_yticks(places, names)
+    ensemble.set_xlabel("label said")
+    ensemble.set_ylabel("true class")
+    ensemble.set_title("confusion (clips)")
     if len(names) > _MOST_COUNTS:
         return
     for i, row in enumerate(scores.confusion):
         for j, n in enumerate(row):
             if n:
                 color = "white" if parts[i][j] > 0.5 else "black"
-                panel.text(j, i, str(n), ha="center", va="center", color=color, fontsize=8)
+                ensemble.text(j, i, str(n), ha="center", va="center", color=color, fontsize=8)
 
 
-def _draw_reliability(panel: Any, calibration: Calibration) -> None:
+def _draw_reliability(ensemble: Any, calibration: Calibration) -> None:
     """Accuracy of each bin of confidence beside the diagonal, and below how many clips stand in it."""
     bins = calibration.bins
     width = bins[0].high - bins[0].low
     filled = [(b, b.confidence, b.accuracy) for b in bins if b.accuracy is not None]
-    panel.bar(
+    ensemble.bar(
         [b.low for b, _, _ in filled],
         [accuracy for _, _, accuracy in filled],
         width=width,
@@ -70,7 +70,7 @@ def _draw_reliability(panel: Any, calibration: Calibration) -> None:
         edgecolor="white",
         label="accuracy",
     )
-    panel.plot(
+    ensemble.plot(
         [confidence for _, confidence, _ in filled],
         [accuracy for _, _, accuracy in filled],
         "o",
@@ -78,9 +78,9 @@ def _draw_reliability(panel: Any, calibration: Calibration) -> None:
         markersize=3,
         label="mean confidence",
     )
-    panel.plot([0, 1], [0, 1], "--", color="black", linewidth=1)
+    ensemble.plot([0, 1], [0, 1], "--", color="black", linewidth=1)
     most = max(b.n for b in bins)
-    counts = panel.twinx()
+    counts = ensemble.twinx()
     counts.set_box_aspect(1)
     counts.bar(
         [b.low for b in bins],
@@ -93,17 +93,17 @@ def _draw_reliability(panel: Any, calibration: Calibration) -> None:
     counts.set_ylim(0, 4 * most)
     counts.set_yticks([0, most])
     counts.set_ylabel("clips", color="#e8710a", loc="bottom")
-    panel.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
-    panel.set_title(f"reliability (ECE {calibration.ece:.3f})")
-    panel.legend(loc="upper left", fontsize=8)
+    ensemble.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
+    ensemble.set_title(f"reliability (ECE {calibration.ece:.3f})")
+    ensemble.legend(loc="upper left", fontsize=8)
 
 
-def _draw_coverage(panel: Any, evaluation: Evaluation) -> None:
+def _draw_coverage(ensemble: Any, evaluation: Evaluation) -> None:
     """Accuracy of what is answered, from the surest clips alone on the left to all of them."""
     rows = evaluation.coverage(answer.confidence for answer in evaluation.answers)
     answered = [row for row in rows if row.accuracy is not None and row.interval_95 is not None]
     coverage = [row.coverage for row in answered]
-    panel.fill_between(
+    ensemble.fill_between(
         coverage,
         [row.interval_95[0] for row in answered if row.interval_95],
         [row.interval_95[1] for row in answered if row.interval_95],
@@ -112,16 +112,18 @@ def _draw_coverage(panel: Any, evaluation: Evaluation) -> None:
         linewidth=0,
         label="95 % interval",
     )
-    panel.plot(coverage, [row.accuracy for row in answered], color="#4c8bf5", label="accuracy")
+    ensemble.plot(coverage, [row.accuracy for row in answered], color="#4c8bf5", label="accuracy")
     (own,) = evaluation.coverage([evaluation.threshold])
     if own.accuracy is not None:
-        panel.plot(
+        ensemble.plot(
             own.coverage,
             own.accuracy,
             "o",
             color="#e8710a",
             label=f"the model's threshold, {own.threshold:.2f}",
         )
-    panel.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="coverage (part answered)", ylabel="accuracy")
-    panel.set_title("accuracy against coverage")
-    panel.legend(loc="lower left", fontsize=8)
+    ensemble.set(
+        xlim=(0, 1.02), ylim=(0, 1.02), xlabel="coverage (part answered)", ylabel="accuracy"
+    )
+    ensemble.set_title("accuracy against coverage")
+    ensemble.legend(loc="lower left", fontsize=8)

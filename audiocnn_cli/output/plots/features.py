@@ -92,17 +92,17 @@ def plot(result: FeatureResult, path: Path, *, force: bool) -> None:
     )[:, 0]
     _draw_waveform(panels[0], result)
     first = 0
-    for panel, config in zip(panels[1:], configs, strict=False):
-        image = _draw_feature(panel, result.tensor, config, slice(first, first + config.n_bins))
+    for ensemble, config in zip(panels[1:], configs, strict=False):
+        image = _draw_feature(ensemble, result.tensor, config, slice(first, first + config.n_bins))
         if image is not None:
-            figure.colorbar(image, ax=panel, label=_unit(config), pad=0.01)
+            figure.colorbar(image, ax=ensemble, label=_unit(config), pad=0.01)
         first += config.n_bins
     panels[-1].set_xlabel("time (s)")
     panels[0].set_title(plain(result.source.path), loc="left")
     save_picture(figure, path, force=force)
 
 
-def _draw_waveform(panel: Any, result: FeatureResult) -> None:
+def _draw_waveform(ensemble: Any, result: FeatureResult) -> None:
     """The lowest and the highest sample of each of so many stretches of time."""
     import numpy as np
 
@@ -116,14 +116,14 @@ def _draw_waveform(panel: Any, result: FeatureResult) -> None:
     stretch = envelope.stretch
     times = plan.excerpt.offset_s + np.arange(len(low)) * stretch / plan.config.sample_rate
     if stretch == 1:
-        panel.plot(times, low, linewidth=0.6)
+        ensemble.plot(times, low, linewidth=0.6)
     else:
-        panel.fill_between(times, low, high, linewidth=0.3)
-    panel.set_ylabel("amplitude")
-    panel.margins(x=0)
+        ensemble.fill_between(times, low, high, linewidth=0.3)
+    ensemble.set_ylabel("amplitude")
+    ensemble.margins(x=0)
 
 
-def _draw_feature(panel: Any, tensor: Tensor, config: FeatureConfig, part: slice) -> Any:
+def _draw_feature(ensemble: Any, tensor: Tensor, config: FeatureConfig, part: slice) -> Any:
     """The image, for a colour bar; None for a line."""
     import numpy as np
 
@@ -131,15 +131,15 @@ def _draw_feature(panel: Any, tensor: Tensor, config: FeatureConfig, part: slice
     segments += [] if tensor.rest is None else [tensor.rest]
     seconds = config.hop_length / config.sample_rate
     pieces = [_two_axes(segment[:, part], config) for segment in segments]
-    panel.set_ylabel(config.feature)
+    ensemble.set_ylabel(config.feature)
     if config.n_bins == 1:
         for start, piece in zip(tensor.starts_s, pieces, strict=False):
             values = shrink(piece, width=_WIDEST, height=1)[:, 0]
             span = len(piece) * seconds
-            panel.plot(
+            ensemble.plot(
                 start + np.linspace(0, span, len(values), endpoint=False), values, color="C0"
             )
-        panel.set_ylabel(f"{config.feature} ({_unit(config)})")
+        ensemble.set_ylabel(f"{config.feature} ({_unit(config)})")
         return None
     low = min(float(piece.min()) for piece in pieces)
     high = max(float(piece.max()) for piece in pieces)
@@ -148,7 +148,7 @@ def _draw_feature(panel: Any, tensor: Tensor, config: FeatureConfig, part: slice
     for start, piece in zip(tensor.starts_s, pieces, strict=False):
         # A frame is drawn around its time.
         begin = start - seconds / 2 if config.center else start
-        image = panel.imshow(
+        image = ensemble.imshow(
             shrink(piece, width=_WIDEST, height=piece.shape[1]).T,
             origin="lower",
             aspect="auto",
@@ -158,8 +158,10 @@ def _draw_feature(panel: Any, tensor: Tensor, config: FeatureConfig, part: slice
             vmax=high,
             extent=(begin, begin + len(piece) * seconds, *top),
         )
-    _label_bins(panel, config)
-    panel.set_xlim(tensor.plan.excerpt.offset_s, tensor.plan.excerpt.offset_s + tensor.duration_s)
+    _label_bins(ensemble, config)
+    ensemble.set_xlim(
+        tensor.plan.excerpt.offset_s, tensor.plan.excerpt.offset_s + tensor.duration_s
+    )
     return image
 
 
@@ -186,27 +188,27 @@ def _top(config: FeatureConfig) -> tuple[float, float]:
     return -0.5, config.n_bins - 0.5
 
 
-def _label_bins(panel: Any, config: FeatureConfig) -> None:
+def _label_bins(ensemble: Any, config: FeatureConfig) -> None:
     import numpy as np
 
     if config.feature in (Feature.STFT, Feature.COMPLEX):
-        panel.set_ylabel("Hz")
-        panel.set_ylim(0, config.sample_rate / 2)
+        ensemble.set_ylabel("Hz")
+        ensemble.set_ylim(0, config.sample_rate / 2)
         return
     frequencies = frequencies_hz([config])
     if frequencies is not None:
         places = np.unique(np.linspace(0, len(frequencies) - 1, 6).round().astype(int))
-        panel.set_yticks(places, [f"{frequencies[place]:.0f}" for place in places])
-        panel.set_ylabel("Hz (mel bands)")
+        ensemble.set_yticks(places, [f"{frequencies[place]:.0f}" for place in places])
+        ensemble.set_ylabel("Hz (mel bands)")
     elif config.feature is Feature.CHROMA and config.n_bins == len(_PITCH_CLASSES):
-        panel.set_yticks(range(len(_PITCH_CLASSES)), _PITCH_CLASSES, fontsize=7)
-        panel.set_ylabel("pitch class")
+        ensemble.set_yticks(range(len(_PITCH_CLASSES)), _PITCH_CLASSES, fontsize=7)
+        ensemble.set_ylabel("pitch class")
     elif config.delta:
         names = columns([config])
         places = np.arange(0, len(names), max(1, config.base_bins))
-        panel.set_yticks(places, [names[place] for place in places])
+        ensemble.set_yticks(places, [names[place] for place in places])
     else:
-        panel.set_ylabel("coefficient" if config.feature is Feature.MFCC else config.feature)
+        ensemble.set_ylabel("coefficient" if config.feature is Feature.MFCC else config.feature)
 
 
 def _unit(config: FeatureConfig) -> str:

@@ -55,7 +55,7 @@ class Reporting:
             listening = beside.submit(listen, source, options.excerpt)
             found = inspect(source)
             said = found.prediction
-            listener = listener_of(said, classification.panel(), options)
+            listener = listener_of(said, classification.ensemble(), options)
             label = said.top[0].label
             why = found.why or explain_label(source, listener, label, options.excerpt)
             sound = listening.result()

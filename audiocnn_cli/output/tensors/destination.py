@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from audiocnn_cli.batch.outcome import Failure, Tally
+from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.datasets.dataset import Dataset, PartOptions
 from audiocnn_cli.datasets.result_folder import ResultFolder
 from audiocnn_cli.datasets.storage import is_url
@@ -109,7 +109,7 @@ class FeatureOutput:
             check=check,
         )
 
-    def write(self, outcomes: Iterable[FeatureReport | Failure]) -> Tally:
+    def write(self, outcomes: Iterable[FeatureReport | Failure]) -> Counts:
         """Write all outcomes."""
         view = FeatureView(with_data=self.report.path is not None)
         if self.report.format is Format.CSV:

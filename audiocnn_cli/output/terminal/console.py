@@ -11,6 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
+from audiocnn_cli.parameters import with_flags
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -50,7 +52,8 @@ def has_colour() -> bool:
 
 
 def print_error(message: str) -> None:
-    """One line on stderr that starts with `error:`."""
+    """One line on stderr that starts with `error:`; parameters in `message` are printed as flags."""
+    message = with_flags(message)
     if logs_json():
         emit_event({"event": "error", "message": message})
         return
@@ -102,7 +105,7 @@ class _Handler(logging.Handler):
         with _over_status():
             if record.levelno >= logging.WARNING:
                 typer.secho("warning: ", fg=typer.colors.YELLOW, nl=False, err=True)
-            typer.echo(display(record.getMessage()), err=True)
+            typer.echo(display(with_flags(record.getMessage())), err=True)
             if record.exc_info:
                 typer.echo(logging.Formatter().formatException(record.exc_info), err=True)
 
@@ -112,7 +115,7 @@ class _JsonHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = record.levelname.lower()
-        emit_event({"event": "log", "level": level, "message": record.getMessage()})
+        emit_event({"event": "log", "level": level, "message": with_flags(record.getMessage())})
 
 
 def set_up_logging(*, quiet: bool, verbose: bool, as_json: bool = False) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from audiocnn_cli.audio.segments import TailHandling
 from audiocnn_cli.classify import Candidate, Prediction, TimelineEntry
 from audiocnn_cli.classify.prediction import BELOW_THRESHOLD
 from audiocnn_cli.datasets.prediction_rows import Records
-from audiocnn_cli.models.segments import Rest
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
 
@@ -150,7 +150,7 @@ def shown_label(labels: Sequence[str], reason: str | None) -> str:
 
 def _rest(result: Prediction) -> str:
     """What became of the last partial segment, in a few words."""
-    if result.rest is Rest.NONE:
+    if result.rest is TailHandling.NONE:
         return ""
     return f"{result.rest_s:.2f} s {result.rest}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from audiocnn_cli.batch.outcome import Failure, Tally
+from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.classify import Prediction, TimelineEntry
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import StreamWriter, write_outcomes_to
@@ -20,7 +20,7 @@ def write_live(
     *,
     path: str,
     model: str,
-) -> Tally:
+) -> Counts:
     """Write each segment as it comes, then the prediction; CSV has the rows of segments only."""
     with destination.open() as stream:
         writer = StreamWriter(stream, destination.format)

@@ -3,7 +3,7 @@
 from math import prod
 from typing import ClassVar
 
-from audiocnn_cli.shapes import field as fields
+from audiocnn_cli.shapes import receptive_field as fields
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from audiocnn_cli.shapes.field import Field, join
+from audiocnn_cli.shapes.receptive_field import Field, join
 from audiocnn_cli.shapes.sizes import Sizes, show_shape
 from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from audiocnn_cli.shapes import field as fields
+from audiocnn_cli.shapes import receptive_field as fields
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step

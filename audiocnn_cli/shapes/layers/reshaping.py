@@ -3,8 +3,8 @@
 from math import prod
 from typing import ClassVar
 
-from audiocnn_cli.shapes import field as fields
-from audiocnn_cli.shapes.field import scale, shift
+from audiocnn_cli.shapes import receptive_field as fields
+from audiocnn_cli.shapes.receptive_field import scale, shift
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
 from audiocnn_cli.shapes.window import Padding, axes_of, per_axis

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.errors import ModelRefusedError, UsageError
-from audiocnn_cli.shapes.choose import Wish, like_named, wanted_input
+from audiocnn_cli.shapes.choose import StackRequest, like_named, wanted_input
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.collapse import Collapse
+from audiocnn_cli.shapes.fixes import Mend
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.like import Like
-from audiocnn_cli.shapes.mend import Mend
 from audiocnn_cli.shapes.onnxfile.fold import fold_constants
 from audiocnn_cli.shapes.onnxfile.graph import index, set_input
 from audiocnn_cli.shapes.onnxfile.load import infer, load_graph
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LONGEST_INPUT = 1 << 24
 
 
-def report_of_file(wish: Wish) -> Report:
+def report_of_file(wish: StackRequest) -> Report:
     """The layers of the ONNX file that is wished for, with its free sizes fixed where an input is given.
 
     Raises:

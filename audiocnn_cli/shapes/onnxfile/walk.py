@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from audiocnn_cli.shapes.field import Field, input_field
 from audiocnn_cli.shapes.framework import Framework
 from audiocnn_cli.shapes.layers.dense import Recurrent
 from audiocnn_cli.shapes.layers.merging import Merge
 from audiocnn_cli.shapes.onnxfile.graph import Graph
+from audiocnn_cli.shapes.receptive_field import Field, input_field
 from audiocnn_cli.shapes.sizes import Shape, Sizes
 from audiocnn_cli.shapes.step import Given, Layer, Step, Tensor
 from audiocnn_cli.shapes.trace import INPUT

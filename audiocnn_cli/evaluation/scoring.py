@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.executor import Workers
-from audiocnn_cli.batch.outcome import Failure, Tally
+from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.batch.run import run_batch
-from audiocnn_cli.classify import ClassifyOptions, Panel, Thresholds, classify
+from audiocnn_cli.classify import ClassifyOptions, Ensemble, Thresholds, classify
 from audiocnn_cli.classify.work import ModelChoice
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import LabelledClip, labelled, recordings
@@ -106,9 +106,9 @@ class Replies:
         return cls(answers=tuple(answers), left_out=left_out, failures=tuple(failures))
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> Counts:
         """How many recordings could be used, and how many not."""
-        return Tally(done=len(self.answers) + self.left_out, failed=len(self.failures))
+        return Counts(done=len(self.answers) + self.left_out, failed=len(self.failures))
 
 
 # Who asks: here and now, or watched, with a journal, on other machines.
@@ -125,7 +125,7 @@ def _reply(
 ) -> Reply:
     labels = model.contract.labels
     options = ClassifyOptions(top=len(labels), thresholds=Thresholds(0.0))
-    result = classify(clip.source, Panel(models=(model,), member=member), options)
+    result = classify(clip.source, Ensemble(models=(model,), member=member), options)
     by_label = {candidate.label: candidate.probability for candidate in result.top}
     answer = ClipAnswer(
         clip=clip,

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from audiocnn_cli.classify.options import ClassifyOptions
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.models.inference import Listener
+from audiocnn_cli.models.inference import ModelStream
 from audiocnn_cli.models.session import Model
 from audiocnn_cli.models.signature import Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class Ensemble:
     """The opened models: the mean of `models` is the answer, or with `auto` that of one of them.
 
     `gate` says what type of sound a clip is. `member` asks one of the networks that a model is the mean of.
@@ -22,16 +22,16 @@ class Panel:
     auto: bool = False
     member: int | None = None
 
-    def listeners(self, options: ClassifyOptions) -> list[Listener]:
+    def listeners(self, options: ClassifyOptions) -> list[ModelStream]:
         """The models in their order, then the gate."""
         heard = [
-            Listener(model, options.hop(model.signature), self.member) for model in self.models
+            ModelStream(model, options.hop(model.signature), self.member) for model in self.models
         ]
-        return heard + ([Listener(self.gate, sparse=not options.parts)] if self.gate else [])
+        return heard + ([ModelStream(self.gate, sparse=not options.parts)] if self.gate else [])
 
     @property
     def signature(self) -> Signature:
-        """What the panel answers, when it is not `auto`."""
+        """What the ensemble answers, when it is not `auto`."""
         return joined([model.signature for model in self.models])
 
 

@@ -10,20 +10,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from audiocnn_cli.models.signature import SegmentConfig
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-class Rest(StrEnum):
+class TailHandling(StrEnum):
     """What became of the samples after the last whole segment."""
 
     NONE = "none"
     OVERLAPPED = "overlapped"
     DROPPED = "dropped"
     REPEATED = "repeated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentConfig:
+    """How a clip is cut: `length` and `hop` in samples at the model's sample rate."""
+
+    length: int
+    hop: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Ending:
     """
 
     samples: int
-    rest: Rest = Rest.NONE
+    rest: TailHandling = TailHandling.NONE
     rest_samples: int = 0
     segment: Segment | None = None
 
@@ -87,12 +93,12 @@ class Cutter:
             if not len(buffer):
                 return Ending(0)
             repeated = Segment(np.resize(buffer, length), 0, len(buffer))
-            return Ending(end, Rest.REPEATED, len(buffer), repeated)
+            return Ending(end, TailHandling.REPEATED, len(buffer), repeated)
         rest = end - (self._last.start + length)
         if rest >= length / 2:
             tail = np.concatenate([self._last.samples, buffer[len(buffer) - rest :]])[-length:]
-            return Ending(end, Rest.OVERLAPPED, rest, Segment(tail, end - length, length))
-        return Ending(end, Rest.DROPPED if rest else Rest.NONE, rest)
+            return Ending(end, TailHandling.OVERLAPPED, rest, Segment(tail, end - length, length))
+        return Ending(end, TailHandling.DROPPED if rest else TailHandling.NONE, rest)
 
 
 def cut(blocks: Iterable["NDArray[np.float32]"], config: SegmentConfig) -> Iterator[Segment]:
