@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING
 
+from audiocnn_cli.audio.arrays import ArrayDecoder, ArraySource
 from audiocnn_cli.audio.decoders import AvDecoder, Decoder, DecodingError, SoundFileDecoder
 from audiocnn_cli.audio.opening import open_bytes
 from audiocnn_cli.audio.sources import AV_SUFFIXES, STDIN, Source
@@ -115,7 +116,7 @@ def open_audio(source: Source) -> Iterator[AudioReader]:
         InputError: the source is missing, unreadable, empty, truncated or not audio.
         MissingExtraError: the source is remote and the package for that is not installed.
     """
-    with open_bytes(source) as stream, closing(_decoder(source, stream)) as decoder:
+    with _open_decoder(source) as decoder:
         info = AudioInfo(
             path=source.path,
             sample_rate=decoder.sample_rate,
@@ -126,6 +127,15 @@ def open_audio(source: Source) -> Iterator[AudioReader]:
             exact_length=decoder.exact_length,
         )
         yield AudioReader(info, decoder)
+
+
+@contextmanager
+def _open_decoder(source: Source) -> Iterator[Decoder]:
+    if isinstance(source, ArraySource):
+        yield ArrayDecoder(source)
+        return
+    with open_bytes(source) as stream, closing(_decoder(source, stream)) as decoder:
+        yield decoder
 
 
 def _decoder(source: Source, stream: IO[bytes]) -> Decoder:
