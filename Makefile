@@ -51,8 +51,10 @@ test-browser: $(VENV)/.installed-dev
 	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
 	$(BIN)/pytest -m browser
 
+# Besides, the property tests with examples that no run has tried before.
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow
+	HYPOTHESIS_PROFILE=random $(BIN)/pytest -m 'hypothesis and not train and not browser and not slow'
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -82,9 +82,14 @@ class InputError(SignalError):
 
 
 class ImpossibleShapeError(AudiocnnError):
-    """A stack of layers can't be built on its input; the sentence names the layer and the axis."""
+    """A stack of layers can't be built on its input; the message names the layer and the axis.
+
+    From `audiocnn_cli.shapes` it has the layers before that one as `stack`, and what would help as `fixes`.
+    """
 
     exit_code = ExitCode.SOME_FAILED
+    stack: Any = None
+    fixes: tuple[str, ...] = ()
 
 
 class OutputError(AudiocnnError):

@@ -17,9 +17,16 @@ os.environ["COLUMNS"] = "120"
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from audiocnn_cli.commands.main import main
+
+
+# The same examples in each run of `make test`; `make test-slow` tries others (HYPOTHESIS_PROFILE=random).
+settings.register_profile("same", derandomize=True)
+settings.register_profile("random", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @dataclass(frozen=True)
