@@ -9,7 +9,7 @@ PLAYWRIGHT ?= playwright>=1.49
 # Where Python is told to write no bytecode, an editable install would be compiled again in every run.
 COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
 
-.PHONY: demo test test-slow test-train test-browser check format bench models clean
+.PHONY: demo test test-slow test-train test-browser check format bench models wheel clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -66,6 +66,17 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/classify.py
 	$(BIN)/python benchmarks/shapes.py
 	$(BIN)/python benchmarks/batch.py
+
+# The wheel and the source package, checked, and the wheel tried in an empty environment.
+wheel: $(VENV)/.installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv --clear build/wheel-env
+	build/wheel-env/bin/pip install --quiet dist/*.whl
+	build/wheel-env/bin/audiocnn --version
+	build/wheel-env/bin/audiocnn models verify genre-cnn
+	build/wheel-env/bin/audiocnn classify examples/rain.ogg
 
 # The bundled models, from the recordings in DATA: an hour on two cores. The cards repeat these commands.
 DATA ?= ../shared/data

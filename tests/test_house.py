@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HEAVY = (
@@ -41,3 +42,22 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.endswith("heavy: []\n")
+
+
+def test_the_diagram_shows_the_layers() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = project["tool"]["importlinter"]["contracts"]
+    layers = [
+        [name.strip().removeprefix("audiocnn_cli.") for name in layer.split("|")]
+        for layer in contract["layers"]
+    ]
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    chain = next(line for line in page.splitlines() if line.startswith("    commands & api"))
+    drawn = [[name.strip() for name in step.split("&")] for step in chain.split("-->")]
+    assert drawn == layers
+    names = {name for layer in layers for name in layer}
+    package = ROOT / "audiocnn_cli"
+    rooms = {path.stem for path in package.iterdir() if (path / "__init__.py").is_file()}
+    modules = {path.stem for path in package.glob("*.py")} - {"__init__", "__main__"}
+    assert names == rooms | modules
+    assert all(f"`{name}`" in page for name in names)
