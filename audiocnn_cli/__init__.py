@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from audiocnn_cli.api import shapes as shapes
     from audiocnn_cli.errors import AudiocnnError as AudiocnnError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _OFFERED = {
     "AudiocnnError": "errors",

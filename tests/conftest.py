@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.commands.main import main
 
-
 # The same examples in each run of `make test`; `make test-slow` tries others (HYPOTHESIS_PROFILE=random).
 settings.register_profile("same", derandomize=True)
 settings.register_profile("random", derandomize=False, print_blob=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from audiocnn_cli import __version__
 from audiocnn_cli.errors import ExitCode, FailureKind
 from tests.conftest import Finished
 
@@ -59,3 +60,33 @@ def test_version_on_every_command(run: Run) -> None:
     assert re.fullmatch(r"audiocnn \d+\.\d+\.\d+\n", version)
     for command in ("features", "shapes", "classify", "train", "evaluate", "merge"):
         assert run(command, "--version").stdout == version
+
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_paths_of_a_document_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    assert [link for link in links if not (document.parent / link).exists()] == []
+    named = re.findall(r"`((?:audiocnn_cli|tests|docs|examples|benchmarks)/[\w/.-]+)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    inside = re.findall(
+        r"`((?:api|audio|batch|commands|features|models|output|shapes)/[\w/]+\.py)`", text
+    )
+    assert [name for name in inside if not (ROOT / "audiocnn_cli" / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_document_depends_on_a_folder_that_a_clone_lacks(document: Path) -> None:
+    assert "../shared" not in document.read_text(encoding="utf-8")
+
+
+def test_the_version_is_that_of_the_changelog() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", text, re.MULTILINE)
+    assert released[0] == __version__
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version: {__version__}\n" in citation
+    assert "Numbers changed" in text.split(f"## [{released[0]}]")[1]

@@ -20,13 +20,13 @@ def _print_version(asked: bool) -> None:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Jsonl = Annotated[
-    bool, typer.Option("--jsonl", help="Print one JSON object a line, as each is known.")
+    bool, typer.Option("--jsonl", help="Print one JSON object a line, each as soon as it is ready.")
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print rows of comma-separated values.")]
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="Write to FILE; its ending says the format."
+        "--output", "-o", metavar="FILE", help="Write to FILE, in the format of its extension."
     ),
 ]
 FileOrFolder = Annotated[
@@ -35,23 +35,23 @@ FileOrFolder = Annotated[
         "--output",
         "-o",
         metavar="FILE|FOLDER/",
-        help="One file for all, its format from the ending, or one each in FOLDER/.",
+        help="One file for all, in the format of its extension, or a file for each input in FOLDER/.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on the way.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no table or picture, and only errors on stderr.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")]
 Version = Annotated[
     bool,
     typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", "-j", min=1, help="Files worked on at once.", show_default="one a core"),
+    typer.Option("--jobs", "-j", min=1, help="Files processed at once.", show_default="one a core"),
 ]
 Paths = Annotated[
     list[str],
-    typer.Argument(metavar="PATHS", help="Files, folders, glob patterns, '-' or @list.txt."),
+    typer.Argument(metavar="PATHS", help="Files, folders, glob patterns, '-' or @list.txt (one path a line)."),
 ]
 Inputs = Annotated[
     list[str] | None,
@@ -64,7 +64,7 @@ Timeout = Annotated[
     typer.Option(
         min=0.001,
         metavar="SECONDS",
-        help="Give up on a file that takes longer.",
+        help="Stop a file that takes longer; it is a failure.",
         show_default="none",
     ),
 ]
@@ -72,54 +72,54 @@ Journal = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Note what is done in FILE, to --resume.",
+        help="SQLite file that records what is done, for --resume.",
         show_default="in FOLDER/ with -o FOLDER/",
     ),
 ]
 JournalFile = Annotated[
     Path | None,
-    typer.Option("--journal", metavar="FILE", help="Note what is done in FILE, to --resume."),
+    typer.Option("--journal", metavar="FILE", help="SQLite file that records what is done, for --resume."),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Do only what the journal has not, or what has changed.")
+    bool, typer.Option("--resume", help="Process only inputs that the journal lacks or that have changed.")
 ]
 Checksum = Annotated[
     bool,
-    typer.Option("--checksum", help="A file has changed if its bytes have, not its size or time."),
+    typer.Option("--checksum", help="With --resume: compare the bytes of files, not size and time."),
 ]
 Failures = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.jsonl", help="Write down what has failed, as it happens."),
+    typer.Option(metavar="FILE.jsonl", help="Write a line for each failure, as it happens."),
 ]
 RetryFailures = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.jsonl", help="Take the inputs from what --failures wrote."),
+    typer.Option(metavar="FILE.jsonl", help="Process the inputs listed in a file that --failures wrote."),
 ]
 ShardOf = Annotated[
     str | None,
     typer.Option(
-        "--shard", metavar="I/N", help="Only part I of N: for array jobs; see audiocnn merge."
+        "--shard", metavar="I/N", help="Process part I of N of the inputs (array jobs); see `audiocnn merge`."
     ),
 ]
 LogJson = Annotated[
-    bool, typer.Option("--log-json", help="On stderr a JSON object for each event.")
+    bool, typer.Option("--log-json", help="Write each event on stderr as a JSON object.")
 ]
 Cluster = Annotated[
     str | None,
     typer.Option(
         metavar="tcp://HOST:PORT",
-        help="Let the workers of this Dask scheduler do it.",
+        help="Use the workers of this Dask scheduler.",
         show_default="this machine",
     ),
 ]
 PartitionOf = Annotated[
     PartitionBy | None,
-    typer.Option("--partition-by", help="Divide a Parquet data set into folders by this."),
+    typer.Option("--partition-by", help="Partition a Parquet data set into folders."),
 ]
 PartFiles = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Recordings a part of a data set, at most.", show_default="1000"
+        min=1, metavar="N", help="Largest number of recordings in a part of a data set.", show_default="1000"
     ),
 ]
 
