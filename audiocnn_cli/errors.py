@@ -93,7 +93,7 @@ class ImpossibleShapeError(AudiocnnError):
 
 
 class OutputError(AudiocnnError):
-    """A result can't be written where the user wants it."""
+    """A result can't be written to its destination."""
 
 
 class ModelRefusedError(AudiocnnError):

@@ -1,7 +1,8 @@
-"""Whole processes, as a person waits for them: python benchmarks/processes.py [--runs N].
+"""Wall time of whole processes: python benchmarks/processes.py [--runs N].
 
-Prints a Markdown table: medians, and the ratio to a Python script that does the same with librosa.
-The clip is 30 s of noise at 22050 Hz, made on the spot.
+Prints two Markdown tables: medians with the ratio to a librosa script that does the same, and the commands
+beside a Python process that only imports the packages they need. Commands run by turns. The clip is 30 s of
+noise at 22050 Hz, synthesised.
 """
 
 import argparse
@@ -20,6 +21,8 @@ import numpy as np
 import soundfile
 
 AUDIOCNN = str(Path(sys.executable).parent / "audiocnn")
+FEATURES_NEED = "import numpy, soundfile, soxr, typer"
+CLASSIFY_NEEDS = f"{FEATURES_NEED}, onnxruntime, rich.table"
 LIBROSA = """
 import sys, librosa
 y, sr = librosa.load(sys.argv[1])
@@ -35,7 +38,7 @@ def seconds(command: Sequence[str]) -> float:
 
 
 def medians(commands: dict[str, Sequence[str]], *, runs: int) -> dict[str, float]:
-    """The median time of each command; the commands take turns, so that all meet the same machine."""
+    """The median time of each command; they run by turns, so that all meet the same load."""
     for command in commands.values():
         seconds(command)
     times = [[seconds(command) for command in commands.values()] for _ in range(runs)]
@@ -69,6 +72,20 @@ def main() -> None:
             },
             runs=runs,
         )
+        bare = medians(
+            {
+                name: command
+                for needs, command in (
+                    (FEATURES_NEED, ["features", clip]),
+                    (CLASSIFY_NEEDS, ["classify", clip]),
+                )
+                for name, command in (
+                    (needs, [sys.executable, "-c", needs]),
+                    (f"audiocnn {command[0]} clip.wav", [AUDIOCNN, *command]),
+                )
+            },
+            runs=4 * runs,
+        )
     reference = next(iter(found.values()))
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}"
@@ -81,6 +98,12 @@ def main() -> None:
     print("|---|---:|---:|")
     for name, value in found.items():
         print(f"| {name} | {value:.2f} | {value / reference:.2f} |")
+    print("\n| beside bare imports | seconds | ratio |")
+    print("|---|---:|---:|")
+    for needs, command in ((FEATURES_NEED, "features"), (CLASSIFY_NEEDS, "classify")):
+        name = f"audiocnn {command} clip.wav"
+        print(f"| `python -c '{needs}'` | {bare[needs]:.3f} | 1.00 |")
+        print(f"| `{name}` | {bare[name]:.3f} | {bare[name] / bare[needs]:.2f} |")
 
 
 if __name__ == "__main__":

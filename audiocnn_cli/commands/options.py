@@ -12,8 +12,8 @@ from audiocnn_cli.output.destination import Destination, choose_destination
 from audiocnn_cli.output.terminal.console import set_up_logging
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"audiocnn {__version__}")
         raise typer.Exit
 
@@ -39,7 +39,10 @@ FileOrFolder = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no table or picture, and only errors on stderr.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print no table or picture, and only errors on stderr."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")]
 Version = Annotated[
     bool,
@@ -51,7 +54,9 @@ Jobs = Annotated[
 ]
 Paths = Annotated[
     list[str],
-    typer.Argument(metavar="PATHS", help="Files, folders, glob patterns, '-' or @list.txt (one path a line)."),
+    typer.Argument(
+        metavar="PATHS", help="Files, folders, glob patterns, '-' or @list.txt (one path a line)."
+    ),
 ]
 Inputs = Annotated[
     list[str] | None,
@@ -78,14 +83,21 @@ Journal = Annotated[
 ]
 JournalFile = Annotated[
     Path | None,
-    typer.Option("--journal", metavar="FILE", help="SQLite file that records what is done, for --resume."),
+    typer.Option(
+        "--journal", metavar="FILE", help="SQLite file that records what is done, for --resume."
+    ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Process only inputs that the journal lacks or that have changed.")
+    bool,
+    typer.Option(
+        "--resume", help="Process only inputs that the journal lacks or that have changed."
+    ),
 ]
 Checksum = Annotated[
     bool,
-    typer.Option("--checksum", help="With --resume: compare the bytes of files, not size and time."),
+    typer.Option(
+        "--checksum", help="With --resume: compare the bytes of files, not size and time."
+    ),
 ]
 Failures = Annotated[
     Path | None,
@@ -93,12 +105,16 @@ Failures = Annotated[
 ]
 RetryFailures = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.jsonl", help="Process the inputs listed in a file that --failures wrote."),
+    typer.Option(
+        metavar="FILE.jsonl", help="Process the inputs listed in a file that --failures wrote."
+    ),
 ]
 ShardOf = Annotated[
     str | None,
     typer.Option(
-        "--shard", metavar="I/N", help="Process part I of N of the inputs (array jobs); see `audiocnn merge`."
+        "--shard",
+        metavar="I/N",
+        help="Process part I of N of the inputs (array jobs); see `audiocnn merge`.",
     ),
 ]
 LogJson = Annotated[
@@ -119,7 +135,10 @@ PartitionOf = Annotated[
 PartFiles = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Largest number of recordings in a part of a data set.", show_default="1000"
+        min=1,
+        metavar="N",
+        help="Largest number of recordings in a part of a data set.",
+        show_default="1000",
     ),
 ]
 
