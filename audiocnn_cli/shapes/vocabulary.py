@@ -1,4 +1,4 @@
-"""The words of the layer grammar: which layer each means, and how each option's value is read."""
+"""The vocabulary of the layer grammar: the type names, and how the value of each option is parsed."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,14 +7,27 @@ from msgspec import Struct
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
-from audiocnn_cli.shapes.layers.dense import GRU, LSTM, RNN, Dense
-from audiocnn_cli.shapes.layers.merging import Add, Concat, Multiply, Sample
-from audiocnn_cli.shapes.layers.pointwise import (
+from audiocnn_cli.shapes.layers.dense import (
+    GRU,
+    LSTM,
+    RNN,
+    Attention,
+    Dense,
+    Patches,
+    Position,
+    Select,
+    Token,
+)
+from audiocnn_cli.shapes.layers.elementwise import (
     ACTIVATIONS,
     Activation,
+    Add,
     BatchNorm,
+    Concat,
     Dropout,
     LayerNorm,
+    Multiply,
+    Sample,
 )
 from audiocnn_cli.shapes.layers.pooling import (
     AdaptiveAvgPool,
@@ -25,14 +38,13 @@ from audiocnn_cli.shapes.layers.pooling import (
     MaxPool,
 )
 from audiocnn_cli.shapes.layers.reshaping import Flatten, Permute, Reshape, Upsample, ZeroPad
-from audiocnn_cli.shapes.layers.transformer import Attention, Patches, Position, Select, Token
 from audiocnn_cli.shapes.sizes import read_size, read_sizes
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.window import read_padding
 
 
 class Word(Struct, frozen=True):
-    """A type name of the grammar: its class, the field its argument fills, and what it presets."""
+    """A type name: its class, the field that its argument sets, and the values of other fields."""
 
     layer: type[Layer]
     argument: str | None = None
@@ -80,7 +92,7 @@ WORDS: dict[str, Word] = {
     **{name: Word(Activation, presets={"activation": name}) for name in ACTIVATIONS},
 }
 
-# Options whose name at the shell is not the field's.
+# Options of the grammar whose name differs from the field's.
 ALIASES = {
     "from": "source",
     "pad": "padding",
@@ -97,23 +109,14 @@ def _read_rate(text: str) -> float:
     except ValueError:
         raise UsageError(f"{text!r} is not a number") from None
     if not 0 <= rate < 1:
-        raise UsageError(f"a rate of {text} is not from 0 to below 1")
+        raise UsageError(f"a rate must be from 0 to below 1, not {text}")
     return rate
 
 
 def _read_switch(text: str) -> bool:
-    switches = {
-        "": True,
-        "yes": True,
-        "true": True,
-        "1": True,
-        "no": False,
-        "false": False,
-        "0": False,
-    }
-    if (value := switches.get(text.lower())) is None:
+    if text.lower() not in {"", "yes", "true", "1", "no", "false", "0"}:
         raise UsageError(f"{text!r} is neither yes nor no")
-    return value
+    return text.lower() in {"", "yes", "true", "1"}
 
 
 def _read_activation(text: str) -> str:
@@ -124,7 +127,7 @@ def _read_activation(text: str) -> str:
 
 def _read_name(text: str) -> str:
     if not text or not text.isprintable():
-        raise UsageError(f"{text!r} is no name")
+        raise UsageError(f"{text!r} is not a name")
     return text
 
 

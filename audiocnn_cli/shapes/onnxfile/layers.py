@@ -1,22 +1,28 @@
-"""What a node is in our terms: one of our layers, with the numbers from the node and its weights."""
+"""The layer that a node is, with the sizes from its attributes and the shapes of its weights."""
 
 from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from onnx import NodeProto
 
 from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
 from audiocnn_cli.shapes.layers.dense import GRU, LSTM, RNN, Dense
-from audiocnn_cli.shapes.layers.merging import Add, Concat, Multiply
-from audiocnn_cli.shapes.layers.pointwise import Activation, BatchNorm, Dropout, LayerNorm
+from audiocnn_cli.shapes.layers.elementwise import (
+    Activation,
+    Add,
+    BatchNorm,
+    Concat,
+    Dropout,
+    LayerNorm,
+    Multiply,
+)
 from audiocnn_cli.shapes.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from audiocnn_cli.shapes.layers.reshaping import Flatten, Upsample, ZeroPad
 from audiocnn_cli.shapes.onnxfile.graph import Graph
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.window import VALID, Padding
-
-if TYPE_CHECKING:
-    from onnx import NodeProto
 
 ACTIVATION_OF = {
     "Relu": "relu", "LeakyRelu": "leakyrelu", "Elu": "elu", "Selu": "selu", "Gelu": "gelu", "Swish": "silu",
@@ -25,16 +31,16 @@ ACTIVATION_OF = {
 }  # fmt: skip
 
 
-def layer_of(node: "NodeProto", graph: Graph) -> Layer | None:
-    """The layer that `node` is; None where it is none of those that are counted."""
+def layer_of(node: NodeProto, graph: Graph) -> Layer | None:
+    """The layer that `node` is; None where its operator has no layer here."""
     if node.op_type in ACTIVATION_OF:
         return Activation(activation=ACTIVATION_OF[node.op_type])
     reader = _READERS.get(node.op_type)
     return reader(node, graph) if reader else None
 
 
-def attributes(node: "NodeProto") -> dict[str, Any]:
-    """The node's attributes as Python values; those of other kinds than these are left out."""
+def attributes(node: NodeProto) -> dict[str, Any]:
+    """The node's numbers, lists of integers and strings; other attributes are left out."""
     found: dict[str, Any] = {}
     for attribute in node.attribute:
         if attribute.ints:
@@ -49,12 +55,12 @@ def attributes(node: "NodeProto") -> dict[str, Any]:
 
 
 def _even(sizes: Sizes) -> Sizes:
-    """One number for all axes where they have the same."""
+    """One number where all axes have the same."""
     return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
 def read_pads(given: dict[str, Any], rank: int) -> Padding:
-    """ONNX' padding: a mode, or all the befores and then all the afters."""
+    """The padding of a node: a mode, or the amounts before all axes and then those after them."""
     mode = given.get("auto_pad", "NOTSET")
     if mode in {"SAME_UPPER", "SAME_LOWER"}:
         return Padding("same" if mode == "SAME_UPPER" else "same-lower")
@@ -66,7 +72,7 @@ def read_pads(given: dict[str, Any], rank: int) -> Padding:
     )
 
 
-def _conv(node: "NodeProto", graph: Graph) -> Layer | None:
+def _conv(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[1]) or graph.shapes.get(node.input[1])
     if not weights or len(weights) < 3 or any(isinstance(size, str) for size in weights):
         return None
@@ -90,7 +96,7 @@ def _conv(node: "NodeProto", graph: Graph) -> Layer | None:
     return Conv(filters=filters, groups=groups, **shared)
 
 
-def _pool(node: "NodeProto", _graph: Graph) -> Layer | None:
+def _pool(node: NodeProto, _graph: Graph) -> Layer | None:
     given = attributes(node)
     kernel = given.get("kernel_shape")
     if not kernel:
@@ -106,7 +112,7 @@ def _pool(node: "NodeProto", _graph: Graph) -> Layer | None:
     )
 
 
-def _gemm(node: "NodeProto", graph: Graph) -> Layer | None:
+def _gemm(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[1])
     if weights is None or len(weights) != 2:
         return None
@@ -114,14 +120,14 @@ def _gemm(node: "NodeProto", graph: Graph) -> Layer | None:
     return Dense(units=units, bias=len(node.input) > 2 and bool(node.input[2]))
 
 
-def _matmul(node: "NodeProto", graph: Graph) -> Layer | None:
+def _matmul(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[1])
     if weights is None or len(weights) != 2:
         return None
     return Dense(units=weights[1], bias=False)
 
 
-def _recurrent(node: "NodeProto", graph: Graph) -> Layer | None:
+def _recurrent(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[2])
     if weights is None or len(weights) != 3:
         return None
@@ -135,14 +141,14 @@ def _recurrent(node: "NodeProto", graph: Graph) -> Layer | None:
     )
 
 
-def _merge(node: "NodeProto", graph: Graph) -> Layer | None:
-    """A merge of several tensors; with a constant it is arithmetic that is not counted."""
+def _merge(node: NodeProto, graph: Graph) -> Layer | None:
+    """A merge of several tensors; an operation with a constant is not counted."""
     if len(graph.data_inputs(node)) < 2:
         return None
     return Multiply() if node.op_type == "Mul" else Add()
 
 
-def _concat(node: "NodeProto", graph: Graph) -> Layer | None:
+def _concat(node: NodeProto, graph: Graph) -> Layer | None:
     names = graph.data_inputs(node)
     shape = graph.shapes.get(names[0]) if names else None
     if len(names) < 2 or shape is None:
@@ -153,8 +159,8 @@ def _concat(node: "NodeProto", graph: Graph) -> Layer | None:
     return Concat(axis=axis)
 
 
-def _reshape(node: "NodeProto", graph: Graph) -> Layer | None:
-    """A reshape to (batch, features) is a flatten; others only move elements around."""
+def _reshape(node: NodeProto, graph: Graph) -> Layer | None:
+    """A reshape to (batch, features) is a flatten; others are no layers."""
     before, after = graph.shapes.get(node.input[0]), graph.shapes.get(node.output[0])
     if before is None or after is None or len(after) != 2 or len(before) < 3:
         return None
@@ -165,13 +171,13 @@ def _reshape(node: "NodeProto", graph: Graph) -> Layer | None:
     return Flatten()
 
 
-def _global(node: "NodeProto", _graph: Graph) -> Layer:
+def _global(node: NodeProto, _graph: Graph) -> Layer:
     kind = GlobalMaxPool if node.op_type == "GlobalMaxPool" else GlobalAvgPool
     return kind(keepdims=True)
 
 
-def _mean(node: "NodeProto", graph: Graph) -> Layer | None:
-    """A mean over all axes but batch and channels is a global pooling."""
+def _mean(node: NodeProto, graph: Graph) -> Layer | None:
+    """A mean over all axes but the batch and the channels is a global pooling."""
     name = node.input[0]
     shape = graph.shapes.get(name)
     given = attributes(node)
@@ -183,12 +189,12 @@ def _mean(node: "NodeProto", graph: Graph) -> Layer | None:
     return GlobalAvgPool(keepdims=bool(given.get("keepdims", 1)))
 
 
-def _dropout(node: "NodeProto", graph: Graph) -> Layer:
+def _dropout(node: NodeProto, graph: Graph) -> Layer:
     ratio = graph.value(node.input[1]) if len(node.input) > 1 and node.input[1] else None
     return Dropout(rate=ratio[0] if ratio else attributes(node).get("ratio", 0.5))
 
 
-def _resize(node: "NodeProto", graph: Graph) -> Layer | None:
+def _resize(node: NodeProto, graph: Graph) -> Layer | None:
     before, after = graph.shape(node.input[0]), graph.shape(node.output[0])
     if before is None or after is None or len(before) != len(after):
         return None
@@ -200,8 +206,8 @@ def _resize(node: "NodeProto", graph: Graph) -> Layer | None:
     return Upsample(size=tuple(factors)) if factors else None
 
 
-def pad_of(node: "NodeProto", graph: Graph) -> Padding | None:
-    """What a Pad node adds around the spatial axes; None where that is not all, or not known."""
+def pad_of(node: NodeProto, graph: Graph) -> Padding | None:
+    """The padding of a Pad node; None where it is unknown, or also on the batch or the channels."""
     shape = graph.shapes.get(node.input[0])
     flat = attributes(node).get("pads") or (
         graph.value(node.input[1]) if len(node.input) > 1 else None
@@ -219,12 +225,12 @@ def pad_of(node: "NodeProto", graph: Graph) -> Padding | None:
     return Padding("explicit", tuple(side for axis in spatial for side in axis))
 
 
-def _pad(node: "NodeProto", graph: Graph) -> Layer | None:
+def _pad(node: NodeProto, graph: Graph) -> Layer | None:
     padding = pad_of(node, graph)
     return None if padding is None else ZeroPad(padding=padding)
 
 
-_READERS: "dict[str, Callable[[NodeProto, Graph], Layer | None]]" = {
+_READERS: dict[str, Callable[[NodeProto, Graph], Layer | None]] = {
     "Conv": _conv,
     "ConvTranspose": _conv,
     "MaxPool": _pool,
