@@ -58,25 +58,25 @@ class Clip:
         if self.samples is None or self.bins is Bins.NONE:
             return ()
         n, hop, n_fft = self.samples, self.hop_length, self.n_fft
-        hops = n // hop
         centered, inside = (
             FeatureConfig(
                 sample_rate=self.sample_rate, n_fft=n_fft, hop_length=hop, center=center
             ).n_frames(n)
             for center in (True, False)
         )
-        fits = f"1 + floor(({n} - {n_fft})/{hop}) = {inside}" if inside else f"{n} < {n_fft}: 0"
         whole = f"floor({n}/{hop})"
-        return (
-            FrameCount(FrameRule.HOPS, "the course notes", hops, f"{whole} = {hops}"),
-            FrameCount(
+        fits = f"1 + floor(({n} - {n_fft})/{hop}) = {inside}" if inside else f"{n} < {n_fft}: 0"
+        rows = (
+            (FrameRule.HOPS, "the course notes", n // hop, f"{whole} = {n // hop}"),
+            (
                 FrameRule.CENTERED,
                 "librosa, audiocnn features",
                 centered,
                 f"1 + {whole} = {centered}",
             ),
-            FrameCount(FrameRule.INSIDE, "librosa with center=False", inside, fits),
+            (FrameRule.INSIDE, "librosa with center=False", inside, fits),
         )
+        return tuple(FrameCount(*row) for row in rows)
 
     def input_shape(self, rule: FrameRule) -> Sizes:
         """The shape of the clip's tensor: (frames, bins, 1), or (samples, 1) for the waveform.

@@ -51,11 +51,9 @@ def _conv(step: Step, axes: Axes) -> Iterator[str]:
 
 
 def _transposed(step: Step, axes: Axes) -> Iterator[str]:
-    if step.kernel is None or step.stride is None:
-        return
     yield (
-        f"Each of the {_positions(step, axes)} adds a kernel of {show_shape(step.kernel)}, multiplied by its"
-        f" value, to the output, {_stride(step)}; where kernels overlap, the products are summed."
+        f"Each of the {_positions(step, axes)} adds a kernel of {show_shape(step.kernel or ())}, multiplied by"
+        f" its value, to the output, {_stride(step)}; where kernels overlap, the products are summed."
     )
     for name, formula in zip(axes, step.formula[:-1], strict=False):
         yield (
@@ -65,11 +63,9 @@ def _transposed(step: Step, axes: Axes) -> Iterator[str]:
 
 
 def _pool(step: Step, axes: Axes) -> Iterator[str]:
-    if step.kernel is None:
-        return
     yield (
-        f"A window of {show_shape(step.kernel)} slides over {_positions(step, axes)}, {_stride(step)}, and"
-        f" the output is the {_reduction(step)} of its {prod(step.kernel)} values."
+        f"A window of {show_shape(step.kernel or ())} slides over {_positions(step, axes)}, {_stride(step)},"
+        f" and the output is the {_reduction(step)} of its {prod(step.kernel or ())} values."
     )
     yield from _dilation(step)
     yield from _padding(step, axes)

@@ -1,16 +1,17 @@
 """Fixes for a stack that collapses: the smallest changes, each checked by running the whole stack."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.choices import Framework, Like
+from audiocnn_cli.shapes.choices import Like
 from audiocnn_cli.shapes.grammar import read_layer, show_layer
 from audiocnn_cli.shapes.layers.convolution import Conv, Depthwise
 from audiocnn_cli.shapes.layers.pooling import Pool
 from audiocnn_cli.shapes.report import Fix
 from audiocnn_cli.shapes.sizes import Sizes, smallest, type_sizes
+from audiocnn_cli.shapes.stackfile import Architecture
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import trace
 from audiocnn_cli.shapes.window import Padding
@@ -18,52 +19,49 @@ from audiocnn_cli.shapes.window import Padding
 _LONGEST_INPUT = 1 << 40
 
 
-def find_fixes(
-    error: ShapeError,
-    layers: Sequence[Layer],
-    input_shape: Sizes,
-    *,
-    framework: Framework,
-    like: Like,
-) -> tuple[Fix, ...]:
-    """The smallest fix of each kind for the collapse that `error` reports; each runs from end to end."""
+def find_fixes(error: ShapeError, stack: Architecture) -> tuple[Fix, ...]:
+    """The smallest fix of each kind for the collapse of `stack` with `error`; each runs from end to end."""
 
     def runs(fix: Fix) -> bool:
         try:
-            trace(fix.layers, fix.input_shape, framework=framework, compare=False)
+            trace(fix.layers, fix.input_shape, framework=stack.framework, compare=False)
         except (ShapeError, UsageError):
             return False
         return True
 
-    kinds = _candidates(error, tuple(layers), input_shape, like, runs)
-    found = (next(filter(runs, candidates), None) for candidates in kinds)
+    found = (next(filter(runs, kind), None) for kind in _candidates(error, stack, runs))
     return tuple(fix for fix in found if fix)
 
 
 def _candidates(
-    error: ShapeError,
-    layers: tuple[Layer, ...],
-    shape: Sizes,
-    like: Like,
-    runs: Callable[[Fix], bool],
+    error: ShapeError, stack: Architecture, runs: Callable[[Fix], bool]
 ) -> Iterator[Iterator[Fix]]:
     """An iterator for each kind of fix, the smallest change first."""
+    layers, shape, at = stack.layers, stack.input_shape, error.number - 1
+
+    def changed(index: int, layer: Layer, what: str) -> Fix:
+        text = f"{show_layer(layer)} as layer {index + 1} ({what})"
+        return Fix(text, (*layers[:index], layer, *layers[index + 1 :]), shape)
+
     if error.axis is None:
-        for hint in error.hints:
-            yield iter([_from_hint(hint, error, layers, shape)])
+        for hint in error.hints:  # an option to change, or a layer to insert before
+            option, equals, value = hint.partition("=")
+            if equals:
+                layer = replace(error.layer, **{option: int(value)})
+                yield iter([changed(at, layer, f"{value} {option}")])
+            else:
+                inserted = (*layers[:at], read_layer(hint), *layers[at:])
+                yield iter([Fix(f"{hint} before layer {error.number}", inserted, shape)])
         return
-    axis, index = error.axis, error.number - 1
-    name = like.axis_name(axis)
-    rank = len(error.tensor.spatial)
+    axis, rank = error.axis, len(error.tensor.spatial)
+    name = stack.like.axis_name(axis)
     if isinstance(error.layer, Conv | Depthwise | Pool):
-        for changed, what in _at_the_layer(error.layer, error, axis, name):
-            yield iter([_with(layers, shape, index, changed, what)])
-    before = list(reversed(list(enumerate(layers[:index]))))
-    yield (_with(layers, shape, i, *change) for i, layer in before for change in _padded(layer))
+        for change in _at_the_layer(error.layer, error, axis, name):
+            yield iter([changed(at, *change)])
+    before = list(reversed(list(enumerate(layers[:at]))))
+    yield (changed(i, *change) for i, layer in before for change in _padded(layer))
     yield (
-        _with(layers, shape, i, *change)
-        for i, layer in before
-        for change in _unstrided(layer, axis, name, rank)
+        changed(i, *change) for i, layer in before for change in _unstrided(layer, axis, name, rank)
     )
     yield (
         Fix(f"without layer {i + 1}, {show_layer(layer)}", layers[:i] + layers[i + 1 :], shape)
@@ -73,7 +71,7 @@ def _candidates(
     if axis < len(shape) - 1:
         size = smallest_input(shape, axis, lambda longer: runs(Fix("", layers, longer)))
         if size:
-            yield iter([longer_input(layers, shape, axis, size, like)])
+            yield iter([longer_input(Fix("", layers, shape), axis, size, stack.like)])
 
 
 def smallest_input(
@@ -88,35 +86,11 @@ def smallest_input(
     return smallest(low, high, lambda size: runs(set_axis(shape, axis, size)))
 
 
-def longer_input(
-    layers: tuple[Layer, ...],
-    shape: Sizes,
-    axis: int,
-    size: int,
-    like: Like,
-    *,
-    arguments: tuple[str, ...] = (),
-) -> Fix:
-    """The fix that sets `axis` of the input to `size`."""
-    longer = set_axis(shape, axis, size)
+def longer_input(stack: Fix, axis: int, size: int, like: Like) -> Fix:
+    """`stack`, with `size` on `axis` of its input."""
+    longer = set_axis(stack.input_shape, axis, size)
     text = f"an input of {type_sizes(longer)} ({size} on the {like.axis_name(axis)} axis)"
-    return Fix(text, layers, longer, arguments)
-
-
-def _from_hint(hint: str, error: ShapeError, layers: tuple[Layer, ...], shape: Sizes) -> Fix:
-    """The fix for a hint of a `MisfitError`: an option to change, or a layer to insert before."""
-    index = error.number - 1
-    option, equals, value = hint.partition("=")
-    if equals:
-        changed = replace(error.layer, **{option: int(value)})
-        return _with(layers, shape, index, changed, f"{value} {option}")
-    inserted = (*layers[:index], read_layer(hint), *layers[index:])
-    return Fix(f"{hint} before layer {error.number}", inserted, shape)
-
-
-def _with(layers: tuple[Layer, ...], shape: Sizes, index: int, layer: Layer, what: str) -> Fix:
-    text = f"{show_layer(layer)} as layer {index + 1} ({what})"
-    return Fix(text, (*layers[:index], layer, *layers[index + 1 :]), shape)
+    return Fix(text, stack.layers, longer, stack.arguments)
 
 
 def _at_the_layer(

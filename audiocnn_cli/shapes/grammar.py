@@ -5,6 +5,7 @@
 The name of an option is that of the field in the layer's class, so all layers share one table of parsers.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -32,7 +33,8 @@ def read_layer(text: str) -> Layer:
     Raises:
         GrammarError: `text` does not follow the grammar; the message names the character.
     """
-    head, *options = _split(text, ",")
+    head = text.partition(",")[0]
+    options = [(match[0], match.start()) for match in re.finditer(r"(?<=,)[^,]*", text)]
     kind, word = _word(text, head)
     if word.argument == "padding":  # amounts separated by commas are one argument
         while options and options[0][0].strip().isdigit():
@@ -69,25 +71,12 @@ def _marked(head: str, kind: str, word: Word) -> Iterator[tuple[str, str, int]]:
 
     Without a kernel the value of the first mark extends to the end.
     """
-    stops = ":@/" if "kernel" in _names(word.layer) else ""
-    at = len(kind)
-    while at < len(head):
-        mark, start = head[at], at + 1
-        found = (head.find(stop, start) for stop in stops)
-        at = min((index for index in found if index >= 0), default=len(head))
-        yield mark, head[start:at], start
+    value = "[^:@/]*" if "kernel" in _names(word.layer) else ".*"
+    for match in re.compile(f"([:@/])({value})", re.DOTALL).finditer(head, len(kind)):
+        yield match[1], match[2], match.start(2)
 
 
 _MARKS = {":": "argument after ':'", "@": "kernel", "/": "stride"}
-
-
-def _split(text: str, mark: str) -> list[Any]:
-    """The head as text, then (option, start) pairs."""
-    parts = text.split(mark)
-    starts = [0]
-    for part in parts[:-1]:
-        starts.append(starts[-1] + len(part) + 1)
-    return [parts[0], *zip(parts[1:], starts[1:], strict=True)]
 
 
 def _word(text: str, head: str) -> tuple[str, Word]:

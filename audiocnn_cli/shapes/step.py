@@ -121,15 +121,11 @@ class Layer(Struct, frozen=True):
         return ()
 
     def apply(self, given: LayerInput) -> Step:
-        """Compute the output shape, parameters, work and receptive field.
+        """Compute the output shape, parameters, work and receptive field; by default nothing changes.
 
         Raises:
             MisfitError: the layer can't be applied to this shape.
         """
-        raise NotImplementedError
-
-    def unchanged(self, given: LayerInput) -> Step:
-        """The step of a layer that keeps the shape and has no parameters."""
         tensor = given.tensor
         return Step(type=self.kind, input=tensor.shape, output=tensor.shape, field=tensor.field)
 

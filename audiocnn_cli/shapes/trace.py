@@ -108,18 +108,13 @@ def _differences(layer: Layer, step: Step, given: LayerInput) -> dict[Framework,
     for framework in Framework:
         if framework is given.framework or framework in found:
             continue
-        if difference := _difference(layer, step, replace(given, framework=framework)):
-            found[framework] = difference
+        try:
+            other = layer.apply(replace(given, framework=framework))
+        except MisfitError as misfit:
+            found[framework] = misfit.reason
+            continue
+        if other.output != step.output:
+            found[framework] = f"gives {show_shape(other.output)}"
+        elif other.params != step.params:
+            found[framework] = f"has {other.params:,} parameters"
     return found
-
-
-def _difference(layer: Layer, step: Step, given: LayerInput) -> str | None:
-    try:
-        other = layer.apply(given)
-    except MisfitError as misfit:
-        return misfit.reason
-    if other.output != step.output:
-        return f"gives {show_shape(other.output)}"
-    if other.params != step.params:
-        return f"has {other.params:,} parameters"
-    return None

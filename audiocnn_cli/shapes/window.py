@@ -9,7 +9,7 @@ from msgspec import Struct
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.receptive_field import ReceptiveField, is_aligned, whole
 from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes, type_sizes
-from audiocnn_cli.shapes.step import MisfitError, Pad
+from audiocnn_cli.shapes.step import Layer, MisfitError, Step, Tensor
 
 MODES = ("valid", "same", "same-lower", "causal")
 
@@ -115,18 +115,17 @@ class Sliding(Struct, frozen=True):
             MisfitError: the output of an axis is below 1, or the numbers of axes differ.
         """
         rank = axes_of(spatial, self.axes)
-        kernel = per_axis(self.kernel, rank, "kernel")
-        stride = per_axis(self.stride, rank, "stride")
-        dilation = per_axis(self.dilation, rank, "dilation")
-        return tuple(
-            self._axis(axis, rank, size=size, kernel=k, stride=s, dilation=d)
-            for axis, (size, k, s, d) in enumerate(
-                zip(spatial, kernel, stride, dilation, strict=True)
-            )
+        numbers = zip(
+            spatial,
+            per_axis(self.kernel, rank, "kernel"),
+            per_axis(self.stride, rank, "stride"),
+            per_axis(self.dilation, rank, "dilation"),
+            strict=True,
         )
+        return tuple(self._axis(axis, rank, *each) for axis, each in enumerate(numbers))
 
     def _axis(
-        self, axis: int, rank: int, *, size: int, kernel: int, stride: int, dilation: int
+        self, axis: int, rank: int, size: int, kernel: int, stride: int, dilation: int
     ) -> Slide:
         effective = dilation * (kernel - 1) + 1
         before, after = self.padding.resolve(
@@ -145,13 +144,11 @@ class Sliding(Struct, frozen=True):
         if dilation > 1:
             formula += f", with {effective} = {dilation}*({kernel} - 1) + 1"
         if output < 1:
-            raise MisfitError(_too_small(size, before + after, effective, formula), axis=axis)
+            padded = f"{size} with {before + after} of padding" if before + after else str(size)
+            raise MisfitError(
+                f"a window of {effective} does not fit into {padded}: {formula}, below 1", axis=axis
+            )
         return Slide(size, kernel, stride, dilation, before, after, output, formula)
-
-
-def _too_small(size: int, added: int, effective: int, formula: str) -> str:
-    padded = f"{size} with {added} of padding" if added else str(size)
-    return f"a window of {effective} does not fit into {padded}: {formula}, below 1"
 
 
 def axes_of(spatial: Sizes, required: int | None) -> int:
@@ -184,9 +181,22 @@ def per_axis(sizes: Sizes, rank: int, what: str) -> Sizes:
     return sizes
 
 
-def pads(slides: tuple[Slide, ...]) -> Pad:
-    """The padding before and after each axis."""
-    return tuple((slide.before, slide.after) for slide in slides)
+def window_step(
+    layer: Layer, padding: Padding, tensor: Tensor, slides: tuple[Slide, ...], channels: int
+) -> Step:
+    """The step of a layer with a window, `channels` at each output position; without parameters."""
+    return Step(
+        type=layer.type,
+        input=tensor.shape,
+        output=(*(slide.output for slide in slides), channels),
+        field=slide_field(tensor.field, slides),
+        kernel=tuple(slide.kernel for slide in slides),
+        stride=tuple(slide.stride for slide in slides),
+        padding=str(padding),
+        pad=tuple((slide.before, slide.after) for slide in slides),
+        dilation=tuple(slide.dilation for slide in slides),
+        formula=tuple(slide.formula for slide in slides),
+    )
 
 
 def slide_field(field: ReceptiveField, slides: tuple[Slide, ...]) -> ReceptiveField:

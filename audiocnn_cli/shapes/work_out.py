@@ -87,9 +87,7 @@ def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
     try:
         found = trace(stack.layers, stack.input_shape, framework=stack.framework, title=stack.title)
     except ShapeError as error:
-        fixes = find_fixes(
-            error, stack.layers, stack.input_shape, framework=stack.framework, like=stack.like
-        )
+        fixes = find_fixes(error, stack)
         before = Trace(stack.input_shape, error.steps, stack.framework, stack.title)
         collapse = Collapse(error, before, fixes, stack.like)
         return Report(before, stack.like, stack.paper, collapse, clip)

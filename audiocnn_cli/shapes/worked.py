@@ -80,40 +80,37 @@ def work_by_hand(image: Grid = IMAGE, kernel: Grid = KERNEL) -> Worked:
 def _convolve(image: Grid, kernel: Grid, sliding: Sliding) -> Filtered:
     slides = sliding.over((len(image), len(image[0])))
     source = _pad(image, slides)
-    output = tuple(
-        tuple(
-            sum(value * weight for value, weight in _pairs(source, kernel, top, left))
-            for left in range(slides[1].output)
-        )
-        for top in range(slides[0].output)
-    )
-    products = tuple(_pairs(source, kernel, 0, 0))
-    return Filtered(source, output, tuple(s.formula for s in slides), products)
+    weights = [weight for row in kernel for weight in row]
+    windows = _windows(source, slides)
+    output = tuple(tuple(_dot(values, weights) for values in row) for row in windows)
+    products = tuple(zip(windows[0][0], weights, strict=True))
+    return Filtered(source, output, tuple(slide.formula for slide in slides), products)
 
 
 def _max_pool(image: Grid, sliding: Sliding) -> Filtered:
-    rows, columns = sliding.over((len(image), len(image[0])))
-    output = tuple(
-        tuple(
-            max(
-                image[top * rows.stride + y][left * columns.stride + x]
+    slides = sliding.over((len(image), len(image[0])))
+    output = tuple(tuple(map(max, row)) for row in _windows(image, slides))
+    return Filtered(image, output, tuple(slide.formula for slide in slides))
+
+
+def _windows(source: Grid, slides: tuple[Slide, ...]) -> list[list[list[float]]]:
+    """The values in the window at each position, row by row."""
+    rows, columns = slides
+    return [
+        [
+            [
+                source[top * rows.stride + y][left * columns.stride + x]
                 for y in range(rows.kernel)
                 for x in range(columns.kernel)
-            )
+            ]
             for left in range(columns.output)
-        )
+        ]
         for top in range(rows.output)
-    )
-    return Filtered(image, output, (rows.formula, columns.formula))
-
-
-def _pairs(source: Grid, kernel: Grid, top: int, left: int) -> list[tuple[float, float]]:
-    """Each value under the kernel with its weight, row by row."""
-    return [
-        (source[top + y][left + x], weight)
-        for y, weights in enumerate(kernel)
-        for x, weight in enumerate(weights)
     ]
+
+
+def _dot(values: list[float], weights: list[float]) -> float:
+    return sum(value * weight for value, weight in zip(values, weights, strict=True))
 
 
 def _pad(image: Grid, slides: tuple[Slide, ...]) -> Grid:

@@ -6,7 +6,6 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from audiocnn_cli.shapes.choices import Framework
-from audiocnn_cli.shapes.receptive_field import ReceptiveField
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Step, Tensor
 from audiocnn_cli.shapes.window import (
@@ -15,10 +14,9 @@ from audiocnn_cli.shapes.window import (
     Slide,
     Sliding,
     axes_of,
-    pads,
     per_axis,
-    slide_field,
     spread_field,
+    window_step,
 )
 
 
@@ -50,8 +48,7 @@ class Conv(Layer, frozen=True):
         tensor = given.tensor
         slides = self.sliding.over(tensor.spatial)
         check_groups(tensor.channels, self.filters, self.groups)
-        positions = tuple(slide.output for slide in slides)
-        return _step(self, tensor, slides, slide_field(tensor.field, slides), positions)
+        return _step(self, tensor, slides, tuple(slide.output for slide in slides))
 
     @property
     def sliding(self) -> Sliding:
@@ -132,7 +129,8 @@ class ConvTranspose(Layer, frozen=True):
         slides = tuple(
             self._axis(axis, rank, given.framework, *each) for axis, each in enumerate(sizes)
         )
-        return _step(self, tensor, slides, spread_field(tensor.field, slides), tensor.spatial)
+        step = _step(self, tensor, slides, tensor.spatial)
+        return replace(step, field=spread_field(tensor.field, slides))
 
     def _axis(
         self, axis: int, rank: int, framework: Framework, size: int, kernel: int, stride: int,
@@ -174,35 +172,20 @@ class ConvTranspose(Layer, frozen=True):
 
 
 def _step(
-    layer: Conv | ConvTranspose,
-    tensor: Tensor,
-    slides: tuple[Slide, ...],
-    field: ReceptiveField,
-    positions: Sizes,
+    layer: Conv | ConvTranspose, tensor: Tensor, slides: tuple[Slide, ...], positions: Sizes
 ) -> Step:
     """The step of `layer`, whose kernels are applied at `positions`."""
-    kernel = tuple(slide.kernel for slide in slides)
-    depth = tensor.channels // layer.groups
-    weights = prod(kernel) * depth * layer.filters
-    return Step(
-        type=layer.type,
-        input=tensor.shape,
-        output=(*(slide.output for slide in slides), layer.filters),
-        field=field,
-        kernel=kernel,
-        stride=tuple(slide.stride for slide in slides),
-        padding=str(layer.padding),
-        pad=pads(slides),
-        dilation=tuple(slide.dilation for slide in slides),
+    step = window_step(layer, layer.padding, tensor, slides, layer.filters)
+    factors = (*(slide.kernel for slide in slides), tensor.channels // layer.groups, layer.filters)
+    biases = layer.filters * layer.bias
+    return replace(
+        step,
         groups=layer.groups,
         filters=layer.filters,
         activation=layer.activation,
-        params=weights + layer.filters * layer.bias,
-        macs=weights * prod(positions),
-        formula=(
-            *(slide.formula for slide in slides),
-            params_formula((*kernel, depth, layer.filters), layer.filters * layer.bias),
-        ),
+        params=prod(factors) + biases,
+        macs=prod(factors) * prod(positions),
+        formula=(*step.formula, params_formula(factors, biases)),
     )
 
 

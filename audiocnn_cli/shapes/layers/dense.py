@@ -25,7 +25,7 @@ class Dense(Layer, frozen=True):
         tensor = given.tensor
         weights, biases = tensor.channels * self.units, self.units * self.bias
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=(*tensor.spatial, self.units),
             # Each unit depends on all elements of a vector, so on all that they depend on.
             field=tensor.field if tensor.spatial else fields.whole(tensor.field, ()),
@@ -69,7 +69,7 @@ class Recurrent(Layer, frozen=True):
         bias = {0: "", 1: f" + {self.units}", 2: f" + 2*{self.units}"}[biases]
         factors = f"{'2*' if self.bidirectional else ''}{self.gates}"
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=(time, width) if self.return_sequences else (width,),
             field=fields.whole(given.tensor.field, given.tensor.spatial),
             units=self.units,
@@ -137,7 +137,7 @@ class Token(Layer, frozen=True):
         """Add one position."""
         length, channels = sequence(given.tensor)
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=(length + 1, channels),
             params=channels,
             formula=(f"{length} + 1 = {length + 1}", f"{channels} parameters"),
@@ -153,7 +153,7 @@ class Position(Layer, frozen=True):
         """Keep the shape."""
         size = sequence(given.tensor)
         formula = (params_formula(size, 0),)
-        return replace(self.unchanged(given), params=prod(size), formula=formula)
+        return replace(super().apply(given), params=prod(size), formula=formula)
 
 
 class Attention(Layer, frozen=True):
@@ -175,7 +175,7 @@ class Attention(Layer, frozen=True):
         params = weights + 4 * channels * self.bias
         bias = f" + {channels}" if self.bias else ""
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             field=fields.whole(given.tensor.field, given.tensor.spatial),
             heads=self.heads,
             params=params,
@@ -201,7 +201,7 @@ class Select(Layer, frozen=True):
                 f"there is no position {self.index} in a sequence of {length}", axis=0
             )
         field = fields.unaligned(given.tensor.field, (1,))
-        return replace(self.unchanged(given), output=(channels,), field=field)
+        return replace(super().apply(given), output=(channels,), field=field)
 
 
 def sequence(tensor: Tensor) -> tuple[int, int]:

@@ -17,10 +17,6 @@ ACTIVATIONS = (
 class Pointwise(Layer, frozen=True):
     """A layer that maps each element to one at the same position."""
 
-    def apply(self, given: LayerInput) -> Step:
-        """Keep the shape."""
-        return self.unchanged(given)
-
 
 class Activation(Pointwise, frozen=True):
     """An activation function as a layer."""
@@ -35,7 +31,7 @@ class Activation(Pointwise, frozen=True):
 
     def apply(self, given: LayerInput) -> Step:
         """Keep the shape."""
-        return replace(self.unchanged(given), activation=self.activation)
+        return replace(super().apply(given), activation=self.activation)
 
 
 class Dropout(Pointwise, frozen=True):
@@ -46,14 +42,11 @@ class Dropout(Pointwise, frozen=True):
 
     def apply(self, given: LayerInput) -> Step:
         """Keep the shape."""
-        return replace(self.unchanged(given), rate=self.rate)
+        return replace(super().apply(given), rate=self.rate)
 
 
 class BatchNorm(Pointwise, frozen=True):
-    """Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167).
-
-    A trainable scale and shift for each channel, and its running mean and variance, which are not trainable.
-    """
+    """Batch normalisation of each channel, with a scale and a shift (Ioffe, Szegedy, arXiv:1502.03167)."""
 
     type: ClassVar[str] = "batchnorm"
     activation: str | None = None
@@ -62,7 +55,7 @@ class BatchNorm(Pointwise, frozen=True):
         """Keep the shape."""
         channels = given.tensor.channels
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             activation=self.activation,
             params=2 * channels,
             non_trainable_params=2 * channels,
@@ -79,7 +72,7 @@ class LayerNorm(Pointwise, frozen=True):
         """Keep the shape."""
         channels = given.tensor.channels
         formula = f"2*{channels} = {2 * channels} parameters"
-        return replace(self.unchanged(given), params=2 * channels, formula=(formula,))
+        return replace(super().apply(given), params=2 * channels, formula=(formula,))
 
 
 class Merge(Layer, frozen=True):
@@ -101,7 +94,7 @@ class Elementwise(Merge, frozen=True):
         output = given.tensor.shape
         for other in given.others:
             output = broadcast(output, other.shape)
-        return replace(self.unchanged(given), output=output, field=_joined(given))
+        return replace(super().apply(given), output=output, field=_joined(given))
 
 
 class Add(Elementwise, frozen=True):
@@ -143,7 +136,7 @@ class Concat(Merge, frozen=True):
                 )
             sizes.append(theirs[at])
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=(*shape[:at], sum(sizes), *shape[at + 1 :]),
             field=_joined(given),
             formula=(f"{' + '.join(map(str, sizes))} = {sum(sizes)}",),

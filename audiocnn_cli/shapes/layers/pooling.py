@@ -9,15 +9,7 @@ from audiocnn_cli.shapes import receptive_field as fields
 from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Layer, LayerInput, Step
-from audiocnn_cli.shapes.window import (
-    VALID,
-    Padding,
-    Sliding,
-    axes_of,
-    pads,
-    per_axis,
-    slide_field,
-)
+from audiocnn_cli.shapes.window import VALID, Padding, Sliding, axes_of, per_axis, window_step
 
 
 class Pool(Layer, frozen=True):
@@ -50,19 +42,8 @@ class Pool(Layer, frozen=True):
         """Slide over all axes but the channels."""
         tensor = given.tensor
         slides = self.sliding.over(tensor.spatial)
-        return Step(
-            type=self.type,
-            input=tensor.shape,
-            output=(*(slide.output for slide in slides), tensor.channels),
-            field=slide_field(tensor.field, slides),
-            kernel=tuple(slide.kernel for slide in slides),
-            stride=tuple(slide.stride for slide in slides),
-            padding=str(self.padding),
-            pad=pads(slides),
-            dilation=tuple(slide.dilation for slide in slides),
-            ceil=self.ceil or None,
-            formula=tuple(slide.formula for slide in slides),
-        )
+        step = window_step(self, self.padding, tensor, slides, tensor.channels)
+        return replace(step, ceil=self.ceil or None)
 
     @property
     def sliding(self) -> Sliding:
@@ -108,7 +89,7 @@ class AdaptivePool(Layer, frozen=True):
                 for axis, n, out in zip(field, spatial, size, strict=True)
             )
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=(*size, tensor.channels),
             field=field,
             formula=tuple(
@@ -149,7 +130,7 @@ class GlobalPool(Layer, frozen=True):
         rank = axes_of(tensor.spatial, None)
         sizes = " and ".join(map(str, tensor.spatial))
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=(*(1,) * rank * self.keepdims, tensor.channels),
             field=fields.whole(tensor.field, tensor.spatial),
             formula=(f"{sizes} positions become 1 for each channel",),

@@ -23,7 +23,7 @@ class Flatten(Layer, frozen=True):
         tensor = given.tensor
         count = prod(tensor.shape)
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=(count,),
             field=fields.unaligned(tensor.field, tensor.spatial),
             formula=(f"{_product(tensor.shape)} = {count}",),
@@ -49,7 +49,7 @@ class Reshape(Layer, frozen=True):
             )
         shape = tuple(count // known if size == -1 else size for size in self.shape)
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=shape,
             field=fields.unaligned(tensor.field, tensor.spatial),
             formula=(f"{_product(tensor.shape)} = {_product(shape)} = {count}",),
@@ -69,7 +69,7 @@ class Permute(Layer, frozen=True):
         if tuple(sorted(self.order)) != natural:
             raise MisfitError(f"{type_sizes(self.order)} is not an order of {len(natural)} axes")
         step = replace(
-            self.unchanged(given), output=tuple(tensor.shape[axis - 1] for axis in self.order)
+            super().apply(given), output=tuple(tensor.shape[axis - 1] for axis in self.order)
         )
         if self.order == natural:
             return step
@@ -88,7 +88,7 @@ class Upsample(Layer, frozen=True):
         factors = per_axis(self.size, axes_of(tensor.spatial, None), "size")
         pairs = list(zip(tensor.spatial, factors, strict=True))
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=(*(n * factor for n, factor in pairs), tensor.channels),
             field=fields.scale(tensor.field, factors),
             formula=tuple(f"{n}*{factor} = {n * factor}" for n, factor in pairs),
@@ -111,7 +111,7 @@ class ZeroPad(Layer, frozen=True):
         )
         sizes = list(zip(tensor.spatial, pad, strict=True))
         return replace(
-            self.unchanged(given),
+            super().apply(given),
             output=(*(n + before + after for n, (before, after) in sizes), tensor.channels),
             field=fields.shift(tensor.field, pad),
             padding=str(self.padding),

@@ -52,7 +52,8 @@ class Graph:
     def value(self, name: str) -> list[Any] | None:
         """The values of a constant, flat; None where it is no constant or its values were dropped."""
         tensor = self.constants.get(name)
-        if tensor is None or not (tensor.raw_data or _typed(tensor)):
+        fields = ("raw_data", "int64_data", "int32_data", "float_data", "double_data")
+        if tensor is None or not any(getattr(tensor, field) for field in fields):
             return None
         values: list[Any] = numpy_helper.to_array(tensor).reshape(-1).tolist()
         return values
@@ -82,10 +83,6 @@ class Graph:
         """The consumer of a tensor; None where there are several, or it is an output of the graph."""
         consumers = self.consumers.get(name, [])
         return consumers[0] if len(consumers) == 1 else None
-
-
-def _typed(tensor: TensorProto) -> bool:
-    return any((tensor.int64_data, tensor.int32_data, tensor.float_data, tensor.double_data))
 
 
 def index(model: ModelProto, overrides: dict[str, Layer] | None = None) -> Graph:

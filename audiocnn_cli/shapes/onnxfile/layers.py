@@ -6,19 +6,7 @@ from typing import Any
 
 from onnx import NodeProto
 
-from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
-from audiocnn_cli.shapes.layers.dense import GRU, LSTM, RNN, Dense
-from audiocnn_cli.shapes.layers.elementwise import (
-    Activation,
-    Add,
-    BatchNorm,
-    Concat,
-    Dropout,
-    LayerNorm,
-    Multiply,
-)
-from audiocnn_cli.shapes.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from audiocnn_cli.shapes.layers.reshaping import Flatten, Upsample, ZeroPad
+from audiocnn_cli.shapes.layers import convolution, dense, elementwise, pooling, reshaping
 from audiocnn_cli.shapes.onnxfile.graph import Graph
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Layer
@@ -34,7 +22,7 @@ ACTIVATION_OF = {
 def layer_of(node: NodeProto, graph: Graph) -> Layer | None:
     """The layer that `node` is; None where its operator has no layer here."""
     if node.op_type in ACTIVATION_OF:
-        return Activation(activation=ACTIVATION_OF[node.op_type])
+        return elementwise.Activation(activation=ACTIVATION_OF[node.op_type])
     reader = _READERS.get(node.op_type)
     return reader(node, graph) if reader else None
 
@@ -90,10 +78,12 @@ def _conv(node: NodeProto, graph: Graph) -> Layer | None:
     if node.op_type == "ConvTranspose":
         # The weights of a transposed convolution are (inputs, filters / groups, kernel).
         extra = _even(given.get("output_padding", (0,)))
-        return ConvTranspose(filters=depth * groups, groups=groups, output_padding=extra, **shared)
+        return convolution.ConvTranspose(
+            filters=depth * groups, groups=groups, output_padding=extra, **shared
+        )
     if depth == 1 and groups > 1 and filters % groups == 0:
-        return Depthwise(multiplier=filters // groups, **shared)
-    return Conv(filters=filters, groups=groups, **shared)
+        return convolution.Depthwise(multiplier=filters // groups, **shared)
+    return convolution.Conv(filters=filters, groups=groups, **shared)
 
 
 def _pool(node: NodeProto, _graph: Graph) -> Layer | None:
@@ -101,7 +91,7 @@ def _pool(node: NodeProto, _graph: Graph) -> Layer | None:
     kernel = given.get("kernel_shape")
     if not kernel:
         return None
-    kind = MaxPool if node.op_type == "MaxPool" else AvgPool
+    kind = pooling.MaxPool if node.op_type == "MaxPool" else pooling.AvgPool
     rank = len(kernel)
     return kind(
         kernel=kernel,
@@ -112,26 +102,19 @@ def _pool(node: NodeProto, _graph: Graph) -> Layer | None:
     )
 
 
-def _gemm(node: NodeProto, graph: Graph) -> Layer | None:
+def _dense(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[1])
     if weights is None or len(weights) != 2:
         return None
     units = weights[0] if attributes(node).get("transB", 0) else weights[1]
-    return Dense(units=units, bias=len(node.input) > 2 and bool(node.input[2]))
-
-
-def _matmul(node: NodeProto, graph: Graph) -> Layer | None:
-    weights = graph.dims(node.input[1])
-    if weights is None or len(weights) != 2:
-        return None
-    return Dense(units=weights[1], bias=False)
+    return dense.Dense(units=units, bias=len(node.input) > 2 and bool(node.input[2]))
 
 
 def _recurrent(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[2])
     if weights is None or len(weights) != 3:
         return None
-    kind = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}[node.op_type]
+    kind = {"LSTM": dense.LSTM, "GRU": dense.GRU, "RNN": dense.RNN}[node.op_type]
     every = bool(node.output) and bool(node.output[0]) and node.output[0] in graph.consumers
     return kind(
         units=weights[2],
@@ -145,7 +128,7 @@ def _merge(node: NodeProto, graph: Graph) -> Layer | None:
     """A merge of several tensors; an operation with a constant is not counted."""
     if len(graph.data_inputs(node)) < 2:
         return None
-    return Multiply() if node.op_type == "Mul" else Add()
+    return elementwise.Multiply() if node.op_type == "Mul" else elementwise.Add()
 
 
 def _concat(node: NodeProto, graph: Graph) -> Layer | None:
@@ -155,8 +138,8 @@ def _concat(node: NodeProto, graph: Graph) -> Layer | None:
         return None
     axis = attributes(node).get("axis", 1) % max(1, len(shape))
     if names[0] in graph.channels_first and len(shape) > 2:
-        return Concat(axis=0 if axis == 1 else axis - 1)
-    return Concat(axis=axis)
+        return elementwise.Concat(axis=0 if axis == 1 else axis - 1)
+    return elementwise.Concat(axis=axis)
 
 
 def _reshape(node: NodeProto, graph: Graph) -> Layer | None:
@@ -168,11 +151,11 @@ def _reshape(node: NodeProto, graph: Graph) -> Layer | None:
     known = all(isinstance(size, int) for size in rest)
     if known and after[1] != prod(int(size) for size in rest):
         return None
-    return Flatten()
+    return reshaping.Flatten()
 
 
 def _global(node: NodeProto, _graph: Graph) -> Layer:
-    kind = GlobalMaxPool if node.op_type == "GlobalMaxPool" else GlobalAvgPool
+    kind = pooling.GlobalMaxPool if node.op_type == "GlobalMaxPool" else pooling.GlobalAvgPool
     return kind(keepdims=True)
 
 
@@ -186,12 +169,12 @@ def _mean(node: NodeProto, graph: Graph) -> Layer | None:
         return None
     if sorted(axis % len(shape) for axis in axes) != list(range(2, len(shape))):
         return None
-    return GlobalAvgPool(keepdims=bool(given.get("keepdims", 1)))
+    return pooling.GlobalAvgPool(keepdims=bool(given.get("keepdims", 1)))
 
 
 def _dropout(node: NodeProto, graph: Graph) -> Layer:
     ratio = graph.value(node.input[1]) if len(node.input) > 1 and node.input[1] else None
-    return Dropout(rate=ratio[0] if ratio else attributes(node).get("ratio", 0.5))
+    return elementwise.Dropout(rate=ratio[0] if ratio else attributes(node).get("ratio", 0.5))
 
 
 def _resize(node: NodeProto, graph: Graph) -> Layer | None:
@@ -203,7 +186,7 @@ def _resize(node: NodeProto, graph: Graph) -> Layer | None:
         if isinstance(a, str) or isinstance(b, str) or not a or b % a:
             return None
         factors.append(b // a)
-    return Upsample(size=tuple(factors)) if factors else None
+    return reshaping.Upsample(size=tuple(factors)) if factors else None
 
 
 def pad_of(node: NodeProto, graph: Graph) -> Padding | None:
@@ -227,32 +210,22 @@ def pad_of(node: NodeProto, graph: Graph) -> Padding | None:
 
 def _pad(node: NodeProto, graph: Graph) -> Layer | None:
     padding = pad_of(node, graph)
-    return None if padding is None else ZeroPad(padding=padding)
+    return None if padding is None else reshaping.ZeroPad(padding=padding)
 
 
 _READERS: dict[str, Callable[[NodeProto, Graph], Layer | None]] = {
-    "Conv": _conv,
-    "ConvTranspose": _conv,
-    "MaxPool": _pool,
-    "AveragePool": _pool,
-    "GlobalAveragePool": _global,
-    "GlobalMaxPool": _global,
+    **dict.fromkeys(("Conv", "ConvTranspose"), _conv),
+    **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global),
     "ReduceMean": _mean,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
-    "LSTM": _recurrent,
-    "GRU": _recurrent,
-    "RNN": _recurrent,
-    "BatchNormalization": lambda _node, _graph: BatchNorm(),
-    "LayerNormalization": lambda _node, _graph: LayerNorm(),
-    "Flatten": _reshape,
-    "Reshape": _reshape,
+    **dict.fromkeys(("Gemm", "MatMul"), _dense),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
+    "BatchNormalization": lambda _node, _graph: elementwise.BatchNorm(),
+    "LayerNormalization": lambda _node, _graph: elementwise.LayerNorm(),
+    **dict.fromkeys(("Flatten", "Reshape"), _reshape),
     "Dropout": _dropout,
-    "Add": _merge,
-    "Sum": _merge,
-    "Mul": _merge,
+    **dict.fromkeys(("Add", "Sum", "Mul"), _merge),
     "Concat": _concat,
-    "Resize": _resize,
-    "Upsample": _resize,
+    **dict.fromkeys(("Resize", "Upsample"), _resize),
     "Pad": _pad,
 }

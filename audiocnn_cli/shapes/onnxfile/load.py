@@ -5,10 +5,11 @@ shape requires, and graphs with a cycle.
 """
 
 from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
 from math import prod
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
 
+import numpy as np
 import onnx
 import onnx.inliner
 from google.protobuf.message import DecodeError
@@ -100,10 +101,11 @@ def _check_tensor(tensor: TensorProto) -> None:
             raise ModelRefusedError(
                 f"tensor {name!r} has {count:,} elements and {len(tensor.raw_data):,} bytes of data"
             )
-    elif count and not _values(tensor):
+    elif count and not any(getattr(tensor, field) for field in _DATA):
         raise ModelRefusedError(f"tensor {name!r} has {count:,} elements and no data")
 
 
+_DATA = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
 # Attributes that must be at least 1.
 _COUNTS = frozenset({"strides", "dilations", "kernel_shape", "group", "hidden_size"})
 
@@ -139,16 +141,11 @@ def _check_location(tensor: TensorProto, name: str) -> None:
             )
 
 
-def _values(tensor: TensorProto) -> bool:
-    fields = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
-    return any(len(getattr(tensor, field)) for field in fields)
-
-
 def _drop_weights(tensors: Iterable[TensorProto]) -> None:
     """Keep only the dims of large tensors, since shape inference copies the whole model."""
     for tensor in tensors:
         if prod(tensor.dims) > _SMALL:
-            for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data"):
+            for field in ("raw_data", *_DATA):
                 tensor.ClearField(field)
 
 
@@ -161,32 +158,20 @@ def _sort_nodes(model: ModelProto) -> None:
             if output in producer:
                 raise ModelRefusedError(f"two nodes have the output {shorten(output)!r}")
             producer[output] = index
-    needs = [{producer[name] for name in node.input if name in producer} for node in graph.node]
-    waiting = [len(need) for need in needs]
-    feeds: list[list[int]] = [[] for _ in needs]
-    for index, need in enumerate(needs):
-        for earlier in need:
-            feeds[earlier].append(index)
-    ready = [index for index, count in enumerate(waiting) if not count]
-    order: list[int] = []
-    for index in ready:  # grows during the iteration
-        order.append(index)
-        for later in feeds[index]:
-            waiting[later] -= 1
-            if not waiting[later]:
-                ready.append(later)
-    if len(order) < len(needs):
-        stuck = graph.node[next(i for i, count in enumerate(waiting) if count)]
-        raise ModelRefusedError(f"the graph has a cycle through {_called(stuck)}")
-    if order != sorted(order):
-        nodes = [graph.node[index] for index in order]
-        copies: list[Any] = []
-        for node in nodes:
-            copy = type(node)()
-            copy.CopyFrom(node)
-            copies.append(copy)
-        del graph.node[:]
-        graph.node.extend(copies)
+    needs = {
+        index: {producer[name] for name in node.input if name in producer}
+        for index, node in enumerate(graph.node)
+    }
+    if all(earlier < index for index, earliers in needs.items() for earlier in earliers):
+        return
+    try:
+        order = list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        through = graph.node[error.args[1][0]]
+        raise ModelRefusedError(f"the graph has a cycle through {_called(through)}") from error
+    nodes = [NodeProto.FromString(graph.node[index].SerializeToString()) for index in order]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _called(node: NodeProto) -> str:
@@ -237,15 +222,11 @@ def _constant(node: NodeProto) -> TensorProto | None:
     """The value of a Constant node; None where it is of a rare kind."""
     (attribute,) = node.attribute if len(node.attribute) == 1 else (AttributeProto(),)
     if attribute.HasField("t"):
-        copy = TensorProto()
-        copy.CopyFrom(attribute.t)
-        return copy
-    if attribute.name == "value_ints":
-        return helper.make_tensor("", TensorProto.INT64, [len(attribute.ints)], attribute.ints)
-    if attribute.name == "value_int":
-        return helper.make_tensor("", TensorProto.INT64, [], [attribute.i])
+        return TensorProto.FromString(attribute.t.SerializeToString())
+    if attribute.name in {"value_int", "value_ints"}:
+        return numpy_helper.from_array(np.array(helper.get_attribute_value(attribute), np.int64))
     if attribute.name == "value_float":
-        return helper.make_tensor("", TensorProto.FLOAT, [], [attribute.f])
+        return numpy_helper.from_array(np.array(attribute.f, np.float32))
     return None
 
 

@@ -130,4 +130,4 @@ def _longer(
     size = smallest_input(shape, axis, runs, limit=_LONGEST_INPUT)
     if size is None:
         return ()
-    return (longer_input((), shape, axis, size, like, arguments=(str(path),)),)
+    return (longer_input(Fix("", (), shape, (str(path),)), axis, size, like),)
