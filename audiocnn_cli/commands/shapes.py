@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, ClassVar
 
-import typer
+from typer import Argument, Option
 
 from audiocnn_cli.commands import options
 from audiocnn_cli.errors import ImpossibleShapeError, UsageError
@@ -40,21 +40,31 @@ Examples:
   audiocnn shapes --input 130x13 --diff cnn lstm 'flatten dense:10'
   audiocnn shapes --arch cnn --explain --layer 1
   audiocnn shapes --example
-Layers: conv, conv1d, depthwise, convtranspose, pool, avgpool, globalavgpool, adaptiveavgpool, dense, lstm,
-gru, rnn, flatten, reshape, permute, upsample, zeropad, dropout, batchnorm, layernorm, relu and other
-activations, patches, token, position, attention, select, add, multiply, concat.
+Layers: conv, conv1d, depthwise, convtranspose, pool, avgpool, globalavgpool,
+adaptiveavgpool, dense, lstm, gru, rnn, flatten, reshape, permute, upsample,
+zeropad, dropout, batchnorm, layernorm, relu and other activations, patches,
+token, position, attention, select, add, multiply, concat.
 """
 
 
 def _complete_layer(incomplete: str) -> list[str]:
-    """The architectures (for --diff) and the types of layers that begin with `incomplete`."""
+    """The types of layers, and the architectures for --diff, that begin with `incomplete`."""
     from audiocnn_cli.shapes.vocabulary import WORDS
 
-    return [name for name in (*WORDS, *architecture_names()) if name.startswith(incomplete)]
+    names = (*WORDS, *architecture_names())
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _complete_architecture(incomplete: str) -> list[str]:
     return [name for name in architecture_names() if name.startswith(incomplete)]
+
+
+Text = str | None
+Number = int | None
+_ARCH = "A named architecture: cnn, mlp, lstm, resnet18..."
+_SHAPE = "Input shape, channels last, as 130x13x1."
+_LIKE = "The kind of input, which names its axes."
+_RULES = "The framework whose rules apply."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,28 +72,13 @@ class StackOptions:
     """The stack of layers, its input and the rules that apply."""
 
     heading: ClassVar[str] = "Input"
-    input_shape: Annotated[
-        str | None,
-        typer.Option("--input", metavar="SHAPE", help="Input shape, channels last, as 130x13x1."),
-    ] = None
+    input_shape: Annotated[Text, Option("--input", metavar="SHAPE", help=_SHAPE)] = None
     arch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="A named architecture: cnn, mlp, lstm, resnet18...",
-            autocompletion=_complete_architecture,
-        ),
+        Text, Option(metavar="NAME", help=_ARCH, autocompletion=_complete_architecture)
     ] = None
-    file: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="A stack from a TOML file.")
-    ] = None
-    framework: Annotated[
-        Framework | None,
-        typer.Option(help="The framework whose rules apply.", show_default="keras"),
-    ] = None
-    like: Annotated[
-        Like | None, typer.Option(help="The kind of input.", show_default="spectrogram")
-    ] = None
+    file: Annotated[Path | None, Option(metavar="FILE.toml", help="A stack from a file.")] = None
+    framework: Annotated[Framework | None, Option(help=_RULES, show_default="keras")] = None
+    like: Annotated[Like | None, Option(help=_LIKE, show_default="spectrogram")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,28 +86,19 @@ class LayerOptions:
     """One layer, in place of LAYERS."""
 
     heading: ClassVar[str] = "One layer"
-    kernel: Annotated[str | None, typer.Option(help="Kernel size, as 3 or 3x2.")] = None
-    stride: Annotated[str | None, typer.Option(help="Stride, as 1 or 2x1.")] = None
-    padding: Annotated[
-        str | None,
-        typer.Option(help="valid, same, same-lower, causal, N, or top,bottom,left,right."),
-    ] = None
-    filters: Annotated[str | None, typer.Option(help="Number of filters (output channels).")] = None
-    dilation: Annotated[str | None, typer.Option(help="Distance between the weights.")] = None
-    groups: Annotated[str | None, typer.Option(help="Number of groups of channels.")] = None
-    pool: Annotated[PoolKind | None, typer.Option(help="A pooling instead of a convolution.")] = (
-        None
-    )
-    ceil: Annotated[bool, typer.Option("--ceil", help="Pooling: round the output size up.")] = False
+    kernel: Annotated[Text, Option(help="Kernel size, as 3 or 3x2.")] = None
+    stride: Annotated[Text, Option(help="Stride, as 1 or 2x1.")] = None
+    padding: Annotated[Text, Option(help="valid, same, causal, N or top,bottom,left,right.")] = None
+    filters: Annotated[Text, Option(help="Number of filters (output channels).")] = None
+    dilation: Annotated[Text, Option(help="Distance between the weights.")] = None
+    groups: Annotated[Text, Option(help="Number of groups of channels.")] = None
+    pool: Annotated[PoolKind | None, Option(help="A pooling, not a convolution.")] = None
+    ceil: Annotated[bool, Option("--ceil", help="Pooling: round the output size up.")] = False
 
     def values(self) -> dict[str, str]:
         """The options that are given, without the kind of pooling."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            name: str(value)
-            for name, value in values.items()
-            if name != "pool" and value not in {None, False}
-        }
+        given = {name: value for name, value in vars(self).items() if value not in {None, False}}
+        return {name: str(value) for name, value in given.items() if name != "pool"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,49 +106,36 @@ class ClipOptions(ClipRequest):
     """A clip in place of an input shape."""
 
     heading: ClassVar[str] = "Clip"
-    seconds: Annotated[float | None, typer.Option(help="Length in seconds.")] = None
-    samples: Annotated[int | None, typer.Option(help="Length in samples.")] = None
+    seconds: Annotated[float | None, Option(help="Length in seconds.")] = None
+    samples: Annotated[Number, Option(help="Length in samples.")] = None
     sample_rate: Annotated[
-        int | None,
-        typer.Option("--sr", "--sample-rate", help="Sample rate in Hz.", show_default="22050"),
+        Number, Option("--sr", "--sample-rate", help="Sample rate in Hz.", show_default="22050")
     ] = None
     hop_length: Annotated[
-        int | None,
-        typer.Option("--hop", "--hop-length", help="Samples between frames.", show_default="512"),
+        Number, Option("--hop", "--hop-length", help="Samples between frames.", show_default="512")
     ] = None
-    n_fft: Annotated[int | None, typer.Option(help="Samples in a frame.", show_default="2048")] = (
-        None
-    )
-    n_mfcc: Annotated[int | None, typer.Option(help="Number of MFCCs.", show_default="13")] = None
-    n_mels: Annotated[int | None, typer.Option(help="Mel bands, in place of MFCCs.")] = None
-    stft: Annotated[
-        bool, typer.Option("--stft", help="STFT frequency bins, in place of MFCCs.")
-    ] = False
+    n_fft: Annotated[Number, Option(help="Samples in a frame.", show_default="2048")] = None
+    n_mfcc: Annotated[Number, Option(help="Number of MFCCs.", show_default="13")] = None
+    n_mels: Annotated[Number, Option(help="Mel bands, in place of MFCCs.")] = None
+    stft: Annotated[bool, Option("--stft", help="Frequency bins, in place of MFCCs.")] = False
     frames: Annotated[
-        FrameRule | None, typer.Option(help="How frames are counted.", show_default="centered")
+        FrameRule | None, Option(help="How frames are counted.", show_default="centered")
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationOptions:
-    """Explanations, the worked example and comparisons."""
+    """Explanations, comparisons and the worked example."""
 
     heading: ClassVar[str] = "Explanation"
-    explain: Annotated[bool, typer.Option("--explain", help="Explain each layer in sentences.")] = (
-        False
-    )
-    layer: Annotated[int | None, typer.Option(help="Explain only this layer.", min=1)] = None
+    explain: Annotated[bool, Option("--explain", help="Explain each layer in sentences.")] = False
+    layer: Annotated[Number, Option(help="Explain only this layer.", min=1)] = None
     diff: Annotated[
-        bool,
-        typer.Option("--diff", help="Compare stacks: names, files or 'layers', one argument each."),
+        bool, Option("--diff", help="Compare stacks: each argument is a name, a file or 'layers'.")
     ] = False
-    example: Annotated[
-        bool, typer.Option("--example", help="Work out a convolution and a pooling by hand.")
-    ] = False
-    weights: Annotated[
-        str | None, typer.Option(help="Kernel of the example, as '1 0 -1; 2 0 -2; 1 0 -1'.")
-    ] = None
-    image: Annotated[str | None, typer.Option(help="Image of the example, in rows.")] = None
+    example: Annotated[bool, Option("--example", help="A convolution worked out by hand.")] = False
+    weights: Annotated[Text, Option(help="Kernel of the example, as '1 0; 0 1'.")] = None
+    image: Annotated[Text, Option(help="Image of the example, in the same format.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,30 +143,26 @@ class DrawingOptions:
     """Drawings of the stack."""
 
     heading: ClassVar[str] = "Drawing"
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the stack as SVG.")] = None
-    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the stack as PNG.")] = None
+    svg: Annotated[Path | None, Option(metavar="FILE", help="Draw the stack as SVG.")] = None
+    png: Annotated[Path | None, Option(metavar="FILE", help="Draw the stack as PNG.")] = None
 
-    def given(self) -> Iterator[tuple[str, Path]]:
-        """The format and the file of each drawing."""
-        yield from ((kind, path) for kind, path in (("svg", self.svg), ("png", self.png)) if path)
+    def given(self) -> dict[str, Path]:
+        """The file of each drawing, by its format."""
+        return {kind: path for kind, path in vars(self).items() if path}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesReport(options.Report):
     """As `Report`, with Markdown."""
 
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False
+    markdown: Annotated[bool, Option("--markdown", help="Print a Markdown table.")] = False
 
     def destination(self) -> Destination:
         """The destination that the options mean."""
         return choose_destination(
-            json=self.json,
-            jsonl=self.jsonl,
-            csv=self.csv,
-            markdown=self.markdown,
-            output=self.output,
-            force=self.force,
-        )
+            json=self.json, jsonl=self.jsonl, csv=self.csv, markdown=self.markdown,
+            output=self.output, force=self.force,
+        )  # fmt: skip
 
 
 class _Discarded(Destination):
@@ -208,7 +177,7 @@ class _Discarded(Destination):
 def shapes(
     layers: Annotated[
         list[str] | None,
-        typer.Argument(
+        Argument(
             metavar="[LAYERS]...",
             help="Layers in order: TYPE:SIZE@KERNEL/STRIDE,OPTION=VALUE, as in conv:32@3x3/2,same.",
             autocompletion=_complete_layer,
@@ -227,7 +196,8 @@ def shapes(
     logging.set_up()
     destination = report.destination()
     explain = explanation.explain or explanation.layer is not None
-    one_stack = explain or any(drawing.given())
+    drawings = drawing.given()
+    one_stack = explain or drawings
     if (explanation.weights or explanation.image) and not explanation.example:
         raise UsageError("--weights and --image are for --example; add it")
     if one_stack and (explanation.diff or explanation.example):
@@ -262,14 +232,13 @@ def shapes(
 
         write_frames(request.clip, destination)
     else:
-        drawings = list(drawing.given())
-        for _, path in drawings:
+        for path in drawings.values():
             check_writable(path, force=report.force)
         found = _show(request, destination, explanation if explain else None)
         if drawings:
             from audiocnn_cli.output.plots.shapes import draw
 
-            for kind, path in drawings:
+            for kind, path in drawings.items():
                 draw(found, path, kind=kind, force=report.force)
         _require_possible([found])
 

@@ -52,7 +52,7 @@ def _conv(step: Step, axes: Axes) -> Iterator[str]:
 
 def _transposed(step: Step, axes: Axes) -> Iterator[str]:
     yield (
-        f"Each of the {_positions(step, axes)} adds a kernel of {show_shape(step.kernel or ())}, multiplied by"
+        f"Each of the {_positions(step, axes)} adds a kernel of {show_shape(step.kernel or ())}, scaled by"
         f" its value, to the output, {_stride(step)}; where kernels overlap, the products are summed."
     )
     for name, formula in zip(axes, step.formula[:-1], strict=False):

@@ -144,9 +144,7 @@ def read_table(table: Mapping[str, Any], *, label: str) -> Layer:
     options = dict(table)
     kind = options.pop("type", None)
     if not isinstance(kind, str) or kind not in WORDS:
-        raise UsageError(
-            f"{label.format('type')}: {kind!r} is not a layer; one of {', '.join(WORDS)}"
-        )
+        raise UsageError(f"{label.format('type')}: {kind!r} is not one of {', '.join(WORDS)}")
     word = WORDS[kind]
     values = dict(word.presets)
     for key, value in options.items():

@@ -51,11 +51,7 @@ class AxisField(Struct, frozen=True):
 
     @property
     def aligned_stride(self) -> Fraction:
-        """The cumulative stride of a tensor whose axes are the input's.
-
-        Raises:
-            ValueError: the elements are not ordered along this axis.
-        """
+        """The cumulative stride of a tensor whose axes are the input's; ValueError for others."""
         if self.cumulative_stride is None:
             raise ValueError("the elements are not ordered along an axis of the input")
         return self.cumulative_stride

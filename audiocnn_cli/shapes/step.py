@@ -1,5 +1,6 @@
 """Layers, the tensors they are applied to, and the step from one shape to the next."""
 
+from math import prod
 from typing import ClassVar
 
 from msgspec import Struct
@@ -92,12 +93,8 @@ class Step(Struct, frozen=True, kw_only=True):
     @property
     def activation_bytes(self) -> int | None:
         """Memory of the output for one example in float32; None where a size is unknown."""
-        count = BYTES_PER_ELEMENT
-        for size in self.output:
-            if isinstance(size, str):
-                return None
-            count *= size
-        return count
+        sizes = [size for size in self.output if isinstance(size, int)]
+        return BYTES_PER_ELEMENT * prod(sizes) if len(sizes) == len(self.output) else None
 
 
 class Layer(Struct, frozen=True):

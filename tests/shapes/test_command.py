@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -10,6 +11,11 @@ from collections.abc import Callable
 
 import pytest
 
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.parameters import use_flags
+from audiocnn_cli.shapes.choices import ClipRequest
+from audiocnn_cli.shapes.clip import read_clip
+from audiocnn_cli.shapes.work_out import StackRequest, report_of
 from tests.conftest import Finished
 
 Run = Callable[..., Finished]
@@ -175,3 +181,72 @@ def test_a_stack_that_no_single_change_fixes(run: Run) -> None:
     finished = run("shapes", "--arch", "cnn", "--input", "10x5x1")
     assert finished.exit_code == 1
     assert "No single change that was tried fixes it" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("audiocnn shapes --arch res", {"resnet18", "resnet50"}),
+        ("audiocnn shapes --framework t", {"torch"}),
+        ("audiocnn shapes --pool m", {"max"}),
+        ("audiocnn shapes --input 9x9 globala", {"globalavgpool"}),
+        ("audiocnn shapes --diff cn", {"cnn"}),
+    ],
+)
+def test_values_are_completed_in_bash(line: str, expected: set[str]) -> None:
+    variables = {
+        "_AUDIOCNN_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    code = (
+        "import sys; sys.argv = ['audiocnn']; from audiocnn_cli.commands.main import main; main()"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert set(finished.stdout.split()) == expected
+
+
+def test_completion_imports_nothing_heavy_for_architectures() -> None:
+    code = (
+        "import sys\n"
+        "from audiocnn_cli.commands.shapes import _complete_architecture\n"
+        "assert _complete_architecture('cn') == ['cnn']\n"
+        "assert not {'msgspec', 'numpy', 'rich', 'onnx'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("flag", "alias", "value"),
+    [("--hop", "--hop-length", "256"), ("--sr", "--sample-rate", "8000")],
+)
+def test_options_have_the_names_of_librosa(flag: str, alias: str, value: str, run: Run) -> None:
+    clip = ("shapes", "--seconds", "1", "--json")
+    assert run(*clip, flag, value).document == run(*clip, alias, value).document
+
+
+def test_the_cumulative_stride_has_two_keys(run: Run) -> None:
+    for layer in run("shapes", "--arch", "cnn", "--seconds", "3", "--json").document["layers"]:
+        assert layer.get("cumulative_stride") == layer.get("jump")
+        assert layer.get("cumulative_stride_ms") == layer.get("jump_ms")
+
+
+def test_errors_name_flags_here_and_parameters_in_python(run: Run) -> None:
+    finished = run("shapes", "--input", "130x13", "--arch", "cnn", "--kernel", "3")
+    assert finished.stderr == (
+        "error: give layers, --arch, --file, or --kernel and its options:"
+        " --arch and --kernel or --pool are too many\n"
+    )
+    use_flags({})
+    with pytest.raises(UsageError, match="`kernel`: 0 is too small"):
+        report_of(StackRequest(input_shape="130x13", one_layer={"kernel": "0"}))
+    with pytest.raises(UsageError, match="`framework=caffe`: must be one of keras, torch, onnx"):
+        report_of(StackRequest(input_shape="130x13", layers=("relu",), framework="caffe"))
+    with pytest.raises(UsageError, match="`hop_length` must be from 1"):
+        read_clip(ClipRequest(samples=100, hop_length=0))

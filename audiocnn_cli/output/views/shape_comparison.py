@@ -62,7 +62,7 @@ class _Stack:
             f"{len(trace.steps):,} layers",
             f"{trace.params:,} params",
             f"{trace.macs:,} MACs",
-            f"{largest:,} bytes in the largest output",
+            f"{largest:,} B largest output",
         ]
 
     @property

@@ -47,12 +47,13 @@ def write_table(report: Report, stream: IO[str]) -> None:
         if lines := report.explained.get(step.number):
             print_wrapped(out, f"Layer {step.number}, {display(step.text)}", style="bold")
             for line in lines:
-                print_wrapped(out, display(line), indent=2)
+                print_wrapped(out, display(line), indent=2, whole=step.formula)
             out.print()
     if report.collapse:
+        # A command stays on one line, so that it can be copied; so does the formula of the reason.
+        whole = (*report.collapse.commands, *report.collapse.error.reason.split(": ")[1:])
         for line, style in explanation(report.collapse):
-            # A command stays on one line, so that it can be copied.
-            out.print(display(line), style=style, soft_wrap=True)
+            print_wrapped(out, display(line), style=style, whole=whole)
         return
     for line in notes(report):
         print_wrapped(out, display(line), style="dim")
@@ -143,10 +144,7 @@ def explanation(collapse: Collapse) -> Iterator[tuple[str, str]]:
         yield "", ""
         yield "Each of these changes fixes it (all were tried):", "bold"
     else:
-        yield (
-            "No single change that was tried fixes it: use a larger input, or remove layers.",
-            "",
-        )
+        yield "No single change that was tried fixes it: use a larger input, or remove layers.", ""
     for fix, command in zip(collapse.fixes, collapse.commands, strict=True):
         yield f"  - {fix.text}", "green"
         yield f"    {command}", "dim"

@@ -95,49 +95,30 @@ def _clip_document(report: Report) -> dict[str, Any] | None:
 
 def layer_document(step: Step, clip: Clip | None = None) -> dict[str, Any]:
     """One object of `layers`; keys that a layer has no use for are left out."""
-    return _without_nothing(
-        {
-            "name": step.name,
-            "type": step.type,
-            "text": step.text,
-            "sources": step.sources,
-            "input": step.input,
-            "output": step.output,
-            "kernel": step.kernel,
-            "stride": step.stride,
-            "padding": step.padding,
-            "pad": step.pad,
-            "dilation": step.dilation,
-            "groups": step.groups,
-            "filters": step.filters,
-            "units": step.units,
-            "heads": step.heads,
-            "rate": step.rate,
-            "activation": step.activation,
-            "return_sequences": step.return_sequences,
-            "bidirectional": step.bidirectional,
-            "ceil": step.ceil,
-            "params": step.params,
-            "non_trainable_params": step.non_trainable_params or None,
-            "macs": step.macs,
-            "activation_bytes": step.activation_bytes,
-            "receptive_field": step.receptive_field or None,
-            "cumulative_stride": step.cumulative_stride,
-            "jump": step.cumulative_stride,
-            "receptive_field_ms": clip.receptive_field_ms(step) if clip else None,
-            "cumulative_stride_ms": clip.cumulative_stride_ms(step) if clip else None,
-            "jump_ms": clip.cumulative_stride_ms(step) if clip else None,
-            "receptive_field_hz": clip.receptive_field_hz(step) if clip else None,
-            "formula": step.formula,
-            "differs": step.differs or None,
-        }
-    )
+    attributes = {name: getattr(step, name) for name in _ATTRIBUTES}
+    values = attributes | {
+        "non_trainable_params": step.non_trainable_params or None,
+        "receptive_field": step.receptive_field or None,
+        "receptive_field_ms": clip.receptive_field_ms(step) if clip else None,
+        "cumulative_stride_ms": clip.cumulative_stride_ms(step) if clip else None,
+        "receptive_field_hz": clip.receptive_field_hz(step) if clip else None,
+        "differs": step.differs or None,
+    }
+    for suffix in ("", "_ms"):  # the earlier name of the cumulative stride
+        values["jump" + suffix] = values["cumulative_stride" + suffix]
+    return _without_nothing(values)
 
 
 def _without_nothing(document: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if value is not None}
 
 
+_ATTRIBUTES = (
+    "name", "type", "text", "sources", "input", "output", "kernel", "stride", "padding", "pad", "dilation",
+    "groups", "filters", "units", "heads", "rate", "activation", "return_sequences", "bidirectional", "ceil",
+    "params", "non_trainable_params", "macs", "activation_bytes", "receptive_field", "cumulative_stride",
+    "formula",
+)  # fmt: skip
 _COLUMNS = (
     "number", "name", "type", "input", "output", "kernel", "stride", "padding", "pad", "dilation", "groups",
     "filters", "units", "rate", "activation", "params", "macs", "activation_bytes", "receptive_field",

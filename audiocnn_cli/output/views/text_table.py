@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _GAP = 2
+_NO_BREAK = "\u00a0"
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,14 @@ def print_table(
     out.print()
 
 
-def print_wrapped(out: "Console", text: str, *, style: str = "", indent: int = 0) -> None:
-    """Print `text` in lines of at most the console's width, broken at spaces only."""
-    for line in _wrapped(text, out.width - indent):
-        out.print(" " * indent + line, style=style, soft_wrap=True)
+def print_wrapped(
+    out: "Console", text: str, *, style: str = "", indent: int = 0, whole: Sequence[str] = ()
+) -> None:
+    """Print `text` in lines of at most the console's width, broken at spaces but not within `whole`."""
+    for part in whole:
+        text = text.replace(part, part.replace(" ", _NO_BREAK))
+    for line in _wrapped(text, out.width - indent) or [""]:
+        out.print(" " * indent + line.replace(_NO_BREAK, " "), style=style, soft_wrap=True)
 
 
 class _Table:

@@ -28,17 +28,15 @@ def layer_of(node: NodeProto, graph: Graph) -> Layer | None:
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:
-    """The node's numbers, lists of integers and strings; other attributes are left out."""
+    """The node's numbers, tuples of integers and strings; other attributes are left out."""
     found: dict[str, Any] = {}
     for attribute in node.attribute:
         if attribute.ints:
             found[attribute.name] = tuple(attribute.ints)
-        elif attribute.HasField("i"):
-            found[attribute.name] = attribute.i
-        elif attribute.HasField("f"):
-            found[attribute.name] = attribute.f
         elif attribute.HasField("s"):
             found[attribute.name] = attribute.s.decode(errors="replace")
+        elif field := next((field for field in "if" if attribute.HasField(field)), None):
+            found[attribute.name] = getattr(attribute, field)
     return found
 
 

@@ -96,11 +96,7 @@ class Walk:
 
 
 def apply(layer: Layer, tensors: tuple[Tensor, ...]) -> Step:
-    """Apply `layer` by ONNX' rules.
-
-    Raises:
-        MisfitError: the layer can't be applied.
-    """
+    """Apply `layer` by ONNX' rules, as `Layer.apply` does."""
     first, *others = tensors
     return layer.apply(LayerInput(first, tuple(others), Framework.ONNX))
 
