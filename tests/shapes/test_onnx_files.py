@@ -157,7 +157,7 @@ def test_nodes_out_of_order_are_sorted(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (["--input", "130x14"], "13 is fixed"),
         (["--input", "130x13x1x1"], "is T x 13"),
@@ -167,14 +167,14 @@ def test_nodes_out_of_order_are_sorted(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_options_that_do_not_fit_the_file(
-    options: list[str], says: str, run: Run, tmp_path: Path
+    options: list[str], message: str, run: Run, tmp_path: Path
 ) -> None:
     path = save_raw(genre_cnn("T"), tmp_path)
-    assert says in refused(run, path, *options)
+    assert message in refused(run, path, *options)
 
 
 def test_damaged_bytes_never_crash_the_reader(tmp_path: Path) -> None:
-    """Bytes of a good model, changed at random: an answer or a sentence, nothing else."""
+    """Bytes of a good model, changed at random: a result or one error sentence."""
     whole = bytearray(genre_cnn().SerializeToString())
     keep = [
         i for i in range(len(whole)) if whole[i : i + 4] != whole[i + 4 : i + 8]

@@ -83,8 +83,8 @@ def test_onnx_rules_are_onnx_runtimes(
     assert read.params == step.params - 6 * text.startswith("conv")  # the nodes have no bias
 
 
-def report(path: Path, **wish: Any) -> Report:
-    return report_of(StackRequest(layers=(str(path),), **wish))
+def report(path: Path, **request: Any) -> Report:
+    return report_of(StackRequest(layers=(str(path),), **request))
 
 
 def test_the_exported_genre_cnn_is_the_named_one(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_custom_operators_are_listed_and_not_counted(tmp_path: Path) -> None:
     assert dict(read.uncounted) == {"Magic": 1, "Relu": 1}
 
 
-def test_a_single_layer_never_sees_a_shape_error_that_onnx_does_not(tmp_path: Path) -> None:
+def test_a_window_larger_than_the_input_is_a_collapse(tmp_path: Path) -> None:
     made = model([helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3])], [1, 1, 2, 9])
     with pytest.raises(ShapeError):
         trace([read_layer("maxpool:3/1")], (2, 9, 1), framework=Framework.ONNX)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from audiocnn_cli.output.terminal.console import console
-from audiocnn_cli.output.views.text_table import Column, Row, print_table
+from audiocnn_cli.output.views.text_table import Column, Row, print_table, print_wrapped
 from audiocnn_cli.shapes.choices import architecture_names
 from tests.conftest import Finished
 
@@ -171,6 +171,18 @@ def test_other_tables_fit_too(
     whole = " ".join(printed.split())
     for cell in cells:
         assert cell in whole
+
+
+def test_a_token_longer_than_the_width_is_not_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    long = "x" * 30
+    print_table(console(), [Column("#"), Column("name", flexible=True)], [Row(("1", long), [long])])
+    print_wrapped(console(), f"one two {long} three-four")
+    assert plain(capsys.readouterr().out).splitlines()[2:] == [
+        f"1  {long}", f"     {long}", "", "one two", long, "three-four",
+    ]  # fmt: skip
 
 
 def test_a_left_out_column_stands_under_the_row_where_it_changes(

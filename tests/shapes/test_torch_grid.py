@@ -156,7 +156,7 @@ def ours(layer: Layer, shape: Sizes) -> Step | None:
     return step
 
 
-def test_the_grid_is_as_large_as_promised() -> None:
+def test_the_grid_has_its_full_size() -> None:
     assert len(CASES) >= 2000
     assert len(set(CASES)) == len(CASES)
 
@@ -235,7 +235,7 @@ FIELD_STACKS = [
 
 @pytest.mark.parametrize(("stack", "shape"), FIELD_STACKS)
 def test_receptive_fields_are_where_gradients_flow(stack: str, shape: Sizes) -> None:
-    """Each output element's gradient reaches at most, and somewhere exactly, what the field says."""
+    """Each output element's gradient reaches at most, and somewhere exactly, its receptive field."""
     layers = [read_layer(text) for text in stack.split()]
     step = trace(layers, shape, framework=Framework.TORCH).steps[-1]
     reach = measured_reach(layers, shape)

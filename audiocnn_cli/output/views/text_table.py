@@ -135,7 +135,8 @@ class _Table:
             for piece in row.details[1:]:
                 yield self._line([""] * len(cells), piece)
             return
-        yield self._line(cells)
+        if any(cells):
+            yield self._line(cells)
         indent = 2 * _GAP + self.widths[0]
         pieces = [*self._moved(index, row), *row.details]
         for line in _packed(pieces, self.width - indent):
