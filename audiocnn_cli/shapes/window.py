@@ -181,10 +181,10 @@ def per_axis(sizes: Sizes, rank: int, what: str) -> Sizes:
     return sizes
 
 
-def window_step(
+def windowed(
     layer: Layer, padding: Padding, tensor: Tensor, slides: tuple[Slide, ...], channels: int
 ) -> Step:
-    """The step of a layer with a window, `channels` at each output position; without parameters."""
+    """The step of a layer with a window and `channels` at each output position, without parameters."""
     return Step(
         type=layer.type,
         input=tensor.shape,
@@ -205,15 +205,5 @@ def slide_field(field: ReceptiveField, slides: tuple[Slide, ...]) -> ReceptiveFi
         return whole(field, ())
     return tuple(
         axis.slide(effective_kernel=s.effective_kernel, stride=s.stride, before=s.before)
-        for axis, s in zip(field, slides, strict=True)
-    )
-
-
-def spread_field(field: ReceptiveField, slides: tuple[Slide, ...]) -> ReceptiveField:
-    """The receptive field after a transposed window along every axis."""
-    if not is_aligned(field, len(slides)):
-        return whole(field, ())
-    return tuple(
-        axis.spread(kernel=s.kernel, stride=s.stride, dilation=s.dilation, before=s.before)
         for axis, s in zip(field, slides, strict=True)
     )

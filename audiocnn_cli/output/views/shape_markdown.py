@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import IO
 
 from audiocnn_cli.output.views.shape_table import HEADER, cells, explanation, notes
+from audiocnn_cli.parameters import with_flags
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.sizes import show_shape
 
@@ -26,7 +27,7 @@ def write_markdown(report: Report, stream: IO[str]) -> None:
     lines = (
         [text for text, _ in explanation(report.collapse) if text]
         if report.collapse
-        else list(notes(report))
+        else list(map(with_flags, notes(report)))
     )
     for line in lines:
         text = escape(line.strip().removeprefix("- ").removeprefix("* "))

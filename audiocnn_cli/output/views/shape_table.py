@@ -5,6 +5,7 @@ from typing import IO
 
 from audiocnn_cli.output.terminal.console import console, display
 from audiocnn_cli.output.views.text_table import Column, Row, print_table, print_wrapped
+from audiocnn_cli.parameters import with_flags
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.report import Collapse, Report
@@ -56,7 +57,7 @@ def write_table(report: Report, stream: IO[str]) -> None:
             print_wrapped(out, display(line), style=style, whole=whole)
         return
     for line in notes(report):
-        print_wrapped(out, display(line), style="dim")
+        print_wrapped(out, display(with_flags(line)), style="dim")
 
 
 def _formulas(step: Step, layers: int) -> Sequence[str]:
@@ -98,13 +99,13 @@ def notes(report: Report) -> Iterator[str]:
     for note, numbers in differing.items():
         yield f"* {note} (layer {', '.join(numbers)})"
     if len(trace.steps) > _MANY:
-        yield "formulas of more than 200 layers are left out; see --json, or --explain --layer N"
+        yield "formulas of more than 200 layers are left out; see `json`, or `explain` and `layer=N`"
     if trace.non_trainable_params:
         yield f"non-trainable parameters, not included above: {trace.non_trainable_params:,}"
     if report.clip:
         yield from _clip_notes(report, report.clip)
     if any(step.macs is None for step in trace.steps):
-        yield "? depends on a free size; --input sets it"
+        yield "? depends on a free size; `input_shape` sets it"
     if report.uncounted:
         operators = ", ".join(f"{name} x{count}" for name, count in report.uncounted)
         weights = f", with {report.uncounted_params:,} weights" if report.uncounted_params else ""

@@ -6,18 +6,10 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from audiocnn_cli.shapes.choices import Framework
+from audiocnn_cli.shapes.receptive_field import is_aligned
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Step, Tensor
-from audiocnn_cli.shapes.window import (
-    VALID,
-    Padding,
-    Slide,
-    Sliding,
-    axes_of,
-    per_axis,
-    spread_field,
-    window_step,
-)
+from audiocnn_cli.shapes.window import VALID, Padding, Slide, Sliding, axes_of, per_axis, windowed
 
 
 class Conv(Layer, frozen=True):
@@ -130,7 +122,13 @@ class ConvTranspose(Layer, frozen=True):
             self._axis(axis, rank, given.framework, *each) for axis, each in enumerate(sizes)
         )
         step = _step(self, tensor, slides, tensor.spatial)
-        return replace(step, field=spread_field(tensor.field, slides))
+        if not is_aligned(tensor.field, rank):
+            return step
+        spread = (
+            axis.spread(kernel=s.kernel, stride=s.stride, dilation=s.dilation, before=s.before)
+            for axis, s in zip(tensor.field, slides, strict=True)
+        )
+        return replace(step, field=tuple(spread))
 
     def _axis(
         self, axis: int, rank: int, framework: Framework, size: int, kernel: int, stride: int,
@@ -175,7 +173,7 @@ def _step(
     layer: Conv | ConvTranspose, tensor: Tensor, slides: tuple[Slide, ...], positions: Sizes
 ) -> Step:
     """The step of `layer`, whose kernels are applied at `positions`."""
-    step = window_step(layer, layer.padding, tensor, slides, layer.filters)
+    step = windowed(layer, layer.padding, tensor, slides, layer.filters)
     factors = (*(slide.kernel for slide in slides), tensor.channels // layer.groups, layer.filters)
     biases = layer.filters * layer.bias
     return replace(

@@ -9,7 +9,7 @@ from audiocnn_cli.shapes import receptive_field as fields
 from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Layer, LayerInput, Step
-from audiocnn_cli.shapes.window import VALID, Padding, Sliding, axes_of, per_axis, window_step
+from audiocnn_cli.shapes.window import VALID, Padding, Sliding, axes_of, per_axis, windowed
 
 
 class Pool(Layer, frozen=True):
@@ -42,7 +42,7 @@ class Pool(Layer, frozen=True):
         """Slide over all axes but the channels."""
         tensor = given.tensor
         slides = self.sliding.over(tensor.spatial)
-        step = window_step(self, self.padding, tensor, slides, tensor.channels)
+        step = windowed(self, self.padding, tensor, slides, tensor.channels)
         return replace(step, ceil=self.ceil or None)
 
     @property
