@@ -156,6 +156,21 @@ def test_nodes_out_of_order_are_sorted(run: Run, tmp_path: Path) -> None:
     assert (layer["type"], layer["activation"]) == ("conv", "relu")
 
 
+def test_networks_side_by_side_are_read_one_after_the_other(run: Run, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "v"], ["a"]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Relu", ["c"], ["d"]),
+        helper.make_node("Add", ["b", "d"], ["y"]),
+    ]
+    made = model(nodes, [1, 1, 8, 8], [weights("v", 2, 1, 3, 3), weights("w", 2, 1, 3, 3)])
+    layers = run("shapes", save_raw(made, tmp_path), "--json").document["layers"]
+    assert [(layer["type"], layer.get("activation")) for layer in layers] == [
+        ("conv", "relu"), ("conv", "relu"), ("add", None),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
