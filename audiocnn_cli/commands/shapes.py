@@ -1,21 +1,30 @@
 """`audiocnn shapes`: the arithmetic of every layer."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, ClassVar
 
-import typer
+from typer import Argument, Option
 
 from audiocnn_cli.commands import options
 from audiocnn_cli.errors import ImpossibleShapeError, UsageError
 from audiocnn_cli.files import check_writable
-from audiocnn_cli.output.destination import Destination, choose_destination
-from audiocnn_cli.output.terminal.console import set_up_logging
+from audiocnn_cli.output.destination import Destination, Format, choose_destination
+from audiocnn_cli.shapes.choices import (
+    ClipRequest,
+    FrameRule,
+    Framework,
+    Like,
+    PoolKind,
+    architecture_names,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from audiocnn_cli.shapes.choose import StackRequest
     from audiocnn_cli.shapes.report import Report
+    from audiocnn_cli.shapes.work_out import StackRequest
 
 EXAMPLES = """\b
 Examples:
@@ -31,215 +40,239 @@ Examples:
   audiocnn shapes --input 130x13 --diff cnn lstm 'flatten dense:10'
   audiocnn shapes --arch cnn --explain --layer 1
   audiocnn shapes --example
-Layers: conv, conv1d, depthwise, convtranspose, pool, avgpool, globalavgpool, adaptiveavgpool, dense, lstm,
-gru, rnn, flatten, reshape, permute, upsample, zeropad, dropout, batchnorm, layernorm, relu and other
-activations, patches, token, position, attention, select, add, multiply, concat.
+Layers: conv, conv1d, depthwise, convtranspose, pool, avgpool, globalavgpool,
+adaptiveavgpool, dense, lstm, gru, rnn, flatten, reshape, permute, upsample,
+zeropad, dropout, batchnorm, layernorm, relu and other activations, patches,
+token, position, attention, select, add, multiply, concat.
 """
+
+
+def _complete_layer(incomplete: str) -> list[str]:
+    """The types of layers, and the architectures for --diff, that begin with `incomplete`."""
+    from audiocnn_cli.shapes.vocabulary import WORDS
+
+    names = (*WORDS, *architecture_names())
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _complete_architecture(incomplete: str) -> list[str]:
+    return [name for name in architecture_names() if name.startswith(incomplete)]
+
+
+Text = str | None
+Number = int | None
+_ARCH = "A named architecture: cnn, mlp, lstm, resnet18..."
+_SHAPE = "Input shape, channels last, as 130x13x1."
+_LIKE = "The kind of input, which names its axes."
+_RULES = "The framework whose rules apply."
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOptions:
+    """The stack of layers, its input and the rules that apply."""
+
+    heading: ClassVar[str] = "Input"
+    input_shape: Annotated[Text, Option("--input", metavar="SHAPE", help=_SHAPE)] = None
+    arch: Annotated[
+        Text, Option(metavar="NAME", help=_ARCH, autocompletion=_complete_architecture)
+    ] = None
+    file: Annotated[Path | None, Option(metavar="FILE.toml", help="A stack from a file.")] = None
+    framework: Annotated[Framework | None, Option(help=_RULES, show_default="keras")] = None
+    like: Annotated[Like | None, Option(help=_LIKE, show_default="spectrogram")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerOptions:
+    """One layer, in place of LAYERS."""
+
+    heading: ClassVar[str] = "One layer"
+    kernel: Annotated[Text, Option(help="Kernel size, as 3 or 3x2.")] = None
+    stride: Annotated[Text, Option(help="Stride, as 1 or 2x1.")] = None
+    padding: Annotated[Text, Option(help="valid, same, causal, N or top,bottom,left,right.")] = None
+    filters: Annotated[Text, Option(help="Number of filters (output channels).")] = None
+    dilation: Annotated[Text, Option(help="Distance between the weights.")] = None
+    groups: Annotated[Text, Option(help="Number of groups of channels.")] = None
+    pool: Annotated[PoolKind | None, Option(help="A pooling, not a convolution.")] = None
+    ceil: Annotated[bool, Option("--ceil", help="Pooling: round the output size up.")] = False
+
+    def values(self) -> dict[str, str]:
+        """The options that are given, without the kind of pooling."""
+        given = {name: value for name, value in vars(self).items() if value not in {None, False}}
+        return {name: str(value) for name, value in given.items() if name != "pool"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipOptions(ClipRequest):
+    """A clip in place of an input shape."""
+
+    heading: ClassVar[str] = "Clip"
+    seconds: Annotated[float | None, Option(help="Length in seconds.")] = None
+    samples: Annotated[Number, Option(help="Length in samples.")] = None
+    sample_rate: Annotated[
+        Number, Option("--sr", "--sample-rate", help="Sample rate in Hz.", show_default="22050")
+    ] = None
+    hop_length: Annotated[
+        Number, Option("--hop", "--hop-length", help="Samples between frames.", show_default="512")
+    ] = None
+    n_fft: Annotated[Number, Option(help="Samples in a frame.", show_default="2048")] = None
+    n_mfcc: Annotated[Number, Option(help="Number of MFCCs.", show_default="13")] = None
+    n_mels: Annotated[Number, Option(help="Mel bands, in place of MFCCs.")] = None
+    stft: Annotated[bool, Option("--stft", help="Frequency bins, in place of MFCCs.")] = False
+    frames: Annotated[
+        FrameRule | None, Option(help="How frames are counted.", show_default="centered")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationOptions:
+    """Explanations, comparisons and the worked example."""
+
+    heading: ClassVar[str] = "Explanation"
+    explain: Annotated[bool, Option("--explain", help="Explain each layer in sentences.")] = False
+    layer: Annotated[Number, Option(help="Explain only this layer.", min=1)] = None
+    diff: Annotated[
+        bool, Option("--diff", help="Compare stacks: each argument is a name, a file or 'layers'.")
+    ] = False
+    example: Annotated[bool, Option("--example", help="A convolution worked out by hand.")] = False
+    weights: Annotated[Text, Option(help="Kernel of the example, as '1 0; 0 1'.")] = None
+    image: Annotated[Text, Option(help="Image of the example, in the same format.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawingOptions:
+    """Drawings of the stack."""
+
+    heading: ClassVar[str] = "Drawing"
+    svg: Annotated[Path | None, Option(metavar="FILE", help="Draw the stack as SVG.")] = None
+    png: Annotated[Path | None, Option(metavar="FILE", help="Draw the stack as PNG.")] = None
+
+    def given(self) -> dict[str, Path]:
+        """The file of each drawing, by its format."""
+        return {kind: path for kind, path in vars(self).items() if path}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapesReport(options.Report):
+    """As `Report`, with Markdown."""
+
+    markdown: Annotated[bool, Option("--markdown", help="Print a Markdown table.")] = False
+
+    def destination(self) -> Destination:
+        """The destination that the options mean."""
+        return choose_destination(
+            json=self.json, jsonl=self.jsonl, csv=self.csv, markdown=self.markdown,
+            output=self.output, force=self.force,
+        )  # fmt: skip
+
+
+class _Discarded(Destination):
+    """Nowhere: --quiet prints no table."""
+
+    @contextmanager
+    def open(self) -> Iterator[IO[str]]:
+        """A stream whose text is discarded."""
+        yield StringIO()
 
 
 def shapes(
     layers: Annotated[
         list[str] | None,
-        typer.Argument(
+        Argument(
             metavar="[LAYERS]...",
             help="Layers in order: TYPE:SIZE@KERNEL/STRIDE,OPTION=VALUE, as in conv:32@3x3/2,same.",
+            autocompletion=_complete_layer,
         ),
     ] = None,
-    input_shape: Annotated[
-        str | None, typer.Option("--input", metavar="SHAPE", help="As 130x13x1, channels last.")
-    ] = None,
-    arch: Annotated[
-        str | None, typer.Option(help="A named architecture: cnn, mlp, lstm, resnet18...")
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="A stack from a TOML file.")
-    ] = None,
-    kernel: Annotated[str | None, typer.Option(help="One layer: its kernel, as 3 or 3x2.")] = None,
-    stride: Annotated[str | None, typer.Option(help="Steps of the kernel, as 1 or 2x1.")] = None,
-    padding: Annotated[
-        str | None,
-        typer.Option(help="valid, same, same-lower, causal, N, or top,bottom,left,right."),
-    ] = None,
-    dilation: Annotated[str | None, typer.Option(help="Distance between the weights.")] = None,
-    filters: Annotated[str | None, typer.Option(help="Kernels, so channels of the output.")] = None,
-    groups: Annotated[str | None, typer.Option(help="Groups of channels that don't mix.")] = None,
-    pool: Annotated[
-        str | None, typer.Option(metavar="KIND", help="One pooling layer: max or avg.")
-    ] = None,
-    ceil: Annotated[
-        bool, typer.Option("--ceil", help="Pooling keeps a last partial window.")
-    ] = False,
-    framework: Annotated[
-        str | None,
-        typer.Option(help="Whose rules: keras, torch or onnx.", show_default="keras"),
-    ] = None,
-    like: Annotated[
-        str | None,
-        typer.Option(help="spectrogram, waveform (1-D) or image.", show_default="spectrogram"),
-    ] = None,
-    samples: Annotated[
-        int | None, typer.Option(help="A clip in place of --input: samples.")
-    ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Its length in seconds instead.")] = None,
-    sample_rate: Annotated[
-        int | None, typer.Option("--sr", help="Its rate in Hz.", show_default="22050")
-    ] = None,
-    hop_length: Annotated[
-        int | None, typer.Option("--hop", help="Samples between frames.", show_default="512")
-    ] = None,
-    n_fft: Annotated[
-        int | None, typer.Option(help="Samples in a frame.", show_default="2048")
-    ] = None,
-    n_mfcc: Annotated[
-        int | None, typer.Option(help="Cepstral coefficients.", show_default="13")
-    ] = None,
-    n_mels: Annotated[int | None, typer.Option(help="Mel bands in place of MFCCs.")] = None,
-    stft: Annotated[bool, typer.Option("--stft", help="Frequency bins in place of MFCCs.")] = False,
-    frames: Annotated[
-        str | None,
-        typer.Option(
-            help="How frames are counted: centered, inside or hops.", show_default="centered"
-        ),
-    ] = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Walk through each layer in sentences.")
-    ] = False,
-    layer: Annotated[
-        int | None, typer.Option(help="With --explain: only this layer.", min=1)
-    ] = None,
-    example: Annotated[
-        bool, typer.Option("--example", help="A convolution and a pooling worked out by hand.")
-    ] = False,
-    weights: Annotated[
-        str | None, typer.Option(help="With --example: your kernel, as '1 0 -1; 2 0 -2; 1 0 -1'.")
-    ] = None,
-    image: Annotated[str | None, typer.Option(help="With --example: your image, in rows.")] = None,
-    diff: Annotated[
-        bool,
-        typer.Option(
-            "--diff", help="Each argument is a stack (name, file or 'layers'): compare them."
-        ),
-    ] = False,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the stack as SVG.")] = None,
-    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the stack as PNG.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
-    json: options.Json = False,
-    jsonl: options.Jsonl = False,
-    csv: options.Csv = False,
-    output: options.Output = None,
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    version: options.Version = False,
+    *,
+    stack: StackOptions,
+    one_layer: LayerOptions,
+    clip: ClipOptions,
+    explanation: ExplanationOptions,
+    drawing: DrawingOptions,
+    report: ShapesReport,
+    logging: options.Logging,
 ) -> None:
-    """Work out the shape after every layer, its parameters and its receptive field, with the formula."""
-    set_up_logging(quiet=quiet, verbose=verbose)
-    destination = choose_destination(
-        json=json, jsonl=jsonl, csv=csv, markdown=markdown, output=output, force=force
-    )
-    drawings = {kind: path for kind, path in (("svg", svg), ("png", png)) if path}
-    explained = explain or layer is not None
-    if (weights or image) and not example:
-        raise UsageError("--weights and --image are the numbers of --example; add it")
-    if (drawings or explained) and (diff or example):
+    """Print the shape after every layer, its parameters and its receptive field, with the formulas."""
+    logging.set_up()
+    destination = report.destination()
+    explain = explanation.explain or explanation.layer is not None
+    drawings = drawing.given()
+    one_stack = explain or drawings
+    if (explanation.weights or explanation.image) and not explanation.example:
+        raise UsageError("--weights and --image are for --example; add it")
+    if one_stack and (explanation.diff or explanation.example):
         raise UsageError("--explain, --svg and --png take one stack, without --diff and --example")
-    if example:
+    if logging.quiet and destination.format is Format.TABLE and destination.path is None:
+        destination = _Discarded(Format.TABLE)
+    if explanation.example:
         from audiocnn_cli.output.views.worked import write_worked
         from audiocnn_cli.shapes.worked import read_example
 
-        write_worked(read_example(image, weights), destination)
+        write_worked(read_example(explanation.image, explanation.weights), destination)
         return
-    from audiocnn_cli.shapes.choose import StackRequest
+    from audiocnn_cli.shapes.clip import read_clip
+    from audiocnn_cli.shapes.work_out import StackRequest
 
-    clip = None
-    audio = (samples, seconds, sample_rate, hop_length, n_fft, n_mfcc, n_mels, stft or None, frames)
-    if any(value is not None for value in audio):
-        from audiocnn_cli.shapes.clip import read_clip
-
-        clip = read_clip(
-            samples=samples,
-            seconds=seconds,
-            sample_rate=sample_rate,
-            hop_length=hop_length,
-            n_fft=n_fft,
-            n_mfcc=n_mfcc,
-            n_mels=n_mels,
-            stft=stft,
-            waveform=like == "waveform",
-            frames=frames,
-        )
-    flags = {
-        "kernel": kernel,
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "filters": filters,
-        "groups": groups,
-        "ceil": "yes" if ceil else None,
-    }
-    wish = StackRequest(
+    is_clip = any(value is not None and value is not False for value in vars(clip).values())
+    request = StackRequest(
         layers=tuple(layers or ()),
-        arch=arch,
-        file=file,
-        flags={name: value for name, value in flags.items() if value is not None},
-        pool=pool,
-        input_shape=input_shape,
-        clip=clip,
-        framework=framework,
-        like=like,
+        arch=stack.arch,
+        file=stack.file,
+        one_layer=one_layer.values(),
+        pool=one_layer.pool,
+        input_shape=stack.input_shape,
+        clip=read_clip(clip, waveform=stack.like is Like.WAVEFORM) if is_clip else None,
+        framework=stack.framework,
+        like=stack.like,
     )
-    if clip and clip.counts() and not wish.sources and not (drawings or explained or diff):
+    if explanation.diff:
+        _compare(request, destination)
+    elif request.clip and request.clip.counts() and not request.sources and not one_stack:
         from audiocnn_cli.output.views.frames import write_frames
 
-        write_frames(clip, destination)
-    elif diff:
-        _compare(wish, destination)
+        write_frames(request.clip, destination)
     else:
-        _show(wish, destination, explain=explained, layer=layer, drawings=drawings, force=force)
+        for path in drawings.values():
+            check_writable(path, force=report.force)
+        found = _show(request, destination, explanation if explain else None)
+        if drawings:
+            from audiocnn_cli.output.plots.shapes import draw
+
+            for kind, path in drawings.items():
+                draw(found, path, kind=kind, force=report.force)
+        _require_possible([found])
 
 
 def _show(
-    wish: "StackRequest",
-    destination: Destination,
-    *,
-    explain: bool,
-    layer: int | None,
-    drawings: dict[str, Path],
-    force: bool,
-) -> None:
-    """One stack: its table or document, then its drawings."""
+    request: "StackRequest", destination: Destination, explanation: ExplanationOptions | None
+) -> "Report":
+    """Write the table or the document of one stack."""
     from audiocnn_cli.output.views.shapes import write_report
-    from audiocnn_cli.shapes.report import explained, report_of
+    from audiocnn_cli.shapes.work_out import report_of, with_explanation
 
-    for path in drawings.values():
-        check_writable(path, force=force)
-    report = report_of(wish)
-    if explain:
-        report = explained(report, layer)
+    report = report_of(request)
+    if explanation:
+        report = with_explanation(report, explanation.layer)
     write_report(report, destination)
-    if drawings:
-        from audiocnn_cli.output.plots.shapes import draw
-
-        for kind, path in drawings.items():
-            draw(report, path, kind=kind, force=force)
-    _require_possible([report])
+    return report
 
 
-def _compare(wish: "StackRequest", destination: Destination) -> None:
-    """Several stacks side by side."""
+def _compare(request: "StackRequest", destination: Destination) -> None:
+    """Write several stacks side by side."""
     from audiocnn_cli.output.views.shape_comparison import write_diff
-    from audiocnn_cli.shapes.choose import one_of_several
-    from audiocnn_cli.shapes.report import named, report_of
+    from audiocnn_cli.shapes.work_out import one_of_several, report_of, with_title
 
-    if not wish.layers:
+    if not request.layers:
         raise UsageError("--diff compares its arguments; give two or more, as in --diff cnn lstm")
-    reports = [named(report_of(one_of_several(text, wish)), text) for text in wish.layers]
+    reports = [
+        with_title(report_of(one_of_several(text, request)), text) for text in request.layers
+    ]
     write_diff(reports, destination)
     _require_possible(reports)
 
 
 def _require_possible(reports: "Sequence[Report]") -> None:
-    """Raise for the first stack that collapses, after all was printed."""
+    """Raise for the first stack that collapses, after everything was written."""
     for report in reports:
         if report.collapse:
             raise ImpossibleShapeError(report.collapse.sentence)

@@ -1,1 +1,1 @@
-"""One shape becomes the next: layers, the layer grammar, named architectures, ONNX graphs."""
+"""Shape arithmetic: layers, the layer grammar, named architectures and ONNX graphs."""

@@ -1,28 +1,21 @@
-"""From seconds and samples to frames: the input shape of a clip, and sizes of a stack in milliseconds.
+"""Clips: from seconds and samples to frames, and receptive fields in milliseconds and Hz.
 
-Three counts of frames are in use: whole hops (the course notes), one more when frames are centred on their
-time (librosa's default, and this project's features), and only those that lie wholly inside.
+Three ways to count frames are in use: whole hops (the course notes), one more where frames are centred on
+their time (librosa's default, and `audiocnn features`), and only those that lie wholly inside the clip.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.config import FeatureConfig
+from audiocnn_cli.shapes.choices import ClipRequest, FrameRule
 from audiocnn_cli.shapes.sizes import LARGEST, Sizes
 from audiocnn_cli.shapes.step import Step
 
 
-class FrameRule(StrEnum):
-    """How frames are counted."""
-
-    HOPS = "hops"
-    CENTERED = "centered"
-    INSIDE = "inside"
-
-
 class Bins(StrEnum):
-    """What the second axis counts."""
+    """What the second axis is."""
 
     MFCC = "mfcc"
     MEL = "mel"
@@ -32,26 +25,24 @@ class Bins(StrEnum):
     @property
     def unit(self) -> str:
         """The name of one position of the axis."""
-        return {"mfcc": "coefficient", "mel": "mel band", "stft": "frequency bin", "none": ""}[
-            self.value
-        ]
+        return {"mfcc": "coefficient", "mel": "mel band", "stft": "frequency bin"}.get(self, "")
 
 
 @dataclass(frozen=True)
 class FrameCount:
-    """How many frames a rule gives, and its formula with the numbers."""
+    """The number of frames by one rule, what uses the rule, and the formula with its numbers."""
 
     rule: FrameRule
-    who: str
+    used_by: str
     frames: int
     formula: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A clip of `samples` samples (None: not said), and how it is cut into frames; rates in Hz.
+    """A clip of `samples` samples (None: unknown), and how it is cut into frames; rates in Hz.
 
-    A clip without bins is the waveform itself: its frames are single samples.
+    Without bins it is the waveform itself: each frame is one sample.
     """
 
     samples: int | None = None
@@ -63,39 +54,40 @@ class Clip:
     rule: FrameRule | None = None
 
     def counts(self) -> tuple[FrameCount, ...]:
-        """The frames of the clip by each of the three rules; none when its length is not said."""
+        """The number of frames by each rule; empty where the clip's length is unknown."""
         if self.samples is None or self.bins is Bins.NONE:
             return ()
         n, hop, n_fft = self.samples, self.hop_length, self.n_fft
-        hops, centered, inside = (
-            n // hop,
-            self._config(center=True).n_frames(n),
-            self._config(center=False).n_frames(n),
+        centered, inside = (
+            FeatureConfig(
+                sample_rate=self.sample_rate, n_fft=n_fft, hop_length=hop, center=center
+            ).n_frames(n)
+            for center in (True, False)
         )
-        return (
-            FrameCount(FrameRule.HOPS, "the course notes", hops, f"floor({n}/{hop}) = {hops}"),
-            FrameCount(
+        whole = f"floor({n}/{hop})"
+        fits = f"1 + floor(({n} - {n_fft})/{hop}) = {inside}" if inside else f"{n} < {n_fft}: 0"
+        rows = (
+            (FrameRule.HOPS, "the course notes", n // hop, f"{whole} = {n // hop}"),
+            (
                 FrameRule.CENTERED,
                 "librosa, audiocnn features",
                 centered,
-                f"1 + floor({n}/{hop}) = {centered}",
+                f"1 + {whole} = {centered}",
             ),
-            FrameCount(
-                FrameRule.INSIDE,
-                "librosa with center=False",
-                inside,
-                f"1 + floor(({n} - {n_fft})/{hop}) = {inside}" if inside else f"{n} < {n_fft}: 0",
-            ),
+            (FrameRule.INSIDE, "librosa with center=False", inside, fits),
         )
+        return tuple(FrameCount(*row) for row in rows)
 
     def input_shape(self, rule: FrameRule) -> Sizes:
-        """The tensor of the clip, channels last: (frames, bins, 1), or (samples, 1) for the waveform.
+        """The shape of the clip's tensor: (frames, bins, 1), or (samples, 1) for the waveform.
 
         Raises:
-            UsageError: the clip's length is not said, or it has no frame.
+            UsageError: the clip's length is unknown, or it gives no frame.
         """
         if self.samples is None:
-            raise UsageError("the clip's length is not said; add --samples, --seconds or --input")
+            raise UsageError(
+                "the length of the clip is missing; add `samples`, `seconds` or `input_shape`"
+            )
         if self.bins is Bins.NONE:
             return self.samples, 1
         (frames,) = (count.frames for count in self.counts() if count.rule is rule)
@@ -105,128 +97,81 @@ class Clip:
             )
         return frames, self.n_bins, 1
 
-    def seen_ms(self, step: Step) -> float | None:
-        """How much sound one element of `step`'s output sees, in milliseconds."""
+    def receptive_field_ms(self, step: Step) -> float | None:
+        """The receptive field of `step`'s output along time, in milliseconds."""
         if not step.receptive_field:
             return None
-        frames = step.receptive_field[0]
-        return 1000 * self.samples_under(frames) / self.sample_rate
+        return 1000 * self.span(step.receptive_field[0]) / self.sample_rate
 
-    def jump_ms(self, step: Step) -> float | None:
-        """How far apart neighbours along time are, in milliseconds."""
-        if step.jump is None:
+    def cumulative_stride_ms(self, step: Step) -> float | None:
+        """The distance between neighbours along time, in milliseconds."""
+        if step.cumulative_stride is None:
             return None
-        return 1000 * step.jump[0] * self.hop_length / self.sample_rate
+        return 1000 * step.cumulative_stride[0] * self.hop_length / self.sample_rate
 
-    def seen_hz(self, step: Step) -> float | None:
-        """The width in Hz of what one element sees on a linear frequency axis; else None."""
+    def receptive_field_hz(self, step: Step) -> float | None:
+        """The receptive field in Hz, where the frequency axis is linear."""
         if self.bins is not Bins.STFT or len(step.receptive_field) < 2:
             return None
         return step.receptive_field[1] * self.sample_rate / self.n_fft
 
-    def samples_under(self, frames: int) -> int:
-        """How many samples `frames` frames in a row touch."""
+    def span(self, frames: int) -> int:
+        """The number of samples from the first of `frames` consecutive frames to the last."""
         return (frames - 1) * self.hop_length + self.n_fft
 
     def samples_for(self, frames: int, rule: FrameRule) -> int:
-        """The fewest samples that give so many frames."""
+        """The smallest number of samples that gives `frames` frames."""
         if self.bins is Bins.NONE:  # a waveform's frames are its samples
             return frames
         if rule is FrameRule.HOPS:
             return frames * self.hop_length
         if rule is FrameRule.CENTERED:
             return max(1, (frames - 1) * self.hop_length)
-        return self.samples_under(frames)
-
-    def _config(self, *, center: bool) -> FeatureConfig:
-        return FeatureConfig(
-            sample_rate=self.sample_rate,
-            n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            center=center,
-        )
+        return self.span(frames)
 
 
 def why_centered(clip: Clip) -> str:
-    """Why librosa counts one frame more than there are whole hops."""
-    half = clip.n_fft // 2
+    """Why librosa counts one frame more than there are whole hops, for this clip."""
     return (
-        f"librosa centres each frame on its time: it pads {half} samples (n_fft/2) at either end, so frame i"
-        f" is about sample i*{clip.hop_length}. Frame 0 is about the very first sample, before the first hop:"
-        f" that one comes on top of the whole hops."
+        f"librosa centres each frame on its time: it pads {clip.n_fft // 2} samples (n_fft/2) at either end,"
+        f" so frame i is centred on sample i*{clip.hop_length}. Frame 0 is centred on the first sample and"
+        " comes in addition to the whole hops."
     )
 
 
-def read_clip(
-    *,
-    samples: int | None,
-    seconds: float | None,
-    sample_rate: int | None,
-    hop_length: int | None,
-    n_fft: int | None,
-    n_mfcc: int | None,
-    n_mels: int | None,
-    stft: bool,
-    waveform: bool,
-    frames: str | None,
-) -> Clip:
-    """The clip that the audio options describe.
+def read_clip(request: ClipRequest, *, waveform: bool = False) -> Clip:
+    """Check `request` and fill in its defaults; a `waveform` is not cut into frames.
 
     Raises:
-        UsageError: options that exclude each other, or a number out of its range.
+        UsageError: options exclude each other, or a number is out of range.
     """
+    samples, seconds = request.samples, request.seconds
     if samples is not None and seconds is not None:
-        raise UsageError("give --samples or --seconds, not both")
-    if frames is not None and samples is None and seconds is None:
-        raise UsageError("--frames counts the frames of a clip; add --samples or --seconds")
-    if (n_mfcc is not None) + (n_mels is not None) + stft > 1:
-        raise UsageError("give one of --n-mfcc, --n-mels and --stft")
-    for name, value in (
-        ("samples", samples), ("sr", sample_rate), ("hop", hop_length), ("n-fft", n_fft),
-        ("n-mfcc", n_mfcc), ("n-mels", n_mels),
-    ):  # fmt: skip
+        raise UsageError("give `samples` or `seconds`, not both")
+    if request.frames is not None and samples is None and seconds is None:
+        raise UsageError("`frames` counts the frames of a clip; add `samples` or `seconds`")
+    if (request.n_mfcc is not None) + (request.n_mels is not None) + request.stft > 1:
+        raise UsageError("give one of `n_mfcc`, `n_mels` and `stft`")
+    for name in ("samples", "sample_rate", "hop_length", "n_fft", "n_mfcc", "n_mels"):
+        value = getattr(request, name)
         if value is not None and not 1 <= value <= LARGEST:
-            raise UsageError(f"--{name} must be from 1 to 10^12, not {value}")
-    rate = sample_rate or 22050
+            raise UsageError(f"`{name}` must be from 1 to 10^12, not {value}")
+    rate = request.sample_rate or 22050
     if seconds is not None:
         if not 0 < seconds * rate <= LARGEST:
             raise UsageError(
-                f"--seconds must be above 0 and give at most 10^12 samples, not {seconds:g}"
+                f"`seconds` must be above 0 and give at most 10^12 samples, not {seconds:g}"
             )
         samples = round(seconds * rate)
-    n_fft = n_fft or 2048
-    rule = _rule(frames)
+    shared = Clip(samples=samples, sample_rate=rate, rule=request.frames)
     if waveform:
-        return Clip(
-            samples=samples,
-            sample_rate=rate,
-            hop_length=1,
-            n_fft=1,
-            bins=Bins.NONE,
-            n_bins=1,
-            rule=rule,
-        )
-    if stft:
+        return replace(shared, hop_length=1, n_fft=1, bins=Bins.NONE, n_bins=1)
+    n_fft = request.n_fft or 2048
+    if request.stft:
         bins, n_bins = Bins.STFT, 1 + n_fft // 2
-    elif n_mels is not None:
-        bins, n_bins = Bins.MEL, n_mels
+    elif request.n_mels is not None:
+        bins, n_bins = Bins.MEL, request.n_mels
     else:
-        bins, n_bins = Bins.MFCC, n_mfcc or 13
-    return Clip(
-        samples=samples,
-        sample_rate=rate,
-        hop_length=hop_length or 512,
-        n_fft=n_fft,
-        bins=bins,
-        n_bins=n_bins,
-        rule=rule,
-    )
-
-
-def _rule(text: str | None) -> FrameRule | None:
-    if text is None:
-        return None
-    try:
-        return FrameRule(text)
-    except ValueError:
-        raise UsageError(f"--frames {text}: it may be {', '.join(FrameRule)}") from None
+        bins, n_bins = Bins.MFCC, request.n_mfcc or 13
+    hop_length = request.hop_length or 512
+    return replace(shared, hop_length=hop_length, n_fft=n_fft, bins=bins, n_bins=n_bins)

@@ -1,17 +1,17 @@
-"""What would mend a stack that collapses: the smallest changes, each checked by running it."""
+"""Fixes for a stack that collapses: the smallest changes, each checked by running the whole stack."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.framework import Framework
+from audiocnn_cli.shapes.choices import Like
 from audiocnn_cli.shapes.grammar import read_layer, show_layer
 from audiocnn_cli.shapes.layers.convolution import Conv, Depthwise
 from audiocnn_cli.shapes.layers.pooling import Pool
-from audiocnn_cli.shapes.like import Like
+from audiocnn_cli.shapes.report import Fix
 from audiocnn_cli.shapes.sizes import Sizes, smallest, type_sizes
+from audiocnn_cli.shapes.stackfile import Architecture
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import trace
 from audiocnn_cli.shapes.window import Padding
@@ -19,124 +19,109 @@ from audiocnn_cli.shapes.window import Padding
 _LONGEST_INPUT = 1 << 40
 
 
-@dataclass(frozen=True)
-class Mend:
-    """A change that makes the stack run: in words, and the whole stack and input after it."""
+def find_fixes(error: ShapeError, stack: Architecture) -> tuple[Fix, ...]:
+    """The smallest fix of each kind for the collapse of `stack` with `error`; each runs from end to end."""
 
-    text: str
-    layers: tuple[Layer, ...]
-    input_shape: Sizes
-    words: tuple[str, ...] = ()
-
-    @property
-    def typed(self) -> tuple[str, ...]:
-        """The stack as it is typed: `words` where it is no list of layers."""
-        return self.words or tuple(map(show_layer, self.layers))
-
-
-def mends(
-    error: ShapeError,
-    layers: Sequence[Layer],
-    input_shape: Sizes,
-    *,
-    framework: Framework,
-    like: Like,
-) -> tuple[Mend, ...]:
-    """The smallest mends of the collapse that `error` reports, each of which runs from end to end."""
-
-    def runs(mend: Mend) -> bool:
+    def runs(fix: Fix) -> bool:
         try:
-            trace(mend.layers, mend.input_shape, framework=framework, compare=False)
+            trace(fix.layers, fix.input_shape, framework=stack.framework, compare=False)
         except (ShapeError, UsageError):
             return False
         return True
 
-    stack = tuple(layers)
-    kinds = _kinds(error, stack, input_shape, like, runs)
-    found = (next(filter(runs, candidates), None) for candidates in kinds)
-    return tuple(mend for mend in found if mend)
+    found = (next(filter(runs, kind), None) for kind in _candidates(error, stack, runs))
+    return tuple(fix for fix in found if fix)
 
 
-def _kinds(
-    error: ShapeError,
-    layers: tuple[Layer, ...],
-    shape: Sizes,
-    like: Like,
-    runs: Callable[[Mend], bool],
-) -> Iterator[Iterator[Mend]]:
-    """Kinds of mends; of each the first that runs is wanted, so the smallest change comes first."""
+def _candidates(
+    error: ShapeError, stack: Architecture, runs: Callable[[Fix], bool]
+) -> Iterator[Iterator[Fix]]:
+    """An iterator for each kind of fix, the smallest change first."""
+    layers, shape, at = stack.layers, stack.input_shape, error.number - 1
+
+    def changed(index: int, layer: Layer, what: str) -> Fix:
+        text = f"{show_layer(layer)} as layer {index + 1} ({what})"
+        return Fix(text, (*layers[:index], layer, *layers[index + 1 :]), shape)
+
     if error.axis is None:
-        for hint in error.hints:
-            yield _hinted(hint, error, layers, shape)
+        for hint in error.hints:  # an option to change, or a layer to insert before
+            option, equals, value = hint.partition("=")
+            if equals:
+                layer = replace(error.layer, **{option: int(value)})
+                yield iter([changed(at, layer, f"{value} {option}")])
+            else:
+                inserted = (*layers[:at], read_layer(hint), *layers[at:])
+                yield iter([Fix(f"{hint} before layer {error.number}", inserted, shape)])
         return
-    axis, index = error.axis, error.number - 1
-    name = like.axis_name(axis)
-    rank = len(error.tensor.spatial)
+    axis, rank = error.axis, len(error.tensor.spatial)
+    name = stack.like.axis_name(axis)
     if isinstance(error.layer, Conv | Depthwise | Pool):
-        for changed, what in _own(error.layer, error, axis, name):
-            yield iter([_with(layers, shape, index, changed, what)])
-    before = list(reversed(list(enumerate(layers[:index]))))
-    yield (_with(layers, shape, i, *gentler) for i, layer in before for gentler in _padded(layer))
+        for change in _at_the_layer(error.layer, error, axis, name):
+            yield iter([changed(at, *change)])
+    before = list(reversed(list(enumerate(layers[:at]))))
+    yield (changed(i, *change) for i, layer in before for change in _padded(layer))
     yield (
-        _with(layers, shape, i, *gentler)
-        for i, layer in before
-        for gentler in _slower(layer, axis, name, rank)
+        changed(i, *change) for i, layer in before for change in _unstrided(layer, axis, name, rank)
     )
     yield (
-        Mend(f"without layer {i + 1}, {show_layer(layer)}", layers[:i] + layers[i + 1 :], shape)
+        Fix(f"without layer {i + 1}, {show_layer(layer)}", layers[:i] + layers[i + 1 :], shape)
         for i, layer in before
         if isinstance(layer, Pool) and layer.name is None
     )
-    yield _longer(layers, shape, axis, name, runs)
+    if axis < len(shape) - 1:
+        size = smallest_input(shape, axis, lambda longer: runs(Fix("", layers, longer)))
+        if size:
+            yield iter([longer_input(Fix("", layers, shape), axis, size, stack.like)])
 
 
-def _hinted(
-    hint: str, error: ShapeError, layers: tuple[Layer, ...], shape: Sizes
-) -> Iterator[Mend]:
-    """A hint is an option to change ('groups=4') or a layer to put before ('reshape:130x13')."""
-    index = error.number - 1
-    field, equals, value = hint.partition("=")
-    if equals:
-        changed = replace(error.layer, **{field: int(value)})
-        yield _with(layers, shape, index, changed, f"{value} {field}")
-    else:
-        before = (*layers[:index], read_layer(hint), *layers[index:])
-        yield Mend(f"{hint} before layer {error.number}", before, shape)
+def smallest_input(
+    shape: Sizes, axis: int, runs: Callable[[Sizes], bool], *, limit: int = _LONGEST_INPUT
+) -> int | None:
+    """The smallest size of `axis` above that of `shape` that runs; None if none up to `limit` does."""
+    low, high = shape[axis], shape[axis] * 2
+    while not runs(set_axis(shape, axis, high)):
+        low, high = high, high * 2
+        if high > limit:
+            return None
+    return smallest(low, high, lambda size: runs(set_axis(shape, axis, size)))
 
 
-def _with(layers: tuple[Layer, ...], shape: Sizes, index: int, layer: Layer, what: str) -> Mend:
-    text = f"{show_layer(layer)} as layer {index + 1} ({what})"
-    return Mend(text, (*layers[:index], layer, *layers[index + 1 :]), shape)
+def longer_input(stack: Fix, axis: int, size: int, like: Like) -> Fix:
+    """`stack`, with `size` on `axis` of its input."""
+    longer = set_axis(stack.input_shape, axis, size)
+    text = f"an input of {type_sizes(longer)} ({size} on the {like.axis_name(axis)} axis)"
+    return Fix(text, stack.layers, longer, stack.arguments)
 
 
-def _own(
+def _at_the_layer(
     layer: Conv | Depthwise | Pool, error: ShapeError, axis: int, name: str
 ) -> Iterator[tuple[Layer, str]]:
     """Changes to the layer that fails: a smaller kernel, less dilation, padding."""
     rank = len(error.tensor.spatial)
-    kernel = _spread(layer.kernel, rank)
-    dilation = _spread(layer.dilation, rank)
+    kernel = _per_axis(layer.kernel, rank)
+    dilation = _per_axis(layer.dilation, rank)
     before, after = layer.padding.resolve(axis, rank, size=1, effective_kernel=1, stride=1)
     padded = error.tensor.spatial[axis] + before + after
     fitting = (padded - 1) // dilation[axis] + 1
     if fitting < kernel[axis]:
-        sizes = _set(kernel, axis, fitting)
+        sizes = set_axis(kernel, axis, fitting)
         keep = {"stride": layer.stride or kernel} if isinstance(layer, Pool) else {}
         what = f"a kernel of {fitting} on the {name} axis"
         yield replace(layer, kernel=sizes, **keep), what
     if dilation[axis] > 1 and kernel[axis] > 1 and (least := (padded - 1) // (kernel[axis] - 1)):
-        changed = replace(layer, dilation=_set(dilation, axis, least))
+        changed = replace(layer, dilation=set_axis(dilation, axis, least))
         yield changed, f"a dilation of {least} on the {name} axis"
     yield replace(layer, padding=Padding("same")), "same padding"
 
 
-def _slower(layer: Layer, axis: int, name: str, rank: int) -> Iterator[tuple[Layer, str]]:
+def _unstrided(layer: Layer, axis: int, name: str, rank: int) -> Iterator[tuple[Layer, str]]:
     """An earlier layer with a stride of 1 on the axis."""
     if not isinstance(layer, Conv | Depthwise | Pool):
         return
-    stride = _spread(layer.stride or layer.kernel, rank)
+    stride = _per_axis(layer.stride or layer.kernel, rank)
     if stride[axis] > 1:
-        yield replace(layer, stride=_set(stride, axis, 1)), f"a stride of 1 on the {name} axis"
+        changed = replace(layer, stride=set_axis(stride, axis, 1))
+        yield changed, f"a stride of 1 on the {name} axis"
 
 
 def _padded(layer: Layer) -> Iterator[tuple[Layer, str]]:
@@ -145,28 +130,10 @@ def _padded(layer: Layer) -> Iterator[tuple[Layer, str]]:
         yield replace(layer, padding=Padding("same")), "same padding"
 
 
-def _longer(
-    layers: tuple[Layer, ...], shape: Sizes, axis: int, name: str, runs: Callable[[Mend], bool]
-) -> Iterator[Mend]:
-    """The smallest input that gets through, found by doubling and halving."""
-
-    def mend(size: int) -> Mend:
-        longer = _set(shape, axis, size)
-        return Mend(f"--input {type_sizes(longer)} ({size} on the {name} axis)", layers, longer)
-
-    if axis >= len(shape) - 1:
-        return
-    low, high = shape[axis], shape[axis] * 2
-    while not runs(mend(high)):
-        low, high = high, high * 2
-        if high > _LONGEST_INPUT:
-            return
-    yield mend(smallest(low, high, lambda size: runs(mend(size))))
-
-
-def _spread(sizes: Sizes, rank: int) -> Sizes:
+def _per_axis(sizes: Sizes, rank: int) -> Sizes:
     return sizes * rank if len(sizes) == 1 else sizes
 
 
-def _set(sizes: Sizes, axis: int, size: int) -> Sizes:
+def set_axis(sizes: Sizes, axis: int, size: int) -> Sizes:
+    """`sizes` with `size` on `axis`."""
     return (*sizes[:axis], size, *sizes[axis + 1 :])

@@ -1,15 +1,17 @@
-"""The layer grammar: `conv:32@3x3/2,same,dilation=2` as text, and the same as a TOML table.
+"""The layer grammar: parse and format `conv:32@3x3/2,same,dilation=2`, and parse the same as a TOML table.
 
     TYPE [:ARGUMENT] [@KERNEL] [/STRIDE] [,OPTION[=VALUE]]...
 
-An option's name is the field's name in the layer's dataclass, so one table of readers serves all layers.
+The name of an option is that of the field in the layer's class, so all layers share one table of parsers.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.layers.pointwise import ACTIVATIONS
+from audiocnn_cli.shapes.layers.elementwise import ACTIVATIONS
 from audiocnn_cli.shapes.sizes import shorten
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.vocabulary import ALIASES, ALWAYS_SHOWN, NEEDED, READERS, WORDS, Word
@@ -17,7 +19,7 @@ from audiocnn_cli.shapes.window import MODES, Padding
 
 
 class GrammarError(UsageError):
-    """A layer that can't be read: the text, and the character (from 0) at fault."""
+    """Text that is not a layer: the text, and the position (from 0) of the first invalid character."""
 
     def __init__(self, text: str, position: int, reason: str) -> None:
         super().__init__(f"layer {shorten(text)!r}, character {position + 1}: {reason}")
@@ -26,14 +28,15 @@ class GrammarError(UsageError):
 
 
 def read_layer(text: str) -> Layer:
-    """The layer that `text` describes.
+    """Parse one layer.
 
     Raises:
-        GrammarError: it does not follow the grammar; the sentence names the character.
+        GrammarError: `text` does not follow the grammar; the message names the character.
     """
-    head, *options = _split(text, ",")
+    head = text.partition(",")[0]
+    options = [(match[0], match.start()) for match in re.finditer(r"(?<=,)[^,]*", text)]
     kind, word = _word(text, head)
-    if word.argument == "padding":  # its own numbers have commas between them
+    if word.argument == "padding":  # amounts separated by commas are one argument
         while options and options[0][0].strip().isdigit():
             head += f",{options.pop(0)[0]}"
     given: dict[str, tuple[str, int]] = {}
@@ -41,11 +44,11 @@ def read_layer(text: str) -> Layer:
     for mark, value, start in _marked(head, kind, word):
         name = filled[mark]
         if name not in _names(word.layer):
-            raise GrammarError(text, start - 1, f"{kind} takes no {_MARKS[mark]}")
-        _give(given, name, value, start, text)
+            raise GrammarError(text, start - 1, f"{kind} has no {_MARKS[mark]}")
+        _set(given, name, value, start, text)
     for option, start in _join_padding(options):
         name, value, at = _option(text, kind, word, option, start)
-        _give(given, name, value, at, text)
+        _set(given, name, value, at, text)
     values = dict(word.presets)
     for name, (value, start) in given.items():
         try:
@@ -57,49 +60,37 @@ def read_layer(text: str) -> Layer:
     return word.layer(**values)
 
 
-def _give(given: dict[str, tuple[str, int]], name: str, value: str, start: int, text: str) -> None:
+def _set(given: dict[str, tuple[str, int]], name: str, value: str, start: int, text: str) -> None:
     if name in given:
         raise GrammarError(text, start, f"{name} is given twice")
     given[name] = (value, start)
 
 
 def _marked(head: str, kind: str, word: Word) -> Iterator[tuple[str, str, int]]:
-    """Each mark, what stands after it and where that begins; without a kernel the first mark takes all."""
-    stops = ":@/" if "kernel" in _names(word.layer) else ""
-    at = len(kind)
-    while at < len(head):
-        mark, start = head[at], at + 1
-        found = (head.find(stop, start) for stop in stops)
-        at = min((index for index in found if index >= 0), default=len(head))
-        yield mark, head[start:at], start
+    """Each mark, the value after it and the value's position.
+
+    Without a kernel the value of the first mark extends to the end.
+    """
+    value = "[^:@/]*" if "kernel" in _names(word.layer) else ".*"
+    for match in re.compile(f"([:@/])({value})", re.DOTALL).finditer(head, len(kind)):
+        yield match[1], match[2], match.start(2)
 
 
 _MARKS = {":": "argument after ':'", "@": "kernel", "/": "stride"}
-
-
-def _split(text: str, mark: str) -> list[Any]:
-    """The head as text, then (option, start) pairs."""
-    parts = text.split(mark)
-    starts = [0]
-    for part in parts[:-1]:
-        starts.append(starts[-1] + len(part) + 1)
-    return [parts[0], *zip(parts[1:], starts[1:], strict=True)]
 
 
 def _word(text: str, head: str) -> tuple[str, Word]:
     end = min((head.index(mark) for mark in ":@/" if mark in head), default=len(head))
     kind = head[:end].lower()
     if kind not in WORDS:
-        from difflib import get_close_matches
-
         near = get_close_matches(kind, WORDS, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see audiocnn shapes --help"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"one of {', '.join(WORDS)}"
         raise GrammarError(text, 0, f"unknown layer {shorten(kind)!r}; {hint}")
     return kind, WORDS[kind]
 
 
 def _join_padding(options: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """`pad=0,1,0,1` was cut at its commas: give the numbers back to it."""
+    """Rejoin the amounts of `pad=0,1,0,1`, which were split at their commas."""
     joined: list[tuple[str, int]] = []
     for option, start in options:
         number = option.strip().isdigit()
@@ -112,7 +103,7 @@ def _join_padding(options: list[tuple[str, int]]) -> list[tuple[str, int]]:
 
 
 def _option(text: str, kind: str, word: Word, option: str, start: int) -> tuple[str, str, int]:
-    """The field, the value and where it stands, of one option."""
+    """The field, the value and its position, of one option."""
     name, equals, value = option.strip().partition("=")
     at = start + len(name) + 1
     if not equals:
@@ -142,37 +133,37 @@ def _names(layer: type[Layer]) -> set[str]:
     return set(READERS).intersection(layer.__struct_fields__)
 
 
-def read_table(table: Mapping[str, Any], *, where: str) -> Layer:
-    """The layer of a TOML table: `{type = "conv", filters = 32, kernel = [3, 3], padding = "same"}`.
+def read_table(table: Mapping[str, Any], *, label: str) -> Layer:
+    """Parse a TOML table: `{type = "conv", filters = 32, kernel = [3, 3], padding = "same"}`.
 
-    `where` goes before a key in what an error says.
+    `label` formats a key in messages: 'layers[0].{}'.
 
     Raises:
-        UsageError: no or an unknown `type`, or a key or value that the layer doesn't take.
+        UsageError: the type is missing or unknown, or the layer has no such key or value.
     """
     options = dict(table)
     kind = options.pop("type", None)
     if not isinstance(kind, str) or kind not in WORDS:
-        raise UsageError(f"{where}type: {kind!r} is no layer; one of {', '.join(WORDS)}")
+        raise UsageError(f"{label.format('type')}: {kind!r} is not one of {', '.join(WORDS)}")
     word = WORDS[kind]
     values = dict(word.presets)
     for key, value in options.items():
         name = ALIASES.get(key, key)
         if name not in _names(word.layer):
-            raise UsageError(f"{where}{key}: {kind} has no such option")
+            raise UsageError(f"{label.format(key)}: {kind} has no such option")
         separator = "," if name == "padding" else "x"
         text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
         try:
             values[name] = READERS[name](text)
         except UsageError as error:
-            raise UsageError(f"{where}{key}: {error}") from error
+            raise UsageError(f"{label.format(key)}: {error}") from error
     if word.argument in NEEDED and word.argument not in values:
-        raise UsageError(f"{where}{word.argument}: {kind} needs it")
+        raise UsageError(f"{label.format(word.argument)}: {kind} needs it")
     return word.layer(**values)
 
 
 def show_layer(layer: Layer) -> str:
-    """`layer` as it would be typed; `read_layer` gives it back."""
+    """Format `layer` in the layer grammar; the inverse of `read_layer`."""
     fitting = [
         (name, word)
         for name, word in WORDS.items()

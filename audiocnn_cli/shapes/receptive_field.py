@@ -1,4 +1,4 @@
-"""Receptive fields: which part of the network's input one element of a tensor sees.
+"""Receptive fields: the part of the network's input that an element of a tensor depends on.
 
 Positions are those of the network's input, before any padding. Source: Araujo, Norris and Sim, Computing
 Receptive Fields of Convolutional Neural Networks, Distill (2019).
@@ -13,65 +13,68 @@ from msgspec.structs import replace
 
 
 class AxisField(Struct, frozen=True):
-    """What the elements of a tensor see along one axis of the network's input.
+    """The receptive fields of a tensor's elements on one axis of the network's input.
 
-    Element i sees the `size` positions from `start + i * jump` on; some of them may lie in the padding.
-    A `jump` of None: elements no longer lie along this axis (after flatten), each sees `size` positions,
-    and all of them together see `covered`.
+    `length` is the size of the input axis. Element i depends on the `size` positions from
+    `start + i * cumulative_stride` on; some may lie in the padding. A `cumulative_stride` of None: the
+    elements are no longer ordered along this axis (after a flatten), each depends on `size` positions, and
+    together they depend on `covered`.
     """
 
     length: int
     start: Fraction = Fraction(0)
     size: int = 1
-    jump: Fraction | None = Fraction(1)
+    cumulative_stride: Fraction | None = Fraction(1)
     covered: int = 0
 
     def slide(self, *, effective_kernel: int, stride: int, before: int) -> "AxisField":
-        """After a window of `effective_kernel` moved by `stride` over `before` zeros and the tensor."""
-        jump = self.aligned_jump
+        """After a sliding window of `effective_kernel` positions, with `before` zeros at the start."""
+        step = self.aligned_stride
         return replace(
             self,
-            start=self.start - before * jump,
-            size=math.ceil(self.size + (effective_kernel - 1) * jump),
-            jump=jump * stride,
+            start=self.start - before * step,
+            size=math.ceil(self.size + (effective_kernel - 1) * step),
+            cumulative_stride=step * stride,
         )
 
     def spread(self, *, kernel: int, stride: int, dilation: int, before: int) -> "AxisField":
-        """After a transposed window: an element sees at most ceil(kernel / stride) neighbours."""
-        jump = self.aligned_jump
+        """After a transposed window: an element depends on at most ceil(kernel / stride) neighbours."""
+        step = self.aligned_stride
         reach = dilation * (kernel - 1)
         neighbours = -(-kernel // stride) if dilation == 1 else reach // stride + 1
         return replace(
             self,
-            start=self.start + jump * Fraction(before - reach, stride),
-            size=math.ceil(self.size + (neighbours - 1) * jump),
-            jump=jump / stride,
+            start=self.start + step * Fraction(before - reach, stride),
+            size=math.ceil(self.size + (neighbours - 1) * step),
+            cumulative_stride=step / stride,
         )
 
     @property
-    def aligned_jump(self) -> Fraction:
-        """The jump of a tensor whose axes are the input's."""
-        if self.jump is None:
-            raise ValueError("elements that lie along no axis have no neighbours to slide over")
-        return self.jump
+    def aligned_stride(self) -> Fraction:
+        """The cumulative stride of a tensor whose axes are the input's; ValueError for others."""
+        if self.cumulative_stride is None:
+            raise ValueError("the elements are not ordered along an axis of the input")
+        return self.cumulative_stride
 
     def unaligned(self, positions: int) -> "AxisField":
-        """After a flatten of `positions` elements: each sees what it saw, none has a place any more."""
-        if self.jump is None:
+        """After a flatten of `positions` elements: the sizes stay, the order along the axis is lost."""
+        if self.cumulative_stride is None:
             return self
         first = max(0, math.ceil(self.start))
-        last = min(self.length, math.floor(self.start + (positions - 1) * self.jump) + self.size)
-        return replace(self, jump=None, covered=max(0, last - first))
+        end = math.floor(self.start + (positions - 1) * self.cumulative_stride) + self.size
+        covered = max(0, min(self.length, end) - first)
+        return replace(self, cumulative_stride=None, covered=covered)
 
     def whole(self, positions: int) -> "AxisField":
-        """After a layer whose every element sees all `positions` elements before it."""
+        """After a layer whose elements depend on all `positions` elements before it."""
         gathered = self.unaligned(positions)
         return replace(gathered, size=gathered.covered)
 
     def join(self, other: "AxisField") -> "AxisField":
-        """What an element sees that was made of one element of each of two tensors."""
-        if self.jump is None or other.jump is None or self.jump != other.jump:
-            placed = self if self.jump is not None else other
+        """After an operation on pairs of elements, one of each tensor."""
+        stride = self.cumulative_stride
+        if stride is None or stride != other.cumulative_stride:
+            placed = self if stride is not None else other
             covered = max(self.covered, other.covered)
             return replace(placed, size=max(self.size, other.size, covered), covered=covered)
         start = min(self.start, other.start)
@@ -79,59 +82,59 @@ class AxisField(Struct, frozen=True):
         return replace(self, start=start, size=math.ceil(end - start))
 
 
-Field: TypeAlias = tuple[AxisField, ...]
+# One entry for each axis of the network's input without the channels; empty where it is not known.
+ReceptiveField: TypeAlias = tuple[AxisField, ...]
 
 
-def input_field(shape: tuple[int, ...]) -> Field:
-    """The field of the network's input itself: each element sees its own position on each axis."""
+def input_field(shape: tuple[int, ...]) -> ReceptiveField:
+    """The receptive field of the network's input: each element is its own position."""
     return tuple(AxisField(length=size) for size in shape[:-1])
 
 
-def unaligned(field: Field, positions: tuple[int, ...]) -> Field:
-    """`field` after the axes were taken apart; `positions` were the sizes of the tensor's own axes."""
-    return tuple(
-        axis.unaligned(count) for axis, count in zip(field, _padded(positions, field), strict=True)
-    )
+def unaligned(field: ReceptiveField, positions: tuple[int, ...]) -> ReceptiveField:
+    """`field` after the axes were rearranged; `positions` are the tensor's sizes without the channels."""
+    return tuple(axis.unaligned(n) for axis, n in _with_positions(field, positions))
 
 
-def whole(field: Field, positions: tuple[int, ...]) -> Field:
-    """`field` after every element was made of all elements."""
-    return tuple(
-        axis.whole(count) for axis, count in zip(field, _padded(positions, field), strict=True)
-    )
+def whole(field: ReceptiveField, positions: tuple[int, ...]) -> ReceptiveField:
+    """`field` after a layer whose elements depend on all elements before it."""
+    return tuple(axis.whole(n) for axis, n in _with_positions(field, positions))
 
 
-def join(first: Field, second: Field) -> Field:
-    """`field` after two tensors of one network became one; not known (empty) where one is not."""
+def join(first: ReceptiveField, second: ReceptiveField) -> ReceptiveField:
+    """The receptive field of the merge of two tensors; empty where one of them is unknown."""
     if len(first) != len(second):
         return ()
     return tuple(a.join(b) for a, b in zip(first, second, strict=True))
 
 
-def scale(field: Field, factors: tuple[int, ...]) -> Field:
-    """`field` after every element was repeated so many times on each axis."""
+def scale(field: ReceptiveField, factors: tuple[int, ...]) -> ReceptiveField:
+    """`field` after every element was repeated `factors` times, an axis each."""
     if not is_aligned(field, len(factors)):
         return field
     return tuple(
-        replace(axis, jump=axis.aligned_jump / factor)
+        replace(axis, cumulative_stride=axis.aligned_stride / factor)
         for axis, factor in zip(field, factors, strict=True)
     )
 
 
-def shift(field: Field, pad: tuple[tuple[int, int], ...]) -> Field:
-    """`field` after so much was added before and after each axis."""
+def shift(field: ReceptiveField, pad: tuple[tuple[int, int], ...]) -> ReceptiveField:
+    """`field` after padding of (before, after) on each axis."""
     if not is_aligned(field, len(pad)):
         return field
     return tuple(
-        replace(axis, start=axis.start - before * axis.aligned_jump)
+        replace(axis, start=axis.start - before * axis.aligned_stride)
         for axis, (before, _) in zip(field, pad, strict=True)
     )
 
 
-def is_aligned(field: Field, rank: int) -> bool:
-    """Whether the `rank` axes of a tensor still are the input's."""
-    return len(field) == rank and all(axis.jump is not None for axis in field)
+def is_aligned(field: ReceptiveField, rank: int) -> bool:
+    """Whether the `rank` axes of a tensor are still those of the input."""
+    return len(field) == rank and all(axis.cumulative_stride is not None for axis in field)
 
 
-def _padded(positions: tuple[int, ...], field: Field) -> tuple[int, ...]:
-    return (positions + (1,) * len(field))[: len(field)]
+def _with_positions(
+    field: ReceptiveField, positions: tuple[int, ...]
+) -> "zip[tuple[AxisField, int]]":
+    """Each axis with the size of the tensor on it, 1 where the tensor has fewer axes."""
+    return zip(field, (positions + (1,) * len(field))[: len(field)], strict=True)

@@ -1,38 +1,85 @@
-"""What `audiocnn shapes` found out about one stack."""
+"""The result for one stack: its trace, or why it can't be built and what fixes it."""
 
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.choose import StackRequest, choose_stack
-from audiocnn_cli.shapes.like import Like
-from audiocnn_cli.shapes.sizes import smallest
-from audiocnn_cli.shapes.stackfile import Architecture
-from audiocnn_cli.shapes.step import ShapeError
-from audiocnn_cli.shapes.trace import Trace, trace
+from audiocnn_cli.shapes.choices import FrameRule, Framework, Like
+from audiocnn_cli.shapes.clip import Clip
+from audiocnn_cli.shapes.grammar import show_layer
+from audiocnn_cli.shapes.sizes import Sizes, type_sizes
+from audiocnn_cli.shapes.step import Layer, ShapeError
+from audiocnn_cli.shapes.trace import Trace
 
-if TYPE_CHECKING:
-    from audiocnn_cli.shapes.clip import Clip
-    from audiocnn_cli.shapes.collapse import Collapse
 
-ONNX_SUFFIX = ".onnx"
+@dataclass(frozen=True)
+class Fix:
+    """A change after which the stack runs: a description, and the whole stack and input after it.
+
+    `arguments` replace the layers on the command line, for a stack from an ONNX file.
+    """
+
+    text: str
+    layers: tuple[Layer, ...]
+    input_shape: Sizes
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """A stack that can't be built: the `error`, the trace `before` it, and the `fixes` found."""
+
+    error: ShapeError
+    before: Trace
+    fixes: tuple[Fix, ...]
+    like: Like
+
+    @property
+    def axis(self) -> str | None:
+        """The name of the axis; None where no single axis is the cause."""
+        return None if self.error.axis is None else self.like.axis_name(self.error.axis)
+
+    @property
+    def where(self) -> str:
+        """What happens at the layer."""
+        return f"collapses on the {self.axis} axis" if self.axis else "can't be applied"
+
+    @property
+    def sentence(self) -> str:
+        """The layer, the reason and the first fix."""
+        what = f"layer {self.error.number}, {show_layer(self.error.layer)},"
+        out = f"; try {self.fixes[0].text}" if self.fixes else ""
+        return f"{what} {self.where}: {self.error.reason}{out}"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """A command line for each fix, quoted for a shell."""
+        return tuple(map(self._command, self.fixes))
+
+    def _command(self, fix: Fix) -> str:
+        words = ["audiocnn", "shapes", "--input", type_sizes(fix.input_shape)]
+        if self.before.framework is not Framework.KERAS and not fix.arguments:
+            words += ["--framework", self.before.framework]
+        if self.like is not Like.SPECTROGRAM:
+            words += ["--like", self.like]
+        return shlex.join([*words, *(fix.arguments or map(show_layer, fix.layers))])
 
 
 @dataclass(frozen=True)
 class Report:
-    """The `trace`, whole or up to the `collapse`; of a clip, also the fewest frames that get through.
+    """The `trace` of a stack, up to the `collapse` if there is one.
 
-    `uncounted` are operators of an ONNX file that have neither parameters nor a formula here, with how
-    often each occurs, and `uncounted_params` the numbers among the weights that belong to no layer.
-    `explained` has sentences about layers, by number.
+    `shortest_frames` is the smallest number of frames that the stack runs on, where the input is a clip.
+    `uncounted` are operators of an ONNX file without parameters or a formula here, with how often each
+    occurs, and `uncounted_params` the weights that belong to no layer. `explained` has sentences about
+    layers, by number.
     """
 
     trace: Trace
     like: Like = Like.SPECTROGRAM
     paper: str = ""
-    collapse: "Collapse | None" = None
-    clip: "Clip | None" = None
+    collapse: Collapse | None = None
+    clip: Clip | None = None
     shortest_frames: int | None = None
     uncounted: tuple[tuple[str, int], ...] = ()
     uncounted_params: int = 0
@@ -40,80 +87,7 @@ class Report:
 
     @property
     def shortest_samples(self) -> int | None:
-        """The shortest clip, in samples, that gets through the stack."""
+        """The length in samples of the shortest clip that the stack runs on."""
         if self.clip is None or self.shortest_frames is None:
             return None
-        from audiocnn_cli.shapes.clip import FrameRule
-
         return self.clip.samples_for(self.shortest_frames, self.clip.rule or FrameRule.CENTERED)
-
-
-def report_of(wish: StackRequest) -> Report:
-    """What there is to say of the stack that is wished for.
-
-    Raises:
-        UsageError: what was given is no stack.
-        ModelRefusedError: it is an ONNX file that can't be read.
-    """
-    if len(wish.layers) == 1 and wish.layers[0].endswith(ONNX_SUFFIX):
-        from audiocnn_cli.shapes.onnxfile.report import report_of_file
-
-        return report_of_file(wish)
-    return work_out(choose_stack(wish), wish.clip)
-
-
-def named(report: Report, title: str) -> Report:
-    """`report`, under `title` where the stack has none of its own."""
-    if report.trace.title:
-        return report
-    return replace(report, trace=replace(report.trace, title=title))
-
-
-def explained(report: Report, only: int | None) -> Report:
-    """`report` with every layer explained, or only one.
-
-    Raises:
-        UsageError: there is no layer of that number.
-    """
-    from audiocnn_cli.shapes.explain import explain
-
-    steps = [step for step in report.trace.steps if only in {None, step.number}]
-    if only is not None and not steps and not report.collapse:
-        raise UsageError(f"--layer {only}: the layers are numbered 1 to {len(report.trace.steps)}")
-    return replace(report, explained={step.number: explain(step, report.like) for step in steps})
-
-
-def work_out(stack: Architecture, clip: "Clip | None" = None) -> Report:
-    """The steps of `stack`, or those before its collapse, with mends.
-
-    Raises:
-        UsageError: the layers' names don't fit together.
-    """
-    try:
-        found = trace(stack.layers, stack.input_shape, framework=stack.framework, title=stack.title)
-    except ShapeError as error:
-        from audiocnn_cli.shapes.collapse import Collapse
-        from audiocnn_cli.shapes.fixes import mends
-
-        mended = mends(
-            error, stack.layers, stack.input_shape, framework=stack.framework, like=stack.like
-        )
-        before = Trace(stack.input_shape, error.steps, stack.framework, stack.title)
-        collapse = Collapse(error, before, mended, stack.like)
-        return Report(before, stack.like, stack.paper, collapse, clip)
-    frames = _shortest(stack) if clip else None
-    return Report(found, stack.like, stack.paper, None, clip, frames)
-
-
-def _shortest(stack: Architecture) -> int:
-    """The smallest size of the first axis that the stack runs on; the one given does."""
-    first, *rest = stack.input_shape
-
-    def runs(size: int) -> bool:
-        try:
-            trace(stack.layers, (size, *rest), framework=stack.framework, compare=False)
-        except ShapeError:
-            return False
-        return True
-
-    return smallest(0, first, runs)

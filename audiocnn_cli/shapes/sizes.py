@@ -1,24 +1,24 @@
-"""Sizes and shapes: what they may be, how they are typed and how they are shown."""
+"""Sizes and shapes: their types, limits, parsing and formatting."""
 
 from collections.abc import Callable
 from typing import TypeAlias
 
 from audiocnn_cli.errors import UsageError
 
-# A size that is known only when the network runs has a name ("N"); it comes from an ONNX file.
+# A size that is unknown until run time is its name in the ONNX file ("N").
 Size: TypeAlias = int | str
 Shape: TypeAlias = tuple[Size, ...]
 Sizes: TypeAlias = tuple[int, ...]
 
-# Far above any tensor, far below what would make the arithmetic itself slow.
+# Far above any real tensor, small enough to keep the arithmetic fast.
 LARGEST = 10**12
 
 
 def read_size(text: str, *, least: int = 1) -> int:
-    """The whole number that `text` says.
+    """Parse a whole number from `least` to 10^12.
 
     Raises:
-        UsageError: it is none, below `least`, or beyond 10^12.
+        UsageError: `text` is not a whole number, or out of range.
     """
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal()):
@@ -31,16 +31,19 @@ def read_size(text: str, *, least: int = 1) -> int:
 
 
 def read_sizes(text: str, *, least: int = 1) -> Sizes:
-    """Numbers with an x between them: '130x13x1' is (130, 13, 1).
+    """Parse whole numbers separated by x: '130x13x1' is (130, 13, 1).
 
     Raises:
-        UsageError: a part is no whole number of at least `least`.
+        UsageError: a part is not a whole number from `least` to 10^12.
     """
     return tuple(read_size(part.strip(), least=least) for part in text.lower().split("x"))
 
 
 def smallest(low: int, high: int, holds: Callable[[int], bool]) -> int:
-    """The smallest size above `low` that holds, where `high` does and all above a size that holds do."""
+    """The smallest size above `low` for which `holds` is true, by bisection.
+
+    `holds` must be monotonic, and true for `high`.
+    """
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)
@@ -48,15 +51,15 @@ def smallest(low: int, high: int, holds: Callable[[int], bool]) -> int:
 
 
 def show_shape(shape: Shape) -> str:
-    """(130, 13, 1) as '130 x 13 x 1'."""
+    """Format a shape for reading: (130, 13, 1) as '130 x 13 x 1'."""
     return " x ".join(map(str, shape))
 
 
-def type_sizes(sizes: Sizes) -> str:
-    """(3, 2) as it is typed: '3x2'; (3, 3) as '3x3'."""
+def type_sizes(sizes: Shape) -> str:
+    """Format sizes as the command line takes them: (3, 2) as '3x2'."""
     return "x".join(map(str, sizes))
 
 
 def shorten(text: str, *, limit: int = 40) -> str:
-    """`text`, or its beginning where it is longer than `limit`."""
+    """`text`, truncated with '...' after `limit` characters."""
     return text if len(text) <= limit else f"{text[:limit]}..."

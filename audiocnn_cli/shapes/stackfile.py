@@ -1,24 +1,42 @@
-"""A stack of layers as a TOML file: named architectures, and what users give with --file."""
+"""Stacks of layers as TOML files: the named architectures, and the files of users.
 
-from collections.abc import Mapping
+    title = "..."                                   # also: paper, framework, like, params
+    input = "130x13x1"
+    layers = ["conv:64@7x7/2,pad=3", { block = "basic", filters = 64, stride = 1, repeat = 2 }]
+    [blocks]
+    basic = ["conv:{filters}@3x3/{stride},pad=1", "relu", "conv:{filters}@3x3,pad=1", "add:in", "relu"]
+
+A block is a list of layers with numbers to fill in. Inside it `in` is the layer before the block, and the
+name of a layer is visible to the block's own layers only.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.framework import Framework
-from audiocnn_cli.shapes.like import Like
-from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes
-from audiocnn_cli.shapes.step import Layer
+from msgspec.structs import replace
 
-_LARGEST_FILE = 1 << 20
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.shapes.choices import ARCHITECTURES, Framework, Like, architecture_names
+from audiocnn_cli.shapes.grammar import read_layer, read_table
+from audiocnn_cli.shapes.layers.elementwise import Merge
+from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes, type_sizes
+from audiocnn_cli.shapes.step import Layer
+from audiocnn_cli.shapes.trace import INPUT, name_of
+
+_LARGEST_FILE = 1 << 20  # bytes
+_MOST_LAYERS = 10_000
+_KEYS = ("blocks", "framework", "input", "layers", "like", "paper", "params", "title")
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A named stack: its layers in order, the input it is made for, and where it comes from.
+    """A stack: its layers in order, its default input shape (channels last), and its source.
 
-    `params` is the published number of trained parameters, None where there is none.
+    `params` is the published number of trainable parameters, None where there is none.
     """
 
     name: str
@@ -31,22 +49,30 @@ class Architecture:
     params: int | None = None
 
 
-_KEYS = {"title", "paper", "input", "framework", "like", "params", "layers", "blocks"}
+@cache
+def architecture(name: str) -> Architecture:
+    """Read the architecture of that name.
+
+    Raises:
+        UsageError: there is none; the message lists all names.
+    """
+    names = architecture_names()
+    if name not in names:
+        raise UsageError(f"unknown architecture {name!r}; one of {', '.join(names)}")
+    return read_stack(ARCHITECTURES / f"{name}.toml")
 
 
 def read_stack(path: Path) -> Architecture:
-    """The stack in the TOML file at `path`.
+    """Read the stack in the TOML file at `path`.
 
     Raises:
-        UsageError: no such file, no TOML, an unknown key, or a layer that can't be read.
+        UsageError: the file can't be read, or is not a valid stack.
     """
-    import tomllib
-
     try:
         with path.open("rb") as stream:
             content = stream.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
-            raise UsageError(f"{path}: is larger than 1 MiB, which no stack of layers is")
+            raise UsageError(f"{path}: is larger than 1 MiB, the limit for a stack file")
         document = tomllib.loads(content.decode())
     except OSError as error:
         raise UsageError(f"{path}: can't be read ({error.strerror})") from error
@@ -59,10 +85,8 @@ def read_stack(path: Path) -> Architecture:
 
 
 def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
-    from audiocnn_cli.shapes.blocks import expand
-
-    if unknown := sorted(set(document) - _KEYS):
-        raise UsageError(f"unknown key {unknown[0]!r}; it may have {', '.join(sorted(_KEYS))}")
+    if unknown := sorted(set(document).difference(_KEYS)):
+        raise UsageError(f"unknown key {unknown[0]!r}; the keys are {', '.join(_KEYS)}")
     entries = document.get("layers")
     if not isinstance(entries, list) or not entries:
         raise UsageError("layers must be a list of at least one layer")
@@ -71,7 +95,7 @@ def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
     return Architecture(
         name=name,
         input_shape=_sizes(document["input"]),
-        layers=expand(entries, document.get("blocks", {})),
+        layers=_expand(entries, document.get("blocks", {})),
         title=_text(document, "title"),
         paper=_text(document, "paper"),
         framework=Framework(_choice(document, "framework", list(Framework))),
@@ -81,9 +105,8 @@ def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
 
 
 def _sizes(value: object) -> Sizes:
-    text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
     try:
-        return read_sizes(text)
+        return read_sizes(type_sizes(tuple(value)) if isinstance(value, list) else str(value))
     except UsageError as error:
         raise UsageError(f"input: {error}") from error
 
@@ -98,5 +121,71 @@ def _text(document: Mapping[str, Any], key: str) -> str:
 def _choice(document: Mapping[str, Any], key: str, choices: list[Any]) -> str:
     value = document.get(key, choices[0])
     if value not in choices:
-        raise UsageError(f"{key} is {value!r}; it may be {', '.join(choices)}")
+        raise UsageError(f"{key} is {value!r}; it must be one of {', '.join(choices)}")
     return str(value)
+
+
+def _expand(entries: list[Any], blocks: object) -> tuple[Layer, ...]:
+    """The layers of `entries`, with every use of a block replaced by its layers."""
+    if not isinstance(blocks, Mapping):
+        raise UsageError("blocks must be a table of lists of layers")
+    layers: list[Layer] = []
+    for i, entry in enumerate(entries):
+        where = f"layers[{i}]"
+        if isinstance(entry, Mapping) and "block" in entry:
+            for template, numbers in _uses(entry, blocks, where):
+                layers += _block(template, numbers, layers, where)
+                if len(layers) > _MOST_LAYERS:
+                    raise UsageError(f"{where}: more than {_MOST_LAYERS:,} layers")
+        elif isinstance(entry, Mapping):
+            layers.append(read_table(entry, label=f"{where}.{{}}"))
+        elif isinstance(entry, str):
+            layers.append(read_layer(entry))
+        else:
+            raise UsageError(f"{where} is neither text like 'conv:32@3x3' nor a table")
+    return tuple(layers)
+
+
+def _uses(
+    entry: Mapping[str, Any], blocks: Mapping[str, Any], where: str
+) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """The block's layers and the numbers to fill in, `repeat` times."""
+    numbers = dict(entry)
+    name, repeat = numbers.pop("block"), numbers.pop("repeat", 1)
+    template = blocks.get(name) if isinstance(name, str) else None
+    if not isinstance(template, list) or not all(isinstance(text, str) for text in template):
+        raise UsageError(f"{where}.block: there is no list of layers named {name!r} in blocks")
+    if not isinstance(repeat, int) or not 1 <= repeat <= _MOST_LAYERS:
+        raise UsageError(f"{where}.repeat: {repeat!r} is not from 1 to {_MOST_LAYERS:,}")
+    for _ in range(repeat):
+        yield template, numbers
+
+
+def _block(
+    template: list[str], numbers: dict[str, Any], before: list[Layer], where: str
+) -> list[Layer]:
+    """One use of a block after the layers `before`."""
+    layers = [read_layer(_fill(text, numbers, where)) for text in template]
+    prefix = f"block{len(before) + 1}."
+    names = {layer.name: prefix + layer.name for layer in layers if layer.name}
+    names["in"] = name_of(before[-1], len(before)) if before else INPUT
+    return [_renamed(layer, names) for layer in layers]
+
+
+def _renamed(layer: Layer, names: Mapping[str, str]) -> Layer:
+    layer = replace(
+        layer,
+        name=names[layer.name] if layer.name else None,
+        source=names.get(layer.source, layer.source) if layer.source else None,
+    )
+    if isinstance(layer, Merge):
+        layer = replace(layer, inputs=tuple(names.get(name, name) for name in layer.inputs))
+    return layer
+
+
+def _fill(text: str, numbers: Mapping[str, Any], where: str) -> str:
+    for name, number in numbers.items():
+        text = text.replace(f"{{{name}}}", str(number))
+    if "{" in text:
+        raise UsageError(f"{where}: {text!r} needs a number that is not given here")
+    return text

@@ -1,12 +1,13 @@
-"""A layer, the tensor it is given and the step it takes from one shape to the next."""
+"""Layers, the tensors they are applied to, and the step from one shape to the next."""
 
+from math import prod
 from typing import ClassVar
 
 from msgspec import Struct
 
 from audiocnn_cli.errors import ImpossibleShapeError
-from audiocnn_cli.shapes.framework import Framework
-from audiocnn_cli.shapes.receptive_field import Field
+from audiocnn_cli.shapes.choices import Framework
+from audiocnn_cli.shapes.receptive_field import ReceptiveField
 from audiocnn_cli.shapes.sizes import Shape, Sizes
 
 BYTES_PER_ELEMENT = 4  # float32
@@ -14,10 +15,10 @@ Pad = tuple[tuple[int, int], ...]
 
 
 class Tensor(Struct, frozen=True):
-    """A shape, channels last and without the batch, and what each element sees of the input."""
+    """A shape, channels last and without the batch, and the receptive field of its elements."""
 
     shape: Sizes
-    field: Field
+    field: ReceptiveField
 
     @property
     def spatial(self) -> Sizes:
@@ -30,8 +31,8 @@ class Tensor(Struct, frozen=True):
         return self.shape[-1]
 
 
-class Given(Struct, frozen=True):
-    """What a layer is applied to: the tensor before it, further ones that it merges, and whose rules."""
+class LayerInput(Struct, frozen=True):
+    """What a layer is applied to: the tensor before it, others that it merges, and whose rules apply."""
 
     tensor: Tensor
     others: tuple[Tensor, ...]
@@ -39,20 +40,19 @@ class Given(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """What one layer does to one shape.
+    """One layer applied to one shape.
 
-    `input` and `output` are channels last, without the batch. Attributes that a layer has no use for are
-    None. `text` is the layer as it is typed. `pad` is what is added before and after each spatial axis,
-    whatever `padding` calls it. `params` are trained, `fixed_params` are kept but not trained (the running
-    statistics of a batch norm). `macs` are multiply-accumulates for one example, None where they hang on a
-    free size. `differs` says, framework by framework, what another one than the one asked for would do
-    with the same layer and input.
+    `input` and `output` are channels last, without the batch. Attributes that the layer has no use for are
+    None. `text` is the layer in the layer grammar. `pad` is the padding before and after each spatial axis.
+    `params` are trainable, `non_trainable_params` are not (the running statistics of a batch norm). `macs`
+    are multiply-accumulates for one example; None where they depend on an unknown size. `differs` has, for
+    each other framework, how its result for the same layer and input differs.
     """
 
     type: str
     input: Shape
     output: Shape
-    field: Field = ()
+    field: ReceptiveField = ()
     number: int = 0
     name: str = ""
     text: str = ""
@@ -72,39 +72,35 @@ class Step(Struct, frozen=True, kw_only=True):
     bidirectional: bool | None = None
     ceil: bool | None = None
     params: int = 0
-    fixed_params: int = 0
+    non_trainable_params: int = 0
     macs: int | None = 0
     formula: tuple[str, ...] = ()
     differs: dict[Framework, str] = {}
 
     @property
     def receptive_field(self) -> Sizes:
-        """How many positions of each input axis one element of the output sees, padding included."""
+        """How many positions of each input axis an element of the output depends on, padding included."""
         return tuple(axis.size for axis in self.field)
 
     @property
-    def jump(self) -> tuple[int | float, ...] | None:
-        """How far apart neighbours are on each input axis; None when there are no neighbours left."""
-        jumps = [axis.jump for axis in self.field]
-        if not jumps or None in jumps:
+    def cumulative_stride(self) -> tuple[int | float, ...] | None:
+        """The distance between neighbours in positions of each input axis; None without such an order."""
+        strides = [axis.cumulative_stride for axis in self.field]
+        if not strides or None in strides:
             return None
-        return tuple(int(j) if j.denominator == 1 else float(j) for j in jumps if j is not None)
+        return tuple(int(s) if s.denominator == 1 else float(s) for s in strides if s is not None)
 
     @property
     def activation_bytes(self) -> int | None:
-        """Memory of the output for one example in float32; None while a size is unknown."""
-        count = BYTES_PER_ELEMENT
-        for size in self.output:
-            if isinstance(size, str):
-                return None
-            count *= size
-        return count
+        """Memory of the output for one example in float32; None where a size is unknown."""
+        sizes = [size for size in self.output if isinstance(size, int)]
+        return BYTES_PER_ELEMENT * prod(sizes) if len(sizes) == len(self.output) else None
 
 
 class Layer(Struct, frozen=True):
-    """One layer as the user described it; the sub-classes' fields are the grammar's options.
+    """One layer of a stack; the fields of the sub-classes are the options of the layer grammar.
 
-    `source` names the layer whose output it takes, None for the one before it.
+    `source` is the name of the layer whose output is its input; None for the layer before it.
     """
 
     type: ClassVar[str]
@@ -113,30 +109,34 @@ class Layer(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """What it is called in a name and as a step's type."""
+        """The type that its step and its default name have."""
         return self.type
 
     @property
     def merged(self) -> tuple[str, ...]:
-        """The names of further layers whose outputs it takes."""
+        """The names of further layers whose outputs are inputs of this one."""
         return ()
 
-    def apply(self, given: Given) -> Step:
-        """The step from what the layer is given.
+    def apply(self, given: LayerInput) -> Step:
+        """Compute the output shape, parameters, work and receptive field; by default nothing changes.
 
         Raises:
             MisfitError: the layer can't be applied to this shape.
         """
-        raise NotImplementedError
+        tensor = given.tensor
+        return Step(type=self.kind, input=tensor.shape, output=tensor.shape, field=tensor.field)
 
     @property
-    def lacking(self) -> dict[Framework, str]:
-        """What a framework has no option for, in a few words; empty when all can build this layer."""
+    def unsupported(self) -> dict[Framework, str]:
+        """Frameworks that have no such layer, with the reason; empty where all have it."""
         return {}
 
 
 class MisfitError(Exception):
-    """A layer can't be applied: the spatial axis at fault (None: not one axis), why, and hints."""
+    """A layer can't be applied: the reason, the spatial axis (None: not a single one), and hints.
+
+    A hint is an option to change ('groups=4') or a layer to insert before ('reshape:130x13').
+    """
 
     def __init__(
         self, reason: str, *, axis: int | None = None, hints: tuple[str, ...] = ()
@@ -148,7 +148,7 @@ class MisfitError(Exception):
 
 
 class ShapeError(ImpossibleShapeError):
-    """A stack can't be built: which layer (from 1), which axis, why, and the steps before it."""
+    """A stack can't be built: the layer (counted from 1), the axis, the reason and the steps before it."""
 
     def __init__(
         self, layer: Layer, *, number: int, name: str, misfit: MisfitError, tensor: Tensor,

@@ -1,4 +1,4 @@
-"""The words of the layer grammar: which layer each means, and how each option's value is read."""
+"""The vocabulary of the layer grammar: the type names, and how the value of each option is parsed."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,33 +6,15 @@ from typing import Any
 from msgspec import Struct
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
-from audiocnn_cli.shapes.layers.dense import GRU, LSTM, RNN, Dense
-from audiocnn_cli.shapes.layers.merging import Add, Concat, Multiply, Sample
-from audiocnn_cli.shapes.layers.pointwise import (
-    ACTIVATIONS,
-    Activation,
-    BatchNorm,
-    Dropout,
-    LayerNorm,
-)
-from audiocnn_cli.shapes.layers.pooling import (
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    AvgPool,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    MaxPool,
-)
-from audiocnn_cli.shapes.layers.reshaping import Flatten, Permute, Reshape, Upsample, ZeroPad
-from audiocnn_cli.shapes.layers.transformer import Attention, Patches, Position, Select, Token
+from audiocnn_cli.shapes.layers import convolution, dense, elementwise, pooling, reshaping
+from audiocnn_cli.shapes.layers.elementwise import ACTIVATIONS
 from audiocnn_cli.shapes.sizes import read_size, read_sizes
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.window import read_padding
 
 
 class Word(Struct, frozen=True):
-    """A type name of the grammar: its class, the field its argument fills, and what it presets."""
+    """A type name: its class, the field that its argument sets, and the values of other fields."""
 
     layer: type[Layer]
     argument: str | None = None
@@ -40,53 +22,51 @@ class Word(Struct, frozen=True):
 
 
 WORDS: dict[str, Word] = {
-    "conv": Word(Conv, "filters"),
-    "conv1d": Word(Conv, "filters", {"axes": 1}),
-    "conv2d": Word(Conv, "filters", {"axes": 2}),
-    "depthwise": Word(Depthwise, "multiplier"),
-    "convtranspose": Word(ConvTranspose, "filters"),
-    "convtranspose1d": Word(ConvTranspose, "filters", {"axes": 1}),
-    "convtranspose2d": Word(ConvTranspose, "filters", {"axes": 2}),
-    "pool": Word(MaxPool, "kernel"),
-    "maxpool": Word(MaxPool, "kernel"),
-    "maxpool1d": Word(MaxPool, "kernel", {"axes": 1}),
-    "avgpool": Word(AvgPool, "kernel"),
-    "avgpool1d": Word(AvgPool, "kernel", {"axes": 1}),
-    "adaptiveavgpool": Word(AdaptiveAvgPool, "size"),
-    "adaptivemaxpool": Word(AdaptiveMaxPool, "size"),
-    "globalavgpool": Word(GlobalAvgPool),
-    "globalmaxpool": Word(GlobalMaxPool),
-    "dense": Word(Dense, "units"),
-    "lstm": Word(LSTM, "units"),
-    "gru": Word(GRU, "units"),
-    "rnn": Word(RNN, "units"),
-    "flatten": Word(Flatten),
-    "reshape": Word(Reshape, "shape"),
-    "permute": Word(Permute, "order"),
-    "upsample": Word(Upsample, "size"),
-    "zeropad": Word(ZeroPad, "padding"),
-    "dropout": Word(Dropout, "rate"),
-    "batchnorm": Word(BatchNorm),
-    "layernorm": Word(LayerNorm),
-    "patches": Word(Patches, "filters"),
-    "token": Word(Token),
-    "position": Word(Position),
-    "attention": Word(Attention, "heads"),
-    "select": Word(Select, "index"),
-    "add": Word(Add, "inputs"),
-    "multiply": Word(Multiply, "inputs"),
-    "sample": Word(Sample, "inputs"),
-    "concat": Word(Concat, "inputs"),
-    **{name: Word(Activation, presets={"activation": name}) for name in ACTIVATIONS},
+    "conv": Word(convolution.Conv, "filters"),
+    **{f"conv{n}d": Word(convolution.Conv, "filters", {"axes": n}) for n in (1, 2)},
+    "depthwise": Word(convolution.Depthwise, "multiplier"),
+    "convtranspose": Word(convolution.ConvTranspose, "filters"),
+    **{
+        f"convtranspose{n}d": Word(convolution.ConvTranspose, "filters", {"axes": n})
+        for n in (1, 2)
+    },
+    "pool": Word(pooling.MaxPool, "kernel"),
+    "maxpool": Word(pooling.MaxPool, "kernel"),
+    "maxpool1d": Word(pooling.MaxPool, "kernel", {"axes": 1}),
+    "avgpool": Word(pooling.AvgPool, "kernel"),
+    "avgpool1d": Word(pooling.AvgPool, "kernel", {"axes": 1}),
+    "adaptiveavgpool": Word(pooling.AdaptiveAvgPool, "size"),
+    "adaptivemaxpool": Word(pooling.AdaptiveMaxPool, "size"),
+    "globalavgpool": Word(pooling.GlobalAvgPool),
+    "globalmaxpool": Word(pooling.GlobalMaxPool),
+    "dense": Word(dense.Dense, "units"),
+    "lstm": Word(dense.LSTM, "units"),
+    "gru": Word(dense.GRU, "units"),
+    "rnn": Word(dense.RNN, "units"),
+    "flatten": Word(reshaping.Flatten),
+    "reshape": Word(reshaping.Reshape, "shape"),
+    "permute": Word(reshaping.Permute, "order"),
+    "upsample": Word(reshaping.Upsample, "size"),
+    "zeropad": Word(reshaping.ZeroPad, "padding"),
+    "dropout": Word(elementwise.Dropout, "rate"),
+    "batchnorm": Word(elementwise.BatchNorm),
+    "layernorm": Word(elementwise.LayerNorm),
+    "patches": Word(dense.Patches, "filters"),
+    "token": Word(dense.Token),
+    "position": Word(dense.Position),
+    "attention": Word(dense.Attention, "heads"),
+    "select": Word(dense.Select, "index"),
+    "add": Word(elementwise.Add, "inputs"),
+    "multiply": Word(elementwise.Multiply, "inputs"),
+    "sample": Word(elementwise.Sample, "inputs"),
+    "concat": Word(elementwise.Concat, "inputs"),
+    **{name: Word(elementwise.Activation, presets={"activation": name}) for name in ACTIVATIONS},
 }
 
-# Options whose name at the shell is not the field's.
+# Options of the grammar whose name differs from the field's.
 ALIASES = {
-    "from": "source",
-    "pad": "padding",
-    "sequences": "return_sequences",
-    "dilations": "dilation",
-}
+    "from": "source", "pad": "padding", "sequences": "return_sequences", "dilations": "dilation",
+}  # fmt: skip
 NEEDED = {"filters", "units", "shape", "heads", "inputs", "order"}
 ALWAYS_SHOWN = NEEDED | {"kernel"}
 
@@ -97,23 +77,14 @@ def _read_rate(text: str) -> float:
     except ValueError:
         raise UsageError(f"{text!r} is not a number") from None
     if not 0 <= rate < 1:
-        raise UsageError(f"a rate of {text} is not from 0 to below 1")
+        raise UsageError(f"a rate must be from 0 to below 1, not {text}")
     return rate
 
 
 def _read_switch(text: str) -> bool:
-    switches = {
-        "": True,
-        "yes": True,
-        "true": True,
-        "1": True,
-        "no": False,
-        "false": False,
-        "0": False,
-    }
-    if (value := switches.get(text.lower())) is None:
+    if text.lower() not in {"", "yes", "true", "1", "no", "false", "0"}:
         raise UsageError(f"{text!r} is neither yes nor no")
-    return value
+    return text.lower() in {"", "yes", "true", "1"}
 
 
 def _read_activation(text: str) -> str:
@@ -124,34 +95,21 @@ def _read_activation(text: str) -> str:
 
 def _read_name(text: str) -> str:
     if not text or not text.isprintable():
-        raise UsageError(f"{text!r} is no name")
+        raise UsageError(f"{text!r} is not a name")
     return text
 
 
 READERS: dict[str, Callable[[str], Any]] = {
-    "name": _read_name,
-    "source": _read_name,
-    "filters": read_size,
-    "units": read_size,
-    "multiplier": read_size,
-    "groups": read_size,
-    "kernel": read_sizes,
-    "stride": read_sizes,
-    "dilation": read_sizes,
-    "size": read_sizes,
+    **dict.fromkeys(("name", "source"), _read_name),
+    "inputs": lambda text: tuple(map(_read_name, text.split("+"))),
+    **dict.fromkeys(("filters", "units", "multiplier", "groups", "heads"), read_size),
+    **dict.fromkeys(("index", "axis"), lambda text: read_size(text, least=0)),
+    **dict.fromkeys(("kernel", "stride", "dilation", "size", "order"), read_sizes),
     "output_padding": lambda text: read_sizes(text, least=0),
     "shape": lambda text: read_sizes(text, least=-1),
     "padding": read_padding,
-    "heads": read_size,
-    "index": lambda text: read_size(text, least=0),
-    "axis": lambda text: read_size(text, least=0),
-    "order": read_sizes,
-    "inputs": lambda text: tuple(map(_read_name, text.split("+"))),
     "rate": _read_rate,
     "activation": _read_activation,
-    "bias": _read_switch,
-    "ceil": _read_switch,
-    "keepdims": _read_switch,
-    "return_sequences": _read_switch,
-    "bidirectional": _read_switch,
+    **dict.fromkeys(("bias", "ceil", "keepdims"), _read_switch),
+    **dict.fromkeys(("return_sequences", "bidirectional"), _read_switch),
 }

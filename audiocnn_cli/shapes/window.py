@@ -1,4 +1,4 @@
-"""A window that slides along one axis: padding, output size, and the formula with its numbers.
+"""Sliding windows: padding, output size, and the formula with its numbers, one axis at a time.
 
 Sources: Dumoulin and Visin, A guide to convolution arithmetic for deep learning (arXiv:1603.07285);
 `same` as in TensorFlow's and Keras' documentation; ceil mode as in PyTorch's pooling and ONNX' MaxPool.
@@ -7,15 +7,15 @@ Sources: Dumoulin and Visin, A guide to convolution arithmetic for deep learning
 from msgspec import Struct
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.receptive_field import Field, is_aligned, whole
-from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes
-from audiocnn_cli.shapes.step import MisfitError, Pad
+from audiocnn_cli.shapes.receptive_field import ReceptiveField, is_aligned, whole
+from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes, type_sizes
+from audiocnn_cli.shapes.step import Layer, MisfitError, Step, Tensor
 
 MODES = ("valid", "same", "same-lower", "causal")
 
 
 class Padding(Struct, frozen=True):
-    """A mode, or explicit amounts: one number for all sides, or (before, after) for each axis in turn."""
+    """A mode, or explicit amounts: one for all sides, or before and after of each axis in turn."""
 
     mode: str = "valid"
     amounts: Sizes = ()
@@ -26,18 +26,18 @@ class Padding(Struct, frozen=True):
     def resolve(
         self, axis: int, rank: int, *, size: int, effective_kernel: int, stride: int
     ) -> tuple[int, int]:
-        """What is added before and after one axis of `size`.
+        """The padding before and after one axis of `size`.
 
         Raises:
-            MisfitError: the amounts are neither one nor two for each of the `rank` axes.
+            MisfitError: there are neither one amount nor two for each of the `rank` axes.
         """
         if self.amounts:
             return _explicit(self.amounts, axis, rank)
         if self.mode == "causal" and axis == 0:
             return effective_kernel - 1, 0
         if self.mode in {"same", "same-lower"}:
-            wanted = -(-size // stride)
-            total = max((wanted - 1) * stride + effective_kernel - size, 0)
+            output = -(-size // stride)
+            total = max((output - 1) * stride + effective_kernel - size, 0)
             smaller, larger = total // 2, total - total // 2
             return (smaller, larger) if self.mode == "same" else (larger, smaller)
         return 0, 0
@@ -47,10 +47,10 @@ VALID = Padding()
 
 
 def read_padding(text: str) -> Padding:
-    """'valid', 'same', 'same-lower', 'causal', '1', '1x0' (for each axis) or 'top,bottom,left,right'.
+    """Parse 'valid', 'same', 'same-lower', 'causal', '1', '1x0' (an axis each) or 'top,bottom,left,right'.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: `text` is none of these.
     """
     word = text.strip().lower()
     if word in MODES:
@@ -76,7 +76,7 @@ def _explicit(amounts: Sizes, axis: int, rank: int) -> tuple[int, int]:
 
 
 class Slide(Struct, frozen=True):
-    """One axis under a sliding window: all that its formula needs, and the output size."""
+    """A window on one axis: the numbers of its formula, and the output size."""
 
     size: int
     kernel: int
@@ -89,14 +89,14 @@ class Slide(Struct, frozen=True):
 
     @property
     def effective_kernel(self) -> int:
-        """Positions from the first to the last weight: dilation * (kernel - 1) + 1."""
+        """Positions that the dilated kernel spans: dilation * (kernel - 1) + 1."""
         return self.dilation * (self.kernel - 1) + 1
 
 
 class Sliding(Struct, frozen=True):
-    """The window of a convolution or a pooling; each tuple has one number, or one an axis.
+    """The window of a convolution or a pooling; each tuple has one number, or one for each axis.
 
-    `axes` is how many axes it must slide along; None for as many as there are.
+    `axes` is the required number of spatial axes; None accepts any.
     """
 
     kernel: Sizes
@@ -105,28 +105,27 @@ class Sliding(Struct, frozen=True):
     padding: Padding = VALID
     ceil: bool = False
     axes: int | None = None
-    # PyTorch and ONNX since opset 19 leave out a last window that starts in the padding.
+    # PyTorch and ONNX since opset 19 drop a last window that starts in the padding.
     keeps_window_in_padding: bool = False
 
     def over(self, spatial: Sizes) -> tuple[Slide, ...]:
-        """The window over every axis of `spatial`.
+        """Slide the window over every axis of `spatial`.
 
         Raises:
-            MisfitError: an axis gives no output, or the numbers don't fit the number of axes.
+            MisfitError: the output of an axis is below 1, or the numbers of axes differ.
         """
         rank = axes_of(spatial, self.axes)
-        kernel = per_axis(self.kernel, rank, "kernel")
-        stride = per_axis(self.stride, rank, "stride")
-        dilation = per_axis(self.dilation, rank, "dilation")
-        return tuple(
-            self._axis(axis, rank, size=size, kernel=k, stride=s, dilation=d)
-            for axis, (size, k, s, d) in enumerate(
-                zip(spatial, kernel, stride, dilation, strict=True)
-            )
+        numbers = zip(
+            spatial,
+            per_axis(self.kernel, rank, "kernel"),
+            per_axis(self.stride, rank, "stride"),
+            per_axis(self.dilation, rank, "dilation"),
+            strict=True,
         )
+        return tuple(self._axis(axis, rank, *each) for axis, each in enumerate(numbers))
 
     def _axis(
-        self, axis: int, rank: int, *, size: int, kernel: int, stride: int, dilation: int
+        self, axis: int, rank: int, size: int, kernel: int, stride: int, dilation: int
     ) -> Slide:
         effective = dilation * (kernel - 1) + 1
         before, after = self.padding.resolve(
@@ -135,11 +134,8 @@ class Sliding(Struct, frozen=True):
         room = size + before + after - effective
         output = (-(-room // stride) if self.ceil else room // stride) + 1
         cut = ""
-        if (
-            self.ceil
-            and not self.keeps_window_in_padding
-            and (output - 1) * stride >= size + before
-        ):
+        starts_in_padding = (output - 1) * stride >= size + before
+        if self.ceil and starts_in_padding and not self.keeps_window_in_padding:
             output -= 1
             cut = " - 1 (the last window would start in the padding)"
         rounding = "ceil" if self.ceil else "floor"
@@ -148,28 +144,24 @@ class Sliding(Struct, frozen=True):
         if dilation > 1:
             formula += f", with {effective} = {dilation}*({kernel} - 1) + 1"
         if output < 1:
-            raise MisfitError(_too_small(size, before + after, effective, formula), axis=axis)
+            padded = f"{size} with {before + after} of padding" if before + after else str(size)
+            raise MisfitError(
+                f"a window of {effective} does not fit into {padded}: {formula}, below 1", axis=axis
+            )
         return Slide(size, kernel, stride, dilation, before, after, output, formula)
 
 
-def _too_small(size: int, added: int, effective: int, formula: str) -> str:
-    padded = f"{size} with {added} of padding" if added else str(size)
-    return f"a window of {effective} does not fit into {padded}: {formula}, below 1"
-
-
-def axes_of(spatial: Sizes, wanted: int | None) -> int:
-    """How many axes there are to slide along.
+def axes_of(spatial: Sizes, required: int | None) -> int:
+    """The number of spatial axes.
 
     Raises:
-        MisfitError: there are none, or not as many as `wanted`.
+        MisfitError: there are none, or not `required` many.
     """
     rank = len(spatial)
     if not rank:
-        raise MisfitError("needs an axis to slide along, and the tensor before it is flat")
-    if wanted not in {None, rank}:
-        raise MisfitError(
-            f"slides along {wanted}, and the tensor before it has {rank} beside the channels"
-        )
+        raise MisfitError("needs a spatial axis, and its input is flat")
+    if required not in {None, rank}:
+        raise MisfitError(f"needs {required} spatial axes, and its input has {rank}")
     return rank
 
 
@@ -182,34 +174,36 @@ def per_axis(sizes: Sizes, rank: int, what: str) -> Sizes:
     if len(sizes) == 1:
         return sizes * rank
     if len(sizes) != rank:
-        axes = "1 axis" if rank == 1 else f"{rank} axes"
+        axes = "1 spatial axis" if rank == 1 else f"{rank} spatial axes"
         raise MisfitError(
-            f"a {what} of {'x'.join(map(str, sizes))} needs {len(sizes)} axes beside the channels, and the"
-            f" tensor before it has {axes}"
+            f"a {what} of {type_sizes(sizes)} needs {len(sizes)} spatial axes, and its input has {axes}"
         )
     return sizes
 
 
-def pads(slides: tuple[Slide, ...]) -> Pad:
-    """What is added before and after each axis."""
-    return tuple((slide.before, slide.after) for slide in slides)
+def windowed(
+    layer: Layer, padding: Padding, tensor: Tensor, slides: tuple[Slide, ...], channels: int
+) -> Step:
+    """The step of a layer with a window and `channels` at each output position, without parameters."""
+    return Step(
+        type=layer.type,
+        input=tensor.shape,
+        output=(*(slide.output for slide in slides), channels),
+        field=slide_field(tensor.field, slides),
+        kernel=tuple(slide.kernel for slide in slides),
+        stride=tuple(slide.stride for slide in slides),
+        padding=str(padding),
+        pad=tuple((slide.before, slide.after) for slide in slides),
+        dilation=tuple(slide.dilation for slide in slides),
+        formula=tuple(slide.formula for slide in slides),
+    )
 
 
-def slide_field(field: Field, slides: tuple[Slide, ...]) -> Field:
-    """What an element sees after a window slid along every axis."""
+def slide_field(field: ReceptiveField, slides: tuple[Slide, ...]) -> ReceptiveField:
+    """The receptive field after a window was slid along every axis."""
     if not is_aligned(field, len(slides)):
         return whole(field, ())
     return tuple(
         axis.slide(effective_kernel=s.effective_kernel, stride=s.stride, before=s.before)
-        for axis, s in zip(field, slides, strict=True)
-    )
-
-
-def spread_field(field: Field, slides: tuple[Slide, ...]) -> Field:
-    """What an element sees after a transposed window was spread along every axis."""
-    if not is_aligned(field, len(slides)):
-        return whole(field, ())
-    return tuple(
-        axis.spread(kernel=s.kernel, stride=s.stride, dilation=s.dilation, before=s.before)
         for axis, s in zip(field, slides, strict=True)
     )

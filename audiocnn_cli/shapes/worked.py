@@ -1,4 +1,4 @@
-"""A convolution by hand: a small image, a kernel, and every product that adds up."""
+"""A worked example: a small image, a kernel, and every product of the convolution."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from audiocnn_cli.shapes.window import VALID, Padding, Slide, Sliding
 
 Grid: TypeAlias = tuple[tuple[float, ...], ...]
 
-# The sum of the first window is 18, and 5*1 and 2*0 are in it, as in the course notes.
+# As in the course notes: the first window sums to 18, with the products 5*1 and 2*0.
 IMAGE: Grid = (
     (5, 3, 1, 2, 4),
     (2, 4, 0, 1, 3),
@@ -25,9 +25,9 @@ _LARGEST = 12
 
 @dataclass(frozen=True)
 class Filtered:
-    """What a window made of a grid: the padded `source`, the `output`, one formula an axis.
+    """A grid after a sliding window: the padded `source`, the `output`, a formula for each axis.
 
-    `products` are the terms of the output's first element, weight by weight; empty for pooling.
+    `products` are the (value, weight) terms of the output's first element; empty for pooling.
     """
 
     source: Grid
@@ -38,7 +38,7 @@ class Filtered:
 
 @dataclass(frozen=True)
 class Worked:
-    """An `image` and a `kernel`, convolved without and with zero padding, and pooled after."""
+    """An `image` convolved with `kernel`, without and with zero padding, and the latter max-pooled."""
 
     image: Grid
     kernel: Grid
@@ -48,22 +48,22 @@ class Worked:
 
 
 def read_example(image: str | None, kernel: str | None) -> Worked:
-    """The example of the course notes, with the user's image and kernel where they are given.
+    """The example of the course notes, or with another image or kernel in the format of `read_grid`.
 
     Raises:
-        UsageError: one of them can't be read, or they don't fit together.
+        UsageError: one of them is invalid, or the kernel is too large.
     """
     return work_by_hand(
-        IMAGE if image is None else read_grid(image, what="--image"),
-        KERNEL if kernel is None else read_grid(kernel, what="--weights"),
+        IMAGE if image is None else read_grid(image, what="`image`"),
+        KERNEL if kernel is None else read_grid(kernel, what="`weights`"),
     )
 
 
 def work_by_hand(image: Grid = IMAGE, kernel: Grid = KERNEL) -> Worked:
-    """Convolve `image` with `kernel`, without and with zero padding, then take 2x2 maxima, 2 apart.
+    """Convolve `image` with `kernel`, without and with zero padding, then max-pool by 2x2 with stride 2.
 
     Raises:
-        UsageError: the kernel is larger than the image, or what it leaves is too small to pool.
+        UsageError: the kernel is larger than the image, or the output is too small to pool.
     """
     size = (len(kernel), len(kernel[0]))
     try:
@@ -72,7 +72,7 @@ def work_by_hand(image: Grid = IMAGE, kernel: Grid = KERNEL) -> Worked:
         pooled = _max_pool(same.output, Sliding((2,), (2,)))
     except MisfitError as misfit:
         raise UsageError(
-            f"--example: {misfit.reason}; give a smaller kernel or a larger image"
+            f"`example`: {misfit.reason}; give a smaller kernel or a larger image"
         ) from misfit
     return Worked(image, kernel, valid, same, pooled)
 
@@ -80,40 +80,37 @@ def work_by_hand(image: Grid = IMAGE, kernel: Grid = KERNEL) -> Worked:
 def _convolve(image: Grid, kernel: Grid, sliding: Sliding) -> Filtered:
     slides = sliding.over((len(image), len(image[0])))
     source = _pad(image, slides)
-    output = tuple(
-        tuple(
-            sum(value * weight for value, weight in _pairs(source, kernel, top, left))
-            for left in range(slides[1].output)
-        )
-        for top in range(slides[0].output)
-    )
-    products = tuple(_pairs(source, kernel, 0, 0))
-    return Filtered(source, output, tuple(s.formula for s in slides), products)
+    weights = [weight for row in kernel for weight in row]
+    windows = _windows(source, slides)
+    output = tuple(tuple(_dot(values, weights) for values in row) for row in windows)
+    products = tuple(zip(windows[0][0], weights, strict=True))
+    return Filtered(source, output, tuple(slide.formula for slide in slides), products)
 
 
 def _max_pool(image: Grid, sliding: Sliding) -> Filtered:
-    rows, columns = sliding.over((len(image), len(image[0])))
-    output = tuple(
-        tuple(
-            max(
-                image[top * rows.stride + y][left * columns.stride + x]
+    slides = sliding.over((len(image), len(image[0])))
+    output = tuple(tuple(map(max, row)) for row in _windows(image, slides))
+    return Filtered(image, output, tuple(slide.formula for slide in slides))
+
+
+def _windows(source: Grid, slides: tuple[Slide, ...]) -> list[list[list[float]]]:
+    """The values in the window at each position, row by row."""
+    rows, columns = slides
+    return [
+        [
+            [
+                source[top * rows.stride + y][left * columns.stride + x]
                 for y in range(rows.kernel)
                 for x in range(columns.kernel)
-            )
+            ]
             for left in range(columns.output)
-        )
+        ]
         for top in range(rows.output)
-    )
-    return Filtered(image, output, (rows.formula, columns.formula))
-
-
-def _pairs(source: Grid, kernel: Grid, top: int, left: int) -> list[tuple[float, float]]:
-    """Each number under the kernel with its weight, row by row."""
-    return [
-        (source[top + y][left + x], weight)
-        for y, weights in enumerate(kernel)
-        for x, weight in enumerate(weights)
     ]
+
+
+def _dot(values: list[float], weights: list[float]) -> float:
+    return sum(value * weight for value, weight in zip(values, weights, strict=True))
 
 
 def _pad(image: Grid, slides: tuple[Slide, ...]) -> Grid:
@@ -125,16 +122,16 @@ def _pad(image: Grid, slides: tuple[Slide, ...]) -> Grid:
 
 
 def read_grid(text: str, *, what: str) -> Grid:
-    """Numbers in rows: '1 0 -1; 2 0 -2; 1 0 -1', with spaces or commas between them.
+    """Parse rows of numbers: '1 0 -1; 2 0 -2; 1 0 -1', separated by spaces or commas.
 
     Raises:
-        UsageError: a number can't be read, rows differ in length, or there are more than 12 of either.
+        UsageError: a number is invalid, rows differ in length, or the grid is larger than 12 x 12.
     """
     rows = [row.replace(",", " ").split() for row in text.strip().strip(";").split(";")]
     if not all(rows) or len({len(row) for row in rows}) > 1:
         raise UsageError(f"{what} {shorten(text)!r}: give rows of one length, as in '1 0; 0 1'")
     if max(len(rows), len(rows[0])) > _LARGEST:
-        raise UsageError(f"{what}: at most {_LARGEST} x {_LARGEST} numbers can be followed by hand")
+        raise UsageError(f"{what}: at most {_LARGEST} x {_LARGEST} numbers are shown")
     return tuple(tuple(_number(value, what) for value in row) for row in rows)
 
 
@@ -144,5 +141,5 @@ def _number(text: str, what: str) -> float:
     except ValueError:
         raise UsageError(f"{what}: {shorten(text)!r} is not a number") from None
     if not math.isfinite(number) or abs(number) > 1e9:
-        raise UsageError(f"{what}: {shorten(text)} is beyond what can be followed by hand")
+        raise UsageError(f"{what}: {shorten(text)} is not a number from -10^9 to 10^9")
     return int(number) if number.is_integer() else number

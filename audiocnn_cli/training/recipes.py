@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig
-from audiocnn_cli.shapes.architectures import architecture
-from audiocnn_cli.shapes.stackfile import Architecture
+from audiocnn_cli.shapes.stackfile import Architecture, architecture
 
 LOGMEL = "logmel-cnn"
 SEEDS = ("cnn", "mlp", "lstm")

@@ -1,4 +1,4 @@
-"""Ask Keras for its shapes and parameter counts, and keep them: `python tests/shapes/keras_oracle.py`.
+"""Store Keras' shapes and parameter counts: `python tests/shapes/keras_oracle.py`.
 
 Keras is no dependency of the project, not even of its tests; run this where it is installed
 (KERAS_BACKEND=torch python tests/shapes/keras_oracle.py) after changing the cases.
@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-ANSWERS = Path(__file__).parent / "keras_answers.json"
+RESULTS = Path(__file__).parent / "keras_results.json"
 
 
 def cases() -> list[tuple[str, str, list[int], dict[str, Any]]]:
@@ -82,23 +82,23 @@ def cases() -> list[tuple[str, str, list[int], dict[str, Any]]]:
 
 
 def main() -> None:
-    """Write what Keras says of every case; null where it refuses."""
+    """Write Keras' result for every case; null where it raises an error."""
     import keras  # type: ignore[import-not-found]  # see the module's docstring
 
-    answers = []
+    results = []
     for text, name, shape, options in cases():
         try:
             layer = getattr(keras.layers, name)(**options)
             layer.build([None, *shape])
             output = layer.compute_output_shape([None, *shape])
             params = sum(_count(weight.shape) for weight in layer.trainable_weights)
-            answers.append(
+            results.append(
                 {"layer": text, "input": shape, "output": list(output[1:]), "params": params}
             )
         except (ValueError, TypeError):
-            answers.append({"layer": text, "input": shape, "output": None, "params": None})
-    lines = ",\n".join(json.dumps(answer) for answer in answers)
-    ANSWERS.write_text(f'{{"keras": "{keras.__version__}", "answers": [\n{lines}\n]}}\n')
+            results.append({"layer": text, "input": shape, "output": None, "params": None})
+    lines = ",\n".join(json.dumps(result) for result in results)
+    RESULTS.write_text(f'{{"keras": "{keras.__version__}", "results": [\n{lines}\n]}}\n')
 
 
 def _count(shape: Any) -> int:

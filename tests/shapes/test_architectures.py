@@ -2,7 +2,8 @@
 
 import pytest
 
-from audiocnn_cli.shapes.architectures import architecture, architecture_names
+from audiocnn_cli.shapes.choices import architecture_names
+from audiocnn_cli.shapes.stackfile import architecture
 from audiocnn_cli.shapes.trace import Trace, trace
 
 # Keras' course stacks; torchvision's model table; Keras' VAE and PixelCNN examples; PyTorch's DCGAN
@@ -70,9 +71,9 @@ def test_known_receptive_fields() -> None:
     assert traced("wavenet").steps[-1].receptive_field == (1025,)
     last_pool = [step for step in traced("vgg16").steps if step.type == "maxpool"][-1]
     assert last_pool.receptive_field == (212, 212)
-    assert last_pool.jump == (32, 32)
+    assert last_pool.cumulative_stride == (32, 32)
 
 
 def test_running_statistics_are_apart_from_parameters() -> None:
     """Keras' summary of ResNet-50 counts 53,120 numbers as not trainable: two a channel of its norms."""
-    assert traced("resnet50").fixed_params == 53_120
+    assert traced("resnet50").non_trainable_params == 53_120

@@ -1,4 +1,4 @@
-"""Keras' own answers, kept in keras_answers.json by keras_oracle.py."""
+"""Shapes and parameters are those of Keras, which keras_oracle.py has stored in keras_results.json."""
 
 import json
 from pathlib import Path
@@ -10,19 +10,19 @@ from audiocnn_cli.shapes.grammar import read_layer, show_layer
 from audiocnn_cli.shapes.step import ShapeError
 from audiocnn_cli.shapes.trace import trace
 
-ANSWERS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "keras_answers.json").read_text()
-)["answers"]
+RESULTS: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "keras_results.json").read_text()
+)["results"]
 
 
-@pytest.mark.parametrize("answer", ANSWERS, ids=[f"{a['layer']}-{a['input']}" for a in ANSWERS])
-def test_shape_and_parameters_are_keras(answer: dict[str, Any]) -> None:
-    layer = read_layer(answer["layer"])
+@pytest.mark.parametrize("result", RESULTS, ids=[f"{a['layer']}-{a['input']}" for a in RESULTS])
+def test_shape_and_parameters_are_keras(result: dict[str, Any]) -> None:
+    layer = read_layer(result["layer"])
     assert read_layer(show_layer(layer)) == layer
-    if answer["output"] is None:
+    if result["output"] is None:
         with pytest.raises(ShapeError):
-            trace([layer], tuple(answer["input"]))
+            trace([layer], tuple(result["input"]))
         return
-    (step,) = trace([layer], tuple(answer["input"])).steps
-    assert list(step.output) == answer["output"]
-    assert step.params == answer["params"]
+    (step,) = trace([layer], tuple(result["input"])).steps
+    assert list(step.output) == result["output"]
+    assert step.params == result["params"]

@@ -15,8 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.models.registry import ModelFile, bundled_models
 from audiocnn_cli.models.session import open_model
-from audiocnn_cli.shapes.choose import StackRequest
-from audiocnn_cli.shapes.report import report_of
+from audiocnn_cli.shapes.work_out import StackRequest, report_of
 from tests.conftest import Finished
 from tests.shapes.graphs import genre_cnn, integers, model, save, weights
 
@@ -75,12 +74,12 @@ def test_data_beside_the_model_is_not_opened(run: Run, tmp_path: Path) -> None:
     assert run("shapes", save_raw(made, tmp_path)).exit_code == 0
 
 
-def test_tensors_that_claim_more_than_they_hold_are_refused(run: Run, tmp_path: Path) -> None:
+def test_tensors_with_too_little_data_are_refused(run: Run, tmp_path: Path) -> None:
     made = one_conv(weights("w", 2, 1, 3, 3))
     made.graph.initializer[0].dims[:] = [2, 1, 2**14, 2**14]
-    assert "claims 536,870,912 numbers" in refused(run, save_raw(made, tmp_path))
+    assert "has 536,870,912 elements" in refused(run, save_raw(made, tmp_path))
     made.graph.initializer[0].ClearField("raw_data")
-    assert "holds none" in refused(run, save_raw(made, tmp_path))
+    assert "no data" in refused(run, save_raw(made, tmp_path))
     made.graph.initializer[0].dims[:] = [2**62, 2**62]
     assert "impossible sizes" in refused(run, save_raw(made, tmp_path))
     made.graph.initializer[0].dims[:] = [-1, 3]
@@ -97,24 +96,24 @@ def test_a_shape_computed_to_be_huge_takes_no_memory(run: Run, tmp_path: Path) -
     assert finished.exit_code in {0, 1, 4}
 
 
-def test_a_circle_is_refused(run: Run, tmp_path: Path) -> None:
+def test_a_cycle_is_refused(run: Run, tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Add", ["x", "b"], ["a"], name="first"),
         helper.make_node("Relu", ["a"], ["b"]),
         helper.make_node("Relu", ["b"], ["y"]),
     ]
-    assert "in a circle" in refused(run, save_raw(model(nodes, [1, 4]), tmp_path))
+    assert "has a cycle" in refused(run, save_raw(model(nodes, [1, 4]), tmp_path))
 
 
-def test_two_makers_of_one_tensor_are_refused(run: Run, tmp_path: Path) -> None:
+def test_two_producers_of_one_tensor_are_refused(run: Run, tmp_path: Path) -> None:
     nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Tanh", ["x"], ["y"])]
-    assert "two nodes make 'y'" in refused(run, save_raw(model(nodes, [1, 4]), tmp_path))
+    assert "two nodes have the output 'y'" in refused(run, save_raw(model(nodes, [1, 4]), tmp_path))
 
 
-def test_a_graph_that_contradicts_itself_is_refused(run: Run, tmp_path: Path) -> None:
+def test_an_inconsistent_graph_is_refused(run: Run, tmp_path: Path) -> None:
     nodes = [helper.make_node("Gemm", ["x", "w"], ["y"])]
     made = model(nodes, [1, 5], [weights("w", 4, 3)])
-    assert "contradicts itself" in refused(run, save_raw(made, tmp_path))
+    assert "is inconsistent" in refused(run, save_raw(made, tmp_path))
 
 
 def test_a_name_that_is_no_text_is_refused(run: Run, tmp_path: Path) -> None:
@@ -157,25 +156,40 @@ def test_nodes_out_of_order_are_sorted(run: Run, tmp_path: Path) -> None:
     assert (layer["type"], layer["activation"]) == ("conv", "relu")
 
 
+def test_networks_side_by_side_are_read_one_after_the_other(run: Run, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "v"], ["a"]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Relu", ["c"], ["d"]),
+        helper.make_node("Add", ["b", "d"], ["y"]),
+    ]
+    made = model(nodes, [1, 1, 8, 8], [weights("v", 2, 1, 3, 3), weights("w", 2, 1, 3, 3)])
+    layers = run("shapes", save_raw(made, tmp_path), "--json").document["layers"]
+    assert [(layer["type"], layer.get("activation")) for layer in layers] == [
+        ("conv", "relu"), ("conv", "relu"), ("add", None),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (["--input", "130x14"], "13 is fixed"),
-        (["--input", "130x13x1x1"], "takes T x 13"),
+        (["--input", "130x13x1x1"], "is T x 13"),
         (["--input", "130x0"], "too small"),
         (["--framework", "keras"], "ONNX' rules"),
         (["--arch", "cnn"], "leave out"),
     ],
 )
 def test_options_that_do_not_fit_the_file(
-    options: list[str], says: str, run: Run, tmp_path: Path
+    options: list[str], message: str, run: Run, tmp_path: Path
 ) -> None:
     path = save_raw(genre_cnn("T"), tmp_path)
-    assert says in refused(run, path, *options)
+    assert message in refused(run, path, *options)
 
 
 def test_damaged_bytes_never_crash_the_reader(tmp_path: Path) -> None:
-    """Bytes of a good model, changed at random: an answer or a sentence, nothing else."""
+    """Bytes of a good model, changed at random: a result or one error sentence."""
     whole = bytearray(genre_cnn().SerializeToString())
     keep = [
         i for i in range(len(whole)) if whole[i : i + 4] != whole[i + 4 : i + 8]

@@ -10,12 +10,12 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from audiocnn_cli.shapes.choose import StackRequest
-from audiocnn_cli.shapes.framework import Framework
+from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.grammar import read_layer
-from audiocnn_cli.shapes.report import Report, report_of
+from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.step import ShapeError
 from audiocnn_cli.shapes.trace import trace
+from audiocnn_cli.shapes.work_out import StackRequest, report_of
 from tests.shapes.graphs import channels_last, genre_cnn, model, real_shapes, save, weights
 
 MODES = {"same": "SAME_UPPER", "same-lower": "SAME_LOWER", "valid": "VALID"}
@@ -83,8 +83,8 @@ def test_onnx_rules_are_onnx_runtimes(
     assert read.params == step.params - 6 * text.startswith("conv")  # the nodes have no bias
 
 
-def report(path: Path, **wish: Any) -> Report:
-    return report_of(StackRequest(layers=(str(path),), **wish))
+def report(path: Path, **request: Any) -> Report:
+    return report_of(StackRequest(layers=(str(path),), **request))
 
 
 def test_the_exported_genre_cnn_is_the_named_one(tmp_path: Path) -> None:
@@ -186,8 +186,8 @@ def test_a_longer_input_is_found_by_running_the_graph(tmp_path: Path) -> None:
     )  # fmt: skip
     collapsed = report(save(made, tmp_path / "free.onnx"), input_shape="5x3x1")
     assert collapsed.collapse is not None
-    (mend,) = collapsed.collapse.mends
-    assert mend.input_shape == (9, 3, 1)
+    (fix,) = collapsed.collapse.fixes
+    assert fix.input_shape == (9, 3, 1)
     assert real_shapes(made, (1, 1, 9, 3))["y"] == (1, 8, 1, 1)
     with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument):
         real_shapes(made, (1, 1, 8, 3))
@@ -207,7 +207,7 @@ def test_custom_operators_are_listed_and_not_counted(tmp_path: Path) -> None:
     assert dict(read.uncounted) == {"Magic": 1, "Relu": 1}
 
 
-def test_a_single_layer_never_sees_a_shape_error_that_onnx_does_not(tmp_path: Path) -> None:
+def test_a_window_larger_than_the_input_is_a_collapse(tmp_path: Path) -> None:
     made = model([helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3])], [1, 1, 2, 9])
     with pytest.raises(ShapeError):
         trace([read_layer("maxpool:3/1")], (2, 9, 1), framework=Framework.ONNX)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from audiocnn_cli.shapes.architectures import architecture, architecture_names
-from audiocnn_cli.shapes.framework import Framework
+from audiocnn_cli.shapes.choices import Framework, architecture_names
 from audiocnn_cli.shapes.grammar import read_layer, show_layer
 from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
 from audiocnn_cli.shapes.layers.dense import Dense, Recurrent
 from audiocnn_cli.shapes.layers.pooling import AdaptivePool, AvgPool, MaxPool, Pool
 from audiocnn_cli.shapes.sizes import Sizes
+from audiocnn_cli.shapes.stackfile import architecture
 from audiocnn_cli.shapes.step import Layer, ShapeError, Step
 from audiocnn_cli.shapes.trace import trace
 
@@ -156,7 +156,7 @@ def ours(layer: Layer, shape: Sizes) -> Step | None:
     return step
 
 
-def test_the_grid_is_as_large_as_promised() -> None:
+def test_the_grid_has_its_full_size() -> None:
     assert len(CASES) >= 2000
     assert len(set(CASES)) == len(CASES)
 
@@ -172,7 +172,7 @@ def test_every_layer_has_pytorchs_shape_and_parameters() -> None:
         step = ours(layer, shape)
         if theirs is None:
             refused += 1
-            assert step is None or Framework.TORCH in layer.lacking, (text, shape, step)
+            assert step is None or Framework.TORCH in layer.unsupported, (text, shape, step)
             continue
         assert step is not None, (text, shape, theirs)
         assert step.output == theirs, (text, shape)
@@ -203,7 +203,7 @@ def test_macs_are_half_of_pytorchs_flops() -> None:
 
 def test_same_padding_with_a_stride_is_marked_as_what_pytorch_refuses() -> None:
     layer = read_layer("conv:3@3/2,same")
-    assert Framework.TORCH in layer.lacking
+    assert Framework.TORCH in layer.unsupported
     with pytest.raises(ValueError, match="strided"):
         torch_module(layer, 2, 2)
 
@@ -217,9 +217,9 @@ def test_attention_has_pytorchs_parameters() -> None:
 
 
 @pytest.mark.parametrize("name", architecture_names())
-def test_no_named_architecture_needs_what_its_framework_lacks(name: str) -> None:
+def test_no_named_architecture_has_a_layer_that_its_framework_lacks(name: str) -> None:
     stack = architecture(name)
-    assert not [layer for layer in stack.layers if stack.framework in layer.lacking]
+    assert not [layer for layer in stack.layers if stack.framework in layer.unsupported]
 
 
 FIELD_STACKS = [
@@ -235,7 +235,7 @@ FIELD_STACKS = [
 
 @pytest.mark.parametrize(("stack", "shape"), FIELD_STACKS)
 def test_receptive_fields_are_where_gradients_flow(stack: str, shape: Sizes) -> None:
-    """Each output element's gradient reaches at most, and somewhere exactly, what the field says."""
+    """Each output element's gradient reaches at most, and somewhere exactly, its receptive field."""
     layers = [read_layer(text) for text in stack.split()]
     step = trace(layers, shape, framework=Framework.TORCH).steps[-1]
     reach = measured_reach(layers, shape)

@@ -1,6 +1,7 @@
 """The window arithmetic against a window that is really slid along an axis."""
 
 import re
+from math import prod
 
 import pytest
 from hypothesis import assume, given
@@ -83,7 +84,7 @@ def covers_new(start: int, *, size: int, kernel: int, stride: int, pad: int) -> 
 
 
 @given(SIZE, KERNEL, STRIDE, DILATION, st.sampled_from(["valid", "same", "causal", "2", "1,0"]))
-def test_the_formula_computes_what_it_says(
+def test_the_numbers_of_the_formula_are_right(
     size: int, kernel: int, stride: int, dilation: int, padding: str
 ) -> None:
     """Each printed formula, evaluated as arithmetic, gives the number after its equals sign."""
@@ -118,7 +119,7 @@ def test_a_transposed_convolution_undoes_the_shape_of_a_convolution(
     if lost:
         text = f"convtranspose:1@{kernel}/{stride},output_padding={lost}"
     else:
-        # Keras fills up to a whole stride when it is not told how much.
+        # Without a number Keras extends the output to a whole stride.
         text = f"convtranspose:1@{kernel}/{stride},pad=0"
     back = trace([read_layer(text)], (int(forth[0]), 1)).output
     assert back == (size, 1)
@@ -133,3 +134,40 @@ def test_smallest_finds_the_threshold(threshold: int, above: int) -> None:
 def test_padding_reads_back_what_it_shows(text: str) -> None:
     padding = read_padding(text)
     assert read_padding(str(padding)) == padding
+
+
+WINDOW = st.tuples(
+    st.integers(1, 5), st.integers(1, 3), st.integers(1, 3), st.sampled_from(["valid", "same", "2"])
+)
+
+
+@given(st.integers(1, 80), st.lists(WINDOW, min_size=1, max_size=4))
+def test_receptive_fields_are_the_positions_that_outputs_depend_on(
+    size: int, windows: list[tuple[int, int, int, str]]
+) -> None:
+    """Each layer's dependencies are followed element by element, as sets of positions of the input."""
+    layers = [
+        read_layer(f"conv1d:1@{kernel}/{stride},{padding},dilation={dilation}")
+        for kernel, stride, dilation, padding in windows
+    ]
+    try:
+        steps = trace(layers, (size, 1)).steps
+    except ShapeError:
+        assume(False)
+    found = [{position} for position in range(size)]
+    for step, (kernel, stride, dilation, _) in zip(steps, windows, strict=True):
+        assert step.pad is not None
+        before = step.pad[0][0]
+        taps = [
+            [start * stride - before + k * dilation for k in range(kernel)]
+            for start in range(int(step.output[0]))
+        ]
+        found = [set().union(*(found[tap] for tap in row if 0 <= tap < len(found))) for row in taps]
+        (axis,) = step.field
+        for index, positions in enumerate(found):
+            start = axis.start + index * axis.aligned_stride
+            assert all(start <= position < start + axis.size for position in positions)
+            if all(window[3] == "valid" for window in windows[: step.number]):
+                assert min(positions) == start
+                assert max(positions) + 1 == start + axis.size
+        assert step.cumulative_stride == (prod(window[1] for window in windows[: step.number]),)

@@ -1,4 +1,4 @@
-"""A stack of layers as a picture: one block a tensor, whose sides grow with the tensor's sizes."""
+"""A drawing of a stack: one block for each tensor, its sides growing with the tensor's sizes."""
 
 import math
 from collections.abc import Sequence
@@ -14,23 +14,17 @@ from audiocnn_cli.shapes.sizes import Shape, show_shape
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_A_ROW = 10  # blocks side by side, at most
-_DEPTH = 0.45  # how far an oblique edge goes to the right and up, for each unit of length
+_MOST_IN_A_ROW = 10
+_DEPTH = 0.45  # offset to the right and up of an oblique edge of length 1
 _GAP = 0.6
 _LEAST_WIDTH = 2.4  # room for a label
 _COLORS = {
     "input": "#9aa5b1",
-    "conv": "#4c8bf5",
-    "depthwise": "#4c8bf5",
+    **dict.fromkeys(("conv", "depthwise", "patches"), "#4c8bf5"),
     "convtranspose": "#7b61ff",
-    "patches": "#4c8bf5",
-    "maxpool": "#e8710a",
-    "avgpool": "#e8710a",
-    "globalavgpool": "#e8710a",
+    **dict.fromkeys(("maxpool", "avgpool", "globalavgpool"), "#e8710a"),
     "dense": "#1e9e5a",
-    "lstm": "#b8860b",
-    "gru": "#b8860b",
-    "rnn": "#b8860b",
+    **dict.fromkeys(("lstm", "gru", "rnn"), "#b8860b"),
     "attention": "#c2185b",
 }
 _OTHER_COLOR = "#cfd8dc"
@@ -38,7 +32,7 @@ _OTHER_COLOR = "#cfd8dc"
 
 @dataclass(frozen=True)
 class _Block:
-    """A tensor to draw: what made it, its shape and its color."""
+    """A tensor to draw: the label of its layers, its shape and its color."""
 
     label: str
     shape: Shape
@@ -46,7 +40,7 @@ class _Block:
 
     @property
     def sides(self) -> tuple[float, float, float]:
-        """Width (channels), height (second axis) and depth (first axis), each growing with the logarithm."""
+        """Width (channels), height (second axis) and depth (first axis), on a logarithmic scale."""
         *spatial, channels = (_side(size) for size in self.shape)
         if not spatial:
             return 0.35, channels, 0.35
@@ -55,7 +49,7 @@ class _Block:
 
     @property
     def room(self) -> float:
-        """How much of a row it takes."""
+        """Its width in a row."""
         width, _, depth = self.sides
         return max(width + _DEPTH * depth, _LEAST_WIDTH)
 
@@ -75,7 +69,7 @@ def draw(report: Report, path: Path, *, kind: str, force: bool) -> None:
     from matplotlib.figure import Figure
 
     blocks = _blocks(report)
-    a_row = math.ceil(len(blocks) / math.ceil(len(blocks) / _A_ROW))
+    a_row = math.ceil(len(blocks) / math.ceil(len(blocks) / _MOST_IN_A_ROW))
     rows = [blocks[start : start + a_row] for start in range(0, len(blocks), a_row)]
     # One scale for all rows.
     top = max(height + _DEPTH * depth for _, height, depth in (block.sides for block in blocks))
@@ -93,13 +87,16 @@ def draw(report: Report, path: Path, *, kind: str, force: bool) -> None:
 
 
 def _blocks(report: Report) -> list[_Block]:
-    """The input and every tensor that differs from the one before it; layers between share its label."""
+    """The input and every tensor whose shape differs from the one before it.
+
+    Layers that keep the shape are added to the label of the block before them.
+    """
     blocks = [_Block("input", report.trace.input, _COLORS["input"])]
     for step in report.trace.steps:
         text = display(step.text.partition(",")[0])
         if step.output == blocks[-1].shape and len(blocks) > 1:
             last = blocks[-1]
-            # A long run of layers that keep the shape would hide the picture: two are named.
+            # Of a long run of layers that keep the shape only the first two are named.
             more = "..." if last.label.count("\n") > 1 else text
             label = last.label if last.label.endswith("...") else f"{last.label}\n{more}"
             blocks[-1] = _Block(label, last.shape, last.color)
@@ -127,32 +124,14 @@ def _draw_row(axes: "Axes", blocks: Sequence[_Block], top: float) -> None:
 def _draw_block(
     axes: "Axes", x: float, width: float, height: float, depth: float, color: str
 ) -> None:
-    """A box in oblique projection: its front, its top and its right side."""
+    """Draw a box in oblique projection: its front, top and right side."""
     from matplotlib.patches import Polygon
 
     shift = _DEPTH * depth
-    faces = (
-        (((x, 0), (x + width, 0), (x + width, height), (x, height)), 0.95),
-        (
-            (
-                (x, height),
-                (x + width, height),
-                (x + width + shift, height + shift),
-                (x + shift, height + shift),
-            ),
-            0.65,
-        ),
-        (
-            (
-                (x + width, 0),
-                (x + width + shift, shift),
-                (x + width + shift, height + shift),
-                (x + width, height),
-            ),
-            0.8,
-        ),
-    )
-    for corners, alpha in faces:
+    front = ((x, 0), (x + width, 0), (x + width, height), (x, height))
+    top = (front[3], front[2], *((left + shift, height + shift) for left in (x + width, x)))
+    side = (front[1], (x + width + shift, shift), (x + width + shift, height + shift), front[2])
+    for corners, alpha in ((front, 0.95), (top, 0.65), (side, 0.8)):
         axes.add_patch(
             Polygon(
                 corners, closed=True, facecolor=color, alpha=alpha, edgecolor="white", linewidth=0.8

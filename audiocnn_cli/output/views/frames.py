@@ -1,39 +1,48 @@
-"""How many frames a clip has, by each rule, as a table and as JSON."""
+"""The number of frames of a clip by each rule, as a table and as JSON."""
 
 from typing import Any
 
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import dump, write_rows
 from audiocnn_cli.output.terminal.console import console
-from audiocnn_cli.shapes.clip import Clip, FrameCount, FrameRule, why_centered
-from audiocnn_cli.shapes.sizes import show_shape
+from audiocnn_cli.output.views.shape_markdown import write_rows_of_markdown
+from audiocnn_cli.output.views.text_table import Column, Row, print_table, print_wrapped
+from audiocnn_cli.shapes.choices import FrameRule
+from audiocnn_cli.shapes.clip import Clip, FrameCount, why_centered
+from audiocnn_cli.shapes.sizes import show_shape, type_sizes
 
-_COLUMNS = ("rule", "who", "frames", "shape", "formula")
+_HEADER = ("rule", "used by", "input shape", "formula")
 
 
 def write_frames(clip: Clip, destination: Destination) -> None:
-    """Write the three counts of `clip`'s frames, each with the input shape it gives."""
+    """Write the frame counts of `clip`, each with the input shape it gives."""
     counts = clip.counts()
+    documents = [_count_document(clip, count) for count in counts]
     with destination.open() as stream:
         if destination.format is Format.JSON:
-            dump(_document(clip), stream)
+            dump(_document(clip, documents), stream)
         elif destination.format is Format.JSONL:
-            for count in counts:
-                dump(_count_document(clip, count), stream, indent=None)
+            for document in documents:
+                dump(document, stream, indent=None)
         elif destination.format is Format.CSV:
-            rows = (_count_document(clip, count) for count in counts)
-            write_rows(
-                (row | {"shape": "x".join(map(str, row["shape"]))} for row in rows),
-                stream,
-                header=_COLUMNS,
-            )
+            rows = [document | {"shape": type_sizes(document["shape"])} for document in documents]
+            write_rows(rows, stream, header=list(rows[0]))
+        elif destination.format is Format.MARKDOWN:
+            cells = [(*_cells(clip, count), count.formula) for count in counts]
+            write_rows_of_markdown(stream, _HEADER, cells)
+            stream.write(f"\n{why_centered(clip)}\n")
         else:
             out = console(stream)
-            out.print(_table(clip, markdown=destination.format is Format.MARKDOWN))
-            out.print(why_centered(clip), style="dim", soft_wrap=True)
+            lines = [Row(_cells(clip, count), [count.formula]) for count in counts]
+            print_table(out, list(map(Column, _HEADER[:-1])), lines, details=_HEADER[-1])
+            print_wrapped(out, why_centered(clip), style="dim")
 
 
-def _document(clip: Clip) -> dict[str, Any]:
+def _cells(clip: Clip, count: FrameCount) -> tuple[str, ...]:
+    return count.rule, count.used_by, show_shape((count.frames, clip.n_bins, 1))
+
+
+def _document(clip: Clip, counts: list[dict[str, Any]]) -> dict[str, Any]:
     rule = clip.rule or FrameRule.HOPS
     return {
         "input": clip.input_shape(rule),
@@ -42,7 +51,7 @@ def _document(clip: Clip) -> dict[str, Any]:
         "sample_rate": clip.sample_rate,
         "hop_length": clip.hop_length,
         "n_fft": clip.n_fft,
-        "frames": [_count_document(clip, count) for count in clip.counts()],
+        "frames": counts,
         "why": why_centered(clip),
         "layers": [],
         "output": clip.input_shape(rule),
@@ -54,21 +63,8 @@ def _document(clip: Clip) -> dict[str, Any]:
 def _count_document(clip: Clip, count: FrameCount) -> dict[str, Any]:
     return {
         "rule": count.rule,
-        "who": count.who,
+        "who": count.used_by,
         "frames": count.frames,
         "shape": (count.frames, clip.n_bins, 1),
         "formula": count.formula,
     }
-
-
-def _table(clip: Clip, *, markdown: bool) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.MARKDOWN if markdown else box.SIMPLE_HEAD)
-    for name in ("rule", "who counts so", "input shape", "formula"):
-        table.add_column(name)
-    for count in clip.counts():
-        shape = show_shape((count.frames, clip.n_bins, 1))
-        table.add_row(count.rule, count.who, shape, count.formula)
-    return table

@@ -2,18 +2,26 @@
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import IO
+from textwrap import wrap
+from typing import IO, TYPE_CHECKING
 
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import dump, write_rows
 from audiocnn_cli.output.terminal.console import console, display
+from audiocnn_cli.output.views.shape_markdown import write_rows_of_markdown
 from audiocnn_cli.output.views.shapes import document, row
+from audiocnn_cli.output.views.text_table import Column, Row, print_table
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.sizes import show_shape
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_GAP = 2
+
 
 def write_diff(reports: Sequence[Report], destination: Destination) -> None:
-    """Write the stacks as the destination wants it: in JSON under `stacks`, in CSV one after the other."""
+    """Write the stacks side by side; in JSON under `stacks`, in CSV one after the other."""
     with destination.open() as stream:
         if destination.format is Format.JSON:
             dump({"stacks": [document(report) for report in reports]}, stream)
@@ -27,43 +35,61 @@ def write_diff(reports: Sequence[Report], destination: Destination) -> None:
                 for step in report.trace.steps
             ]
             write_rows(rows, stream, header=list(rows[0]) if rows else ["stack"])
+        elif destination.format is Format.MARKDOWN:
+            _write_markdown(reports, stream)
         else:
-            _write_table(reports, stream, markdown=destination.format is Format.MARKDOWN)
+            _write_table(list(map(_Stack, reports)), console(stream))
 
 
-def _write_table(reports: Sequence[Report], stream: IO[str], *, markdown: bool) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.MARKDOWN if markdown else box.SIMPLE_HEAD)
-    table.add_column("#", justify="right", style="dim")
-    for report in reports:
-        table.add_column(display(report.trace.title), overflow="fold")
-    table.add_row("", *(show_shape(report.trace.input) for report in reports))
-    columns = [
-        [f"{display(step.text)}\n{show_shape(step.output)}" for step in report.trace.steps]
-        + ([report.collapse.where] if report.collapse else [])
-        for report in reports
-    ]
-    for number, cells in enumerate(zip_longest(*columns, fillvalue=""), start=1):
-        table.add_row(str(number), *cells)
-    table.add_section()
-    for name, values in _totals(reports):
-        table.add_row("", *(f"{value:,} {name}" for value in values))
-    console(stream).print(table)
+def _write_markdown(reports: Sequence[Report], stream: IO[str]) -> None:
+    columns = [[*stack.layers, *stack.totals] for stack in map(_Stack, reports)]
+    cells = zip_longest(*columns, fillvalue="")
+    write_rows_of_markdown(stream, [report.trace.title for report in reports], cells)
 
 
-def _totals(reports: Sequence[Report]) -> list[tuple[str, list[int]]]:
-    traces = [report.trace for report in reports]
-    return [
-        ("layers", [len(trace.steps) for trace in traces]),
-        ("params", [trace.params for trace in traces]),
-        ("MACs", [trace.macs for trace in traces]),
-        (
-            "bytes in the largest output",
-            [
-                max((step.activation_bytes or 0 for step in trace.steps), default=0)
-                for trace in traces
-            ],
-        ),
-    ]
+class _Stack:
+    """One stack as a column: its layers, each with its output on a second line, and its totals."""
+
+    def __init__(self, report: Report) -> None:
+        trace = report.trace
+        self.title = display(trace.title)
+        self.layers = [f"input\n{show_shape(trace.input)}"]
+        self.layers += [f"{display(step.text)}\n{show_shape(step.output)}" for step in trace.steps]
+        if report.collapse:
+            self.layers.append(f"{report.collapse.where}\n")
+        largest = max((step.activation_bytes or 0 for step in trace.steps), default=0)
+        self.totals = [
+            f"{len(trace.steps):,} layers",
+            f"{trace.params:,} params",
+            f"{trace.macs:,} MACs",
+            f"{largest:,} B largest output",
+        ]
+
+    @property
+    def width(self) -> int:
+        """The width of the longest line."""
+        return max(len(line) for cell in (*self.layers, *self.totals) for line in cell.split("\n"))
+
+    @property
+    def column(self) -> Column:
+        """The column, with its title as a header of several lines."""
+        lines = wrap(self.title, self.width, break_long_words=False, break_on_hyphens=False)
+        return Column("\n".join(lines))
+
+
+def _write_table(stacks: list[_Stack], out: "Console") -> None:
+    """Print as many stacks side by side as fit, and the others below them."""
+    shown: list[_Stack] = []
+    room = out.width - len(str(max(len(stack.layers) for stack in stacks)))
+    while stacks and (not shown or stacks[0].width + _GAP <= room):
+        shown.append(stacks.pop(0))
+        room -= shown[-1].width + _GAP
+    rows = []
+    for number, cells in enumerate(zip_longest(*(stack.layers for stack in shown), fillvalue="\n")):
+        texts, shapes = zip(*(cell.split("\n") for cell in cells), strict=True)
+        rows += [Row((str(number or ""), *texts)), Row(("", *shapes))]
+    totals = [Row(("", *values)) for values in zip(*(stack.totals for stack in shown), strict=True)]
+    columns = [Column("#", right=True, style="dim"), *(stack.column for stack in shown)]
+    print_table(out, columns, rows, totals=totals)
+    if stacks:
+        _write_table(stacks, out)

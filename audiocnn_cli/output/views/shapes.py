@@ -1,21 +1,19 @@
-"""How a stack of layers looks as JSON and CSV, and which view each format has."""
+"""A stack of layers as JSON and CSV, and the choice of the view for each format."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import Row, dump, write_rows
+from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.grammar import show_layer
-from audiocnn_cli.shapes.report import Report
+from audiocnn_cli.shapes.report import Collapse, Report
+from audiocnn_cli.shapes.sizes import type_sizes
 from audiocnn_cli.shapes.step import Step
-
-if TYPE_CHECKING:
-    from audiocnn_cli.shapes.clip import Clip
-    from audiocnn_cli.shapes.collapse import Collapse
 
 
 def write_report(report: Report, destination: Destination) -> None:
-    """Write what was found out about one stack, as the destination wants it."""
+    """Write the report of one stack in the format of `destination`."""
     with destination.open() as stream:
         if destination.format is Format.JSON:
             dump(document(report), stream)
@@ -35,7 +33,7 @@ def write_report(report: Report, destination: Destination) -> None:
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The JSON document of CONTRACT.md, for a stack that runs and for one that does not."""
+    """The JSON document of a stack, whether it runs or collapses."""
     trace = report.trace
     shared: dict[str, Any] = {
         "title": trace.title or None,
@@ -51,7 +49,7 @@ def document(report: Report) -> dict[str, Any]:
         found = shared | {
             "output": trace.output,
             "params": trace.params,
-            "fixed_params": trace.fixed_params,
+            "non_trainable_params": trace.non_trainable_params,
             "macs": trace.macs,
             "uncounted": dict(report.uncounted) or None,
             "uncounted_params": report.uncounted_params or None,
@@ -65,7 +63,7 @@ def _layers(report: Report) -> Iterator[dict[str, Any]]:
         yield _without_nothing(layer_document(step, report.clip) | {"explanation": explanation})
 
 
-def _error_document(collapse: "Collapse") -> dict[str, Any]:
+def _error_document(collapse: Collapse) -> dict[str, Any]:
     error = collapse.error
     return {
         "layer": error.number,
@@ -73,7 +71,7 @@ def _error_document(collapse: "Collapse") -> dict[str, Any]:
         "text": show_layer(error.layer),
         "axis": collapse.axis,
         "reason": error.reason,
-        "fixes": [mend.text for mend in collapse.mends],
+        "fixes": [fix.text for fix in collapse.fixes],
         "commands": collapse.commands,
     }
 
@@ -95,58 +93,41 @@ def _clip_document(report: Report) -> dict[str, Any] | None:
     )
 
 
-def layer_document(step: Step, clip: "Clip | None" = None) -> dict[str, Any]:
-    """One object of `layers`; what a layer has no use for is left out."""
-    return _without_nothing(
-        {
-            "name": step.name,
-            "type": step.type,
-            "text": step.text,
-            "sources": step.sources,
-            "input": step.input,
-            "output": step.output,
-            "kernel": step.kernel,
-            "stride": step.stride,
-            "padding": step.padding,
-            "pad": step.pad,
-            "dilation": step.dilation,
-            "groups": step.groups,
-            "filters": step.filters,
-            "units": step.units,
-            "heads": step.heads,
-            "rate": step.rate,
-            "activation": step.activation,
-            "return_sequences": step.return_sequences,
-            "bidirectional": step.bidirectional,
-            "ceil": step.ceil,
-            "params": step.params,
-            "fixed_params": step.fixed_params or None,
-            "macs": step.macs,
-            "activation_bytes": step.activation_bytes,
-            "receptive_field": step.receptive_field or None,
-            "jump": step.jump,
-            "receptive_field_ms": clip.seen_ms(step) if clip else None,
-            "jump_ms": clip.jump_ms(step) if clip else None,
-            "receptive_field_hz": clip.seen_hz(step) if clip else None,
-            "formula": step.formula,
-            "differs": step.differs or None,
-        }
-    )
+def layer_document(step: Step, clip: Clip | None = None) -> dict[str, Any]:
+    """One object of `layers`; keys that a layer has no use for are left out."""
+    attributes = {name: getattr(step, name) for name in _ATTRIBUTES}
+    values = attributes | {
+        "non_trainable_params": step.non_trainable_params or None,
+        "receptive_field": step.receptive_field or None,
+        "receptive_field_ms": clip.receptive_field_ms(step) if clip else None,
+        "cumulative_stride_ms": clip.cumulative_stride_ms(step) if clip else None,
+        "receptive_field_hz": clip.receptive_field_hz(step) if clip else None,
+        "differs": step.differs or None,
+    }
+    for suffix in ("", "_ms"):  # the earlier name of the cumulative stride
+        values["jump" + suffix] = values["cumulative_stride" + suffix]
+    return _without_nothing(values)
 
 
 def _without_nothing(document: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if value is not None}
 
 
+_ATTRIBUTES = (
+    "name", "type", "text", "sources", "input", "output", "kernel", "stride", "padding", "pad", "dilation",
+    "groups", "filters", "units", "heads", "rate", "activation", "return_sequences", "bidirectional", "ceil",
+    "params", "non_trainable_params", "macs", "activation_bytes", "receptive_field", "cumulative_stride",
+    "formula",
+)  # fmt: skip
 _COLUMNS = (
     "number", "name", "type", "input", "output", "kernel", "stride", "padding", "pad", "dilation", "groups",
     "filters", "units", "rate", "activation", "params", "macs", "activation_bytes", "receptive_field",
-    "jump",
+    "cumulative_stride", "jump",
 )  # fmt: skip
 
 
 def row(step: Step) -> Row:
-    """One CSV row: shapes as 130x13x1, pads as top,bottom,left,right."""
+    """One CSV row: shapes as 130x13x1, padding as top,bottom,left,right."""
     values = layer_document(step) | {"number": step.number}
     if step.pad is not None:
         values["pad"] = ",".join(str(side) for axis in step.pad for side in axis)
@@ -156,4 +137,4 @@ def row(step: Step) -> Row:
 def _cell(value: object) -> object:
     if value is None:
         return ""
-    return "x".join(map(str, value)) if isinstance(value, tuple) else value
+    return type_sizes(value) if isinstance(value, tuple) else value

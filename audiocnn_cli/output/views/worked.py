@@ -1,4 +1,4 @@
-"""How the convolution by hand looks as text and as JSON."""
+"""The worked example of a convolution, as text and as JSON."""
 
 from collections.abc import Iterator
 from typing import IO, Any
@@ -13,10 +13,10 @@ def write_worked(worked: Worked, destination: Destination) -> None:
     """Write the example as text or as JSON.
 
     Raises:
-        UsageError: another format was asked for.
+        UsageError: the destination has another format.
     """
     if destination.format not in {Format.TABLE, Format.JSON}:
-        raise UsageError("--example is printed as text or with --json")
+        raise UsageError("the `example` is printed as text, or as JSON with `json`")
     with destination.open() as stream:
         if destination.format is Format.JSON:
             dump(_document(worked), stream)
@@ -50,15 +50,15 @@ def _write_text(worked: Worked, stream: IO[str]) -> None:
         ("The image", _grid(worked.image)),
         (f"The kernel, {size}", _grid(worked.kernel)),
         (
-            "Without padding: the kernel starts where it fits wholly",
+            "Without padding (valid): the kernel stays inside the image",
             _convolved(worked, worked.valid),
         ),
         (
-            "With zero padding (same): zeros around the image, so the edges count too",
+            "With zero padding (same): the output has the size of the image",
             [*_grid(worked.same.source), "", *_convolved(worked, worked.same)],
         ),
         (
-            "Max pooling of that, 2 x 2 with stride 2: the largest of each window",
+            "Max pooling of the last output, 2 x 2 with stride 2: the maximum of each window",
             [*worked.pooled.formula, "", *_grid(worked.pooled.output)],
         ),
     )
@@ -71,14 +71,14 @@ def _write_text(worked: Worked, stream: IO[str]) -> None:
 def _convolved(worked: Worked, filtered: Filtered) -> Iterator[str]:
     yield from filtered.formula
     yield ""
-    yield "the first position, number times weight, row by row:"
+    yield "the first position, value times weight, row by row:"
     terms = [f"{value:g}*{weight:g}" for value, weight in filtered.products]
     lines = [" + ".join(row) for row in _rows(terms, len(worked.kernel[0]))]
     yield f"  {lines[0]}"
     yield from (f"+ {line}" for line in lines[1:])
     yield f"= {filtered.output[0][0]:g}"
     yield ""
-    yield "slid over all positions:"
+    yield "at all positions:"
     yield from _grid(filtered.output)
 
 
@@ -88,7 +88,7 @@ def _rows(terms: list[str], width: int) -> Iterator[list[str]]:
 
 
 def _grid(grid: Grid) -> Iterator[str]:
-    """Numbers in columns."""
+    """The rows of a grid, its numbers aligned in columns."""
     texts = [[f"{value:g}" for value in row] for row in grid]
     width = max(len(text) for row in texts for text in row)
     for row in texts:

@@ -1,1 +1,1 @@
-"""Every kind of layer, with its exact arithmetic: one frozen dataclass each."""
+"""The layers, each with its exact arithmetic."""

@@ -1,31 +1,22 @@
-"""Convolutions: dense, grouped, depthwise, dilated, causal and transposed, along any number of axes."""
+"""Convolutions: grouped, depthwise, dilated, causal and transposed, along any number of axes."""
 
 from math import prod
 from typing import ClassVar
 
 from msgspec.structs import replace
 
-from audiocnn_cli.shapes.framework import Framework
+from audiocnn_cli.shapes.choices import Framework
+from audiocnn_cli.shapes.receptive_field import is_aligned
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
-from audiocnn_cli.shapes.window import (
-    VALID,
-    Padding,
-    Slide,
-    Sliding,
-    axes_of,
-    pads,
-    per_axis,
-    slide_field,
-    spread_field,
-)
+from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Step, Tensor
+from audiocnn_cli.shapes.window import VALID, Padding, Slide, Sliding, axes_of, per_axis, windowed
 
 
 class Conv(Layer, frozen=True):
-    """A convolution (cross-correlation, as in all three frameworks) of `filters` kernels.
+    """A convolution (cross-correlation, as in all three frameworks) with `filters` kernels.
 
-    Each of the `groups` sees its own share of the channels. `axes` is 1 or 2 where the user wrote conv1d
-    or conv2d, else None: as many as the input has beside the channels.
+    Each of the `groups` reads its own share of the channels. `axes` is 1 for conv1d, 2 for conv2d and None
+    for conv, which takes any number of spatial axes.
     """
 
     type: ClassVar[str] = "conv"
@@ -40,39 +31,16 @@ class Conv(Layer, frozen=True):
     axes: int | None = None
 
     @property
-    def lacking(self) -> dict[Framework, str]:
-        """PyTorch has no `same` with a stride; nobody but ONNX pads the larger half first."""
-        return padding_lacking(self.padding, strided=max(self.stride) > 1)
+    def unsupported(self) -> dict[Framework, str]:
+        """PyTorch has no `same` with a stride; only ONNX pads the larger half first."""
+        return unsupported_padding(self.padding, strided=max(self.stride) > 1)
 
-    def apply(self, given: Given) -> Step:
+    def apply(self, given: LayerInput) -> Step:
         """Slide over all axes but the channels."""
         tensor = given.tensor
         slides = self.sliding.over(tensor.spatial)
         check_groups(tensor.channels, self.filters, self.groups)
-        kernel = tuple(slide.kernel for slide in slides)
-        depth = tensor.channels // self.groups
-        weights = prod(kernel) * depth * self.filters
-        spatial = tuple(slide.output for slide in slides)
-        return Step(
-            type=self.type,
-            input=tensor.shape,
-            output=(*spatial, self.filters),
-            field=slide_field(tensor.field, slides),
-            kernel=kernel,
-            stride=tuple(slide.stride for slide in slides),
-            padding=str(self.padding),
-            pad=pads(slides),
-            dilation=tuple(slide.dilation for slide in slides),
-            groups=self.groups,
-            filters=self.filters,
-            activation=self.activation,
-            params=weights + self.filters * self.bias,
-            macs=weights * prod(spatial),
-            formula=(
-                *(s.formula for s in slides),
-                weights_formula(kernel, depth, self.filters, self.bias),
-            ),
-        )
+        return _step(self, tensor, slides, tuple(slide.output for slide in slides))
 
     @property
     def sliding(self) -> Sliding:
@@ -93,18 +61,14 @@ class Depthwise(Layer, frozen=True):
     activation: str | None = None
 
     @property
-    def lacking(self) -> dict[Framework, str]:
-        """As a convolution."""
-        return padding_lacking(self.padding, strided=max(self.stride) > 1)
+    def unsupported(self) -> dict[Framework, str]:
+        """As of a convolution."""
+        return unsupported_padding(self.padding, strided=max(self.stride) > 1)
 
-    def apply(self, given: Given) -> Step:
-        """A convolution in as many groups as there are channels."""
-        tensor = given.tensor
-        step = self._conv(tensor.channels).apply(given)
-        return replace(step, type=self.type)
-
-    def _conv(self, channels: int) -> Conv:
-        return Conv(
+    def apply(self, given: LayerInput) -> Step:
+        """Apply a convolution with as many groups as there are channels."""
+        channels = given.tensor.channels
+        conv = Conv(
             filters=channels * self.multiplier,
             kernel=self.kernel,
             stride=self.stride,
@@ -114,10 +78,11 @@ class Depthwise(Layer, frozen=True):
             bias=self.bias,
             activation=self.activation,
         )
+        return replace(conv.apply(given), type=self.type)
 
 
 class ConvTranspose(Layer, frozen=True):
-    """A transposed convolution: every input element spreads a kernel, `stride` apart, over the output."""
+    """A transposed convolution: each input element adds a scaled kernel to the output, `stride` apart."""
 
     type: ClassVar[str] = "convtranspose"
     filters: int = 1
@@ -132,78 +97,58 @@ class ConvTranspose(Layer, frozen=True):
     axes: int | None = None
 
     @property
-    def lacking(self) -> dict[Framework, str]:
-        """PyTorch pads by number only, Keras never."""
+    def unsupported(self) -> dict[Framework, str]:
+        """PyTorch pads by number only, Keras never does."""
         if self.padding.amounts:
             return {Framework.KERAS: "has no padding by number: use valid and Cropping"}
         if self.padding.mode != "valid":
             return {Framework.TORCH: "has no same padding here: use padding and output_padding"}
         return {}
 
-    def apply(self, given: Given) -> Step:
-        """Spread over all axes but the channels."""
+    def apply(self, given: LayerInput) -> Step:
+        """Compute the output size of all axes but the channels."""
         tensor = given.tensor
         check_groups(tensor.channels, self.filters, self.groups)
-        slides = self._spread(tensor.spatial, given.framework)
-        kernel = tuple(slide.kernel for slide in slides)
-        depth = tensor.channels // self.groups
-        weights = prod(kernel) * depth * self.filters
-        return Step(
-            type=self.type,
-            input=tensor.shape,
-            output=(*(slide.output for slide in slides), self.filters),
-            field=spread_field(tensor.field, slides),
-            kernel=kernel,
-            stride=tuple(slide.stride for slide in slides),
-            padding=str(self.padding),
-            pad=pads(slides),
-            dilation=tuple(slide.dilation for slide in slides),
-            groups=self.groups,
-            filters=self.filters,
-            activation=self.activation,
-            params=weights + self.filters * self.bias,
-            macs=weights * prod(tensor.spatial),
-            formula=(
-                *(s.formula for s in slides),
-                weights_formula(kernel, depth, self.filters, self.bias),
-            ),
+        rank = axes_of(tensor.spatial, self.axes)
+        sizes = zip(
+            tensor.spatial,
+            per_axis(self.kernel, rank, "kernel"),
+            per_axis(self.stride, rank, "stride"),
+            per_axis(self.dilation, rank, "dilation"),
+            per_axis(self.output_padding, rank, "output padding"),
+            strict=True,
         )
-
-    def _spread(self, spatial: Sizes, framework: Framework) -> tuple[Slide, ...]:
-        rank = axes_of(spatial, self.axes)
-        numbers = (
-            per_axis(sizes, rank, what)
-            for sizes, what in (
-                (self.kernel, "kernel"),
-                (self.stride, "stride"),
-                (self.dilation, "dilation"),
-                (self.output_padding, "output padding"),
-            )
+        slides = tuple(
+            self._axis(axis, rank, given.framework, *each) for axis, each in enumerate(sizes)
         )
-        return tuple(
-            self._axis(axis, rank, framework, *sizes)
-            for axis, sizes in enumerate(zip(spatial, *numbers, strict=True))
+        step = _step(self, tensor, slides, tensor.spatial)
+        if not is_aligned(tensor.field, rank):
+            return step
+        spread = (
+            axis.spread(kernel=s.kernel, stride=s.stride, dilation=s.dilation, before=s.before)
+            for axis, s in zip(tensor.field, slides, strict=True)
         )
+        return replace(step, field=tuple(spread))
 
     def _axis(
         self, axis: int, rank: int, framework: Framework, size: int, kernel: int, stride: int,
         dilation: int, extra: int,
     ) -> Slide:  # fmt: skip
-        """One axis: all that is spread, less what the padding cuts off, plus the output padding."""
+        """One axis: the span of all kernels, less the padding, plus the output padding."""
         effective = dilation * (kernel - 1) + 1
         if extra >= max(stride, dilation):
             raise MisfitError(
                 f"an output padding of {extra} must be less than the stride or the dilation",
                 axis=axis,
             )
-        spread = (size - 1) * stride + effective
+        span = (size - 1) * stride + effective
         if self.padding.mode in {"same", "same-lower"}:
             if framework is Framework.KERAS and extra:
                 cut = 2 * (effective // 2)
             else:
-                cut = spread + extra - size * stride
+                cut = span + extra - size * stride
                 if cut < 0 and framework is not Framework.ONNX:
-                    extra -= cut  # a kernel shorter than its stride: Keras fills up with zeros
+                    extra -= cut  # a kernel shorter than its stride: Keras adds zeros
                 cut = max(cut, 0)
             smaller, larger = cut // 2, cut - cut // 2
             lower = self.padding.mode == "same-lower"
@@ -213,17 +158,37 @@ class ConvTranspose(Layer, frozen=True):
                 axis, rank, size=size, effective_kernel=effective, stride=stride
             )
             if framework is Framework.KERAS and not self.padding.amounts and not extra:
-                # Keras fills a valid output up to a whole stride after the last kernel.
+                # Keras extends a valid output to a whole stride after the last kernel.
                 extra = max(stride - effective, 0)
-        output = spread - before - after + extra
+        output = span - before - after + extra
         formula = f"({size} - 1)*{stride} + {effective} - {before + after} + {extra} = {output}"
         if output < 1:
-            raise MisfitError(f"the padding cuts everything off: {formula}, below 1", axis=axis)
+            raise MisfitError(
+                f"the padding removes all of the output: {formula}, below 1", axis=axis
+            )
         return Slide(size, kernel, stride, dilation, before, after, output, formula)
 
 
-def padding_lacking(padding: Padding, *, strided: bool) -> dict[Framework, str]:
-    """Which frameworks' convolutions can't pad like this."""
+def _step(
+    layer: Conv | ConvTranspose, tensor: Tensor, slides: tuple[Slide, ...], positions: Sizes
+) -> Step:
+    """The step of `layer`, whose kernels are applied at `positions`."""
+    step = windowed(layer, layer.padding, tensor, slides, layer.filters)
+    factors = (*(slide.kernel for slide in slides), tensor.channels // layer.groups, layer.filters)
+    biases = layer.filters * layer.bias
+    return replace(
+        step,
+        groups=layer.groups,
+        filters=layer.filters,
+        activation=layer.activation,
+        params=prod(factors) + biases,
+        macs=prod(factors) * prod(positions),
+        formula=(*step.formula, params_formula(factors, biases)),
+    )
+
+
+def unsupported_padding(padding: Padding, *, strided: bool) -> dict[Framework, str]:
+    """The frameworks whose convolutions have no such padding, with the reason."""
     if padding.amounts:
         return {Framework.KERAS: "has no padding by number: use ZeroPadding"}
     if padding.mode == "same" and strided:
@@ -238,26 +203,22 @@ def padding_lacking(padding: Padding, *, strided: bool) -> dict[Framework, str]:
 
 
 def check_groups(channels: int, filters: int, groups: int) -> None:
-    """Raise MisfitError where `groups` divides not both `channels` and `filters`."""
+    """Check that `groups` divides `channels` and `filters`.
+
+    Raises:
+        MisfitError: it does not; the hints are the largest numbers of groups that do.
+    """
     for count, what in ((channels, "channels of its input"), (filters, "filters")):
         if count % groups:
-            shared = [
-                g
-                for g in range(min(groups, channels, 1024), 0, -1)
-                if not channels % g and not filters % g
-            ]
+            candidates = range(min(groups, channels, 1024), 0, -1)
+            shared = [g for g in candidates if not channels % g and not filters % g]
             raise MisfitError(
                 f"{groups} groups do not divide the {count} {what}",
                 hints=tuple(f"groups={g}" for g in shared[:2]),
             )
 
 
-def weights_formula(kernel: Sizes, depth: int, filters: int, bias: bool) -> str:
-    """Where the parameters come from, with the numbers."""
-    factors = "*".join(map(str, (*kernel, depth, filters)))
-    total = prod(kernel) * depth * filters
-    return (
-        f"{factors} + {filters} = {total + filters} parameters"
-        if bias
-        else f"{factors} = {total} parameters"
-    )
+def params_formula(factors: Sizes, biases: int) -> str:
+    """The number of parameters, as the product of `factors` plus the biases: '3*3*1*32 + 32 = 320 ...'."""
+    bias = f" + {biases}" if biases else ""
+    return f"{'*'.join(map(str, factors))}{bias} = {prod(factors) + biases} parameters"

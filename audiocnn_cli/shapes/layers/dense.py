@@ -1,11 +1,15 @@
-"""Dense layers, and the recurrent ones that are dense layers in a loop."""
+"""Dense layers, and the recurrent and transformer layers that are made of them."""
 
 from math import prod
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from audiocnn_cli.shapes import receptive_field as fields
-from audiocnn_cli.shapes.framework import Framework
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
+from audiocnn_cli.shapes.choices import Framework
+from audiocnn_cli.shapes.layers.convolution import Conv, params_formula
+from audiocnn_cli.shapes.sizes import Sizes, type_sizes
+from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Step, Tensor
 
 
 class Dense(Layer, frozen=True):
@@ -16,32 +20,25 @@ class Dense(Layer, frozen=True):
     bias: bool = True
     activation: str | None = None
 
-    def apply(self, given: Given) -> Step:
+    def apply(self, given: LayerInput) -> Step:
         """Replace the last axis."""
         tensor = given.tensor
-        weights = tensor.channels * self.units
-        product = f"{tensor.channels}*{self.units}"
-        flat = not tensor.spatial
-        return Step(
-            type=self.type,
-            input=tensor.shape,
+        weights, biases = tensor.channels * self.units, self.units * self.bias
+        return replace(
+            super().apply(given),
             output=(*tensor.spatial, self.units),
-            # What a vector's elements saw together, each unit sees.
-            field=fields.whole(tensor.field, ()) if flat else tensor.field,
+            # Each unit depends on all elements of a vector, so on all that they depend on.
+            field=tensor.field if tensor.spatial else fields.whole(tensor.field, ()),
             units=self.units,
             activation=self.activation,
-            params=weights + self.units * self.bias,
+            params=weights + biases,
             macs=weights * prod(tensor.spatial),
-            formula=(
-                f"{product} + {self.units} = {weights + self.units} parameters"
-                if self.bias
-                else f"{product} = {weights} parameters",
-            ),
+            formula=(params_formula((tensor.channels, self.units), biases),),
         )
 
 
 class Recurrent(Layer, frozen=True):
-    """A cell that walks along time; `return_sequences` keeps its output at every step.
+    """A recurrent cell applied along time; `return_sequences` keeps its output at every step.
 
     Parameters: gates * ((inputs + units) * units + bias), with one bias vector in Keras (two in its GRU,
     whose default is reset_after=True), and two in PyTorch and ONNX (for the input and for the state).
@@ -54,52 +51,48 @@ class Recurrent(Layer, frozen=True):
     bidirectional: bool = False
     bias: bool = True
 
-    def apply(self, given: Given) -> Step:
-        """Walk along the first of two axes."""
-        tensor = given.tensor
-        if len(tensor.shape) != 2:
-            axes = "x".join(map(str, tensor.shape))
-            flat = f"{tensor.shape[0]}x{prod(tensor.shape[1:])}"
+    def apply(self, given: LayerInput) -> Step:
+        """Step along the first of two axes."""
+        shape = given.tensor.shape
+        if len(shape) != 2:
+            flat = f"{shape[0]}x{prod(shape[1:])}" if len(shape) > 2 else f"{shape[0]}x1"
             raise MisfitError(
-                f"takes (time, channels), and the tensor before it is {axes}",
-                hints=(f"reshape:{flat}",)
-                if len(tensor.shape) > 2
-                else ("reshape:{}x1".format(*tensor.shape),),
+                f"needs an input of (time, channels), and its input is {type_sizes(shape)}",
+                hints=(f"reshape:{flat}",),
             )
-        time, channels = tensor.shape
+        time, channels = shape
         directions = 2 if self.bidirectional else 1
         biases = (self.keras_biases if given.framework is Framework.KERAS else 2) * self.bias
         weights = self.gates * (channels + self.units) * self.units
-        params = weights + self.gates * biases * self.units
+        params = directions * (weights + self.gates * biases * self.units)
         width = directions * self.units
         bias = {0: "", 1: f" + {self.units}", 2: f" + 2*{self.units}"}[biases]
-        return Step(
-            type=self.type,
-            input=tensor.shape,
+        factors = f"{'2*' if self.bidirectional else ''}{self.gates}"
+        return replace(
+            super().apply(given),
             output=(time, width) if self.return_sequences else (width,),
-            field=fields.whole(tensor.field, tensor.spatial),
+            field=fields.whole(given.tensor.field, given.tensor.spatial),
             units=self.units,
             return_sequences=self.return_sequences,
             bidirectional=self.bidirectional or None,
-            params=directions * params,
+            params=params,
             macs=directions * weights * time,
             formula=(
                 f"{time} steps of a cell with {self.gates} gate{'s' if self.gates > 1 else ''}",
-                f"{'2*' if self.bidirectional else ''}{self.gates}*(({channels} + {self.units})*{self.units}"
-                f"{bias}) = {directions * params} parameters",
+                f"{factors}*(({channels} + {self.units})*{self.units}{bias}) = {params} parameters",
             ),
         )
 
 
 class LSTM(Recurrent, frozen=True):
-    """Long short-term memory: input, forget and output gates and the cell's candidate."""
+    """Long short-term memory: input, forget and output gates and a candidate for the cell state."""
 
     type: ClassVar[str] = "lstm"
     gates: ClassVar[int] = 4
 
 
 class GRU(Recurrent, frozen=True):
-    """Gated recurrent unit: update and reset gates and the candidate."""
+    """Gated recurrent unit: update and reset gates and a candidate for the state."""
 
     type: ClassVar[str] = "gru"
     gates: ClassVar[int] = 3
@@ -107,7 +100,120 @@ class GRU(Recurrent, frozen=True):
 
 
 class RNN(Recurrent, frozen=True):
-    """The plain cell: h = f(x W + h U + b)."""
+    """A simple recurrent cell: h = f(x W + h U + b)."""
 
     type: ClassVar[str] = "rnn"
     gates: ClassVar[int] = 1
+
+
+class Patches(Layer, frozen=True):
+    """Embeds patches of `kernel` in `filters` numbers each: (patches, filters) (arXiv:2010.11929)."""
+
+    type: ClassVar[str] = "patches"
+    filters: int = 1
+    kernel: Sizes = (16,)
+    bias: bool = True
+
+    def apply(self, given: LayerInput) -> Step:
+        """Apply a convolution whose stride is its kernel, and flatten the positions."""
+        conv = Conv(filters=self.filters, kernel=self.kernel, stride=self.kernel, bias=self.bias)
+        step = conv.apply(given)
+        grid = tuple(int(size) for size in step.output[:-1])
+        return replace(
+            step,
+            type=self.type,
+            output=(prod(grid), self.filters),
+            field=fields.unaligned(step.field, grid),
+            formula=(*step.formula, f"{'*'.join(map(str, grid))} = {prod(grid)} patches"),
+        )
+
+
+class Token(Layer, frozen=True):
+    """Prepends one trained vector to the sequence: the class token of a vision transformer."""
+
+    type: ClassVar[str] = "token"
+
+    def apply(self, given: LayerInput) -> Step:
+        """Add one position."""
+        length, channels = sequence(given.tensor)
+        return replace(
+            super().apply(given),
+            output=(length + 1, channels),
+            params=channels,
+            formula=(f"{length} + 1 = {length + 1}", f"{channels} parameters"),
+        )
+
+
+class Position(Layer, frozen=True):
+    """Adds a trained vector to each position: a learned position embedding."""
+
+    type: ClassVar[str] = "position"
+
+    def apply(self, given: LayerInput) -> Step:
+        """Keep the shape."""
+        size = sequence(given.tensor)
+        formula = (params_formula(size, 0),)
+        return replace(super().apply(given), params=prod(size), formula=formula)
+
+
+class Attention(Layer, frozen=True):
+    """Multi-head self-attention over a sequence (Vaswani et al., arXiv:1706.03762).
+
+    Four projections of channels x channels (query, key, value, output), split among the heads.
+    """
+
+    type: ClassVar[str] = "attention"
+    heads: int = 1
+    bias: bool = True
+
+    def apply(self, given: LayerInput) -> Step:
+        """Keep the shape; each output depends on every position."""
+        length, channels = sequence(given.tensor)
+        if channels % self.heads:
+            raise MisfitError(f"{self.heads} heads do not divide the {channels} channels")
+        weights = 4 * channels * channels
+        params = weights + 4 * channels * self.bias
+        bias = f" + {channels}" if self.bias else ""
+        return replace(
+            super().apply(given),
+            field=fields.whole(given.tensor.field, given.tensor.spatial),
+            heads=self.heads,
+            params=params,
+            macs=length * weights + 2 * length * length * channels,
+            formula=(
+                f"{self.heads} heads of {channels // self.heads}, {length}*{length} weights each",
+                f"4*({channels}*{channels}{bias}) = {params} parameters",
+            ),
+        )
+
+
+class Select(Layer, frozen=True):
+    """Keeps one position of a sequence, counted from 0."""
+
+    type: ClassVar[str] = "select"
+    index: int = 0
+
+    def apply(self, given: LayerInput) -> Step:
+        """Take the vector at `index`."""
+        length, channels = sequence(given.tensor)
+        if self.index >= length:
+            raise MisfitError(
+                f"there is no position {self.index} in a sequence of {length}", axis=0
+            )
+        field = fields.unaligned(given.tensor.field, (1,))
+        return replace(super().apply(given), output=(channels,), field=field)
+
+
+def sequence(tensor: Tensor) -> tuple[int, int]:
+    """The length and the channels of a sequence.
+
+    Raises:
+        MisfitError: the tensor does not have two axes.
+    """
+    if len(tensor.shape) != 2:
+        raise MisfitError(
+            f"needs a sequence (positions, channels), and its input is {type_sizes(tensor.shape)}",
+            hints=(f"reshape:{prod(tensor.spatial)}x{tensor.channels}",),
+        )
+    length, channels = tensor.shape
+    return length, channels

@@ -1,4 +1,4 @@
-"""Pooling: sliding, adaptive and global."""
+"""Pooling: with a sliding window, adaptive and global."""
 
 from fractions import Fraction
 from typing import ClassVar
@@ -6,14 +6,14 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from audiocnn_cli.shapes import receptive_field as fields
-from audiocnn_cli.shapes.framework import Framework
+from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
-from audiocnn_cli.shapes.window import VALID, Padding, Sliding, pads, per_axis, slide_field
+from audiocnn_cli.shapes.step import Layer, LayerInput, Step
+from audiocnn_cli.shapes.window import VALID, Padding, Sliding, axes_of, per_axis, windowed
 
 
 class Pool(Layer, frozen=True):
-    """A window of which one number is kept; without a stride it moves by its own size."""
+    """A sliding window reduced to one number; without a stride it moves by its own size."""
 
     kernel: Sizes = (2,)
     stride: Sizes | None = None
@@ -23,7 +23,7 @@ class Pool(Layer, frozen=True):
     axes: int | None = None
 
     @property
-    def lacking(self) -> dict[Framework, str]:
+    def unsupported(self) -> dict[Framework, str]:
         """Keras pads by mode and never rounds up; PyTorch pads by number, at most half a window."""
         found = {}
         if self.padding.amounts:
@@ -38,78 +38,58 @@ class Pool(Layer, frozen=True):
             found[Framework.KERAS] = "has no dilated pooling"
         return found
 
-    def apply(self, given: Given) -> Step:
+    def apply(self, given: LayerInput) -> Step:
         """Slide over all axes but the channels."""
         tensor = given.tensor
         slides = self.sliding.over(tensor.spatial)
-        return Step(
-            type=self.type,
-            input=tensor.shape,
-            output=(*(slide.output for slide in slides), tensor.channels),
-            field=slide_field(tensor.field, slides),
-            kernel=tuple(slide.kernel for slide in slides),
-            stride=tuple(slide.stride for slide in slides),
-            padding=str(self.padding),
-            pad=pads(slides),
-            dilation=tuple(slide.dilation for slide in slides),
-            ceil=self.ceil or None,
-            formula=tuple(slide.formula for slide in slides),
-        )
+        step = windowed(self, self.padding, tensor, slides, tensor.channels)
+        return replace(step, ceil=self.ceil or None)
 
     @property
     def sliding(self) -> Sliding:
         """Its window."""
-        return Sliding(
-            self.kernel,
-            self.stride or self.kernel,
-            self.dilation,
-            self.padding,
-            self.ceil,
-            self.axes,
-        )
+        stride = self.stride or self.kernel
+        return Sliding(self.kernel, stride, self.dilation, self.padding, self.ceil, self.axes)
 
 
 class MaxPool(Pool, frozen=True):
-    """Keeps the largest number of each window."""
+    """The maximum of each window."""
 
     type: ClassVar[str] = "maxpool"
 
 
 class AvgPool(Pool, frozen=True):
-    """Keeps the mean of each window."""
+    """The mean of each window."""
 
     type: ClassVar[str] = "avgpool"
 
 
 class AdaptivePool(Layer, frozen=True):
-    """Windows laid out so that the output has the sizes asked for (PyTorch's AdaptiveAvgPool)."""
+    """Pooling to a given output size, as PyTorch's AdaptiveAvgPool."""
 
     size: Sizes = (1,)
 
     @property
-    def lacking(self) -> dict[Framework, str]:
-        """ONNX can only spell out a window that divides evenly."""
+    def unsupported(self) -> dict[Framework, str]:
+        """ONNX has only windows of one size."""
         return {Framework.ONNX: "has no adaptive pooling operator"}
 
-    def apply(self, given: Given) -> Step:
-        """Window i runs from floor(i * n / out) to ceil((i + 1) * n / out)."""
+    def apply(self, given: LayerInput) -> Step:
+        """Window i covers floor(i * n / out) to ceil((i + 1) * n / out)."""
         tensor = given.tensor
         spatial = tensor.spatial
-        if not spatial:
-            raise MisfitError("needs an axis to pool along, and the tensor before it is flat")
-        size = per_axis(self.size, len(spatial), "size")
+        size = per_axis(self.size, axes_of(spatial, None), "size")
         field = tensor.field
         if fields.is_aligned(field, len(spatial)):
             field = tuple(
                 replace(
                     axis.slide(effective_kernel=_widest(n, out), stride=1, before=0),
-                    jump=axis.jump * Fraction(n, out) if axis.jump is not None else None,
+                    cumulative_stride=axis.aligned_stride * Fraction(n, out),
                 )
                 for axis, n, out in zip(field, spatial, size, strict=True)
             )
-        return Step(
-            type=self.type,
-            input=tensor.shape,
+        return replace(
+            super().apply(given),
             output=(*size, tensor.channels),
             field=field,
             formula=tuple(
@@ -120,7 +100,7 @@ class AdaptivePool(Layer, frozen=True):
 
 
 def _widest(size: int, output: int) -> int:
-    """The size of the widest of `output` windows that share out `size` positions."""
+    """The size of the widest of `output` windows over `size` positions."""
     if size % output == 0:
         return size // output
     starts = range(min(output, size, 4096))
@@ -140,24 +120,20 @@ class AdaptiveMaxPool(AdaptivePool, frozen=True):
 
 
 class GlobalPool(Layer, frozen=True):
-    """One number a channel; with `keepdims` the axes stay, with size 1."""
+    """One number for each channel; with `keepdims` the axes stay, with size 1."""
 
     keepdims: bool = False
 
-    def apply(self, given: Given) -> Step:
+    def apply(self, given: LayerInput) -> Step:
         """Pool over all axes but the channels."""
         tensor = given.tensor
-        if not tensor.spatial:
-            raise MisfitError("needs an axis to pool along, and the tensor before it is flat")
-        ones = (1,) * len(tensor.spatial) if self.keepdims else ()
-        return Step(
-            type=self.type,
-            input=tensor.shape,
-            output=(*ones, tensor.channels),
+        rank = axes_of(tensor.spatial, None)
+        sizes = " and ".join(map(str, tensor.spatial))
+        return replace(
+            super().apply(given),
+            output=(*(1,) * rank * self.keepdims, tensor.channels),
             field=fields.whole(tensor.field, tensor.spatial),
-            formula=(
-                f"{' and '.join(map(str, tensor.spatial))} positions become 1 for each channel",
-            ),
+            formula=(f"{sizes} positions become 1 for each channel",),
         )
 
 

@@ -1,12 +1,13 @@
-"""Layers that move elements around and compute nothing."""
+"""Layers that rearrange, repeat or pad elements and compute nothing."""
 
 from math import prod
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from audiocnn_cli.shapes import receptive_field as fields
-from audiocnn_cli.shapes.receptive_field import scale, shift
-from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Given, Layer, MisfitError, Step
+from audiocnn_cli.shapes.sizes import Sizes, type_sizes
+from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Step
 from audiocnn_cli.shapes.window import Padding, axes_of, per_axis
 
 _ONE_ROUND = Padding("explicit", (1,))
@@ -17,46 +18,41 @@ class Flatten(Layer, frozen=True):
 
     type: ClassVar[str] = "flatten"
 
-    def apply(self, given: Given) -> Step:
+    def apply(self, given: LayerInput) -> Step:
         """Multiply the sizes."""
         tensor = given.tensor
         count = prod(tensor.shape)
-        return Step(
-            type=self.type,
-            input=tensor.shape,
+        return replace(
+            super().apply(given),
             output=(count,),
             field=fields.unaligned(tensor.field, tensor.spatial),
-            formula=(f"{'*'.join(map(str, tensor.shape))} = {count}",),
+            formula=(f"{_product(tensor.shape)} = {count}",),
         )
 
 
 class Reshape(Layer, frozen=True):
-    """The same elements in another shape; one size may be -1, for what is left."""
+    """The same elements in another shape; one size may be -1, for what remains."""
 
     type: ClassVar[str] = "reshape"
     shape: Sizes = (-1,)
 
-    def apply(self, given: Given) -> Step:
-        """Check that the sizes' product stays."""
+    def apply(self, given: LayerInput) -> Step:
+        """Check that the product of the sizes stays the same."""
         tensor = given.tensor
         count = prod(tensor.shape)
         known = prod(size for size in self.shape if size != -1)
         fits = count % known == 0 if -1 in self.shape else count == known
         if not fits or self.shape.count(-1) > 1:
             raise MisfitError(
-                f"{'x'.join(map(str, self.shape))} can't hold the {count} elements of"
-                f" {'x'.join(map(str, tensor.shape))}",
+                f"{type_sizes(self.shape)} can't hold the {count} elements of {type_sizes(tensor.shape)}",
                 hints=(f"reshape:{count}",),
             )
         shape = tuple(count // known if size == -1 else size for size in self.shape)
-        return Step(
-            type=self.type,
-            input=tensor.shape,
+        return replace(
+            super().apply(given),
             output=shape,
             field=fields.unaligned(tensor.field, tensor.spatial),
-            formula=(
-                f"{'*'.join(map(str, tensor.shape))} = {'*'.join(map(str, shape))} = {count}",
-            ),
+            formula=(f"{_product(tensor.shape)} = {_product(shape)} = {count}",),
         )
 
 
@@ -66,21 +62,18 @@ class Permute(Layer, frozen=True):
     type: ClassVar[str] = "permute"
     order: Sizes = (1,)
 
-    def apply(self, given: Given) -> Step:
+    def apply(self, given: LayerInput) -> Step:
         """Reorder the sizes."""
         tensor = given.tensor
-        if sorted(self.order) != list(range(1, len(tensor.shape) + 1)):
-            raise MisfitError(
-                f"{'x'.join(map(str, self.order))} is no order of {len(tensor.shape)} axes"
-            )
-        return Step(
-            type=self.type,
-            input=tensor.shape,
-            output=tuple(tensor.shape[axis - 1] for axis in self.order),
-            field=tensor.field
-            if self.order == tuple(range(1, len(tensor.shape) + 1))
-            else fields.unaligned(tensor.field, tensor.spatial),
+        natural = tuple(range(1, len(tensor.shape) + 1))
+        if tuple(sorted(self.order)) != natural:
+            raise MisfitError(f"{type_sizes(self.order)} is not an order of {len(natural)} axes")
+        step = replace(
+            super().apply(given), output=tuple(tensor.shape[axis - 1] for axis in self.order)
         )
+        if self.order == natural:
+            return step
+        return replace(step, field=fields.unaligned(tensor.field, tensor.spatial))
 
 
 class Upsample(Layer, frozen=True):
@@ -89,31 +82,27 @@ class Upsample(Layer, frozen=True):
     type: ClassVar[str] = "upsample"
     size: Sizes = (2,)
 
-    def apply(self, given: Given) -> Step:
+    def apply(self, given: LayerInput) -> Step:
         """Multiply the sizes."""
         tensor = given.tensor
-        size = per_axis(self.size, axes_of(tensor.spatial, None), "size")
-        spatial = tuple(n * factor for n, factor in zip(tensor.spatial, size, strict=True))
-        return Step(
-            type=self.type,
-            input=tensor.shape,
-            output=(*spatial, tensor.channels),
-            field=scale(tensor.field, size),
-            formula=tuple(
-                f"{n}*{factor} = {n * factor}"
-                for n, factor in zip(tensor.spatial, size, strict=True)
-            ),
+        factors = per_axis(self.size, axes_of(tensor.spatial, None), "size")
+        pairs = list(zip(tensor.spatial, factors, strict=True))
+        return replace(
+            super().apply(given),
+            output=(*(n * factor for n, factor in pairs), tensor.channels),
+            field=fields.scale(tensor.field, factors),
+            formula=tuple(f"{n}*{factor} = {n * factor}" for n, factor in pairs),
         )
 
 
 class ZeroPad(Layer, frozen=True):
-    """Zeros around every channel: N on all sides, or top,bottom,left,right."""
+    """Adds zeros around every channel: N on all sides, or top,bottom,left,right."""
 
     type: ClassVar[str] = "zeropad"
     padding: Padding = _ONE_ROUND
 
-    def apply(self, given: Given) -> Step:
-        """Add to the sizes."""
+    def apply(self, given: LayerInput) -> Step:
+        """Add the padding to the sizes."""
         tensor = given.tensor
         rank = axes_of(tensor.spatial, None)
         pad = tuple(
@@ -121,12 +110,15 @@ class ZeroPad(Layer, frozen=True):
             for axis, n in enumerate(tensor.spatial)
         )
         sizes = list(zip(tensor.spatial, pad, strict=True))
-        return Step(
-            type=self.type,
-            input=tensor.shape,
+        return replace(
+            super().apply(given),
             output=(*(n + before + after for n, (before, after) in sizes), tensor.channels),
-            field=shift(tensor.field, pad),
+            field=fields.shift(tensor.field, pad),
             padding=str(self.padding),
             pad=pad,
             formula=tuple(f"{b} + {n} + {a} = {b + n + a}" for n, (b, a) in sizes),
         )
+
+
+def _product(sizes: Sizes) -> str:
+    return "*".join(map(str, sizes))

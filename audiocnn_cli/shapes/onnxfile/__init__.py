@@ -1,1 +1,1 @@
-"""ONNX files: ONNX' own shape inference for the shapes, our layers for parameters, work and fields."""
+"""ONNX files: shapes by ONNX' shape inference; parameters, work and receptive fields by our layers."""

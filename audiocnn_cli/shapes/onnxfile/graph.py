@@ -1,21 +1,20 @@
-"""A graph with its shapes: who makes a tensor, who takes it, and where its channels are."""
+"""A graph with its shapes: the producer and the consumers of each tensor, and where its channels are."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from onnx import ModelProto, NodeProto, TensorProto, TypeProto, numpy_helper
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.sizes import Shape, Sizes, show_shape
+from audiocnn_cli.shapes.sizes import Shape, Sizes, show_shape, type_sizes
 from audiocnn_cli.shapes.step import Layer
-
-if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto, TypeProto
 
 WINDOWED = frozenset({
     "Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool",
     "BatchNormalization", "InstanceNormalization", "GroupNormalization",
 })  # fmt: skip
-# Operators that leave every element at its place, so channels stay where they are.
+# Operators that keep every element at its position, so the channel axis stays the same.
 IN_PLACE = frozenset({
     "Abs", "Add", "Cast", "Ceil", "Celu", "Clip", "Concat", "Div", "Dropout", "Elu", "Erf", "Exp", "Floor",
     "Gelu", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "LogSoftmax", "Max", "Min", "Mish",
@@ -26,22 +25,23 @@ IN_PLACE = frozenset({
 
 @dataclass(frozen=True)
 class Graph:
-    """An inferred model, indexed by the names of its tensors.
+    """A model with inferred shapes, indexed by the names of its tensors.
 
-    `overrides` are layers whose nodes were rewritten for the inference, by the tensor they make.
+    `channels_first` are the tensors whose channels are axis 1. `overrides` are layers whose nodes were
+    rewritten for the shape inference, by the name of their output.
     """
 
-    nodes: "tuple[NodeProto, ...]"
+    nodes: tuple[NodeProto, ...]
     inputs: tuple[str, ...]
     shapes: dict[str, Shape]
-    constants: "dict[str, TensorProto]"
-    producers: "dict[str, NodeProto]"
-    consumers: "dict[str, list[NodeProto]]"
+    constants: dict[str, TensorProto]
+    producers: dict[str, NodeProto]
+    consumers: dict[str, list[NodeProto]]
     channels_first: frozenset[str]
     overrides: dict[str, Layer]
 
     def shape(self, name: str) -> Shape | None:
-        """The shape of a tensor as we write it: channels last, without the batch; None if not known."""
+        """The shape of a tensor, channels last and without the batch; None where it is unknown."""
         shape = self.shapes.get(name)
         if shape is None:
             return None
@@ -50,48 +50,43 @@ class Graph:
         return shape[1:]
 
     def value(self, name: str) -> list[Any] | None:
-        """The numbers of a constant, flat; None where it is none or too large."""
-        from onnx import numpy_helper
-
+        """The values of a constant, flat; None where it is no constant or its values were dropped."""
         tensor = self.constants.get(name)
-        if tensor is None or not (tensor.raw_data or _typed(tensor)):
+        fields = ("raw_data", "int64_data", "int32_data", "float_data", "double_data")
+        if tensor is None or not any(getattr(tensor, field) for field in fields):
             return None
         values: list[Any] = numpy_helper.to_array(tensor).reshape(-1).tolist()
         return values
 
     def dims(self, name: str) -> Sizes | None:
-        """The sizes of a constant."""
+        """The shape of a constant; None where it is no constant."""
         tensor = self.constants.get(name)
         return None if tensor is None else tuple(tensor.dims)
 
     def origins(self, names: Iterable[str]) -> set[str]:
-        """Those of the tensors that are constants, and the constants that they are computed of."""
+        """The constants among `names`, and those that they are computed from."""
         found: set[str] = set()
         waiting = [name for name in names if name in self.constants]
         while waiting:
             name = waiting.pop()
             found.add(name)
-            maker = self.producers.get(name)
-            inputs = [] if maker is None else maker.input
+            producer = self.producers.get(name)
+            inputs = [] if producer is None else producer.input
             waiting += [each for each in inputs if each in self.constants and each not in found]
         return found
 
-    def data_inputs(self, node: "NodeProto") -> list[str]:
-        """The inputs of `node` that are no constants."""
+    def data_inputs(self, node: NodeProto) -> list[str]:
+        """The inputs of `node` that are not constants."""
         return [name for name in node.input if name and name not in self.constants]
 
-    def only_consumer(self, name: str) -> "NodeProto | None":
-        """The one node that takes the tensor; None if there are more, or it is an output."""
-        takers = self.consumers.get(name, [])
-        return takers[0] if len(takers) == 1 else None
+    def only_consumer(self, name: str) -> NodeProto | None:
+        """The consumer of a tensor; None where there are several, or it is an output of the graph."""
+        consumers = self.consumers.get(name, [])
+        return consumers[0] if len(consumers) == 1 else None
 
 
-def _typed(tensor: "TensorProto") -> bool:
-    return any((tensor.int64_data, tensor.int32_data, tensor.float_data, tensor.double_data))
-
-
-def index(model: "ModelProto", overrides: dict[str, Layer] | None = None) -> Graph:
-    """The graph of an inferred model."""
+def index(model: ModelProto, overrides: dict[str, Layer] | None = None) -> Graph:
+    """Index a model with inferred shapes."""
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     shapes: dict[str, Shape] = {name: tuple(t.dims) for name, t in constants.items()}
@@ -105,7 +100,7 @@ def index(model: "ModelProto", overrides: dict[str, Layer] | None = None) -> Gra
         producers.update(dict.fromkeys(node.output, node))
         for name in filter(None, node.input):
             consumers.setdefault(name, []).append(node)
-    for output in graph.output:  # an output is used by whoever asked for it
+    for output in graph.output:  # counts as two consumers, so that no node absorbs it
         consumers.setdefault(output.name, []).extend([graph.node[0]] * 2)
     inputs = tuple(value.name for value in graph.input if value.name not in constants)
     nodes = tuple(graph.node)
@@ -115,14 +110,12 @@ def index(model: "ModelProto", overrides: dict[str, Layer] | None = None) -> Gra
 
 
 def _computed(
-    nodes: "Iterable[NodeProto]", constants: "dict[str, TensorProto]", shapes: dict[str, Shape]
-) -> "dict[str, TensorProto]":
-    """What the graph computes of its constants and of shapes alone, without the numbers: no data flows there.
+    nodes: Iterable[NodeProto], constants: dict[str, TensorProto], shapes: dict[str, Shape]
+) -> dict[str, TensorProto]:
+    """The tensors that are computed from constants and shapes alone, without their values.
 
-    Their elements belong to what they are computed from, so they have no type of their own.
+    Their elements are those of the constants that they are computed from, so they have no data type.
     """
-    from onnx import TensorProto
-
     known = dict(constants)
     for node in nodes:
         inputs = [name for name in node.input if name]
@@ -134,8 +127,8 @@ def _computed(
     return {name: tensor for name, tensor in known.items() if name not in constants}
 
 
-def shape_of(type_: "TypeProto") -> Shape | None:
-    """The dims of a tensor type: numbers, and names for those that are free."""
+def shape_of(type_: TypeProto) -> Shape | None:
+    """The dims of a tensor type: numbers, or the names of free dims; None where it has no shape."""
     if not type_.HasField("tensor_type") or not type_.tensor_type.HasField("shape"):
         return None
     return tuple(
@@ -144,8 +137,8 @@ def shape_of(type_: "TypeProto") -> Shape | None:
     )
 
 
-def _channels_first(nodes: "Iterable[NodeProto]", constants: dict[str, Any]) -> frozenset[str]:
-    """The tensors whose channels are axis 1: what windows take and give, and what stays in place of it."""
+def _channels_first(nodes: Iterable[NodeProto], constants: dict[str, Any]) -> frozenset[str]:
+    """The tensors whose channels are axis 1: inputs and outputs of windows, and of operators in place."""
     nodes = tuple(nodes)
     found: set[str] = set()
     for node in reversed(nodes):
@@ -159,36 +152,36 @@ def _channels_first(nodes: "Iterable[NodeProto]", constants: dict[str, Any]) -> 
     return frozenset(found - set(constants))
 
 
-def set_input(model: "ModelProto", graph: Graph, wanted: Sizes) -> None:
-    """Fix the free sizes of the model's first input to `wanted`, channels last, without the batch.
+def set_input(model: ModelProto, graph: Graph, given: Sizes) -> None:
+    """Set the free sizes of the model's first input to `given`, channels last and without the batch.
 
     Raises:
-        UsageError: the number of axes differs, or the model fixes another size.
+        UsageError: the number of axes differs, or the model has another fixed size.
     """
     name = graph.inputs[0]
     value = next(value for value in model.graph.input if value.name == name)
     shape = graph.shape(name)
-    fitted = None if shape is None else _fit(wanted, len(shape))
-    if shape is None or fitted is None:
+    sizes = None if shape is None else _fit(given, len(shape))
+    if shape is None or sizes is None:
         expected = "an unknown shape" if shape is None else show_shape(shape)
-        raise UsageError(f"--input {show_shape(wanted)}: the model takes {expected}")
-    wanted = fitted
-    for have, want in zip(shape, wanted, strict=True):
-        if isinstance(have, int) and have != want:
+        raise UsageError(f"`input_shape={type_sizes(given)}`: the input of the model is {expected}")
+    for have, size in zip(shape, sizes, strict=True):
+        if isinstance(have, int) and have != size:
             raise UsageError(
-                f"--input {show_shape(wanted)}: the model takes {show_shape(shape)}, and {have} is fixed"
+                f"`input_shape={type_sizes(given)}`: the input of the model is {show_shape(shape)}, and"
+                f" {have} is fixed"
             )
     dims = value.type.tensor_type.shape.dim
     first = name in graph.channels_first and len(dims) > 2
-    order = (wanted[-1], *wanted[:-1]) if first else wanted
+    order = (sizes[-1], *sizes[:-1]) if first else sizes
     for dim, size in zip(dims[1:], order, strict=True):
         dim.dim_value = size
 
 
-def _fit(wanted: Sizes, rank: int) -> Sizes | None:
-    """`wanted` with `rank` axes: a channel axis of 1 may be left out, or be one too many."""
-    if len(wanted) == rank - 1:
-        return (*wanted, 1)
-    if len(wanted) == rank + 1 and wanted[-1] == 1:
-        return wanted[:-1]
-    return wanted if len(wanted) == rank else None
+def _fit(given: Sizes, rank: int) -> Sizes | None:
+    """`given` with `rank` axes, with a channel axis of 1 added or removed; None where that is not enough."""
+    if len(given) == rank - 1:
+        return (*given, 1)
+    if len(given) == rank + 1 and given[-1] == 1:
+        return given[:-1]
+    return given if len(given) == rank else None

@@ -1,22 +1,16 @@
-"""What a node is in our terms: one of our layers, with the numbers from the node and its weights."""
+"""The layer that a node is, with the sizes from its attributes and the shapes of its weights."""
 
 from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
-from audiocnn_cli.shapes.layers.dense import GRU, LSTM, RNN, Dense
-from audiocnn_cli.shapes.layers.merging import Add, Concat, Multiply
-from audiocnn_cli.shapes.layers.pointwise import Activation, BatchNorm, Dropout, LayerNorm
-from audiocnn_cli.shapes.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from audiocnn_cli.shapes.layers.reshaping import Flatten, Upsample, ZeroPad
+from onnx import NodeProto
+
+from audiocnn_cli.shapes.layers import convolution, dense, elementwise, pooling, reshaping
 from audiocnn_cli.shapes.onnxfile.graph import Graph
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.window import VALID, Padding
-
-if TYPE_CHECKING:
-    from onnx import NodeProto
 
 ACTIVATION_OF = {
     "Relu": "relu", "LeakyRelu": "leakyrelu", "Elu": "elu", "Selu": "selu", "Gelu": "gelu", "Swish": "silu",
@@ -25,36 +19,34 @@ ACTIVATION_OF = {
 }  # fmt: skip
 
 
-def layer_of(node: "NodeProto", graph: Graph) -> Layer | None:
-    """The layer that `node` is; None where it is none of those that are counted."""
+def layer_of(node: NodeProto, graph: Graph) -> Layer | None:
+    """The layer that `node` is; None where its operator has no layer here."""
     if node.op_type in ACTIVATION_OF:
-        return Activation(activation=ACTIVATION_OF[node.op_type])
+        return elementwise.Activation(activation=ACTIVATION_OF[node.op_type])
     reader = _READERS.get(node.op_type)
     return reader(node, graph) if reader else None
 
 
-def attributes(node: "NodeProto") -> dict[str, Any]:
-    """The node's attributes as Python values; those of other kinds than these are left out."""
+def attributes(node: NodeProto) -> dict[str, Any]:
+    """The node's numbers, tuples of integers and strings; other attributes are left out."""
     found: dict[str, Any] = {}
     for attribute in node.attribute:
         if attribute.ints:
             found[attribute.name] = tuple(attribute.ints)
-        elif attribute.HasField("i"):
-            found[attribute.name] = attribute.i
-        elif attribute.HasField("f"):
-            found[attribute.name] = attribute.f
         elif attribute.HasField("s"):
             found[attribute.name] = attribute.s.decode(errors="replace")
+        elif field := next((field for field in "if" if attribute.HasField(field)), None):
+            found[attribute.name] = getattr(attribute, field)
     return found
 
 
 def _even(sizes: Sizes) -> Sizes:
-    """One number for all axes where they have the same."""
+    """One number where all axes have the same."""
     return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
 def read_pads(given: dict[str, Any], rank: int) -> Padding:
-    """ONNX' padding: a mode, or all the befores and then all the afters."""
+    """The padding of a node: a mode, or the amounts before all axes and then those after them."""
     mode = given.get("auto_pad", "NOTSET")
     if mode in {"SAME_UPPER", "SAME_LOWER"}:
         return Padding("same" if mode == "SAME_UPPER" else "same-lower")
@@ -66,7 +58,7 @@ def read_pads(given: dict[str, Any], rank: int) -> Padding:
     )
 
 
-def _conv(node: "NodeProto", graph: Graph) -> Layer | None:
+def _conv(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[1]) or graph.shapes.get(node.input[1])
     if not weights or len(weights) < 3 or any(isinstance(size, str) for size in weights):
         return None
@@ -84,18 +76,20 @@ def _conv(node: "NodeProto", graph: Graph) -> Layer | None:
     if node.op_type == "ConvTranspose":
         # The weights of a transposed convolution are (inputs, filters / groups, kernel).
         extra = _even(given.get("output_padding", (0,)))
-        return ConvTranspose(filters=depth * groups, groups=groups, output_padding=extra, **shared)
+        return convolution.ConvTranspose(
+            filters=depth * groups, groups=groups, output_padding=extra, **shared
+        )
     if depth == 1 and groups > 1 and filters % groups == 0:
-        return Depthwise(multiplier=filters // groups, **shared)
-    return Conv(filters=filters, groups=groups, **shared)
+        return convolution.Depthwise(multiplier=filters // groups, **shared)
+    return convolution.Conv(filters=filters, groups=groups, **shared)
 
 
-def _pool(node: "NodeProto", _graph: Graph) -> Layer | None:
+def _pool(node: NodeProto, _graph: Graph) -> Layer | None:
     given = attributes(node)
     kernel = given.get("kernel_shape")
     if not kernel:
         return None
-    kind = MaxPool if node.op_type == "MaxPool" else AvgPool
+    kind = pooling.MaxPool if node.op_type == "MaxPool" else pooling.AvgPool
     rank = len(kernel)
     return kind(
         kernel=kernel,
@@ -106,26 +100,19 @@ def _pool(node: "NodeProto", _graph: Graph) -> Layer | None:
     )
 
 
-def _gemm(node: "NodeProto", graph: Graph) -> Layer | None:
+def _dense(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[1])
     if weights is None or len(weights) != 2:
         return None
     units = weights[0] if attributes(node).get("transB", 0) else weights[1]
-    return Dense(units=units, bias=len(node.input) > 2 and bool(node.input[2]))
+    return dense.Dense(units=units, bias=len(node.input) > 2 and bool(node.input[2]))
 
 
-def _matmul(node: "NodeProto", graph: Graph) -> Layer | None:
-    weights = graph.dims(node.input[1])
-    if weights is None or len(weights) != 2:
-        return None
-    return Dense(units=weights[1], bias=False)
-
-
-def _recurrent(node: "NodeProto", graph: Graph) -> Layer | None:
+def _recurrent(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[2])
     if weights is None or len(weights) != 3:
         return None
-    kind = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}[node.op_type]
+    kind = {"LSTM": dense.LSTM, "GRU": dense.GRU, "RNN": dense.RNN}[node.op_type]
     every = bool(node.output) and bool(node.output[0]) and node.output[0] in graph.consumers
     return kind(
         units=weights[2],
@@ -135,26 +122,26 @@ def _recurrent(node: "NodeProto", graph: Graph) -> Layer | None:
     )
 
 
-def _merge(node: "NodeProto", graph: Graph) -> Layer | None:
-    """A merge of several tensors; with a constant it is arithmetic that is not counted."""
+def _merge(node: NodeProto, graph: Graph) -> Layer | None:
+    """A merge of several tensors; an operation with a constant is not counted."""
     if len(graph.data_inputs(node)) < 2:
         return None
-    return Multiply() if node.op_type == "Mul" else Add()
+    return elementwise.Multiply() if node.op_type == "Mul" else elementwise.Add()
 
 
-def _concat(node: "NodeProto", graph: Graph) -> Layer | None:
+def _concat(node: NodeProto, graph: Graph) -> Layer | None:
     names = graph.data_inputs(node)
     shape = graph.shapes.get(names[0]) if names else None
     if len(names) < 2 or shape is None:
         return None
     axis = attributes(node).get("axis", 1) % max(1, len(shape))
     if names[0] in graph.channels_first and len(shape) > 2:
-        return Concat(axis=0 if axis == 1 else axis - 1)
-    return Concat(axis=axis)
+        return elementwise.Concat(axis=0 if axis == 1 else axis - 1)
+    return elementwise.Concat(axis=axis)
 
 
-def _reshape(node: "NodeProto", graph: Graph) -> Layer | None:
-    """A reshape to (batch, features) is a flatten; others only move elements around."""
+def _reshape(node: NodeProto, graph: Graph) -> Layer | None:
+    """A reshape to (batch, features) is a flatten; others are no layers."""
     before, after = graph.shapes.get(node.input[0]), graph.shapes.get(node.output[0])
     if before is None or after is None or len(after) != 2 or len(before) < 3:
         return None
@@ -162,16 +149,16 @@ def _reshape(node: "NodeProto", graph: Graph) -> Layer | None:
     known = all(isinstance(size, int) for size in rest)
     if known and after[1] != prod(int(size) for size in rest):
         return None
-    return Flatten()
+    return reshaping.Flatten()
 
 
-def _global(node: "NodeProto", _graph: Graph) -> Layer:
-    kind = GlobalMaxPool if node.op_type == "GlobalMaxPool" else GlobalAvgPool
+def _global(node: NodeProto, _graph: Graph) -> Layer:
+    kind = pooling.GlobalMaxPool if node.op_type == "GlobalMaxPool" else pooling.GlobalAvgPool
     return kind(keepdims=True)
 
 
-def _mean(node: "NodeProto", graph: Graph) -> Layer | None:
-    """A mean over all axes but batch and channels is a global pooling."""
+def _mean(node: NodeProto, graph: Graph) -> Layer | None:
+    """A mean over all axes but the batch and the channels is a global pooling."""
     name = node.input[0]
     shape = graph.shapes.get(name)
     given = attributes(node)
@@ -180,15 +167,15 @@ def _mean(node: "NodeProto", graph: Graph) -> Layer | None:
         return None
     if sorted(axis % len(shape) for axis in axes) != list(range(2, len(shape))):
         return None
-    return GlobalAvgPool(keepdims=bool(given.get("keepdims", 1)))
+    return pooling.GlobalAvgPool(keepdims=bool(given.get("keepdims", 1)))
 
 
-def _dropout(node: "NodeProto", graph: Graph) -> Layer:
+def _dropout(node: NodeProto, graph: Graph) -> Layer:
     ratio = graph.value(node.input[1]) if len(node.input) > 1 and node.input[1] else None
-    return Dropout(rate=ratio[0] if ratio else attributes(node).get("ratio", 0.5))
+    return elementwise.Dropout(rate=ratio[0] if ratio else attributes(node).get("ratio", 0.5))
 
 
-def _resize(node: "NodeProto", graph: Graph) -> Layer | None:
+def _resize(node: NodeProto, graph: Graph) -> Layer | None:
     before, after = graph.shape(node.input[0]), graph.shape(node.output[0])
     if before is None or after is None or len(before) != len(after):
         return None
@@ -197,11 +184,11 @@ def _resize(node: "NodeProto", graph: Graph) -> Layer | None:
         if isinstance(a, str) or isinstance(b, str) or not a or b % a:
             return None
         factors.append(b // a)
-    return Upsample(size=tuple(factors)) if factors else None
+    return reshaping.Upsample(size=tuple(factors)) if factors else None
 
 
-def pad_of(node: "NodeProto", graph: Graph) -> Padding | None:
-    """What a Pad node adds around the spatial axes; None where that is not all, or not known."""
+def pad_of(node: NodeProto, graph: Graph) -> Padding | None:
+    """The padding of a Pad node; None where it is unknown, or also on the batch or the channels."""
     shape = graph.shapes.get(node.input[0])
     flat = attributes(node).get("pads") or (
         graph.value(node.input[1]) if len(node.input) > 1 else None
@@ -219,34 +206,24 @@ def pad_of(node: "NodeProto", graph: Graph) -> Padding | None:
     return Padding("explicit", tuple(side for axis in spatial for side in axis))
 
 
-def _pad(node: "NodeProto", graph: Graph) -> Layer | None:
+def _pad(node: NodeProto, graph: Graph) -> Layer | None:
     padding = pad_of(node, graph)
-    return None if padding is None else ZeroPad(padding=padding)
+    return None if padding is None else reshaping.ZeroPad(padding=padding)
 
 
-_READERS: "dict[str, Callable[[NodeProto, Graph], Layer | None]]" = {
-    "Conv": _conv,
-    "ConvTranspose": _conv,
-    "MaxPool": _pool,
-    "AveragePool": _pool,
-    "GlobalAveragePool": _global,
-    "GlobalMaxPool": _global,
+_READERS: dict[str, Callable[[NodeProto, Graph], Layer | None]] = {
+    **dict.fromkeys(("Conv", "ConvTranspose"), _conv),
+    **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global),
     "ReduceMean": _mean,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
-    "LSTM": _recurrent,
-    "GRU": _recurrent,
-    "RNN": _recurrent,
-    "BatchNormalization": lambda _node, _graph: BatchNorm(),
-    "LayerNormalization": lambda _node, _graph: LayerNorm(),
-    "Flatten": _reshape,
-    "Reshape": _reshape,
+    **dict.fromkeys(("Gemm", "MatMul"), _dense),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
+    "BatchNormalization": lambda _node, _graph: elementwise.BatchNorm(),
+    "LayerNormalization": lambda _node, _graph: elementwise.LayerNorm(),
+    **dict.fromkeys(("Flatten", "Reshape"), _reshape),
     "Dropout": _dropout,
-    "Add": _merge,
-    "Sum": _merge,
-    "Mul": _merge,
+    **dict.fromkeys(("Add", "Sum", "Mul"), _merge),
     "Concat": _concat,
-    "Resize": _resize,
-    "Upsample": _resize,
+    **dict.fromkeys(("Resize", "Upsample"), _resize),
     "Pad": _pad,
 }

@@ -1,0 +1,224 @@
+"""From a request to a report: choose the stack, trace it, and find fixes where it collapses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.shapes.choices import FrameRule, Framework, Like, architecture_names
+from audiocnn_cli.shapes.clip import Clip
+from audiocnn_cli.shapes.explain import explain
+from audiocnn_cli.shapes.fixes import find_fixes
+from audiocnn_cli.shapes.grammar import read_layer, read_table
+from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
+from audiocnn_cli.shapes.layers.elementwise import Pointwise
+from audiocnn_cli.shapes.layers.pooling import Pool
+from audiocnn_cli.shapes.report import Collapse, Report
+from audiocnn_cli.shapes.sizes import Sizes, read_sizes, smallest
+from audiocnn_cli.shapes.stackfile import Architecture, architecture, read_stack
+from audiocnn_cli.shapes.step import Layer, ShapeError
+from audiocnn_cli.shapes.trace import Trace, trace
+
+ONNX_SUFFIX = ".onnx"
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackRequest:
+    """The source of a stack, and the input it is applied to.
+
+    Exactly one source is given: `layers` in the layer grammar (or the name of one ONNX file), `arch`,
+    `file`, or one layer whose options are `one_layer` (a pooling layer with `pool`).
+    """
+
+    layers: tuple[str, ...] = ()
+    arch: str | None = None
+    file: Path | None = None
+    one_layer: Mapping[str, str] = field(default_factory=dict)
+    pool: str | None = None
+    input_shape: str | None = None
+    clip: Clip | None = None
+    framework: str | None = None
+    like: str | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that are given, as messages name them."""
+        given = {
+            "layers": self.layers,
+            "`arch`": self.arch,
+            "`file`": self.file,
+            "`kernel` or `pool`": self.one_layer or self.pool,
+        }
+        return tuple(name for name, value in given.items() if value)
+
+
+def report_of(request: StackRequest) -> Report:
+    """Work out the stack of `request`.
+
+    Raises:
+        UsageError: the request is not one stack with an input shape.
+        ModelRefusedError: the ONNX file can't be read.
+    """
+    if len(request.layers) != 1 or not request.layers[0].endswith(ONNX_SUFFIX):
+        return work_out(choose_stack(request), request.clip)
+    if request.sources != ("layers",):
+        raise UsageError(
+            "an ONNX file holds its layers; leave out `arch`, `file`, `kernel` and `pool`"
+        )
+    if request.framework not in {None, Framework.ONNX}:
+        raise UsageError(f"`framework={request.framework}`: an ONNX file follows ONNX' rules")
+    # onnx takes long to import, and only graphs need it.
+    from audiocnn_cli.shapes.onnxfile.report import report_of_file
+
+    like = Like.SPECTROGRAM if request.like is None else _choice("like", request.like, Like)
+    path = Path(request.layers[0])
+    return report_of_file(path, input_shape=input_of(request), like=like, clip=request.clip)
+
+
+def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
+    """Trace `stack`; where it collapses, report the steps before it and the fixes.
+
+    Raises:
+        UsageError: the names of the layers are inconsistent.
+    """
+    try:
+        found = trace(stack.layers, stack.input_shape, framework=stack.framework, title=stack.title)
+    except ShapeError as error:
+        fixes = find_fixes(error, stack)
+        before = Trace(stack.input_shape, error.steps, stack.framework, stack.title)
+        collapse = Collapse(error, before, fixes, stack.like)
+        return Report(before, stack.like, stack.paper, collapse, clip)
+    return Report(found, stack.like, stack.paper, None, clip, _shortest(stack) if clip else None)
+
+
+def _shortest(stack: Architecture) -> int:
+    """The smallest size of the first axis that the stack runs on, at most the present one."""
+    first, *others = stack.input_shape
+
+    def runs(size: int) -> bool:
+        try:
+            trace(stack.layers, (size, *others), framework=stack.framework, compare=False)
+        except ShapeError:
+            return False
+        return True
+
+    return smallest(0, first, runs)
+
+
+def with_title(report: Report, title: str) -> Report:
+    """`report`, with `title` where its stack has none."""
+    if report.trace.title:
+        return report
+    return replace(report, trace=replace(report.trace, title=title))
+
+
+def with_explanation(report: Report, layer: int | None = None) -> Report:
+    """`report` with sentences about every layer, or about the one of number `layer` (from 1).
+
+    Raises:
+        UsageError: there is no layer of that number.
+    """
+    steps = [step for step in report.trace.steps if layer in {None, step.number}]
+    if layer is not None and not steps and not report.collapse:
+        count = len(report.trace.steps)
+        raise UsageError(f"`layer={layer}`: the layers are numbered 1 to {count}")
+    return replace(report, explained={step.number: explain(step, report.like) for step in steps})
+
+
+def choose_stack(request: StackRequest) -> Architecture:
+    """The stack of `request`, with its input shape.
+
+    Raises:
+        UsageError: there is not exactly one source, no input shape, or a value is invalid.
+    """
+    if len(request.sources) != 1:
+        given = " and ".join(request.sources)
+        found = f"{given} are too many" if given else "none was given"
+        raise UsageError(f"give layers, `arch`, `file`, or `kernel` and its options: {found}")
+    if request.arch:
+        stack = architecture(request.arch)
+    elif request.file:
+        stack = read_stack(request.file)
+    else:
+        layers = tuple(map(read_layer, request.layers)) or (_one_layer(request),)
+        stack = Architecture(name="", input_shape=(), layers=layers)
+    if request.framework is not None:
+        stack = replace(stack, framework=_choice("framework", request.framework, Framework))
+    if request.like is not None:
+        stack = replace(stack, like=_choice("like", request.like, Like))
+    if (shape := input_of(request)) is not None:
+        default = stack.input_shape
+        if request.input_shape is None and default and len(default) < len(shape):
+            shape = shape[:-1]  # a clip for an architecture whose input has no channels
+        stack = replace(stack, input_shape=shape)
+    if not stack.input_shape:
+        raise UsageError("there is no input shape; add one, as in `input_shape=130x13x1`")
+    return replace(stack, input_shape=with_channels(stack.input_shape, stack.layers, stack.like))
+
+
+def one_of_several(text: str, request: StackRequest) -> StackRequest:
+    """The request for one of several stacks: a TOML file, an architecture, or layers in one text.
+
+    Raises:
+        UsageError: there is another source besides the layers.
+    """
+    if request.sources != ("layers",):
+        raise UsageError("`diff` compares its arguments, without `arch`, `file` or `kernel`")
+    if text.endswith(".toml"):
+        return replace(request, layers=(), file=Path(text))
+    if text in architecture_names():
+        return replace(request, layers=(), arch=text)
+    return replace(request, layers=tuple(text.split()))
+
+
+def input_of(request: StackRequest) -> Sizes | None:
+    """The input shape, given as such or as a clip; None where there is neither.
+
+    Raises:
+        UsageError: there are both, or one is invalid.
+    """
+    clip = request.clip if request.clip and request.clip.samples is not None else None
+    if request.input_shape is None:
+        return clip.input_shape(clip.rule or FrameRule.CENTERED) if clip else None
+    if clip:
+        raise UsageError("give `input_shape`, or a clip by `samples` or `seconds`, not both")
+    try:
+        return read_sizes(request.input_shape)
+    except UsageError as error:
+        raise UsageError(f"`input_shape={request.input_shape}`: {error}") from error
+
+
+def with_channels(shape: Sizes, layers: tuple[Layer, ...], like: Like) -> Sizes:
+    """`shape`, with a channel axis of 1 added where the first layer needs one.
+
+    130x13 before a 2-D convolution is 130x13x1, and 16000 before a 1-D one is 16000x1; before a dense or
+    a recurrent layer 130x13 is kept.
+    """
+    first = next((layer for layer in layers if not isinstance(layer, Pointwise)), None)
+    if not isinstance(first, Conv | ConvTranspose | Depthwise | Pool):
+        return shape
+    required = getattr(first, "axes", None)
+    axes = required or len(first.kernel)
+    if axes == 1 and required is None:
+        axes = 1 if like is Like.WAVEFORM else min(2, len(shape))
+    return (*shape, 1) if len(shape) == axes else shape
+
+
+def _one_layer(request: StackRequest) -> Layer:
+    if request.pool is None:
+        table = {"type": "conv", "filters": "1", **request.one_layer}
+    elif request.pool in {"max", "avg"}:
+        table = {"type": f"{request.pool}pool", **request.one_layer}
+    else:
+        raise UsageError(f"`pool={request.pool}`: must be max or avg")
+    return read_table(table, label="`{}`")
+
+
+def _choice(parameter: str, text: str, choices: type[Choice]) -> Choice:
+    try:
+        return choices(text)
+    except ValueError:
+        raise UsageError(f"`{parameter}={text}`: must be one of {', '.join(choices)}") from None
