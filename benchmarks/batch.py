@@ -45,7 +45,7 @@ def overhead(settings: Settings) -> None:
     """What a file costs when its work costs nothing, without and with a journal."""
     from audiocnn_cli.batch.codec import DataclassCodec
     from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.journal.journal import Journal
+    from audiocnn_cli.batch.journal import Journal
     from audiocnn_cli.batch.run import run_batch
 
     count = 5000
@@ -57,7 +57,7 @@ def overhead(settings: Settings) -> None:
             return
         path.unlink(missing_ok=True)
         with Journal(path, DataclassCodec(str), configuration={}) as journal:
-            for _ in run_batch(inputs, Nothing(), workers=Workers(jobs=2), journal=journal):
+            for _ in run_batch(inputs, Nothing(), workers=Workers(jobs=2), record=journal):
                 pass
 
     times = by_turns(
@@ -90,7 +90,7 @@ def pool(_settings: Settings) -> None:
 
 def first_results() -> None:
     """Start two workers that could decode and compute, and wait for an answer of each."""
-    from audiocnn_cli.batch.pool.pool import ProcessPool
+    from audiocnn_cli.batch.pool import ProcessPool
 
     started = ProcessPool(Loaded(), jobs=2)
     for ticket in range(2):

@@ -256,8 +256,10 @@ def test_ctrl_c_twice_stops_at_once(
     code, _, _ = finish(process)
     assert code == 130
     assert time.monotonic() - began < 5
-    # Two hang, and the third waits behind one of them in the pipe of a worker that was quick.
-    assert states(out / JOURNAL) == {"done": 2, "begun": 3}
+    # Two hang; the third waits in the pipe of a worker if that was quick with the first files.
+    found = states(out / JOURNAL)
+    assert found["done"] == 2
+    assert found["begun"] in (2, 3)
     assert not _processes_of(process.pid)
 
 

@@ -94,7 +94,7 @@ def test_others_are_warned_when_failures_are_tried_again(run: Run, clips: Path) 
     model = write_good_model(clips.parent / "tiny.onnx")
     run("classify", "clips", "--model", model, "-o", "out/", "--failures", "bad.jsonl")
     again = run("classify", "--retry-failures", "bad.jsonl", "-o", "out/", "--threshold", "0.9")
-    assert "what is there was done with other options: " in again.stderr
+    assert "the results in it were made with other options: " in again.stderr
 
 
 def test_an_evaluation_is_no_list_to_merge(run: Run, clips: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.executor import Workers
-from audiocnn_cli.batch.order import largest_first
+from audiocnn_cli.batch.inputs import largest_first
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.pool.pool import ProcessPool
+from audiocnn_cli.batch.pool import ProcessPool
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, OutputError
 from tests.batch_tasks import Echo, NeverReady, NotHere, sources
@@ -74,7 +74,7 @@ def test_what_waited_behind_a_crash_is_done_by_others() -> None:
 
 def test_quick_inputs_wait_in_the_pipe_and_long_ones_do_not() -> None:
     quick, slow = ProcessPool(Echo(), jobs=1), ProcessPool(Echo(seconds=0.2), jobs=1)
-    for pool, slots in ((quick, [2, 3, 4, 5, 6, 7, 8, 9, 9]), (slow, [1, 1, 1])):
+    for pool, slots in ((quick, [2, 4, 8, 9, 9]), (slow, [1, 1, 1])):
         for number, expected in enumerate(slots):
             pool.submit(number, Source(str(number)))
             pool.collect()

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from audiocnn_cli.datasets.storage import LocalStore
+from audiocnn_cli.datasets.storage import LocalStorage
 from audiocnn_cli.errors import OutputError
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model
@@ -167,7 +167,7 @@ def test_what_is_there_is_not_written_over(run: Run, clips: Path, tmp_path: Path
     (out / JOURNAL).unlink()
     unknown = run(*options, "--resume")
     assert unknown.exit_code == 3
-    assert "does not know; add --force" in unknown.stderr
+    assert "does not list; add --force" in unknown.stderr
 
 
 def test_part_options_are_for_data_sets(run: Run, clips: Path, tmp_path: Path) -> None:
@@ -258,18 +258,18 @@ def test_a_part_is_committed_with_its_inputs_or_not_at_all(
             raise OutputError("the process ends here")
         original(*arguments)
 
-    name = "audiocnn_cli.datasets.journal._note"
+    name = "audiocnn_cli.datasets.journal._record"
     if fault == "rename":
-        original: Any = LocalStore.rename
-        monkeypatch.setattr(LocalStore, "rename", stop)
+        original: Any = LocalStorage.rename
+        monkeypatch.setattr(LocalStorage, "rename", stop)
         assert run(*parted).exit_code == 3
         assert len(list(out.glob(".*.tmp"))) == 1
     elif fault == "commit":
         from audiocnn_cli.datasets import journal as dataset_journal
 
-        original = dataset_journal._note
+        original = dataset_journal._record
         monkeypatch.setattr(name, stop)
-        monkeypatch.setattr(LocalStore, "remove", lambda *_: None)  # as if it had been killed
+        monkeypatch.setattr(LocalStorage, "remove", lambda *_: None)  # as if it had been killed
         assert run(*parted).exit_code == 3
         assert len(list(out.glob(".*.tmp"))) == 1
     else:
@@ -367,7 +367,7 @@ def test_results_go_to_other_machines(run: Run, clips: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "far" / "tensors").rglob("*.npz"))) == 5
     again = run(*files)
     assert [failure["kind"] for failure in again.document["failures"]] == ["permission"] * 5
-    assert "is there already; add --force" in again.stderr
+    assert "exists already; add --force" in again.stderr
     assert run(*files, "--force").exit_code == 0
     labels = ("classify", "--model", write_good_model(tmp_path / "tiny.onnx"), clips)
     assert run(*labels, "-o", f"{url}/labels/", "-j", "2").exit_code == 0

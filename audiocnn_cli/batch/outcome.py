@@ -1,4 +1,4 @@
-"""What became of one input, and of a batch."""
+"""The outcome of one input, and of a batch."""
 
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Failure:
-    """An input that gave no result: its path as the user named it, and why in one sentence."""
+    """An input without a result: its path as the user named it, and the cause in one sentence."""
 
     path: str
     kind: FailureKind
@@ -26,14 +26,14 @@ def failure_document(failure: Failure) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many inputs gave a result, and how many did not."""
+    """The number of inputs with a result, and without."""
 
     done: int
     failed: int
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the process says of the whole batch."""
+        """The exit code of the batch."""
         if not self.failed:
             return ExitCode.DONE
         return ExitCode.SOME_FAILED if self.done else ExitCode.NOTHING_DONE
@@ -41,7 +41,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Finished(Generic[R]):
-    """An input that is done or has failed: how long the work took, and whether an earlier run did it."""
+    """The event that an input has a result or has failed.
+
+    `seconds` is the time of the work on it; `recalled` states that an earlier run did the work.
+    """
 
     source: Source
     outcome: R | Failure
@@ -50,7 +53,10 @@ class Finished(Generic[R]):
 
 
 class Observer(Protocol[R]):
-    """Who hears of each input as soon as it is done or has failed."""
+    """Is notified of each input as soon as it has a result or has failed."""
 
     def finished(self, event: Finished[R]) -> None:
-        """An input is done or has failed."""
+        """Handle the event of one input."""
+
+    def close(self, *, interrupted: bool) -> object:
+        """Handle the end of the batch; `interrupted` states that inputs were left."""

@@ -12,8 +12,8 @@ from audiocnn_cli.output.destination import Format
 from audiocnn_cli.output.terminal.console import console, print_error
 
 if TYPE_CHECKING:
-    from audiocnn_cli.batch.journal.parts import Part
-    from audiocnn_cli.batch.journal.schema import Codec
+    from audiocnn_cli.batch.codec import Codec
+    from audiocnn_cli.batch.parts import Part
     from audiocnn_cli.output.results import View
 
 EXAMPLES = """\b
@@ -40,7 +40,7 @@ def merge(
     """
     logging.set_up()
     destination = replace(report.destination(), quiet=logging.quiet)
-    from audiocnn_cli.batch.journal.parts import missing_shards, read_parts
+    from audiocnn_cli.batch.parts import missing_shards, read_parts
     from audiocnn_cli.output.results import write_outcomes
     from audiocnn_cli.output.views.parts import parts_table
 

@@ -1,1 +1,1 @@
-"""Results of many files as a Parquet data set, or as a folder with a file for each input."""
+"""Results of many files: a Parquet data set with the rows of all, or a folder with a file for each input."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from audiocnn_cli.batch.journal.parts import Part
+from audiocnn_cli.batch.parts import Part
 from audiocnn_cli.output.terminal.console import display
 
 
