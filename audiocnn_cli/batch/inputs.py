@@ -14,6 +14,7 @@ from audiocnn_cli.audio.listing import version_of
 from audiocnn_cli.audio.sources import STDIN, Source, is_remote
 from audiocnn_cli.errors import InputError, UsageError
 
+JOURNAL_NAMES = ".audiocnn-journal*.sqlite"
 Inputs = Iterable[Source | InputError]
 
 # The longest recordings of a folder are likely among so many, and they fit into memory.
@@ -113,6 +114,12 @@ class Shard:
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
+
+    @property
+    def journal_name(self) -> str:
+        """The name of its journal in a folder of results: each shard has one of its own."""
+        part = f"-{self.index}-of-{self.count}" if self.count > 1 else ""
+        return JOURNAL_NAMES.replace("*", part)
 
     def of(self, inputs: Inputs) -> Iterator[Source | InputError]:
         """The inputs that belong to this part."""

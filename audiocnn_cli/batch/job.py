@@ -6,25 +6,25 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source, find_audio
 from audiocnn_cli.batch.codec import Codec, configuration
 from audiocnn_cli.batch.executor import Workers
-from audiocnn_cli.batch.failure_log import FailureLog, failed_inputs
 from audiocnn_cli.batch.inputs import Inputs, Shard, largest_first, with_absolute_path
-from audiocnn_cli.batch.journal import Journal
 from audiocnn_cli.batch.outcome import Counts, Failure, Observer
 from audiocnn_cli.batch.run import Record, run_batch, stop_on_signals
-from audiocnn_cli.batch.schema import journal_name
 from audiocnn_cli.batch.task import Task
 from audiocnn_cli.errors import ExitCode, InputError, UsageError
 from audiocnn_cli.files import make_folder, remove_unfinished
 
+if TYPE_CHECKING:
+    from audiocnn_cli.batch.journal import Journal
+
 R = TypeVar("R")
 
-OpenRecord = Callable[[Journal[R]], AbstractContextManager[Record[R]]]
+OpenRecord = Callable[["Journal[R]"], AbstractContextManager[Record[R]]]
 _IN_MEMORY = Path(":memory:")  # of SQLite
 _log = logging.getLogger("audiocnn")
 
@@ -73,6 +73,8 @@ class BatchOptions:
         """The inputs that PATHS name, or that `find` finds, read lazily; each call starts anew."""
         found: Inputs
         if self.retry_failures is not None:
+            from audiocnn_cli.batch.failure_log import failed_inputs
+
             found = failed_inputs(self.retry_failures)
         else:
             found = find_audio(self.paths or []) if find is None else find()
@@ -168,6 +170,8 @@ def run_job(
         elif not job.in_order:
             inputs = largest_first(inputs)
         if options.failures is not None:
+            from audiocnn_cli.batch.failure_log import FailureLog
+
             # A log that is read, or that this run continues, may be replaced.
             again = options.resume or options.failures == options.retry_failures
             log = FailureLog(options.failures, force=options.force or again)
@@ -199,10 +203,11 @@ def run_job(
 
 def _journal(
     job: Job[R], options: BatchOptions, folder: Path | None, *, in_memory: bool
-) -> Journal[R] | None:
+) -> "Journal[R] | None":
+    # SQLite is not imported for a run without a journal.
     files = job.files if job.files is not None and job.files.path is not None else None
     folder = files.path if files is not None else folder
-    path = options.journal or (folder and folder / journal_name(options.part))
+    path = options.journal or (folder and folder / options.part.journal_name)
     if path is None:
         if options.resume or options.checksum:
             raise UsageError(
@@ -211,6 +216,8 @@ def _journal(
         if not in_memory:
             return None
         path = _IN_MEMORY
+    from audiocnn_cli.batch.journal import Journal
+
     if job.no_journal is not None:
         raise UsageError(job.no_journal)
     make_folder(path.parent)

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from audiocnn_cli.batch.codec import Codec
-from audiocnn_cli.batch.inputs import Shard
+from audiocnn_cli.batch.inputs import JOURNAL_NAMES, Shard
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.schema import (
     BEGUN,
-    JOURNAL_NAMES,
     failure_in,
     meta,
     open_database,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from audiocnn_cli.batch.codec import Codec
-from audiocnn_cli.batch.inputs import Shard
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import FailureKind, OutputError, UsageError
 
@@ -45,13 +44,6 @@ CREATE TABLE members (path BLOB PRIMARY KEY, part TEXT NOT NULL);
 CREATE INDEX members_of_part ON members (part);
 """
 BEGUN, DONE, FAILED = "begun", "done", "failed"
-JOURNAL_NAMES = ".audiocnn-journal*.sqlite"
-
-
-def journal_name(shard: Shard) -> str:
-    """The name of the journal in a folder of results: each shard has its own."""
-    part = f"-{shard.index}-of-{shard.count}" if shard.count > 1 else ""
-    return JOURNAL_NAMES.replace("*", part)
 
 
 def open_database(path: Path) -> sqlite3.Connection:

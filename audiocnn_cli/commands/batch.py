@@ -10,7 +10,6 @@ from audiocnn_cli.batch.job import BatchOptions
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.commands.options import ManyFiles
 from audiocnn_cli.datasets.dataset import Dataset
-from audiocnn_cli.datasets.journal import DatasetJournal, require_no_parts
 from audiocnn_cli.datasets.storage import is_url
 from audiocnn_cli.errors import ExitCode
 from audiocnn_cli.output.terminal.progress import Progress, on_terminal
@@ -65,6 +64,8 @@ def run_job(
     dataset, shard = job.dataset, options.part
     if dataset is None:
         return batch.run_job(job, options, write, observers=[progress])
+    from audiocnn_cli.datasets.journal import DatasetJournal, require_no_parts
+
     if not (options.resume or options.force):
         require_no_parts(dataset, shard)
     return batch.run_job(

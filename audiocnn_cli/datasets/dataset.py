@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.datasets import PartitionBy
 from audiocnn_cli.datasets.storage import is_url
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.extras import require_extra
 
 R = TypeVar("R")
 
@@ -19,13 +18,6 @@ _PART_FILES = 1000
 # The folder of rows without a value: pandas can't read Hive's own name for null
 # (pyarrow: "Cannot yet unify dictionaries with nulls").
 _NO_VALUE = "none"
-
-
-class PartitionBy(StrEnum):
-    """The value that decides the folder of a recording's rows, and the name of its column."""
-
-    LABEL = "label"
-    FOLDER = "folder"
 
 
 class Tabular(Protocol[R]):
@@ -100,6 +92,8 @@ class PartOptions:
         Raises:
             MissingExtraError: pyarrow is not installed.
         """
+        from audiocnn_cli.extras import require_extra
+
         require_extra("parquet", "writing parquet")
         return Dataset(
             location=location,

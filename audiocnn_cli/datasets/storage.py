@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from audiocnn_cli.errors import OutputError
-from audiocnn_cli.extras import require_extra
 from audiocnn_cli.files import make_folder
 
 
@@ -93,6 +92,8 @@ class RemoteStorage:
     """A folder that fsspec reaches; in an object store renaming is a copy, made by the store itself."""
 
     def __init__(self, url: str) -> None:
+        from audiocnn_cli.extras import require_extra
+
         require_extra("remote", f"writing to {url}")
         import fsspec
 
