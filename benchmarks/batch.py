@@ -1,13 +1,12 @@
-"""How batches scale: jobs, overhead a file, start of the pool, memory, Dask, and a model of the cost.
+"""Scaling of batches: jobs, overhead per file, start of the pool, memory, Dask, and a cost model.
 
-    python benchmarks/batch.py                    all of it, some minutes
-    python benchmarks/batch.py --quick            fewer files where that will do
+    python benchmarks/batch.py                    everything, some minutes
+    python benchmarks/batch.py --quick            fewer files and repeats
     python benchmarks/batch.py --only jobs,dask
     python benchmarks/batch.py --data FOLDER      short clips (default ../shared/data/fsdd)
 
-Contestants take turns in one run on one machine, and medians are compared; so the ratios mean something,
-the seconds little. Other work on the machine makes them worse. Without the folder of clips, 2,500 are
-synthesised.
+The variants alternate in one run on one machine, and medians are compared: the ratios are meaningful, the
+seconds depend on the machine and its load. Without the folder of clips, 2,500 are synthesised.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from audiocnn_cli.audio.sources import Source
 
 
 def jobs(settings: Settings) -> None:
-    """Two jobs beside one, on short clips."""
+    """Two jobs compared with one, on short clips."""
     clips = short_clips(settings)
     for command in ("features", "classify"):
         whole = (command, clips, "--jsonl", "-q", "-j")
@@ -42,7 +41,7 @@ def jobs(settings: Settings) -> None:
 
 
 def overhead(settings: Settings) -> None:
-    """What a file costs when its work costs nothing, without and with a journal."""
+    """The overhead per file, without and with a journal."""
     from audiocnn_cli.batch.codec import DataclassCodec
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.journal import Journal
@@ -69,7 +68,7 @@ def overhead(settings: Settings) -> None:
 
 
 def pool(_settings: Settings) -> None:
-    """From nothing to the first results of two workers that decode and compute."""
+    """The time to the first results of a new pool of two workers that import decoder and features."""
     code = (
         "import time; start = time.perf_counter()\n"
         "from batch import first_results\n"
@@ -89,24 +88,24 @@ def pool(_settings: Settings) -> None:
 
 
 def first_results() -> None:
-    """Start two workers that could decode and compute, and wait for an answer of each."""
+    """Start two workers with all imports, and wait for a result of each."""
     from audiocnn_cli.batch.pool import ProcessPool
 
     started = ProcessPool(Loaded(), jobs=2)
-    for ticket in range(2):
-        started.submit(ticket, Source(str(ticket)))
-    answers = 0
-    while answers < 2:
-        answers += len(started.collect())
+    for number in range(2):
+        started.submit(number, Source(str(number)))
+    results = 0
+    while results < 2:
+        results += len(started.collect())
     started.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Nothing):
-    """As `Nothing`, with all that features and classification import."""
+    """As `Nothing`, with the imports of features and classification."""
 
     def prepare(self) -> Callable[[Source], str]:
-        """Load it."""
+        """Import the modules."""
         import audiocnn_cli.features.extract
         import audiocnn_cli.models.session  # noqa: F401
 
@@ -114,7 +113,7 @@ class Loaded(Nothing):
 
 
 def memory(settings: Settings) -> None:
-    """The largest process of a long batch beside that of a short one, with a journal."""
+    """The peak memory of a long batch compared with a short one, with a journal."""
     clip = settings.folder / "tiny.wav"
     soundfile.write(clip, music(0.05), RATE)
     counts = (2_000, 20_000) if settings.quick else (10_000, 100_000)
@@ -130,7 +129,7 @@ def memory(settings: Settings) -> None:
 
 
 def dask(settings: Settings) -> None:
-    """Two Dask workers beside two jobs, on 40 songs of 30 s under ten names each."""
+    """Two Dask workers compared with two jobs, on 40 songs of 30 s under ten names each."""
     folder = songs(settings, count=40, times=10)
     with dask_workers(2) as address:
         times = by_turns(
@@ -149,7 +148,7 @@ SECTIONS = {each.__name__: each for each in (jobs, overhead, pool, memory, dask,
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the selected sections."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default=",".join(SECTIONS))

@@ -111,29 +111,29 @@ def dirty(clips: Clips) -> Path:
 def test_a_dirty_archive_is_done_but_for_what_is_broken(
     clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path
 ) -> None:
-    folder, out, ledger = dirty(clips), tmp_path / "out", tmp_path / "failures.jsonl"
+    folder, out, failures = dirty(clips), tmp_path / "out", tmp_path / "failures.jsonl"
     code, _, err = finish(
-        start(*classify, folder, "-o", f"{out}/", "-j", "2", "--failures", ledger, "--jsonl")
+        start(*classify, folder, "-o", f"{out}/", "-j", "2", "--failures", failures, "--jsonl")
     )
     assert code == 1, err
     assert sorted(results(out)) == [f"{i:03}.json" for i in range(494)]
     assert states(out / JOURNAL) == {"done": 494, "corrupt": 5, "crashed": 1}
-    kinds = Counter(json.loads(line)["kind"] for line in ledger.read_text().splitlines())
+    kinds = Counter(json.loads(line)["kind"] for line in failures.read_text().splitlines())
     assert kinds == {"corrupt": 5, "crashed": 1}
     assert "494 done, 6 failed (5 corrupt, 1 crashed)" in err
 
-    # The ledger is a list of inputs: mended, they are done, and nothing else is.
+    # The failure log is a list of inputs: once repaired they are done, and no others.
     for path in folder.glob("c*.wav"):
         path.unlink()
     clips(*(f"corrupt-{i}.wav" for i in range(5)))
     again = start(
-        *classify, "--retry-failures", ledger, "--failures", ledger, "-o", f"{out}/", "--jsonl"
+        *classify, "--retry-failures", failures, "--failures", failures, "-o", f"{out}/", "--jsonl"
     )
     code, stdout, err = finish(again)
     assert code == 1, err
     assert len(stdout.splitlines()) == 6
     assert states(out / JOURNAL) == {"done": 499, "not_found": 1}
-    assert [json.loads(line)["kind"] for line in ledger.read_text().splitlines()] == ["not_found"]
+    assert [json.loads(line)["kind"] for line in failures.read_text().splitlines()] == ["not_found"]
 
 
 @pytest.mark.parametrize("writing", ["folder", pytest.param("jsonl", marks=pytest.mark.slow)])
@@ -351,9 +351,9 @@ def test_links_that_go_round(clips: Clips, tmp_path: Path) -> None:
 
 def test_names_that_no_list_can_hold(clips: Clips, tmp_path: Path) -> None:
     names = ["two\nlines.wav", "tab\t.wav", os.fsdecode(b"latin-\xe9.wav"), "quote'\".wav"]
-    folder, out, ledger = clips(*names, "plain.wav"), tmp_path / "out", tmp_path / "f.jsonl"
+    folder, out, failures = clips(*names, "plain.wav"), tmp_path / "out", tmp_path / "f.jsonl"
     (folder / "broken\nname.wav").write_text("no audio")
-    command = ["features", folder, "-o", f"{out}/", "-j", "2", "--jsonl", "--failures", ledger]
+    command = ["features", folder, "-o", f"{out}/", "-j", "2", "--jsonl", "--failures", failures]
     code, stdout, err = finish(start(*command))
     assert code == 1, err
     paths = [json.loads(line)["path"] for line in stdout.splitlines()]
@@ -366,7 +366,7 @@ def test_names_that_no_list_can_hold(clips: Clips, tmp_path: Path) -> None:
     (folder / "broken\nname.wav").unlink()
     clips("broken\nname.wav")
     code, stdout, err = finish(
-        start("features", "--retry-failures", ledger, "-o", f"{out}/", "--jsonl")
+        start("features", "--retry-failures", failures, "-o", f"{out}/", "--jsonl")
     )
     assert code == 0, err
     assert [json.loads(line)["path"] for line in stdout.splitlines()] == [

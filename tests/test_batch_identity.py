@@ -84,7 +84,7 @@ def test_a_run_that_is_refused_leaves_the_journal(run: Run, clips: Path) -> None
     model = write_good_model(clips.parent / "tiny.onnx")
     run("classify", "clips", "--model", model, "-o", "out/")
     before = run("merge", "out/")
-    assert "whole" in before.stdout
+    assert "complete" in before.stdout
     refused = run("classify", "clips", "--model", model, "-o", "out/", "--threshold", "0.9")
     assert refused.exit_code == 3
     assert run("merge", "out/") == before

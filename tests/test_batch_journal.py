@@ -46,7 +46,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Read(WithoutFiles):
-    """Gives back what a file holds, and notes that it was asked; with `out` also in a file of its own."""
+    """Gives back what a file holds, and logs the call; with `out` also in a file of its own."""
 
     log: Path
     out: Path | None = None
@@ -95,9 +95,9 @@ class Runs:
         ) as journal:
             found = find_audio([str(self.folder)]) if inputs is None else inputs
             outcomes = run_batch(found, task, workers=TWO, record=journal)
-            said = [o.kind if isinstance(o, Failure) else o for o in outcomes]
+            kinds = [o.kind if isinstance(o, Failure) else o for o in outcomes]
             self.changed = journal.changed
-        return said, sorted(log.read_text().split())
+        return kinds, sorted(log.read_text().split())
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_outputs_that_are_lost_or_cut_are_made_again(runs: Runs, tmp_path: Path)
     assert (runs.out / "c.txt").read_text() == "c"
 
 
-def test_nobody_elses_file_is_replaced(runs: Runs, tmp_path: Path) -> None:
+def test_files_of_others_are_not_replaced(runs: Runs, tmp_path: Path) -> None:
     runs.out = tmp_path / "out"
     runs.out.mkdir()
     (runs.out / "c.txt").write_text("precious")
@@ -188,8 +188,8 @@ def test_two_inputs_of_one_name(runs: Runs, tmp_path: Path) -> None:
     runs.out.mkdir()
     shutil.copy(runs.folder / "a.wav", runs.folder / "a.flac")
     for _ in range(2):
-        said, _worked = runs()
-        assert said == ["a", "permission", "b", "c", "d"]
+        kinds, _worked = runs()
+        assert kinds == ["a", "permission", "b", "c", "d"]
 
 
 def test_a_file_that_is_not_a_journal(runs: Runs) -> None:
@@ -302,7 +302,7 @@ def test_parts_are_joined(run: Run, parts: list[str], tmp_path: Path) -> None:
     assert by_path == {result["path"]: result for result in whole["results"]}
     assert merged.document["failures"] == whole["failures"]
     table = run("merge", *sorted(out.glob(".*.sqlite")))
-    assert [row.split()[0] for row in table.stdout.splitlines() if "whole" in row] == [
+    assert [row.split()[0] for row in table.stdout.splitlines() if "complete" in row] == [
         "1/3",
         "2/3",
         "3/3",
@@ -343,12 +343,12 @@ def test_resuming_needs_a_journal(run: Run, make_wav: MakeWav, tmp_path: Path) -
     no_numbers = run("features", path, "--csv", "--journal", tmp_path / "j")
     assert no_numbers.exit_code == 2
     assert "can't be resumed" in no_numbers.stderr
-    ledger = tmp_path / "ledger.jsonl"
-    ledger.write_text('{"path": 3}\n')
-    wrong = run("classify", "--retry-failures", ledger)
+    failures = tmp_path / "failures.jsonl"
+    failures.write_text('{"path": 3}\n')
+    wrong = run("classify", "--retry-failures", failures)
     assert wrong.exit_code == 2
     assert "line 1: is not a line of a failure log" in wrong.stderr
-    assert run("classify", path, "--retry-failures", ledger).exit_code == 2
+    assert run("classify", path, "--retry-failures", failures).exit_code == 2
     assert run("classify").exit_code == 2
 
 

@@ -1,4 +1,4 @@
-"""What is said of a batch while it runs and when it has ended, and the documents it writes as it goes."""
+"""The progress and the summary of a batch, and the documents that it writes step by step."""
 
 import io
 import json
@@ -33,7 +33,7 @@ MakeWav = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def said() -> Iterator[None]:
+def logged() -> Iterator[None]:
     set_up_logging(quiet=False, verbose=False)
     yield
     log.handlers.clear()
@@ -68,12 +68,12 @@ def test_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     assert summary.files_per_s == pytest.approx(1.0)
     assert summary.audio_s == 90 * 60
     assert [seconds for seconds, _ in summary.slowest] == [8.0, 8.0, 8.0]
-    said = capsys.readouterr().err
-    assert "90 done, 10 failed (10 corrupt) in 1.7 min: 1.0 files/s, 90.0 min of audio" in said
-    assert "slowest: " in said
+    logged = capsys.readouterr().err
+    assert "90 done, 10 failed (10 corrupt) in 1.7 min: 1.0 files/s, 90.0 min of audio" in logged
+    assert "slowest: " in logged
 
 
-def test_what_is_left_is_said_once_it_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_left_is_reported_once_it_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
 
     def ticking() -> Iterator[int]:
@@ -183,10 +183,10 @@ def test_a_document_that_grows_is_the_same_document(results: int, failures: int)
     failed = [Failure(f"{i}", FailureKind.CORRUPT, "is bad") for i in range(failures)]
     stream = io.StringIO()
     outcomes = [*range(results), *failed]
-    tally = write_outcomes_to(
+    counts = write_outcomes_to(
         StreamWriter(stream, Destination(Format.JSON)), iter(outcomes), _View()
     )
-    assert (tally.done, tally.failed) == (results, failures)
+    assert (counts.done, counts.failed) == (results, failures)
     document = {
         "results": [_View().document(i) for i in range(results)],
         "failures": [{"path": f.path, "kind": f.kind, "message": f.message} for f in failed],

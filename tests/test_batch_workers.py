@@ -66,7 +66,7 @@ def test_a_crash_is_tried_again_alone(tmp_path: Path) -> None:
 
 
 def test_what_waited_behind_a_crash_is_done_by_others() -> None:
-    # A quick worker has several inputs in its pipe when it dies of one.
+    # A quick worker has several inputs in its pipe when one crashes it.
     names = [f"die-{i}" if i % 9 == 5 else str(i) for i in range(60)]
     outcomes = list(run_batch(sources(*names), Echo(), workers=Workers(jobs=1)))
     assert kinds(outcomes) == ["crashed" if "die" in name else name for name in names]

@@ -136,9 +136,9 @@ def test_an_evaluation_is_the_same_as_on_this_machine(
         make_wav(f"sets/clips/{label}/{number}.wav")
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
-    asked = ("evaluate", "../sets/clips", "--model", model, "--json")
-    here = run(*asked)
-    there = run(*asked, "--cluster", address, "--journal", tmp_path / "run.sqlite")
+    command = ("evaluate", "../sets/clips", "--model", model, "--json")
+    here = run(*command)
+    there = run(*command, "--cluster", address, "--journal", tmp_path / "run.sqlite")
     assert there.exit_code == 0, there.stderr
     assert there.document == here.document
 

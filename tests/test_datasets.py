@@ -225,7 +225,7 @@ def test_the_schema_is_the_one_in_the_docs(
     command: str, rows: tuple[str, ...], run: Run, clips: Path, tmp_path: Path
 ) -> None:
     page = (ROOT / "docs" / "datasets.md").read_text()
-    told = {
+    documented = {
         name: kind
         for names, kind in re.findall(r"^\| (`.*?) \| (\w+) \|", page, re.MULTILINE)
         for name in re.findall(r"`(\w+)`", names)
@@ -236,14 +236,14 @@ def test_the_schema_is_the_one_in_the_docs(
     assert finished.exit_code == 0, finished.stderr
     for column in pq.read_schema(out / "part-00001.parquet"):
         name = re.sub(r"^(p_).+", r"\1LABEL", re.sub(r"^mfcc_\d+", "mfcc_0", column.name))
-        assert told[name] == str(column.type), column.name
+        assert documented[name] == str(column.type), column.name
 
 
 @pytest.mark.parametrize("fault", ["rename", "commit", "power loss"])
 def test_a_part_is_committed_with_its_inputs_or_not_at_all(
     fault: str, run: Run, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that ends between staging, commit and renaming leaves what the next run can mend."""
+    """A process that ends between staging, commit and renaming leaves a state that the next run repairs."""
     out = tmp_path / "set"
     options = ("features", clips, "--format", "parquet", "-o", f"{out}/", "-j", "1")
     whole = tmp_path / "whole"

@@ -13,7 +13,7 @@ R = TypeVar("R")
 class Executor(Protocol[R]):
     """Runs a task on several inputs at once; the caller identifies them by numbers.
 
-    A worker that dies is replaced, and the input it was working on fails as `crashed`; a worker that exceeds
+    A worker that crashes is replaced, and the input it was working on fails as `crashed`; one that exceeds
     the time limit is stopped, and its input fails as `timeout`. Executors do not retry.
     """
 

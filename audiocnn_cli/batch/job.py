@@ -147,7 +147,7 @@ def run_job(
         write: writes all outcomes and counts them.
         observers: notified of each input, and closed at the end.
         open_record: opens what writes results together with the journal; None for the journal alone.
-        folder: where the journal is, unless `job.files` or an option says so; None: there is no other.
+        folder: where the journal is, unless `job.files` or an option names one; None: there is none.
 
     Raises:
         UsageError: options that contradict each other, or `resume` without a journal.

@@ -20,7 +20,7 @@ from audiocnn_cli.errors import AudiocnnError
 R = TypeVar("R")
 
 READY = "ready"
-# From linux/prctl.h: the signal that a process gets when its parent dies.
+# From linux/prctl.h: the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger("audiocnn")
@@ -121,7 +121,7 @@ def _prepared(task: Task[R]) -> Callable[[Source], R]:
 
 
 def _die_with_parent() -> None:
-    """Kill this process when its parent dies, on Linux: a worker that hangs would remain for ever."""
+    """End this process when its parent ends, on Linux: a worker that hangs would remain for ever."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,4 +1,4 @@
-"""`audiocnn merge`: the parts of a batch, joined."""
+"""`audiocnn merge`: join the results of the shards of a batch."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,9 +33,9 @@ def merge(
     report: options.Report,
     logging: options.Logging,
 ) -> None:
-    """Join the parts that `--shard I/N` made, and say what is missing.
+    """Join the parts that `--shard I/N` made, and list what is missing.
 
-    Without a format it shows how far each part is. Exit 1 if a part is missing or not at its end, or if an
+    Without a format it shows the progress of each part. Exit code 1: a part is missing or incomplete, or an
     input has failed.
     """
     logging.set_up()
@@ -64,16 +64,16 @@ def merge(
 
 def _gap(part: "Part") -> str:
     begun = f", {part.unfinished:,} of its inputs begun" if part.unfinished else ""
-    return f"part {part.shard}: is not at its end{begun}; run it again with --resume"
+    return f"part {part.shard}: is incomplete{begun}; run it again with --resume"
 
 
 def _kind_of_results(
     configuration: dict[str, Any], format: Format
 ) -> "tuple[Codec[Any], View[Any]]":
-    """How the results lie in the journals, and how they look."""
+    """The codec and the view of the results of a command."""
     if configuration["command"] == "evaluate":
         raise UsageError(
-            "the answers of an evaluation become figures by `audiocnn evaluate` with --journal and --resume"
+            "the journals of evaluate can't be joined: run audiocnn evaluate with --journal and --resume"
         )
     if configuration["command"] == "classify":
         from dataclasses import fields

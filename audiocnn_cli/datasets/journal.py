@@ -2,7 +2,7 @@
 
 A part is written under a temporary name that readers ignore. Then, in one transaction, the journal records
 the part and the inputs whose rows it holds; only then it is renamed. After a run that was killed in between,
-the next one renames or removes what the journal says: no row is lost, and none is there twice.
+the next one renames or removes files according to the journal: no row is lost, and none is there twice.
 """
 
 import os
