@@ -107,7 +107,7 @@ def test_an_evaluation_is_no_list_to_merge(run: Run, clips: Path) -> None:
     run("evaluate", "clips", "--model", model, "--journal", "run.sqlite")
     merged = run("merge", "run.sqlite", "--json")
     assert merged.exit_code == 2
-    assert "become figures by `audiocnn evaluate`" in merged.stderr
+    assert "run audiocnn evaluate" in merged.stderr
 
 
 @pytest.mark.parametrize("name", ["gone/", "", "gone//"])

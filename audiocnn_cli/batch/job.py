@@ -6,14 +6,14 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source, find_audio
 from audiocnn_cli.batch.codec import Codec, configuration
 from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.inputs import Inputs, Shard, largest_first, with_absolute_path
-from audiocnn_cli.batch.outcome import Counts, Failure, Observer
+from audiocnn_cli.batch.outcome import Counts, Failure, FailureLog, Observer, failed_inputs
 from audiocnn_cli.batch.run import Record, run_batch, stop_on_signals
 from audiocnn_cli.batch.task import Task
 from audiocnn_cli.errors import ExitCode, InputError, UsageError
@@ -73,8 +73,6 @@ class BatchOptions:
         """The inputs that PATHS name, or that `find` finds, read lazily; each call starts anew."""
         found: Inputs
         if self.retry_failures is not None:
-            from audiocnn_cli.batch.failure_log import failed_inputs
-
             found = failed_inputs(self.retry_failures)
         else:
             found = find_audio(self.paths or []) if find is None else find()
@@ -88,33 +86,14 @@ class BatchOptions:
         return Shard() if self.shard is None else Shard.parse(self.shard)
 
 
-class ResultFiles(Protocol):
-    """Files with the results, one for each input."""
-
-    @property
-    def path(self) -> Path | None:
-        """Their folder; None where it is remote."""
-
-    def file_of(self, source: Source) -> Path:
-        """The file with the result of `source`, in that folder."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Generic[R]):
     """The task of a command, and how its batch is run.
 
-    Attributes:
-        command: its name.
-        task: the work on each input.
-        recipe: a dataclass with everything that decides a result, together with `options`.
-        options: see `recipe`.
-        codec: converts results for the journal.
-        in_order: yield outcomes in the order of the inputs; else the largest inputs are begun first.
-        files: the files with the results, where each has one.
-        find: finds the inputs, where PATHS do not name them.
-        large_results: sending results between processes is slow, so a single input is worked on in this one.
-        no_journal: why a journal is not possible; None if it is.
-        only_one: why there can be only one input; None if there may be more.
+    `recipe`, a dataclass, and `options` are everything that decides a result. With `in_order` outcomes are in
+    the order of the inputs, else the largest inputs are begun first. `find` finds the inputs, where PATHS do
+    not name them. `large_results` are slow to send, so a single input is worked on in this process.
+    `no_journal` and `only_one` are the reasons why there can be no journal, and only one input.
     """
 
     command: str
@@ -123,7 +102,6 @@ class Job(Generic[R]):
     options: Mapping[str, str | int | bool | None]
     codec: Codec[R]
     in_order: bool
-    files: ResultFiles | None = None
     find: Callable[[], Inputs] | None = None
     large_results: bool = False
     no_journal: str | None = None
@@ -136,8 +114,9 @@ def run_job(
     write: Callable[[Iterator[R | Failure]], Counts],
     *,
     observers: Sequence[Observer[R]] = (),
-    open_record: OpenRecord[R] | None = None,
     folder: Path | None = None,
+    output_of: Callable[[Source], Path] | None = None,
+    open_record: OpenRecord[R] | None = None,
 ) -> ExitCode:
     """Run the batch and pass its outcomes to `write`.
 
@@ -146,8 +125,9 @@ def run_job(
         options: what the user gave.
         write: writes all outcomes and counts them.
         observers: notified of each input, and closed at the end.
+        folder: the local folder with results, and with the journal unless the options name another file.
+        output_of: the file in it with the result of an input, where each has one.
         open_record: opens what writes results together with the journal; None for the journal alone.
-        folder: where the journal is, unless `job.files` or an option names one; None: there is none.
 
     Raises:
         UsageError: options that contradict each other, or `resume` without a journal.
@@ -155,7 +135,7 @@ def run_job(
     """
     options.check()
     with ExitStack() as stack:
-        journal = _journal(job, options, folder, in_memory=open_record is not None)
+        journal = _journal(job, options, folder, output_of, in_memory=open_record is not None)
         record: Record[R] | None = journal
         if journal is not None:
             stack.enter_context(journal)
@@ -170,8 +150,6 @@ def run_job(
         elif not job.in_order:
             inputs = largest_first(inputs)
         if options.failures is not None:
-            from audiocnn_cli.batch.failure_log import FailureLog
-
             # A log that is read, or that this run continues, may be replaced.
             again = options.resume or options.failures == options.retry_failures
             log = FailureLog(options.failures, force=options.force or again)
@@ -202,11 +180,14 @@ def run_job(
 
 
 def _journal(
-    job: Job[R], options: BatchOptions, folder: Path | None, *, in_memory: bool
+    job: Job[R],
+    options: BatchOptions,
+    folder: Path | None,
+    output_of: Callable[[Source], Path] | None,
+    *,
+    in_memory: bool,
 ) -> "Journal[R] | None":
     # SQLite is not imported for a run without a journal.
-    files = job.files if job.files is not None and job.files.path is not None else None
-    folder = files.path if files is not None else folder
     path = options.journal or (folder and folder / options.part.journal_name)
     if path is None:
         if options.resume or options.checksum:
@@ -233,7 +214,7 @@ def _journal(
         shard=str(options.part),
         resume=options.resume,
         by_content=options.checksum,
-        output_of=files.file_of if files is not None else None,
+        output_of=output_of,
         force=options.force,
     )
     changes = ", ".join(f"{key} ({old} -> {new})" for key, (old, new) in journal.changed.items())

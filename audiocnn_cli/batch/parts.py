@@ -14,6 +14,8 @@ from audiocnn_cli.batch.inputs import JOURNAL_NAMES, Shard
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.schema import (
     BEGUN,
+    DONE,
+    FAILED,
     failure_in,
     meta,
     open_database,
@@ -127,24 +129,18 @@ def _read(path: Path) -> Part:
 
 
 def _counts(database: sqlite3.Connection, digest: str) -> dict[str, Any]:
-    rows = database.execute(
-        "SELECT state, kind, configuration = ? AS ours, count(*) AS n FROM inputs GROUP BY 1, 2, 3",
-        (digest,),
-    ).fetchall()
+    query = (
+        "SELECT configuration = ? AS ours, state, kind, count(*) AS n FROM inputs GROUP BY 1, 2, 3"
+    )
+    counts: Counter[str] = Counter()
     failures: Counter[str] = Counter()
-    done = unfinished = older = 0
-    for row in rows:
-        if not row["ours"]:
-            older += row["n"]
-        elif row["state"] == BEGUN:
-            unfinished += row["n"]
-        elif row["kind"] is None:
-            done += row["n"]
-        else:
+    for row in database.execute(query, (digest,)):
+        counts[row["state"] if row["ours"] else "older"] += row["n"]
+        if row["ours"] and row["state"] == FAILED:
             failures[row["kind"]] += row["n"]
     return {
-        "done": done,
+        "done": counts[DONE],
         "failures": dict(failures.most_common()),
-        "unfinished": unfinished,
-        "older": older,
+        "unfinished": counts[BEGUN],
+        "older": counts["older"],
     }

@@ -151,7 +151,8 @@ class ProcessPool(Generic[R]):
         self._discard(worker)
         cause = cause_of(worker.process.exitcode)
         if worker.busy:
-            return [self._failed(worker, FailureKind.CRASHED, cause)]
+            path = worker.inputs[0].source.path
+            return [self._failed(worker, Failure(path, FailureKind.CRASHED, cause))]
         if worker.ready:
             return []
         self._requeue(worker)
@@ -169,21 +170,16 @@ class ProcessPool(Generic[R]):
         overdue = [w for w in self._workers if w.busy and now >= w.since + self._timeout_s]
         # A result that arrived in the meantime waits in the pipe.
         overdue = [worker for worker in overdue if not worker.connection.poll()]
-        failed: list[tuple[int, Attempt[R]]] = []
         for worker in overdue:
             self._discard(worker)
-            failure = timeout_failure(worker.inputs[0].source, self._timeout_s)
-            failed.append(self._failed(worker, failure.kind, failure.message))
-        return failed
+        limit_s = self._timeout_s
+        return [self._failed(w, timeout_failure(w.inputs[0].source, limit_s)) for w in overdue]
 
-    def _failed(
-        self, worker: "_Worker", kind: FailureKind, message: str
-    ) -> tuple[int, Attempt[Any]]:
-        """The failure of the input that a discarded worker was working on; other workers get the rest."""
-        pending = worker.inputs.popleft()
+    def _failed(self, worker: "_Worker", failure: Failure) -> tuple[int, Attempt[Any]]:
+        """The failed input that a discarded worker was working on; other workers get the rest."""
+        number = worker.inputs.popleft().number
         self._requeue(worker)
-        seconds = time.monotonic() - worker.since
-        return pending.number, Attempt(Failure(pending.source.path, kind, message), seconds)
+        return number, Attempt(failure, time.monotonic() - worker.since)
 
     def _requeue(self, worker: "_Worker") -> None:
         """Put the inputs that a discarded worker has not begun back, before all others."""

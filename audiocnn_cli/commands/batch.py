@@ -10,6 +10,7 @@ from audiocnn_cli.batch.job import BatchOptions
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.commands.options import ManyFiles
 from audiocnn_cli.datasets.dataset import Dataset
+from audiocnn_cli.datasets.result_folder import ResultFolder
 from audiocnn_cli.datasets.storage import is_url
 from audiocnn_cli.errors import ExitCode
 from audiocnn_cli.output.terminal.progress import Progress, on_terminal
@@ -21,9 +22,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(batch.Job[R]):
-    """As `batch.job.Job`; `audio_s` returns the seconds of audio of a result, `dataset` is where rows go."""
+    """As `batch.job.Job`, with the seconds of audio of a result, and where results have files or rows."""
 
     audio_s: Callable[[R], float]
+    files: ResultFolder | None = None
     dataset: Dataset[R] | None = None
 
 
@@ -63,7 +65,11 @@ def run_job(
     )
     dataset, shard = job.dataset, options.part
     if dataset is None:
-        return batch.run_job(job, options, write, observers=[progress])
+        folder = job.files.path if job.files else None
+        output_of = job.files.file_of if job.files and folder else None
+        return batch.run_job(
+            job, options, write, observers=[progress], folder=folder, output_of=output_of
+        )
     from audiocnn_cli.datasets.journal import DatasetJournal, require_no_parts
 
     if not (options.resume or options.force):
@@ -73,10 +79,10 @@ def run_job(
         options,
         write,
         observers=[progress],
+        folder=dataset.path,
         open_record=lambda journal: DatasetJournal(
             journal, dataset, shard=shard, resume=options.resume, force=options.force
         ),
-        folder=dataset.path,
     )
 
 
