@@ -1,4 +1,4 @@
-"""Tasks for tests of the batch: what is to happen to an input is in its name."""
+"""Tasks for tests of the batch: the name of an input decides what happens to it."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from audiocnn_cli.errors import FailureKind, InputError, OutputError
 
 @dataclass(frozen=True)
 class Echo(WithoutFiles):
-    """Gives back the path; `die`, `kill-once`, `hang`, `corrupt`, `bug`, `full` in it happen.
+    """Returns the path; `die`, `kill-once`, `hang`, `corrupt`, `bug`, `full` in it are faults to make.
 
     Each call adds a line to `log`, where one is given; `size` is what a result weighs, `seconds` what each
     takes, `slow_s` what those with `slow` in their name do.

@@ -1,4 +1,4 @@
-"""Faults that are really made, to whole commands; outputs and journal are looked at each time."""
+"""Real faults in whole commands: crashes, hangs, signals, full disks. Each test checks outputs and journal."""
 
 import json
 import os
@@ -28,7 +28,7 @@ Clips = Callable[..., Path]
 
 
 def start(*arguments: object, slow_s: float = 0.02, **options: Any) -> subprocess.Popen[str]:
-    """`audiocnn` in a process group of its own, its decoder with the faults of `plugins/`."""
+    """`audiocnn` in a process group of its own, with the faulty decoder of `plugins/`."""
     path = os.pathsep.join([str(PLUGIN), str(PLUGIN.parent.parent)])
     environment = os.environ | {
         "PYTHONPATH": path,
@@ -64,14 +64,14 @@ def states(journal: Path) -> Counter[str]:
 
 
 def results(folder: Path) -> dict[str, str]:
-    """What is in the folder of results: all files but the journal, each a whole JSON document."""
+    """The JSON documents in the folder of results, which must contain no other file but the journal."""
     files = {p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(JOURNAL)}
     documents = {str(p.relative_to(folder)): json.loads(p.read_text()) for p in files}
     return {name: document["path"] for name, document in documents.items()}
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    """Wait until it holds."""
+    """Wait until the condition is true."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came to pass"
@@ -155,7 +155,7 @@ def test_killed_in_the_middle_and_resumed(
         process.kill()
         process.wait()
         process.communicate()
-        # Its workers go with it.
+        # Its workers end with it.
         wait_for(partial(_is_gone, process.pid))
         done = states(journal)["done"]
         assert many - 10 <= done < 80
@@ -275,7 +275,7 @@ def test_two_runs_on_one_journal(
     assert first.poll() is None
     first.kill()
     first.communicate()
-    # The lock has died with its process, and the worker that hung.
+    # The lock and the hanging worker have ended with the process.
     wait_for(partial(_is_gone, first.pid))
     code, _, err = finish(
         start(*classify, folder, "-o", f"{out}/", "--resume", "--timeout", "0.5", "-j", "2")

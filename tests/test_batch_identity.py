@@ -1,4 +1,4 @@
-"""An input is the same however it is called, and a run that is refused leaves what was there as it was."""
+"""An input is identified by its absolute path, and a run that is refused changes nothing."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ Run = Callable[..., Finished]
 
 @pytest.fixture
 def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Six clips in a folder of the working folder, and one that is none."""
+    """Six clips in a folder of the working folder, and a file that is not audio."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clips").mkdir()
     for i in range(6):
@@ -85,6 +85,7 @@ def test_a_run_that_is_refused_leaves_the_journal(run: Run, clips: Path) -> None
     run("classify", "clips", "--model", model, "-o", "out/")
     before = run("merge", "out/")
     assert "complete" in before.stdout
+    assert run("merge", "out/", "-q").stdout == ""
     refused = run("classify", "clips", "--model", model, "-o", "out/", "--threshold", "0.9")
     assert refused.exit_code == 3
     assert run("merge", "out/") == before

@@ -1,4 +1,4 @@
-"""The journal: another run does what is missing or has changed, and nothing else."""
+"""The journal: a resumed run does what is missing or has changed, and nothing else."""
 
 import os
 import re
@@ -46,7 +46,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Read(WithoutFiles):
-    """Gives back what a file holds, and logs the call; with `out` also in a file of its own."""
+    """Returns the content of a file, and logs the call; with `out` also in a file of its own."""
 
     log: Path
     out: Path | None = None

@@ -1,4 +1,4 @@
-"""Workers that crash, hang and are killed: everything else is done."""
+"""Workers that crash, hang or are killed: the other inputs are done."""
 
 import os
 import random
@@ -25,7 +25,7 @@ _LONGEST_S = 60
 
 @pytest.fixture(autouse=True)
 def ends() -> Iterator[None]:
-    """A batch that waits for what will never come fails its test."""
+    """Fail a test whose batch does not end."""
 
     def give_up(*_: object) -> None:
         raise TimeoutError(f"still not done after {_LONGEST_S} s")
@@ -38,7 +38,7 @@ def ends() -> Iterator[None]:
 
 
 def kinds(outcomes: list[str | Failure]) -> list[str]:
-    """What came of each input."""
+    """The result or the kind of failure of each input."""
     return [o.kind if isinstance(o, Failure) else o for o in outcomes]
 
 
@@ -84,7 +84,7 @@ def test_quick_inputs_wait_in_the_pipe_and_long_ones_do_not() -> None:
 
 @pytest.mark.parametrize("quick", ["corrupt", "tiny"])
 def test_long_inputs_behind_quick_ones_are_shared_out(tmp_path: Path, quick: str) -> None:
-    # Three workers are busy while the fourth gets used to quick inputs; then long ones come.
+    # Three workers are busy while the fourth has quick inputs; then long ones follow.
     names = [*["slow"] * 3, *[quick] * 20, *["slow"] * 9]
     paths = [tmp_path / f"{name}-{number}" for number, name in enumerate(names)]
     for path in paths:
@@ -183,7 +183,7 @@ def test_results_larger_than_a_pipe() -> None:
 
 @pytest.mark.slow
 def test_workers_killed_at_any_moment() -> None:
-    """A killed worker never takes the batch along: each input is done, or has crashed twice."""
+    """Killed workers do not end the batch: each input is done, or is a failure."""
     count, stop = 1500, threading.Event()
     pool = ProcessPool(Echo(size=20_000), jobs=2)
 

@@ -1,4 +1,4 @@
-"""`--cluster`: the workers of a Dask scheduler, some of which die on the way."""
+"""`--cluster`: the workers of a Dask scheduler, some of which are killed."""
 
 import json
 import os
@@ -33,7 +33,7 @@ slow = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def dask() -> Iterator[Any]:
-    """Two workers with a nanny each, that give an input up when it has killed two of them."""
+    """Two workers with a nanny each, and a limit of one repeated attempt at an input."""
     import dask
     from distributed import LocalCluster
 
@@ -46,13 +46,13 @@ def dask() -> Iterator[Any]:
 
 @pytest.fixture
 def address(dask: Any) -> str:
-    """That of the scheduler, when it has its two workers."""
+    """The address of the scheduler, once it has two workers."""
     wait_for(lambda: len(dask.scheduler.workers) == 2)
     return str(dask.scheduler_address)
 
 
 def pids(dask: Any) -> dict[str, int]:
-    """The process of each worker."""
+    """The process id of each worker."""
     with dask.get_client() as client:
         found: dict[str, int] = client.run(os.getpid)
     return found
@@ -188,7 +188,7 @@ def test_what_ends_the_batch_there_ends_it_here(address: str) -> None:
 
 @slow
 def test_a_worker_is_killed_on_the_way(dask: Any, address: str, tmp_path: Path) -> None:
-    """Its files are done by others; the journal and the outputs have each once."""
+    """Other workers do its files, each once."""
     log, names = tmp_path / "log", [f"f{number}" for number in range(200)]
     victim = next(iter(pids(dask).values()))
 
@@ -210,7 +210,7 @@ def test_a_worker_is_killed_on_the_way(dask: Any, address: str, tmp_path: Path) 
 def test_a_data_set_survives_workers_and_the_submitter(
     dask: Any, address: str, make_wav: Any, tmp_path: Path
 ) -> None:
-    """A worker is killed, then the one who submits, whose journal the next run goes on from."""
+    """A worker is killed, then the submitting process; the next run resumes from its journal."""
     import pandas as pd
 
     folder, out = tmp_path / "many", tmp_path / "set"

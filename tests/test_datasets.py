@@ -1,4 +1,4 @@
-"""Parquet data sets: what other tools read, while they grow too, and what faults leave of them."""
+"""Parquet data sets: other tools read them, also while they are written, and faults lose no row."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def everything(folder: Path | str) -> str:
 
 
 def duck(folder: Path, columns: str, group: str = "", **options: bool) -> list[Any]:
-    """What DuckDB selects from all parts."""
+    """The rows that DuckDB selects from all parts."""
     given = "".join(f", {name}={value}" for name, value in options.items())
     query = f"SELECT {columns} FROM read_parquet('{everything(folder)}'{given}) {group}"  # noqa: S608 (our own)
     found: list[Any] = duckdb.sql(query).fetchall()
@@ -295,7 +295,7 @@ def test_a_lost_part_is_made_again(run: Run, clips: Path, tmp_path: Path) -> Non
 
 @pytest.fixture
 def many(tmp_path: Path) -> Iterator[Path]:
-    """Links to one clip that take a while each to be opened (tests/plugins)."""
+    """Links to one clip that are slow to open (tests/plugins)."""
     soundfile.write(tmp_path / "noise.wav", 0.1 * np.ones(11025), 22050)
     folder = tmp_path / "many"
     folder.mkdir()
@@ -305,7 +305,7 @@ def many(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_readable_while_it_grows_and_whole_after_kills(many: Path, tmp_path: Path) -> None:
-    """kill -9 of the run, again and again: nothing is lost, nothing is there twice."""
+    """Repeated kill -9 of the run: no row is lost or duplicated."""
     out = tmp_path / "set"
     options = ("features", many, "--format", "parquet", "-o", f"{out}/", "--part-files", "4", "-q")
     resume: tuple[str, ...] = ()
@@ -344,7 +344,7 @@ def test_ctrl_c_leaves_all_that_was_done(many: Path, tmp_path: Path) -> None:
 
 
 def test_results_go_to_other_machines(run: Run, clips: Path, tmp_path: Path) -> None:
-    """`file://` is a file system that fsspec reaches, and that worker processes see too."""
+    """`file://` is a file system that fsspec reaches, also in worker processes."""
     url = f"file://{tmp_path}/far"
     journal = tmp_path / "journal.sqlite"
     options = ("features", clips, "--format", "parquet", "-o", f"{url}/set/", "-j", "2")

@@ -87,7 +87,9 @@ def attempt(work: Work[R], source: Source) -> Attempt[R]:
     except (
         Exception
     ) as error:  # a bug that one input triggers must not lose the results of the others
-        message = f"stopped by a bug in audiocnn ({type(error).__name__}: {error}); -v shows where"
+        message = (
+            f"stopped by a bug in audiocnn ({type(error).__name__}: {error}); `verbose` shows where"
+        )
         outcome = Failure(source.path, FailureKind.INTERNAL, message)
         trace = traceback.format_exc()
     return Attempt(outcome, time.perf_counter() - start, trace)
