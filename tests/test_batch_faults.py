@@ -1,4 +1,4 @@
-"""Real faults in whole commands: crashes, hangs, signals, full disks. Each test checks outputs and journal."""
+"""Real faults in whole commands: crashes, hangs, signals, full disks; outputs and journal are checked."""
 
 import json
 import os

@@ -12,7 +12,7 @@ import pytest
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.executor import Workers
-from audiocnn_cli.batch.inputs import largest_first
+from audiocnn_cli.batch.inputs import Bundler, Pending, largest_first
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.pool import ProcessPool
 from audiocnn_cli.batch.run import run_batch
@@ -80,6 +80,27 @@ def test_quick_inputs_wait_in_the_pipe_and_long_ones_do_not() -> None:
             pool.collect()
             assert pool.slots == expected
         pool.close()
+
+
+def test_a_bundle_is_expected_to_take_no_longer_than_its_limit() -> None:
+    def room(size: int, *, behind: int) -> bool:
+        return bundler.has_room(
+            [Pending(0, Source("a"), 100)] * behind, Pending(1, Source("b"), size)
+        )
+
+    bundler = Bundler(limit_s=0.05, most=4)
+    assert room(100, behind=0)
+    assert not room(100, behind=1)  # nothing has been measured
+    for count in (2, 4, 4):
+        bundler.learn(0.01, 100)
+        assert bundler.count == count
+    assert room(100, behind=3)
+    assert not room(100, behind=4)
+    assert room(400, behind=1)
+    assert not room(401, behind=1)  # 0.01 s, then 0.0401 s
+    assert room(10_000, behind=0)
+    bundler.learn(0.03, 100)
+    assert bundler.count == 1
 
 
 @pytest.mark.parametrize("quick", ["corrupt", "tiny"])
