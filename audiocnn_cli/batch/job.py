@@ -192,7 +192,7 @@ def _journal(
     if path is None:
         if options.resume or options.checksum:
             raise UsageError(
-                "`resume` and `checksum` need a journal: give `journal`, or a local folder as `output`"
+                "`resume` and `checksum` need a journal: give `journal` FILE, or a local folder as `output`"
             )
         if not in_memory:
             return None
