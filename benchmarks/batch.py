@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from measure import AUDIOCNN, RATE, audiocnn, by_turns, music, peak_mib, row  # isort: skip
+from measure import AUDIOCNN, RATE, audiocnn, by_turns, music, peak_mib, process, row  # isort: skip
 
 import soundfile
 from archives import Nothing, Settings, dask_workers, links, short_clips, songs
@@ -38,6 +38,27 @@ def jobs(settings: Settings) -> None:
         ratio = times["1"] / times["2"]
         what = f"{command} of short clips: one job {times['1']:.2f} s, two {times['2']:.2f} s"
         row(what, f"{ratio:.2f} times", ">= 1.8", ratio >= 1.8)
+
+
+def ahead(settings: Settings) -> None:
+    """Inputs sent ahead compared with one at a time, on short clips and two jobs."""
+    clips = short_clips(settings)
+    for command in ("features", "classify"):
+        times = by_turns(
+            {most: partial(_with_most_ahead, most, command, clips) for most in ("0", "8")},
+            repeats=settings.repeats,
+        )
+        ratio = times["0"] / times["8"]
+        what = f"{command}: one at a time {times['0']:.2f} s, sent ahead {times['8']:.2f} s"
+        row(what, f"{ratio:.2f} times", ">= 1.1", ratio >= 1.1)
+
+
+def _with_most_ahead(most: str, command: str, clips: Path) -> None:
+    code = (
+        f"from audiocnn_cli.batch import pool; pool._MOST_AHEAD = {most}\n"
+        "from audiocnn_cli.commands.main import main; main()"
+    )
+    process([sys.executable, "-c", code, command, str(clips), "--jsonl", "-q", "-j", "2"])
 
 
 def overhead(settings: Settings) -> None:
@@ -144,7 +165,7 @@ def dask(settings: Settings) -> None:
     row(what, f"{ratio:.2f} of the speed", ">= 0.85", ratio >= 0.85)
 
 
-SECTIONS = {each.__name__: each for each in (jobs, overhead, pool, memory, dask, cost)}
+SECTIONS = {each.__name__: each for each in (jobs, ahead, overhead, pool, memory, dask, cost)}
 
 
 def main() -> None:

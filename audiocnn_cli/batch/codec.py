@@ -1,6 +1,5 @@
 """Results and configurations as values that JSON represents."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
@@ -55,6 +54,8 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         for index, item in enumerate(value):
             yield from _flat(f"{prefix}{index}", item)
     elif isinstance(value, Path) and value.is_file():
+        import hashlib
+
         with value.open("rb") as stream:
             yield name, f"{value.name} ({hashlib.file_digest(stream, 'sha256').hexdigest()[:16]})"
     elif isinstance(value, Enum):

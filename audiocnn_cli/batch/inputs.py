@@ -1,6 +1,5 @@
 """The inputs of a batch: their identity and order, shards of them, and how many a worker gets at once."""
 
-import hashlib
 import heapq
 import math
 import os
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from audiocnn_cli.audio.listing import version_of
 from audiocnn_cli.audio.sources import STDIN, Source, is_remote
 from audiocnn_cli.errors import InputError, UsageError
 
@@ -39,12 +37,16 @@ class Fingerprint:
 def fingerprint(path: str, *, by_content: bool) -> Fingerprint:
     """The fingerprint of an input; all None where it has no size or can't be read."""
     if is_remote(path):
+        from audiocnn_cli.audio.listing import version_of
+
         size, content = version_of(path)
         return Fingerprint(size, None, content)
     try:
         status = os.stat(path)  # noqa: PTH116 (a third of the time of Path.stat)
         content = None
         if by_content:
+            import hashlib
+
             with Path(path).open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, ValueError):  # ValueError: a name with a null character
