@@ -1,4 +1,4 @@
-"""A file is written whole or not at all."""
+"""Files that are written whole or not at all."""
 
 import os
 import tempfile
@@ -10,12 +10,12 @@ from typing import IO, Any, Literal
 from audiocnn_cli.errors import OutputError
 
 _UNFINISHED = ".part"
-# Characters that tempfile puts between prefix and suffix.
+# The number of characters that tempfile puts between prefix and suffix.
 _RANDOM = 8
 
 
 def check_writable(path: Path, *, force: bool) -> None:
-    """Say before the work starts that `path` can't be written; the folder that it names may be made yet.
+    """Check, before any work, that `path` can be written; its folder need not exist yet.
 
     Raises:
         OutputError: it exists and `force` is not given, is a folder, or its folder can't be written or made.
@@ -23,12 +23,12 @@ def check_writable(path: Path, *, force: bool) -> None:
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises for a name too long)
         raise OutputError(f"{path}: is a folder; name a file in it")
     if os.path.exists(path) and not force:  # noqa: PTH110
-        raise OutputError(f"{path}: exists already; give another name or add --force")
+        raise OutputError(f"{path}: exists already; give another name or add `force=True`")
     check_folder(path.parent)
 
 
 def check_folder(folder: Path) -> None:
-    """Say before the work starts that no file can be written in `folder`, which may have to be made.
+    """Check, before any work, that files can be written in `folder`, which need not exist yet.
 
     Raises:
         OutputError: it can't be written, or can't be made.
@@ -41,7 +41,7 @@ def check_folder(folder: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make `path` and the folders that it is in, where they are not there yet.
+    """Create the folder `path` and its parents, where they don't exist.
 
     Raises:
         OutputError: it can't be made.
@@ -54,28 +54,28 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def _folder_of(path: Path) -> Iterator[None]:
-    """Make the folders that `path` names and that are not there; those stay only if there is a file."""
+    """Create the folders of `path`; new ones are removed again if they are empty at the end."""
     missing = [above for above in path.parents if not os.path.lexists(above)]
     make_folder(path.parent)
     try:
         yield
     finally:
         for folder in missing:
-            with suppress(OSError):  # one that holds something stays
+            with suppress(OSError):  # one that is not empty stays
                 folder.rmdir()
 
 
 @contextmanager
 def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Iterator[IO[Any]]:
-    """A temporary file beside `path` that takes its name when the `with` block ends without an error.
+    """A temporary file beside `path` that is renamed to it when the `with` block ends without an error.
 
-    Folders that `path` names and that are not there are made.
+    Folders of `path` that don't exist are created.
 
     Raises:
         OutputError: the file can't be written (no permission, a full disk, it exists and not `force`).
     """
     check_writable(path, force=force)
-    # As on stdout, a file name with bytes that are no UTF-8 is escaped instead of failing.
+    # As on stdout, bytes of a file name that are not UTF-8 are escaped.
     text = {} if "b" in mode else {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     with _folder_of(path):
         try:
@@ -86,7 +86,7 @@ def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Itera
             raise OutputError(f"{path}: can't be written ({error.strerror})") from error
         temporary = Path(name)
         try:
-            # Readable too: HDF5 reads what it has written.
+            # Readable too: the HDF5 library reads back what it has written.
             with os.fdopen(descriptor, mode.replace("w", "w+"), **text) as stream:  # type: ignore[call-overload]  # mode decides text
                 yield stream
             temporary.chmod(0o666 & ~_umask())
@@ -99,7 +99,7 @@ def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Itera
 
 
 def remove_unfinished(paths: Iterable[Path]) -> None:
-    """Remove what writers of these files have left behind that were killed on the way."""
+    """Remove the temporary files that killed processes have left of these files."""
     prefixes: dict[Path, set[str]] = {}
     for path in paths:
         prefixes.setdefault(path.parent, set()).add(_prefix(path))

@@ -1,4 +1,4 @@
-"""Folders of many recordings, made or linked, and workers to work on them: for benchmarks of batches."""
+"""Folders of many recordings, and Dask workers, for benchmarks of batches."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,13 +13,14 @@ import numpy as np
 import soundfile
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.task import WithoutFiles
 
 _NAMES_PER_FOLDER = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was asked for on the command line, and a folder to work in."""
+    """The options of the command line, and a scratch folder."""
 
     data: Path
     folder: Path
@@ -27,23 +28,23 @@ class Settings:
 
     @property
     def repeats(self) -> int:
-        """Turns of each contestant."""
+        """How often each variant is measured."""
         return 1 if self.quick else 3
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """A batch's task that costs nothing."""
+class Nothing(WithoutFiles):
+    """A task without any work, to measure the overhead."""
 
     modules: ClassVar[tuple[str, ...]] = ()
 
     def prepare(self) -> Callable[[Source], str]:
-        """Nothing is to be loaded."""
+        """Return the path of each input."""
         return lambda source: source.path
 
 
 def links(folder: Path, count: int, *targets: Path) -> Path:
-    """A folder of folders with so many names, which point at these files in turn."""
+    """A folder of folders with `count` symbolic links to these files in turn."""
     for number in range(count):
         below = folder / f"{number // _NAMES_PER_FOLDER:03}"
         if number % _NAMES_PER_FOLDER == 0:
@@ -65,7 +66,7 @@ def songs(settings: Settings, *, count: int, times: int, suffix: str = ".wav") -
 
 
 def short_clips(settings: Settings) -> Path:
-    """The folder of short clips; where it is not there, 2,500 are made."""
+    """The folder of short clips; if it does not exist, 2,500 are synthesised."""
     if settings.data.is_dir():
         return settings.data
     clip = settings.folder / "clip.wav"
@@ -76,12 +77,12 @@ def short_clips(settings: Settings) -> Path:
 
 @contextmanager
 def dask_workers(count: int) -> Iterator[str]:
-    """The address of a scheduler with so many workers of one thread each, on this machine."""
+    """The address of a scheduler on this machine with `count` workers of one thread each."""
     from distributed import LocalCluster
 
     before = dict(os.environ)
     with LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0") as local:
-        # What is meant for its workers stays in this environment, and would make our own processes slow.
+        # Dask leaves the environment of its workers in this one, where it would slow our processes down.
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         yield local.scheduler_address

@@ -1,13 +1,12 @@
-"""How batches scale: jobs, overhead a file, start of the pool, memory, Dask, and a model of the cost.
+"""Scaling of batches: jobs, overhead per file, start of the pool, memory, Dask, and a cost model.
 
-    python benchmarks/batch.py                    all of it, some minutes
-    python benchmarks/batch.py --quick            fewer files where that will do
+    python benchmarks/batch.py                    everything, some minutes
+    python benchmarks/batch.py --quick            fewer files and repeats
     python benchmarks/batch.py --only jobs,dask
     python benchmarks/batch.py --data FOLDER      short clips (default ../shared/data/fsdd)
 
-Contestants take turns in one run on one machine, and medians are compared; so the ratios mean something,
-the seconds little. Other work on the machine makes them worse. Without the folder of clips, 2,500 are
-synthesised.
+The variants alternate in one run on one machine, and medians are compared: the ratios are meaningful, the
+seconds depend on the machine and its load. Without the folder of clips, 2,500 are synthesised.
 """
 
 import argparse
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from measure import AUDIOCNN, RATE, audiocnn, by_turns, music, peak_mib, row  # isort: skip
+from measure import AUDIOCNN, RATE, audiocnn, by_turns, music, peak_mib, process, row  # isort: skip
 
 import soundfile
 from archives import Nothing, Settings, dask_workers, links, short_clips, songs
@@ -30,7 +29,7 @@ from audiocnn_cli.audio.sources import Source
 
 
 def jobs(settings: Settings) -> None:
-    """Two jobs beside one, on short clips."""
+    """Two jobs compared with one, on short clips."""
     clips = short_clips(settings)
     for command in ("features", "classify"):
         whole = (command, clips, "--jsonl", "-q", "-j")
@@ -41,11 +40,32 @@ def jobs(settings: Settings) -> None:
         row(what, f"{ratio:.2f} times", ">= 1.8", ratio >= 1.8)
 
 
+def ahead(settings: Settings) -> None:
+    """Inputs sent ahead compared with one at a time, on short clips and two jobs."""
+    clips = short_clips(settings)
+    for command in ("features", "classify"):
+        times = by_turns(
+            {most: partial(_with_most_ahead, most, command, clips) for most in ("0", "8")},
+            repeats=settings.repeats,
+        )
+        ratio = times["0"] / times["8"]
+        what = f"{command}: one at a time {times['0']:.2f} s, sent ahead {times['8']:.2f} s"
+        row(what, f"{ratio:.2f} times", ">= 1.1", ratio >= 1.1)
+
+
+def _with_most_ahead(most: str, command: str, clips: Path) -> None:
+    code = (
+        f"from audiocnn_cli.batch import pool; pool._MOST_AHEAD = {most}\n"
+        "from audiocnn_cli.commands.main import main; main()"
+    )
+    process([sys.executable, "-c", code, command, str(clips), "--jsonl", "-q", "-j", "2"])
+
+
 def overhead(settings: Settings) -> None:
-    """What a file costs when its work costs nothing, without and with a journal."""
+    """The overhead per file, without and with a journal."""
     from audiocnn_cli.batch.codec import DataclassCodec
     from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.journal.journal import Journal
+    from audiocnn_cli.batch.journal import Journal
     from audiocnn_cli.batch.run import run_batch
 
     count = 5000
@@ -57,7 +77,7 @@ def overhead(settings: Settings) -> None:
             return
         path.unlink(missing_ok=True)
         with Journal(path, DataclassCodec(str), configuration={}) as journal:
-            for _ in run_batch(inputs, Nothing(), workers=Workers(jobs=2), journal=journal):
+            for _ in run_batch(inputs, Nothing(), workers=Workers(jobs=2), record=journal):
                 pass
 
     times = by_turns(
@@ -69,7 +89,7 @@ def overhead(settings: Settings) -> None:
 
 
 def pool(_settings: Settings) -> None:
-    """From nothing to the first results of two workers that decode and compute."""
+    """The time to the first results of a new pool of two workers that import decoder and features."""
     code = (
         "import time; start = time.perf_counter()\n"
         "from batch import first_results\n"
@@ -89,24 +109,24 @@ def pool(_settings: Settings) -> None:
 
 
 def first_results() -> None:
-    """Start two workers that could decode and compute, and wait for an answer of each."""
-    from audiocnn_cli.batch.pool.pool import ProcessPool
+    """Start two workers with all imports, and wait for a result of each."""
+    from audiocnn_cli.batch.pool import ProcessPool
 
     started = ProcessPool(Loaded(), jobs=2)
-    for ticket in range(2):
-        started.submit(ticket, Source(str(ticket)))
-    answers = 0
-    while answers < 2:
-        answers += len(started.collect())
+    for number in range(2):
+        started.submit(number, Source(str(number)))
+    results = 0
+    while results < 2:
+        results += len(started.collect())
     started.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Nothing):
-    """As `Nothing`, with all that features and classification import."""
+    """As `Nothing`, with the imports of features and classification."""
 
     def prepare(self) -> Callable[[Source], str]:
-        """Load it."""
+        """Import the modules."""
         import audiocnn_cli.features.extract
         import audiocnn_cli.models.session  # noqa: F401
 
@@ -114,7 +134,7 @@ class Loaded(Nothing):
 
 
 def memory(settings: Settings) -> None:
-    """The largest process of a long batch beside that of a short one, with a journal."""
+    """The peak memory of a long batch compared with a short one, with a journal."""
     clip = settings.folder / "tiny.wav"
     soundfile.write(clip, music(0.05), RATE)
     counts = (2_000, 20_000) if settings.quick else (10_000, 100_000)
@@ -130,7 +150,7 @@ def memory(settings: Settings) -> None:
 
 
 def dask(settings: Settings) -> None:
-    """Two Dask workers beside two jobs, on 40 songs of 30 s under ten names each."""
+    """Two Dask workers compared with two jobs, on 40 songs of 30 s under ten names each."""
     folder = songs(settings, count=40, times=10)
     with dask_workers(2) as address:
         times = by_turns(
@@ -145,11 +165,11 @@ def dask(settings: Settings) -> None:
     row(what, f"{ratio:.2f} of the speed", ">= 0.85", ratio >= 0.85)
 
 
-SECTIONS = {each.__name__: each for each in (jobs, overhead, pool, memory, dask, cost)}
+SECTIONS = {each.__name__: each for each in (jobs, ahead, overhead, pool, memory, dask, cost)}
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the selected sections."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default=",".join(SECTIONS))

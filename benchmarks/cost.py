@@ -1,4 +1,4 @@
-"""A model of what a batch costs, its parts measured, and whole batches that it foretells.
+"""A cost model of batches: its terms are measured, and its predictions compared with whole batches.
 
 Run it as `python benchmarks/batch.py --only cost`.
 """
@@ -20,10 +20,10 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a batch costs: seconds of one core, and bytes that travel.
+    """The terms of the cost of a batch, in seconds of one core.
 
-    `decode`, `features` and `inference` are for an hour of audio, `each_s` for a file however short, of
-    which `here_s` is spent by the process that submits; `start_s` is before the first file.
+    `decode`, `features` and `inference` are for an hour of audio, `each_s` is the overhead of a file, of
+    which `here_s` is that of the submitting process; `start_s` is the time before the first file.
     """
 
     decode: float
@@ -35,7 +35,7 @@ class Cost:
 
     @classmethod
     def median(cls, costs: "list[Cost]") -> "Cost":
-        """Each part's median."""
+        """The median of each term."""
         return cls(
             **{
                 field.name: statistics.median(getattr(each, field.name) for each in costs)
@@ -53,7 +53,7 @@ class Cost:
         bytes_each: float = 0,
         network: float = float("inf"),
     ) -> float:
-        """Wall-clock seconds for `files`; `network` is what all workers together read, bytes a second."""
+        """Predicted wall-clock seconds; `network` is what all workers together read, in bytes per second."""
         hours = files * seconds_each / 3600
         work = hours * (self.decode + self.features + inference * self.inference)
         busy = (work + files * self.each_s) / workers
@@ -61,7 +61,7 @@ class Cost:
 
 
 def measured_cost(settings: Settings) -> Cost:
-    """The parts, each by itself, in one process."""
+    """Measure each term, in one process."""
     from audiocnn_cli.audio.load import load
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.run import run_batch
@@ -83,7 +83,7 @@ def measured_cost(settings: Settings) -> Cost:
             "classify": lambda: classify(Source(str(song))),
         },
         repeats=9,
-        clock=time.process_time,  # what a core does, whatever else runs
+        clock=time.process_time,  # CPU time is less affected by other load
     )
     times |= by_turns(
         {
@@ -106,9 +106,9 @@ def measured_cost(settings: Settings) -> Cost:
 
 
 def cost(settings: Settings) -> None:
-    """The model of the cost: its parts, whole batches that it foretells, and larger ones that nobody ran.
+    """Measure the terms and whole batches, compare the predictions, and predict larger batches.
 
-    Machines that others use are faster and slower by the minute, so each turn measures the parts anew.
+    The speed of a shared machine varies by the minute, so each repeat measures the terms again.
     """
     folder = songs(settings, count=40, times=10, suffix=".flac")
     with dask_workers(2) as address:
@@ -124,20 +124,22 @@ def cost(settings: Settings) -> None:
     for command, name in turns[0][1]:
         workers = 1 if name in ("a core", "-j 1") else 2
         infer = command == "classify"
-        told = [
+        predicted = [
             each.seconds(files=400, seconds_each=30, workers=workers, inference=infer)
             for each, _ in turns
         ]
         took = [times[command, name] for _, times in turns]
-        ratio = statistics.median(t / s for t, s in zip(told, took, strict=True))
-        middle = f"foretold {statistics.median(told):.2f} s, took {statistics.median(took):.2f} s"
+        ratio = statistics.median(t / s for t, s in zip(predicted, took, strict=True))
+        middle = (
+            f"predicted {statistics.median(predicted):.2f} s, took {statistics.median(took):.2f} s"
+        )
         what = f"{command} of 400 songs, {name}: {middle}"
         row(what, f"{ratio:.2f} of it", "0.7 to 1.4", 0.7 <= ratio <= 1.4)
     larger(parts, bytes_each=next(folder.rglob("*.flac")).stat().st_size)
 
 
 def whole_batches(folder: Path, address: str) -> dict[tuple[str, str], float]:
-    """Seconds of each command by each kind of workers; by "a core", what one job used of all cores."""
+    """Seconds of each command by each kind of workers; "a core" is the CPU time of one job."""
     times = {}
     for command in ("features", "classify"):
         whole = (command, folder, "--jsonl", "-q")
@@ -155,7 +157,7 @@ def whole_batches(folder: Path, address: str) -> dict[tuple[str, str], float]:
 
 
 def larger(parts: Cost, *, bytes_each: int) -> None:
-    """What the model foretells of batches that nobody ran."""
+    """Print predictions for batches that were not measured."""
     print(f"      100,000 songs of 30 s (FLAC, {bytes_each / 1e6:.1f} MB each), classified:")
     for where, workers, network in (
         ("a laptop, 8 cores, its own disk of 500 MiB/s", 8, 500 * MIB),

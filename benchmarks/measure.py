@@ -1,6 +1,6 @@
-"""How all benchmarks measure: contestants by turns, whole processes, peak memory, rows of a table.
+"""Shared by all benchmarks: variants that alternate, whole processes, peak memory, rows of a table.
 
-Imported before numpy (`# isort: skip`), so that it has one thread, as audiocnn sees to for itself.
+Import it before numpy (`# isort: skip`), which then uses one thread, as in audiocnn.
 """
 
 import os
@@ -38,7 +38,7 @@ def by_turns(
     repeats: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """The median seconds of each, taken by turns after one turn that does not count."""
+    """The median seconds of each variant; they alternate, after one warm-up run each."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(repeats + 1):
         for name, run in contestants.items():
@@ -50,12 +50,12 @@ def by_turns(
 
 
 def audiocnn(*arguments: str | Path) -> None:
-    """Run a whole command to its end."""
+    """Run an audiocnn command."""
     process([AUDIOCNN, *map(str, arguments)])
 
 
 def process(command: list[str], *, limit_threads: bool = False) -> None:
-    """Run a whole process to its end."""
+    """Run a process."""
     plain = {k: v for k, v in os.environ.items() if k not in ONE_THREAD}
     env = plain | ONE_THREAD if limit_threads else plain
     subprocess.run(
@@ -64,7 +64,7 @@ def process(command: list[str], *, limit_threads: bool = False) -> None:
 
 
 def core_seconds(run: Callable[[], object]) -> float:
-    """What the processes that `run` starts and waits for use of all cores, however busy these are."""
+    """The CPU seconds of the processes that `run` starts and waits for."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -85,7 +85,7 @@ def peak_mib(command: list[str]) -> float:
 def music(
     seconds: float, rate: int = RATE, *, channels: int = 1
 ) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    """Something with tones, beats and noise in it, of shape (samples, channels)."""
+    """A synthetic signal with a tone, beats and noise, of shape (samples, channels)."""
     rng = np.random.default_rng(0)
     t = np.arange(int(seconds * rate)) / rate
     beat = np.exp(-6 * (t * 2 % 1))
@@ -94,7 +94,7 @@ def music(
 
 
 def versions() -> dict[str, str]:
-    """What is measured."""
+    """The versions of the packages that are measured."""
     found = {"python": sys.version.split()[0]}
     for name in _PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Tasks for tests of the batch: what is to happen to an input is in its name."""
+"""Tasks for tests of the batch: the name of an input decides what happens to it."""
 
 import os
 import signal
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.errors import FailureKind, InputError, OutputError
 
 
 @dataclass(frozen=True)
-class Echo:
-    """Gives back the path; `die`, `kill-once`, `hang`, `corrupt`, `bug`, `full` in it happen.
+class Echo(WithoutFiles):
+    """Returns the path; `die`, `kill-once`, `hang`, `corrupt`, `bug`, `full` in it are faults to make.
 
     Each call adds a line to `log`, where one is given; `size` is what a result weighs, `seconds` what each
     takes, `slow_s` what those with `slow` in their name do.
@@ -58,7 +59,7 @@ class Echo:
 
 
 @dataclass(frozen=True)
-class NotHere:
+class NotHere(WithoutFiles):
     """Work that can't be prepared anywhere."""
 
     modules: ClassVar[tuple[str, ...]] = ()
@@ -68,7 +69,7 @@ class NotHere:
 
 
 @dataclass(frozen=True)
-class NeverReady:
+class NeverReady(WithoutFiles):
     """Workers that die before they begin."""
 
     modules: ClassVar[tuple[str, ...]] = ()

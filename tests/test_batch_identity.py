@@ -1,4 +1,4 @@
-"""An input is the same however it is called, and a run that is refused leaves what was there as it was."""
+"""An input is identified by its absolute path, and a run that is refused changes nothing."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ Run = Callable[..., Finished]
 
 @pytest.fixture
 def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Six clips in a folder of the working folder, and one that is none."""
+    """Six clips in a folder of the working folder, and a file that is not audio."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clips").mkdir()
     for i in range(6):
@@ -84,7 +84,8 @@ def test_a_run_that_is_refused_leaves_the_journal(run: Run, clips: Path) -> None
     model = write_good_model(clips.parent / "tiny.onnx")
     run("classify", "clips", "--model", model, "-o", "out/")
     before = run("merge", "out/")
-    assert "whole" in before.stdout
+    assert "complete" in before.stdout
+    assert run("merge", "out/", "-q").stdout == ""
     refused = run("classify", "clips", "--model", model, "-o", "out/", "--threshold", "0.9")
     assert refused.exit_code == 3
     assert run("merge", "out/") == before
@@ -94,7 +95,7 @@ def test_others_are_warned_when_failures_are_tried_again(run: Run, clips: Path) 
     model = write_good_model(clips.parent / "tiny.onnx")
     run("classify", "clips", "--model", model, "-o", "out/", "--failures", "bad.jsonl")
     again = run("classify", "--retry-failures", "bad.jsonl", "-o", "out/", "--threshold", "0.9")
-    assert "what is there was done with other options: " in again.stderr
+    assert "the results in it were made with other options: " in again.stderr
 
 
 def test_an_evaluation_is_no_list_to_merge(run: Run, clips: Path) -> None:
@@ -107,7 +108,7 @@ def test_an_evaluation_is_no_list_to_merge(run: Run, clips: Path) -> None:
     run("evaluate", "clips", "--model", model, "--journal", "run.sqlite")
     merged = run("merge", "run.sqlite", "--json")
     assert merged.exit_code == 2
-    assert "become figures by `audiocnn evaluate`" in merged.stderr
+    assert "run audiocnn evaluate" in merged.stderr
 
 
 @pytest.mark.parametrize("name", ["gone/", "", "gone//"])

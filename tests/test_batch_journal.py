@@ -1,4 +1,4 @@
-"""The journal: another run does what is missing or has changed, and nothing else."""
+"""The journal: a resumed run does what is missing or has changed, and nothing else."""
 
 import os
 import re
@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 import pytest
 
 from audiocnn_cli.audio.sources import Source, find_audio
-from audiocnn_cli.batch.codec import DataclassCodec
-from audiocnn_cli.batch.configuration import configuration
+from audiocnn_cli.batch.codec import DataclassCodec, configuration
 from audiocnn_cli.batch.executor import Workers
-from audiocnn_cli.batch.journal.journal import Journal
-from audiocnn_cli.batch.journal.parts import missing_shards, read_parts
-from audiocnn_cli.batch.journal.shard import Shard
+from audiocnn_cli.batch.inputs import Shard
+from audiocnn_cli.batch.journal import Journal
 from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.parts import missing_shards, read_parts
 from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.classify import Prediction
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import FailureKind, InputError, OutputError, UsageError
@@ -45,8 +45,8 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Read:
-    """Gives back what a file holds, and notes that it was asked; with `out` also in a file of its own."""
+class Read(WithoutFiles):
+    """Returns the content of a file, and logs the call; with `out` also in a file of its own."""
 
     log: Path
     out: Path | None = None
@@ -94,10 +94,10 @@ class Runs:
             **{"resume": True, **more},
         ) as journal:
             found = find_audio([str(self.folder)]) if inputs is None else inputs
-            outcomes = run_batch(found, task, workers=TWO, journal=journal)
-            said = [o.kind if isinstance(o, Failure) else o for o in outcomes]
+            outcomes = run_batch(found, task, workers=TWO, record=journal)
+            kinds = [o.kind if isinstance(o, Failure) else o for o in outcomes]
             self.changed = journal.changed
-        return said, sorted(log.read_text().split())
+        return kinds, sorted(log.read_text().split())
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_outputs_that_are_lost_or_cut_are_made_again(runs: Runs, tmp_path: Path)
     assert (runs.out / "c.txt").read_text() == "c"
 
 
-def test_nobody_elses_file_is_replaced(runs: Runs, tmp_path: Path) -> None:
+def test_files_of_others_are_not_replaced(runs: Runs, tmp_path: Path) -> None:
     runs.out = tmp_path / "out"
     runs.out.mkdir()
     (runs.out / "c.txt").write_text("precious")
@@ -188,14 +188,38 @@ def test_two_inputs_of_one_name(runs: Runs, tmp_path: Path) -> None:
     runs.out.mkdir()
     shutil.copy(runs.folder / "a.wav", runs.folder / "a.flac")
     for _ in range(2):
-        said, _worked = runs()
-        assert said == ["a", "permission", "b", "c", "d"]
+        kinds, _worked = runs()
+        assert kinds == ["a", "permission", "b", "c", "d"]
 
 
-def test_a_journal_that_is_none(runs: Runs) -> None:
+def test_a_file_that_is_not_a_journal(runs: Runs) -> None:
     runs.journal.write_text("a shopping list, longer than the header of a database" * 10)
-    with pytest.raises(UsageError, match="is no journal of audiocnn"):
+    with pytest.raises(UsageError, match="is not a journal of audiocnn"):
         runs()
+
+
+@pytest.mark.parametrize(
+    ("table", "refusal"),
+    [("meta", "another version of audiocnn"), ("songs", "is not a journal of audiocnn")],
+)
+def test_a_database_of_another_schema_is_refused(runs: Runs, table: str, refusal: str) -> None:
+    with closing(sqlite3.connect(runs.journal)) as database:
+        database.execute(f"CREATE TABLE {table} (key TEXT PRIMARY KEY, value TEXT)")
+        database.execute("CREATE TABLE inputs (path BLOB PRIMARY KEY, broken_off INTEGER)")
+    content = runs.journal.read_bytes()
+    for refused in (runs, lambda: read_parts([runs.journal])):
+        with pytest.raises(UsageError, match=refusal):
+            refused()
+    with closing(sqlite3.connect(runs.journal)) as database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(inputs)")]
+    assert columns == ["path", "broken_off"]
+    assert len(runs.journal.read_bytes()) == len(content)
+
+
+def test_an_empty_journal_is_no_part(tmp_path: Path) -> None:
+    (tmp_path / "j").touch()
+    with pytest.raises(UsageError, match="is an empty journal"):
+        read_parts([tmp_path / "j"])
 
 
 @pytest.mark.slow
@@ -208,7 +232,7 @@ def test_ten_thousand_files_in_one_folder(tmp_path: Path) -> None:
     start = time.monotonic()
     with Journal(tmp_path / "journal", Text(), configuration={}) as journal:
         found = find_audio([str(folder)])
-        outcomes = run_batch(found, Echo(), workers=TWO, journal=journal)
+        outcomes = run_batch(found, Echo(), workers=TWO, record=journal)
         assert list(outcomes) == [str(folder / f"{i:05}.wav") for i in range(10_000)]
     assert time.monotonic() - start < 60
 
@@ -247,7 +271,7 @@ def test_a_prediction_survives_the_journal(make_wav: MakeWav, tmp_path: Path) ->
         with Journal(
             tmp_path / "j", DataclassCodec(Prediction), configuration={}, resume=True
         ) as journal:
-            again = run_batch([Source(str(path))], task, journal=journal)
+            again = run_batch([Source(str(path))], task, record=journal)
             assert list(again) == [first]
 
 
@@ -278,7 +302,7 @@ def test_parts_are_joined(run: Run, parts: list[str], tmp_path: Path) -> None:
     assert by_path == {result["path"]: result for result in whole["results"]}
     assert merged.document["failures"] == whole["failures"]
     table = run("merge", *sorted(out.glob(".*.sqlite")))
-    assert [row.split()[0] for row in table.stdout.splitlines() if "whole" in row] == [
+    assert [row.split()[0] for row in table.stdout.splitlines() if "complete" in row] == [
         "1/3",
         "2/3",
         "3/3",
@@ -295,14 +319,14 @@ def test_parts_that_do_not_fit(run: Run, parts: list[str], tmp_path: Path) -> No
     refused = run("merge", one, two)
     assert refused.exit_code == 2
     assert "was made with options.top 1" in refused.stderr
-    assert "not parts of one whole" in run("merge", one, three).stderr
+    assert "not parts of one batch" in run("merge", one, three).stderr
     assert "are both part 1/2" in run("merge", one, one).stderr
     assert "no such journal" in run("merge", tmp_path / "none").stderr
     assert "holds no journal" in run("merge", tmp_path / "clips").stderr
     assert [str(shard) for shard in missing_shards(read_parts([three]))] == ["1/3", "3/3"]
 
 
-def test_a_part_that_was_broken_off(tmp_path: Path) -> None:
+def test_a_part_whose_run_was_stopped(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", Text(), configuration={}, shard="1/1") as journal:
         journal.begin(Source("a"))
         journal.begin(Source("b"))
@@ -319,12 +343,12 @@ def test_resuming_needs_a_journal(run: Run, make_wav: MakeWav, tmp_path: Path) -
     no_numbers = run("features", path, "--csv", "--journal", tmp_path / "j")
     assert no_numbers.exit_code == 2
     assert "can't be resumed" in no_numbers.stderr
-    ledger = tmp_path / "ledger.jsonl"
-    ledger.write_text('{"path": 3}\n')
-    wrong = run("classify", "--retry-failures", ledger)
+    failures = tmp_path / "failures.jsonl"
+    failures.write_text('{"path": 3}\n')
+    wrong = run("classify", "--retry-failures", failures)
     assert wrong.exit_code == 2
-    assert "line 1: is no line of a ledger" in wrong.stderr
-    assert run("classify", path, "--retry-failures", ledger).exit_code == 2
+    assert "line 1: is not a line of a failure log" in wrong.stderr
+    assert run("classify", path, "--retry-failures", failures).exit_code == 2
     assert run("classify").exit_code == 2
 
 

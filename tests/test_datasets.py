@@ -1,4 +1,4 @@
-"""Parquet data sets: what other tools read, while they grow too, and what faults leave of them."""
+"""Parquet data sets: other tools read them, also while they are written, and faults lose no row."""
 
 import os
 import re
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from audiocnn_cli.datasets.storage import LocalStore
+from audiocnn_cli.datasets.storage import LocalStorage
 from audiocnn_cli.errors import OutputError
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model
@@ -47,7 +47,7 @@ def everything(folder: Path | str) -> str:
 
 
 def duck(folder: Path, columns: str, group: str = "", **options: bool) -> list[Any]:
-    """What DuckDB selects from all parts."""
+    """The rows that DuckDB selects from all parts."""
     given = "".join(f", {name}={value}" for name, value in options.items())
     query = f"SELECT {columns} FROM read_parquet('{everything(folder)}'{given}) {group}"  # noqa: S608 (our own)
     found: list[Any] = duckdb.sql(query).fetchall()
@@ -167,7 +167,7 @@ def test_what_is_there_is_not_written_over(run: Run, clips: Path, tmp_path: Path
     (out / JOURNAL).unlink()
     unknown = run(*options, "--resume")
     assert unknown.exit_code == 3
-    assert "does not know; add --force" in unknown.stderr
+    assert "does not list; add --force" in unknown.stderr
 
 
 def test_part_options_are_for_data_sets(run: Run, clips: Path, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_the_schema_is_the_one_in_the_docs(
     command: str, rows: tuple[str, ...], run: Run, clips: Path, tmp_path: Path
 ) -> None:
     page = (ROOT / "docs" / "datasets.md").read_text()
-    told = {
+    documented = {
         name: kind
         for names, kind in re.findall(r"^\| (`.*?) \| (\w+) \|", page, re.MULTILINE)
         for name in re.findall(r"`(\w+)`", names)
@@ -236,14 +236,14 @@ def test_the_schema_is_the_one_in_the_docs(
     assert finished.exit_code == 0, finished.stderr
     for column in pq.read_schema(out / "part-00001.parquet"):
         name = re.sub(r"^(p_).+", r"\1LABEL", re.sub(r"^mfcc_\d+", "mfcc_0", column.name))
-        assert told[name] == str(column.type), column.name
+        assert documented[name] == str(column.type), column.name
 
 
 @pytest.mark.parametrize("fault", ["rename", "commit", "power loss"])
 def test_a_part_is_committed_with_its_inputs_or_not_at_all(
     fault: str, run: Run, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that ends between staging, commit and renaming leaves what the next run can mend."""
+    """A process that ends between staging, commit and renaming leaves a state that the next run repairs."""
     out = tmp_path / "set"
     options = ("features", clips, "--format", "parquet", "-o", f"{out}/", "-j", "1")
     whole = tmp_path / "whole"
@@ -258,18 +258,18 @@ def test_a_part_is_committed_with_its_inputs_or_not_at_all(
             raise OutputError("the process ends here")
         original(*arguments)
 
-    name = "audiocnn_cli.datasets.journal._note"
+    name = "audiocnn_cli.datasets.journal._record"
     if fault == "rename":
-        original: Any = LocalStore.rename
-        monkeypatch.setattr(LocalStore, "rename", stop)
+        original: Any = LocalStorage.rename
+        monkeypatch.setattr(LocalStorage, "rename", stop)
         assert run(*parted).exit_code == 3
         assert len(list(out.glob(".*.tmp"))) == 1
     elif fault == "commit":
         from audiocnn_cli.datasets import journal as dataset_journal
 
-        original = dataset_journal._note
+        original = dataset_journal._record
         monkeypatch.setattr(name, stop)
-        monkeypatch.setattr(LocalStore, "remove", lambda *_: None)  # as if it had been killed
+        monkeypatch.setattr(LocalStorage, "remove", lambda *_: None)  # as if it had been killed
         assert run(*parted).exit_code == 3
         assert len(list(out.glob(".*.tmp"))) == 1
     else:
@@ -295,7 +295,7 @@ def test_a_lost_part_is_made_again(run: Run, clips: Path, tmp_path: Path) -> Non
 
 @pytest.fixture
 def many(tmp_path: Path) -> Iterator[Path]:
-    """Links to one clip that take a while each to be opened (tests/plugins)."""
+    """Links to one clip that are slow to open (tests/plugins)."""
     soundfile.write(tmp_path / "noise.wav", 0.1 * np.ones(11025), 22050)
     folder = tmp_path / "many"
     folder.mkdir()
@@ -305,7 +305,7 @@ def many(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_readable_while_it_grows_and_whole_after_kills(many: Path, tmp_path: Path) -> None:
-    """kill -9 of the run, again and again: nothing is lost, nothing is there twice."""
+    """Repeated kill -9 of the run: no row is lost or duplicated."""
     out = tmp_path / "set"
     options = ("features", many, "--format", "parquet", "-o", f"{out}/", "--part-files", "4", "-q")
     resume: tuple[str, ...] = ()
@@ -344,7 +344,7 @@ def test_ctrl_c_leaves_all_that_was_done(many: Path, tmp_path: Path) -> None:
 
 
 def test_results_go_to_other_machines(run: Run, clips: Path, tmp_path: Path) -> None:
-    """`file://` is a file system that fsspec reaches, and that worker processes see too."""
+    """`file://` is a file system that fsspec reaches, also in worker processes."""
     url = f"file://{tmp_path}/far"
     journal = tmp_path / "journal.sqlite"
     options = ("features", clips, "--format", "parquet", "-o", f"{url}/set/", "-j", "2")
@@ -367,7 +367,7 @@ def test_results_go_to_other_machines(run: Run, clips: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "far" / "tensors").rglob("*.npz"))) == 5
     again = run(*files)
     assert [failure["kind"] for failure in again.document["failures"]] == ["permission"] * 5
-    assert "is there already; add --force" in again.stderr
+    assert "exists already; add --force" in again.stderr
     assert run(*files, "--force").exit_code == 0
     labels = ("classify", "--model", write_good_model(tmp_path / "tiny.onnx"), clips)
     assert run(*labels, "-o", f"{url}/labels/", "-j", "2").exit_code == 0
@@ -377,7 +377,7 @@ def test_results_go_to_other_machines(run: Run, clips: Path, tmp_path: Path) -> 
 def test_what_can_not_be_written_elsewhere(run: Run, clips: Path) -> None:
     single = run("features", clips, "-o", "memory://bucket/all.parquet")
     assert single.exit_code == 2
-    assert "elsewhere only folders are written; end it with /" in single.stderr
+    assert "only a folder can be a URL; end it with /" in single.stderr
     nowhere = run("features", clips, "--format", "parquet", "-o", "nosuch://bucket/set/")
     assert nowhere.exit_code == 3
     assert "nosuch://bucket/set: can't be reached" in nowhere.stderr

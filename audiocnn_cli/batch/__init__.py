@@ -1,1 +1,1 @@
-"""Many files, one seam: every command over several inputs runs them through `run_batch`."""
+"""One task on many inputs: worker processes, a Dask cluster, the journal, and the loop over all inputs."""

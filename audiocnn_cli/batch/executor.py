@@ -1,4 +1,4 @@
-"""Where work is done: in this process, in others beside it, or on other machines."""
+"""Executors: the work on inputs in this process, in worker processes, or on a cluster."""
 
 import os
 from dataclasses import dataclass
@@ -11,36 +11,36 @@ R = TypeVar("R")
 
 
 class Executor(Protocol[R]):
-    """Works on inputs, a few at once. Tickets are numbers by which the caller knows them again.
+    """Runs a task on several inputs at once; the caller identifies them by numbers.
 
-    A worker that dies is replaced, and the input that it was working on fails as `crashed`; one that takes
-    too long is stopped, and its input fails as `timeout`. Nothing is tried twice here.
+    A worker that crashes is replaced, and the input it was working on fails as `crashed`; one that exceeds
+    the time limit is stopped, and its input fails as `timeout`. Executors do not retry.
     """
 
     @property
     def slots(self) -> int:
-        """How many inputs are worth handing in at once."""
+        """The number of inputs to submit at once, to keep all workers busy."""
 
-    def submit(self, ticket: int, source: Source) -> None:
-        """Hand in an input; returns at once."""
+    def submit(self, number: int, source: Source) -> None:
+        """Add an input; returns at once."""
 
     def collect(self) -> list[tuple[int, Attempt[R]]]:
-        """Wait for at least one of the inputs handed in, and give all that are finished.
+        """Wait for at least one of the submitted inputs, and return all that are finished.
 
         Raises:
-            AudiocnnError: one that ends the batch.
+            AudiocnnError: an error that ends the batch.
         """
 
     def close(self) -> None:
-        """Let the workers go; what they are working on is given up at once."""
+        """Stop the workers at once; unfinished inputs are lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
-    """Who works, and how long on one input at most.
+    """Where the work is done, and the time limit of one input in seconds.
 
-    `jobs` None is one process a core; `cluster` the address of a Dask scheduler whose workers do it all. With
-    `isolated` a single input has a process of its own too, where one can be forked: that costs nothing.
+    `jobs` None is one process a core; `cluster` the address of a Dask scheduler, in place of processes here.
+    With `isolated` a single input gets a process of its own too, where one can be forked, which is cheap.
     """
 
     jobs: int | None = None
@@ -50,15 +50,15 @@ class Workers:
 
 
 def start_executor(task: Task[R], workers: Workers, *, several: bool) -> Executor[R]:
-    """The executor for a batch; a single input may be worked on here, unless it has to be stopped."""
+    """The executor for a batch; a single input may run in this process, unless it has a time limit."""
     if workers.cluster is not None:
-        from audiocnn_cli.batch.dask.cluster import Cluster
+        from audiocnn_cli.batch.cluster import Cluster
 
         return Cluster(task, workers.cluster, timeout_s=workers.timeout_s)
     if not (several or workers.isolated or workers.timeout_s is not None):
         return InProcess(task)
-    from audiocnn_cli.batch.pool.pool import ProcessPool
-    from audiocnn_cli.batch.pool.start import can_fork
+    from audiocnn_cli.batch.pool import ProcessPool
+    from audiocnn_cli.batch.worker import can_fork
 
     if not several and workers.timeout_s is None and not can_fork():
         return InProcess(task)
@@ -67,7 +67,7 @@ def start_executor(task: Task[R], workers: Workers, *, several: bool) -> Executo
 
 
 class InProcess(Generic[R]):
-    """Works in this process, on one input at a time."""
+    """Runs the task in this process, on one input at a time."""
 
     slots = 1
 
@@ -76,17 +76,17 @@ class InProcess(Generic[R]):
         self._work: Work[R] | None = None
         self._submitted: list[tuple[int, Source]] = []
 
-    def submit(self, ticket: int, source: Source) -> None:
+    def submit(self, number: int, source: Source) -> None:
         """Keep an input for `collect`."""
-        self._submitted.append((ticket, source))
+        self._submitted.append((number, source))
 
     def collect(self) -> list[tuple[int, Attempt[R]]]:
-        """Work on the first input handed in."""
+        """Work on the first of the submitted inputs."""
         if self._work is None:
             self._work = self._task.prepare()
-        ticket, source = self._submitted.pop(0)
-        return [(ticket, attempt(self._work, source))]
+        number, source = self._submitted.pop(0)
+        return [(number, attempt(self._work, source))]
 
     def close(self) -> None:
-        """Forget what was handed in."""
+        """Discard what was submitted."""
         self._submitted.clear()

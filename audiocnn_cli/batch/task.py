@@ -1,10 +1,11 @@
-"""What is done with each input, wherever it is done."""
+"""The work on one input of a batch, as a task that is sent to workers."""
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
@@ -17,30 +18,48 @@ Work = Callable[[Source], R]
 
 
 class Task(Protocol[R_co]):
-    """A recipe that travels: a frozen dataclass of plain values, made into work where the work is done.
+    """The configuration of a batch's work: a frozen dataclass of plain values.
 
-    Tasks and their results are pickled on their way to other processes and machines. Dataclasses with slots
-    are unpickled more slowly, so what travels for each of many inputs has none.
+    Tasks and results are pickled for other processes and machines. Dataclasses with slots are unpickled more
+    slowly, so the results of many inputs are better without slots.
     """
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """What the work imports and may be imported before a process is forked.
+        """Modules that the work imports, and that may be imported before a process is forked.
 
-        Nothing that starts threads when it is imported (ONNX Runtime does): that belongs in `prepare`.
+        A module that starts threads on import (ONNX Runtime) is imported in `prepare` instead.
         """
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files, beside its inputs, that the work reads: a worker on another machine gets copies."""
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:
+        """The same task with each of `files` read from `moved[path]`."""
 
     def prepare(self) -> Callable[[Source], R_co]:
-        """Load what the work needs, once for each worker, and give the work.
+        """Load what the work needs, once in each worker, and return the work on one input.
 
-        The work's `SignalError` fails its input; another `AudiocnnError`, also of `prepare`, ends the
-        batch (a refused model, a full disk); any other exception is an `internal` failure.
+        A `SignalError` of the work fails its input; another `AudiocnnError`, also of `prepare`, ends the
+        batch (a refused model, a full disk); any other exception is an `internal` failure of the input.
         """
+
+
+class WithoutFiles:
+    """Base class of tasks that read no files but their inputs."""
+
+    __slots__ = ()
+    files: ClassVar[tuple[Path, ...]] = ()
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:  # noqa: ARG002 (of the protocol)
+        """The task itself."""
+        return self
 
 
 @dataclass(frozen=True)
 class Attempt(Generic[R]):
-    """What came of one input, and how long the work on it took; `trace` is that of a bug."""
+    """The outcome of one input and the seconds of work on it; `trace` is the traceback of a bug."""
 
     outcome: R | Failure
     seconds: float
@@ -48,10 +67,10 @@ class Attempt(Generic[R]):
 
 
 def attempt(work: Work[R], source: Source) -> Attempt[R]:
-    """Work on one input, with failures as values.
+    """Work on one input, and return failures as values.
 
     Raises:
-        AudiocnnError: one that is not about this input, so that no other will fare better.
+        AudiocnnError: an error that is not about this input, and so ends the batch.
     """
     start = time.perf_counter()
     trace = ""
@@ -65,8 +84,18 @@ def attempt(work: Work[R], source: Source) -> Attempt[R]:
     except MemoryError:
         message = "needs more memory than there is; take a part of it, or fewer jobs"
         outcome = Failure(source.path, FailureKind.TOO_LARGE, message)
-    except Exception as error:  # one input's bug must not cost the others their results
-        message = f"stopped by a bug in audiocnn ({type(error).__name__}: {error}); -v shows where"
+    except (
+        Exception
+    ) as error:  # a bug that one input triggers must not lose the results of the others
+        message = (
+            f"stopped by a bug in audiocnn ({type(error).__name__}: {error}); `verbose` shows where"
+        )
         outcome = Failure(source.path, FailureKind.INTERNAL, message)
         trace = traceback.format_exc()
     return Attempt(outcome, time.perf_counter() - start, trace)
+
+
+def timeout_failure(source: Source, limit_s: float) -> Failure:
+    """The failure of an input that took longer than `limit_s` seconds."""
+    message = f"not done within {limit_s:g} s; give more `timeout`, or a part of it"
+    return Failure(source.path, FailureKind.TIMEOUT, message)

@@ -7,11 +7,11 @@ import typer
 
 from audiocnn_cli.commands import feature_options as given
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.batch import BatchOptions, Job, output_everywhere, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.output.terminal.console import set_up_logging
 
 if TYPE_CHECKING:
+    from audiocnn_cli.batch.job import BatchOptions
     from audiocnn_cli.batch.outcome import Counts
     from audiocnn_cli.features.plan import Plan
     from audiocnn_cli.output.plots.features import Pictures
@@ -136,6 +136,7 @@ def features(
         "summary": summary,
     }
     set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
+    from audiocnn_cli.commands.batch import BatchOptions, output_everywhere
     from audiocnn_cli.datasets.dataset import PartOptions
     from audiocnn_cli.features.settings import merged_plan
     from audiocnn_cli.output.tensors.destination import choose_feature_output
@@ -175,12 +176,13 @@ def features(
 
 def _run(
     plan: "Plan",
-    batch: BatchOptions,
+    batch: "BatchOptions",
     destination: "FeatureOutput",
     *,
     verifying: bool,
     pictures: "Pictures | None",
 ) -> ExitCode:
+    from audiocnn_cli.commands.batch import Job, run_job
     from audiocnn_cli.output.tensors.kinds import FileFormat
     from audiocnn_cli.output.tensors.report import FeatureReportCodec
     from audiocnn_cli.output.tensors.task import Features

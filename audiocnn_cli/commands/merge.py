@@ -1,5 +1,6 @@
-"""`audiocnn merge`: the parts of a batch, joined."""
+"""`audiocnn merge`: join the results of the shards of a batch."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +12,8 @@ from audiocnn_cli.output.destination import Format
 from audiocnn_cli.output.terminal.console import console, print_error
 
 if TYPE_CHECKING:
-    from audiocnn_cli.batch.journal.parts import Part
-    from audiocnn_cli.batch.journal.schema import Codec
+    from audiocnn_cli.batch.codec import Codec
+    from audiocnn_cli.batch.parts import Part
     from audiocnn_cli.output.results import View
 
 EXAMPLES = """\b
@@ -32,14 +33,14 @@ def merge(
     report: options.Report,
     logging: options.Logging,
 ) -> None:
-    """Join the parts that `--shard I/N` made, and say what is missing.
+    """Join the parts that `--shard I/N` made, and list what is missing.
 
-    Without a format it shows how far each part is. Exit 1 if a part is missing or not at its end, or if an
+    Without a format it shows the progress of each part. Exit code 1: a part is missing or incomplete, or an
     input has failed.
     """
     logging.set_up()
-    destination = report.destination()
-    from audiocnn_cli.batch.journal.parts import missing_shards, read_parts
+    destination = replace(report.destination(), quiet=logging.quiet)
+    from audiocnn_cli.batch.parts import missing_shards, read_parts
     from audiocnn_cli.output.results import write_outcomes
     from audiocnn_cli.output.views.parts import parts_table
 
@@ -63,16 +64,16 @@ def merge(
 
 def _gap(part: "Part") -> str:
     begun = f", {part.unfinished:,} of its inputs begun" if part.unfinished else ""
-    return f"part {part.shard}: is not at its end{begun}; run it again with --resume"
+    return f"part {part.shard}: is incomplete{begun}; run it again with --resume"
 
 
 def _kind_of_results(
     configuration: dict[str, Any], format: Format
 ) -> "tuple[Codec[Any], View[Any]]":
-    """How the results lie in the journals, and how they look."""
+    """The codec and the view of the results of a command."""
     if configuration["command"] == "evaluate":
         raise UsageError(
-            "the answers of an evaluation become figures by `audiocnn evaluate` with --journal and --resume"
+            "the journals of evaluate can't be joined: run audiocnn evaluate with --journal and --resume"
         )
     if configuration["command"] == "classify":
         from dataclasses import fields

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from audiocnn_cli import __version__
-from audiocnn_cli.datasets.partition import PartitionBy
+from audiocnn_cli.datasets import PartitionBy
 from audiocnn_cli.output.destination import Destination, choose_destination
 from audiocnn_cli.output.terminal.console import set_up_logging
 

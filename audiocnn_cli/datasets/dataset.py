@@ -1,41 +1,47 @@
-"""What a Parquet data set is: where it lies, how it is divided, and how results become its rows."""
+"""The description of a Parquet data set: its location, its partitions, and how results become rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import quote
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.datasets.partition import PartitionBy, class_of, folder_of, partition_folder
-from audiocnn_cli.errors import MissingExtraError, UsageError
+from audiocnn_cli.datasets import PartitionBy
+from audiocnn_cli.datasets.storage import is_url
+from audiocnn_cli.errors import UsageError
 
 R = TypeVar("R")
 
 # Recordings in a part.
 _PART_FILES = 1000
+# The folder of rows without a value: pandas can't read Hive's own name for null
+# (pyarrow: "Cannot yet unify dictionaries with nulls").
+_NO_VALUE = "none"
 
 
 class Tabular(Protocol[R]):
-    """How results of one kind become rows."""
+    """Converts results of one kind to rows."""
 
     def columns(self, result: R) -> tuple[str, ...]:
-        """The names of the columns; results that differ in them get files of their own."""
+        """The names of the columns; results with different columns get different files."""
 
     def weight(self, result: R) -> int:
-        """Bytes that its rows take, about."""
+        """The size of its rows in bytes, about."""
 
     def table(self, results: Sequence[R]) -> Any:
         """The rows of results with the same columns, as an Arrow table with a column `path`."""
 
     def label(self, result: R, source: Source) -> str | None:
-        """What `--partition-by label` goes by."""
+        """The value that `PartitionBy.LABEL` partitions by."""
 
     def without_rows(self, result: R) -> R:
-        """The result for those who don't write its rows."""
+        """The result without the data of its rows, for the journal and the report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset(Generic[R]):
-    """Where a data set lies, and how it is divided: into parts of so many recordings, and by what."""
+    """A data set at the path or URL `location`, in parts of `part_files` recordings at most."""
 
     location: str
     tabular: Tabular[R]
@@ -43,23 +49,31 @@ class Dataset(Generic[R]):
     partition_by: PartitionBy | None = None
 
     @property
+    def path(self) -> Path | None:
+        """Its folder; None where it is remote."""
+        return None if is_url(self.location) else Path(self.location)
+
+    @property
     def layout(self) -> dict[str, str | None]:
-        """What of it decides how the rows lie."""
+        """The options that decide in which files the rows are."""
         return {"partition_by": self.partition_by}
 
     def file_of(self, source: Source, result: R, number: str) -> tuple[str, tuple[str, ...]]:
-        """The name of the file that the rows of a result are in, and their columns."""
+        """The name of the file with the rows of a result, and their columns."""
         columns = self.tabular.columns(result)
+        name = f"part-{number}.parquet"
         if self.partition_by is None:
-            return f"part-{number}.parquet", columns
+            return name, columns
         if self.partition_by is PartitionBy.FOLDER:
-            value = folder_of(source)
+            value = source.name.rpartition("/")[0] or None
         else:
             value = self.tabular.label(result, source)
-        return f"{partition_folder(self.partition_by, value)}/part-{number}.parquet", columns
+        # Named as Hive does, COLUMN=VALUE, with `/` and `=` escaped as in URLs.
+        escaped = quote((value or "").encode("utf-8", "backslashreplace"), safe=" ")
+        return f"{self.partition_by}={escaped or _NO_VALUE}/{name}", columns
 
     def table(self, results: Sequence[R]) -> Any:
-        """The rows of results; a column that the folder's name gives is left out."""
+        """The rows of results, without the column that the folder's name gives."""
         table = self.tabular.table(results)
         named = self.partition_by and self.partition_by in table.column_names
         return table.drop_columns([self.partition_by]) if named else table
@@ -67,7 +81,7 @@ class Dataset(Generic[R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartOptions:
-    """`--partition-by` and `--part-files`, as they were given."""
+    """The options `partition_by` and `part_files`, as they were given."""
 
     partition_by: PartitionBy | None = None
     part_files: int | None = None
@@ -78,7 +92,9 @@ class PartOptions:
         Raises:
             MissingExtraError: pyarrow is not installed.
         """
-        require_pyarrow()
+        from audiocnn_cli.extras import require_extra
+
+        require_extra("parquet", "writing parquet")
         return Dataset(
             location=location,
             tabular=tabular,
@@ -94,27 +110,15 @@ class PartOptions:
         """
         if self.partition_by is not None or self.part_files is not None:
             raise UsageError(
-                "--partition-by and --part-files are for data sets: add -o FOLDER/ --format parquet"
+                "`partition_by` and `part_files` are for data sets: add `output` FOLDER/ and `format=parquet`"
             )
 
 
 def class_label(_result: object, source: Source) -> str | None:
-    """The label of results that have none of their own: the class that their folder says."""
-    return class_of(source)
-
-
-def require_pyarrow() -> None:
-    """Say now that Parquet can't be written, not after the work.
-
-    Raises:
-        MissingExtraError: pyarrow is not installed.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
-        raise MissingExtraError("writing parquet", "parquet")
+    """The label of results without one: the folder of the recording, where a folder holds one a class."""
+    return source.name.partition("/")[0] if "/" in source.name else None
 
 
 def as_text(path: str) -> str:
-    """A path as the column `path` has it: bytes that are no UTF-8 are escaped."""
+    """A path for the column `path`: bytes that are not UTF-8 are escaped."""
     return path.encode("utf-8", "backslashreplace").decode()

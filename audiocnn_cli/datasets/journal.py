@@ -1,8 +1,8 @@
-"""A data set is written in parts: each is there whole or not at all, and the journal knows whose rows it has.
+"""The journal of a data set, which is written in parts: each part appears whole or not at all.
 
-A part is written under a name that no reader takes for a part and then noted in the journal, together with
-the inputs whose rows it has, in one transaction; only then it takes its name. A run that is killed in between
-is mended by the next one from what the journal says: nothing is lost, and nothing is there twice.
+A part is written under a temporary name that readers ignore. Then, in one transaction, the journal records
+the part and the inputs whose rows it holds; only then it is renamed. After a run that was killed in between,
+the next one renames or removes files according to the journal: no row is lost, and none is there twice.
 """
 
 import os
@@ -12,83 +12,63 @@ import sqlite3
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any, Generic, Self, TypeVar
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.journal.journal import Journal
-from audiocnn_cli.batch.journal.schema import DONE
-from audiocnn_cli.batch.journal.shard import Shard
+from audiocnn_cli.batch.inputs import Shard
+from audiocnn_cli.batch.journal import Journal
 from audiocnn_cli.batch.outcome import Failure, Finished
+from audiocnn_cli.batch.schema import DONE
 from audiocnn_cli.datasets.dataset import Dataset, as_text
-from audiocnn_cli.datasets.storage import Store, open_store
+from audiocnn_cli.datasets.storage import Storage, open_storage
 from audiocnn_cli.errors import OutputError
 
 R = TypeVar("R")
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, token TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS members (path BLOB PRIMARY KEY, part TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS members_of_part ON members (part);
-"""
-# A part also ends when so much waits for it in memory, or for so long: readers want to see it.
+# A part also ends when it has so many bytes of rows in memory, or its first rows are so old.
 _PART_BYTES = 64 * 2**20
 _PART_SECONDS = 30.0
 
 
-@dataclass(slots=True)
-class _Open(Generic[R]):
-    """The part that is being filled."""
-
-    entries: list[tuple[Source, R, float]] = field(default_factory=list)
-    weight: int = 0
-    since: float = 0.0
-
-    def full(self, part_files: int) -> bool:
-        return bool(self.entries) and (
-            len(self.entries) >= part_files
-            or self.weight >= _PART_BYTES
-            or time.monotonic() - self.since >= _PART_SECONDS
-        )
-
-
 class DatasetJournal(Generic[R]):
-    """A journal whose inputs are done when their rows are in a part."""
+    """A journal in which inputs are done when their rows are in a part."""
 
     def __init__(
         self, journal: Journal[R], dataset: Dataset[R], *, shard: Shard, resume: bool, force: bool
     ) -> None:
-        """Mend what an earlier run has left, or begin anew.
+        """Continue what an earlier run has left, or begin anew.
 
         Raises:
-            OutputError: there are parts that are not of this journal, or the folder can't be written.
-            MissingExtraError: what reaches the folder is not installed.
+            OutputError: there are parts that the journal does not list, or the folder can't be written.
+            MissingExtraError: the package that reaches the folder is not installed.
         """
         self._journal = journal
         self._dataset = dataset
         self._shard = shard
-        self._store: Store = open_store(dataset.location)
-        self._open = _Open[R]()
-        with journal.transaction() as database:
-            for statement in _TABLES.split(";"):
-                database.execute(statement)
-        found = list(self._store.names())
-        ours = {name for name in found if _own(name, shard)}
-        journal.holds = self._holds
+        self._storage: Storage = open_storage(dataset.location)
+        # The inputs of the next part, with their results and the seconds of work.
+        self._entries: list[tuple[Source, R, float]] = []
+        self._weight = 0
+        self._first_entry_s = 0.0
+        journal.has_rows = self._has_rows
         if not resume:
             with journal.transaction() as database:
                 database.execute("DELETE FROM members")
                 database.execute("DELETE FROM parts")
-        known = self._known()
-        if ours and resume and not known and not force:
+        found = list(self._storage.names())
+        ours = {name for name in found if _is_part(name, shard)}
+        recorded = self._recorded_parts()
+        if ours and resume and not recorded and not force:
             raise OutputError(
-                f"{dataset.location}: holds parts that the journal {journal.path} does not know; add --force"
-                " to replace them, or give another folder"
+                f"{dataset.location}: holds parts that the journal {journal.path} does not list; add"
+                " `force=True` to replace them, or give another folder"
             )
-        self._mend(found, ours, known)
+        self._recover(found, ours, recorded)
         self._some_outdated = bool(self._outdated_rows())
-        numbers = (int(name.rpartition("-")[2].removesuffix(".parquet")) for name in self._known())
+        numbers = (
+            int(name.rpartition("-")[2].removesuffix(".parquet")) for name in self._recorded_parts()
+        )
         self._number = max(numbers, default=0)
 
     def __enter__(self) -> Self:
@@ -104,77 +84,82 @@ class DatasetJournal(Generic[R]):
             self._write_part()
 
     def begin(self, source: Source) -> Finished[R] | None:
-        """What is known of `source` already; None: it is to be worked on."""
+        """The recalled outcome of `source`, or None: then it must be worked on."""
         known = self._journal.begin(source)
-        if known is None and (self._journal.gave_up or self._holds(source.path)):
+        if known is None and (self._journal.removed_paths or self._has_rows(source.path)):
             self._some_outdated = True
         return known
 
     def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> R | Failure:
-        """Keep the rows of `source` for a part; a failure is noted at once."""
+        """Keep the rows of `source` for a part; a failure is recorded at once."""
         if isinstance(outcome, Failure):
             return self._journal.finish(source, outcome, seconds=seconds)
-        if not self._open.entries:
-            self._open.since = time.monotonic()
-        self._open.entries.append((source, outcome, seconds))
-        self._open.weight += self._dataset.tabular.weight(outcome)
-        if self._open.full(self._dataset.part_files):
+        now = time.monotonic()
+        if not self._entries:
+            self._first_entry_s = now
+        self._entries.append((source, outcome, seconds))
+        self._weight += self._dataset.tabular.weight(outcome)
+        if (
+            len(self._entries) >= self._dataset.part_files
+            or self._weight >= _PART_BYTES
+            or now - self._first_entry_s >= _PART_SECONDS
+        ):
             self._write_part()
         return self._dataset.tabular.without_rows(outcome)
 
-    def note(self, failure: Failure) -> None:
-        """Note a failure of what was no input."""
-        self._journal.note(failure)
+    def add_failure(self, failure: Failure) -> None:
+        """Record a failure without an input."""
+        self._journal.add_failure(failure)
 
     def mark_aborted(self, source: Source) -> None:
-        """Note that work on `source` was stopped on its way."""
+        """Record that work on `source` was stopped."""
         self._journal.mark_aborted(source)
 
     def complete(self) -> None:
-        """Write the last part, and note that the run has come to the end of its inputs."""
+        """Write the last part, and record that the run has come to the end of its inputs."""
         self._write_part()
         self._journal.complete()
 
-    def _known(self) -> dict[str, str]:
+    def _recorded_parts(self) -> dict[str, str]:
         return {row["name"]: row["token"] for row in self._journal.rows("SELECT * FROM parts")}
 
-    def _holds(self, path: str) -> bool:
+    def _has_rows(self, path: str) -> bool:
         found = self._journal.rows("SELECT 1 FROM members WHERE path = ?", os.fsencode(path))
         return bool(found)
 
     def _outdated_rows(self) -> list[sqlite3.Row]:
-        """The inputs that are done again, have failed now, or have another path, with rows in a part."""
+        """The inputs with rows in a part that are done again, have failed now, or have another path."""
         return self._journal.rows(
             "SELECT path, part FROM members LEFT JOIN inputs USING (path) WHERE state IS NOT ?",
             DONE,
         )
 
-    def _mend(self, found: list[str], ours: set[str], known: dict[str, str]) -> None:
-        """Give parts their names that the journal knows, and remove what it does not."""
-        staged = {_staged(name, token): name for name, token in known.items()}
+    def _recover(self, found: list[str], ours: set[str], recorded: dict[str, str]) -> None:
+        """Rename the temporary files that the journal lists as parts, and remove the others."""
+        staged = {_staged(name, token): name for name, token in recorded.items()}
         for name in found:
             if name in staged:
-                self._store.rename(name, staged[name])
+                self._storage.rename(name, staged[name])
                 ours.add(staged[name])
-            elif _own(_unstaged(name), self._shard):
-                self._store.remove(name)
-        for name in ours - known.keys():
-            self._store.remove(name)
+            elif _is_part(_unstaged(name), self._shard):
+                self._storage.remove(name)
+        for name in ours - recorded.keys():
+            self._storage.remove(name)
         with self._journal.transaction() as database:
             other = database.execute(
                 "SELECT DISTINCT part FROM members JOIN inputs USING (path) WHERE configuration != ?",
                 (self._journal.digest,),
             )
             outdated = {row["part"] for row in other}
-            for name in outdated | (known.keys() - ours):
+            for name in outdated | (recorded.keys() - ours):
                 database.execute("DELETE FROM members WHERE part = ?", (name,))
                 database.execute("DELETE FROM parts WHERE name = ?", (name,))
         for name in outdated:
-            self._store.remove(name)
+            self._storage.remove(name)
 
     def _write_part(self) -> None:
-        entries = list({entry[0].path: entry for entry in self._open.entries}.values())
-        self._open = _Open[R]()
+        entries = list({entry[0].path: entry for entry in self._entries}.values())
+        self._entries, self._weight = [], 0
         if not (entries or self._some_outdated):
             return
         files: dict[tuple[str, tuple[str, ...]], list[tuple[Source, R]]] = defaultdict(list)
@@ -188,21 +173,21 @@ class DatasetJournal(Generic[R]):
                 name = pattern.replace("{}", f"{_prefix(self._shard)}{self._number:05}")
                 self._stage(name, self._dataset.table([result for _, result in rows]), staged)
                 members |= {source.path: name for source, _ in rows}
-            emptied = self._take_out_old_rows(members, staged)
+            emptied = self._remove_outdated(members, staged)
             with self._journal.transaction() as database:
                 for source, result, seconds in entries:
                     light = self._dataset.tabular.without_rows(result)
                     self._journal.finish(source, light, seconds=seconds)
-                _note(database, members, staged, emptied)
+                _record(database, members, staged, emptied)
         except BaseException:
             for name, token in staged.items():
                 with suppress(OutputError):
-                    self._store.remove(_staged(name, token))
+                    self._storage.remove(_staged(name, token))
             raise
         for name, token in staged.items():
-            self._store.rename(_staged(name, token), name)
+            self._storage.rename(_staged(name, token), name)
         for name in emptied:
-            self._store.remove(name)
+            self._storage.remove(name)
 
     def _stage(self, name: str, table: Any, staged: dict[str, str]) -> None:
         import pyarrow.parquet as pq
@@ -211,16 +196,16 @@ class DatasetJournal(Generic[R]):
             pq.write_table(table, stream)
 
         staged[name] = secrets.token_hex(4)
-        self._store.write(_staged(name, staged[name]), fill)
+        self._storage.write(_staged(name, staged[name]), fill)
 
-    def _take_out_old_rows(self, members: dict[str, str], staged: dict[str, str]) -> list[str]:
-        """Stage parts again without the rows of inputs that are done again; gives the parts left empty."""
+    def _remove_outdated(self, members: dict[str, str], staged: dict[str, str]) -> list[str]:
+        """Stage parts again without their outdated rows, and return the names of parts left empty."""
         old: dict[str, set[str]] = defaultdict(set)
         for row in self._outdated_rows() if self._some_outdated else ():
             old[row["part"]].add(os.fsdecode(row["path"]))
         emptied = []
         for name, paths in old.items():
-            table = _without(self._store.read(name), paths)
+            table = _without(self._storage.read(name), paths)
             if table.num_rows:
                 self._stage(name, table, staged)
             else:
@@ -232,18 +217,20 @@ class DatasetJournal(Generic[R]):
 
 
 def require_no_parts(dataset: Dataset[R], shard: Shard) -> None:
-    """Say before anything is touched that there is a data set already.
+    """Refuse an existing data set, before any work.
 
     Raises:
-        OutputError: there is, as far as this shard is concerned.
+        OutputError: there are parts of this shard.
     """
-    if any(_own(name, shard) for name in open_store(dataset.location).names()):
+    if any(_is_part(name, shard) for name in open_storage(dataset.location).names()):
         raise OutputError(
-            f"{dataset.location}: holds a data set already; add --resume to go on with it, or --force"
+            f"{dataset.location}: holds a data set already; add `resume=True` to go on with it, or"
+            " `force=True`"
         )
 
 
 def _without(content: bytes, paths: set[str]) -> Any:
+    """The rows of a part as an Arrow table, without those of some paths."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -253,42 +240,41 @@ def _without(content: bytes, paths: set[str]) -> Any:
     return table.filter(pc.invert(pc.is_in(table["path"], value_set=gone)))
 
 
-def _note(
+def _record(
     database: sqlite3.Connection,
     members: dict[str, str],
     staged: dict[str, str],
     emptied: list[str],
 ) -> None:
-    """Note which parts there are and whose rows they have; "" stands for none."""
+    """Record the parts and the inputs whose rows they hold; the part "" stands for no rows."""
     for path, part in members.items():
         key = os.fsencode(path)
         if part:
             database.execute("INSERT OR REPLACE INTO members VALUES (?, ?)", (key, part))
         else:
             database.execute("DELETE FROM members WHERE path = ?", (key,))
-    for name, token in staged.items():
-        database.execute("INSERT OR REPLACE INTO parts VALUES (?, ?)", (name, token))
+    database.executemany("INSERT OR REPLACE INTO parts VALUES (?, ?)", staged.items())
     database.executemany("DELETE FROM parts WHERE name = ?", [(name,) for name in emptied])
 
 
 def _prefix(shard: Shard) -> str:
-    """What the numbers of a shard's parts begin with."""
+    """The text before the numbers of a shard's parts."""
     return f"{shard.index}-of-{shard.count}-" if shard.count > 1 else ""
 
 
-def _own(name: str, shard: Shard) -> bool:
+def _is_part(name: str, shard: Shard) -> bool:
     """Whether a file is a part of this shard."""
     return bool(re.fullmatch(rf"(.*/)?part-{_prefix(shard)}\d{{5,}}\.parquet", name))
 
 
 def _staged(name: str, token: str) -> str:
-    """The name of a part that is not yet one: hidden, and of no ending that readers look for."""
+    """The temporary name of a part: hidden, and without the ending that readers look for."""
     folder, slash, file = name.rpartition("/")
     return f"{folder}{slash}.{file}.{token}.tmp"
 
 
 def _unstaged(name: str) -> str:
-    """The part that a file of such a name was to be; "" if it is none."""
+    """The name of the part that a temporary file is for; "" if it is not such a file."""
     folder, slash, file = name.rpartition("/")
     match = re.fullmatch(r"\.(.*\.parquet)\.[0-9a-f]{8}\.tmp", file)
     return f"{folder}{slash}{match[1]}" if match else ""

@@ -1,15 +1,15 @@
 """A folder with a file for the result of each input, named after it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import Task
-from audiocnn_cli.datasets.storage import RemoteStore, is_url
+from audiocnn_cli.datasets.storage import RemoteStorage, is_url
 from audiocnn_cli.errors import FailureKind, InputError
 
 R = TypeVar("R")
@@ -17,18 +17,18 @@ R_contra = TypeVar("R_contra", contravariant=True)
 
 
 class FileWriter(Protocol[R_contra]):
-    """What writes a result to a file; it travels with the task."""
+    """Writes a result to a file; it is pickled together with the task."""
 
     def write(self, result: R_contra, path: Path) -> None:
-        """Write `result` to `path`, also where there is a file."""
+        """Write `result` to `path`, and replace a file there."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFolder:
-    """Where results go: `location`/NAME.`suffix`, a path or a URL.
+    """The files `location`/NAME.`suffix` with the results, where `location` is a path or a URL.
 
-    On this machine the journal says whether a file may be replaced, before the work on its input begins;
-    elsewhere `force` does.
+    On this machine the journal decides whether a file may be replaced, before work on its input begins; a
+    remote file is replaced only with `force`.
     """
 
     location: str
@@ -37,38 +37,38 @@ class ResultFolder:
 
     @property
     def path(self) -> Path | None:
-        """The folder, if it is one of this machine."""
+        """The folder; None where it is remote."""
         return None if is_url(self.location) else Path(self.location)
 
     def file_of(self, source: Source) -> Path:
-        """The file that the results of `source` are written to, on this machine."""
+        """The file with the result of `source`, in a folder of this machine."""
         return Path(self.location) / self._name(source)
 
     @contextmanager
     def writing(self, source: Source) -> Iterator[tuple[Path, str]]:
-        """A path to write the results of `source` to, and what to call it.
+        """The path to write the result of `source` to, and the name of the file in messages.
 
-        A file that belongs elsewhere is sent there, whole, when the block ends without an error.
+        A remote file is copied there when the block ends without an error.
 
         Raises:
             OutputError: the folder can't be reached.
-            InputError: there is a file of that name elsewhere, and not `force`.
+            InputError: the remote file exists, and not `force`.
         """
         if self.path is not None:
             path = self.file_of(source)
             yield path, str(path)
             return
         name = self._name(source)
-        store = RemoteStore(self.location)
+        storage = RemoteStorage(self.location)
         url = f"{self.location.rstrip('/')}/{name}"
-        if not self.force and store.has(name):
-            message = f"its file {url} is there already; add --force to replace it"
+        if not self.force and storage.has(name):
+            message = f"its file {url} exists already; add `force=True` to replace it"
             raise InputError(source.path, FailureKind.PERMISSION, message)
         with TemporaryDirectory() as scratch:
             path = Path(scratch) / Path(name).name
             yield path, url
             with path.open("rb") as stream:
-                store.put(name, stream)
+                storage.put(name, stream)
 
     def _name(self, source: Source) -> str:
         return str(Path(source.name).with_suffix(f".{self.suffix}"))
@@ -76,10 +76,10 @@ class ResultFolder:
 
 @dataclass(frozen=True, slots=True)
 class IntoFolder(Generic[R]):
-    """The batch's task: `task`, and its result written to a file of its own."""
+    """A task that runs another one, and writes each result to a file of its own."""
 
     task: Task[R]
-    files: ResultFolder
+    folder: ResultFolder
     writer: FileWriter[R]
 
     @property
@@ -87,12 +87,21 @@ class IntoFolder(Generic[R]):
         """Those of the task."""
         return self.task.modules
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the task."""
+        return self.task.files
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:
+        """The same task with its files read from other paths."""
+        return replace(self, task=self.task.with_files(moved))
+
     def prepare(self) -> Callable[[Source], R]:
         """Prepare the task."""
         work = self.task.prepare()
         return lambda source: self._write(source, work(source))
 
     def _write(self, source: Source, result: R) -> R:
-        with self.files.writing(source) as (path, _):
+        with self.folder.writing(source) as (path, _):
             self.writer.write(result, path)
         return result

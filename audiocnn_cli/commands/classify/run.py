@@ -92,11 +92,11 @@ def run(
     inspect.check(destination, streamed=stream is not None, provider=work.provider)
     if stream is not None:
         whole = stream.raw is not None or stream.microphone
-        if whole and batch.asked:
+        if whole and batch.any_given:
             raise UsageError("--raw and --mic are one stream: leave out what is for many files")
         # Several models, or smoothing, have an answer only when all is heard.
         alone = len(work.models) == 1 and not work.auto and not work.options.smooth_s
-        if destination.live and alone and not batch.asked:
+        if destination.live and alone and not batch.any_given:
             model = work.ensemble().signature.name
             said = _listen(stream, work)
             return write_live(

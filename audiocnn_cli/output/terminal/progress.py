@@ -1,4 +1,4 @@
-"""A batch as it is watched: a line on a terminal, now and then one in a log, or JSON events."""
+"""The progress of a batch: a changing line on a terminal, a line every 30 s in a log, or JSON events."""
 
 import heapq
 import sys
@@ -18,18 +18,18 @@ R = TypeVar("R")
 _LINE_EVERY_S = 0.1
 _LOG_EVERY_S = 30.0
 _SLOWEST = 3
-# The inputs are counted a little each time that something is said: listing all of them may take long.
+# The inputs are counted a few at each update: listing all of them may take long.
 _COUNT_SHARE = 0.1
 _COUNT_AT_ONCE = 100
-# A handful of files needs no summary: all of it is in sight.
+# Fewer inputs need no summary: all of their results are in sight.
 _SUMMARY_FROM = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a batch has done: inputs by outcome, and its pace.
+    """The counts of a batch: inputs by outcome, and the time they took.
 
-    `recalled` of them were done by an earlier run; `audio_s` and `slowest` are of the others.
+    An earlier run did `recalled` of them; `audio_s` (seconds of audio) and `slowest` are of the others.
     """
 
     done: int
@@ -47,16 +47,16 @@ class Summary:
 
     @property
     def files_per_s(self) -> float:
-        """Inputs of this run in a second."""
+        """Inputs of this run per second."""
         return (self.done + self.failed - self.recalled) / max(self.seconds, 1e-9)
 
     @property
     def times_real_time(self) -> float:
-        """Seconds of audio in a second."""
+        """Seconds of audio per second."""
         return self.audio_s / max(self.seconds, 1e-9)
 
     def document(self) -> dict[str, Any]:
-        """As a JSON event."""
+        """The summary as a JSON event."""
         return {
             "event": "summary",
             "done": self.done,
@@ -72,7 +72,7 @@ class Summary:
         }
 
     def lines(self) -> Iterator[str]:
-        """For a person."""
+        """The summary as lines of text."""
         earlier = f" ({self.recalled:,} by an earlier run)" if self.recalled else ""
         yield (
             f"{_counts(self.done, self.failures)}{earlier} in {duration(self.seconds)}:"
@@ -85,7 +85,7 @@ class Summary:
 
 
 class Progress(Generic[R]):
-    """Hears of each input, and says now and then how far the batch is."""
+    """An observer that reports the progress of a batch at intervals, and a summary at the end."""
 
     def __init__(
         self,
@@ -95,13 +95,13 @@ class Progress(Generic[R]):
         on_terminal: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin to watch.
+        """Start the clock.
 
         Args:
-            audio_s: how many seconds of audio a result is about.
-            inputs: the inputs once more, to be counted.
-            on_terminal: whether stderr shows a line that changes.
-            clock: seconds.
+            audio_s: returns the seconds of audio of a result.
+            inputs: the inputs a second time, to be counted.
+            on_terminal: whether stderr shows a changing line.
+            clock: returns the time in seconds.
         """
         self._audio_of = audio_s
         self._inputs = iter(inputs)
@@ -118,7 +118,7 @@ class Progress(Generic[R]):
         self._slowest: list[tuple[float, str]] = []
 
     def finished(self, event: Finished[R]) -> None:
-        """Count it in."""
+        """Count an input."""
         audio_s = 0.0
         self._recalled += event.recalled
         if isinstance(event.outcome, Failure):
@@ -132,10 +132,10 @@ class Progress(Generic[R]):
             push(self._slowest, (event.seconds, event.source.path))
         if logs_json():
             emit_event(_event(event, audio_s))
-        self._say()
+        self._report()
 
     def close(self, *, interrupted: bool = False) -> Summary:
-        """Stop watching, and say what has been done."""
+        """Clear the line, and report the summary."""
         if self._on_terminal:
             show_status("")
         summary = Summary(
@@ -154,15 +154,15 @@ class Progress(Generic[R]):
                 log.info(line)
         return summary
 
-    def _say(self) -> None:
+    def _report(self) -> None:
         now = self._clock()
         if now < self._next or logs_json():
             return
         every = _LINE_EVERY_S if self._on_terminal else _LOG_EVERY_S
         self._next = now + every
         self._count(until=now + every * _COUNT_SHARE)
-        say = show_status if self._on_terminal else log.info
-        say(self._line(now - self._start))
+        show = show_status if self._on_terminal else log.info
+        show(self._line(now - self._start))
 
     def _count(self, *, until: float) -> None:
         while self._counting and self._clock() < until:
@@ -185,12 +185,12 @@ class Progress(Generic[R]):
 
 
 def on_terminal(*, streams_results: bool) -> bool:
-    """Whether a changing line can be shown: stderr is a terminal, and no results run over the same one."""
+    """Whether a changing line can be shown: stderr is a terminal, and results are not streamed to it."""
     return sys.stderr.isatty() and not (streams_results and sys.stdout.isatty())
 
 
 def duration(seconds: float) -> str:
-    """Seconds for a person: in hours from 100 minutes on."""
+    """Seconds as text: minutes from 60 s on, hours from 100 minutes on."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"

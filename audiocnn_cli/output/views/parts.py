@@ -1,14 +1,14 @@
-"""How the parts of a batch look: a row for each, and for those that are missing."""
+"""The table of `audiocnn merge`: a row for each part of a batch."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from audiocnn_cli.batch.journal.parts import Part
+from audiocnn_cli.batch.parts import Part
 from audiocnn_cli.output.terminal.console import display
 
 
 def parts_table(parts: Sequence[Part]) -> Any:
-    """A Rich table of the parts."""
+    """A Rich table with the progress of each part."""
     from rich import box
     from rich.table import Table
 
@@ -24,7 +24,7 @@ def parts_table(parts: Sequence[Part]) -> Any:
             f"{part.done:,}",
             f"{part.failed:,}",
             f"{part.unfinished:,}",
-            "whole" if part.whole else "not at its end",
+            "complete" if part.whole else "partial",
             display(str(part.journal)),
         )
     return table

@@ -1,4 +1,4 @@
-"""The journals of shards, read together: what is done, what has failed, and what is missing."""
+"""The journals of shards, read together: the progress of each, their results, and the missing ones."""
 
 import sqlite3
 from collections import Counter
@@ -9,18 +9,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from audiocnn_cli.batch.journal.schema import (
+from audiocnn_cli.batch.codec import Codec
+from audiocnn_cli.batch.inputs import JOURNAL_NAMES, Shard
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.schema import (
     BEGUN,
-    FORMAT,
-    Codec,
+    DONE,
+    FAILED,
     failure_in,
     meta,
     open_database,
     result_in,
-    saying,
+    sqlite_errors,
 )
-from audiocnn_cli.batch.journal.shard import JOURNAL_NAMES, Shard
-from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import UsageError
 
 R = TypeVar("R")
@@ -28,10 +29,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A journal: its shard, how far it is, and under which configuration its results were made.
+    """The content of a journal: its shard, the configuration of its results, and counts of its inputs.
 
     `unfinished` inputs were begun and are neither done nor failed; a part is `complete` if its run has come
-    to the end of its inputs; `older` inputs were done under another configuration, and don't count.
+    to the end of its inputs; `older` inputs were done with another configuration, and don't count.
     """
 
     journal: Path
@@ -50,12 +51,12 @@ class Part:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing of it is missing."""
+        """Whether all inputs of the shard are done or have failed."""
         return self.complete and not self.unfinished
 
     def outcomes(self, codec: Codec[R]) -> Iterator[R | Failure]:
-        """What became of its inputs, in the order in which they were begun."""
-        with saying(self.journal), closing(open_database(self.journal)) as database:
+        """The outcomes of its inputs, in the order in which they were begun."""
+        with sqlite_errors(self.journal), closing(open_database(self.journal)) as database:
             rows = database.execute(
                 "SELECT * FROM inputs WHERE state != ? AND configuration = ? ORDER BY rowid",
                 (BEGUN, meta(database, "digest")),
@@ -68,7 +69,7 @@ def read_parts(paths: Iterable[Path]) -> list[Part]:
     """The journals at `paths` and in the folders among them, by shard.
 
     Raises:
-        UsageError: one is no journal, there is none, or they are not parts of one whole.
+        UsageError: one is not a journal, there is none, or they are not shards of one batch.
         OutputError: a run is still writing one.
     """
     journals = [journal for path in paths for journal in _journals_at(path)]
@@ -77,12 +78,12 @@ def read_parts(paths: Iterable[Path]) -> list[Part]:
     for before, part in pairwise(parts):
         if part.shard == before.shard:
             raise UsageError(
-                f"{part.journal} and {before.journal} are both part {part.shard}: name one"
+                f"{part.journal} and {before.journal} are both part {part.shard}: give one of them"
             )
         if part.shard.count != first.shard.count:
             raise UsageError(
-                f"{part.journal} is part {part.shard}, and {first.journal} part {first.shard}: not parts of"
-                " one whole"
+                f"{part.journal} is part {part.shard}, and {first.journal} part {first.shard}: they are not"
+                " parts of one batch"
             )
         keys = first.configuration.keys() | part.configuration.keys()
         for key in sorted(keys):
@@ -90,13 +91,13 @@ def read_parts(paths: Iterable[Path]) -> list[Part]:
             if ours != theirs:
                 raise UsageError(
                     f"{part.journal} was made with {key} {theirs}, and {first.journal} with {ours}: run one"
-                    " of them again with --resume"
+                    " of them again with `resume=True`"
                 )
     return parts
 
 
 def missing_shards(parts: list[Part]) -> list[Shard]:
-    """The shards that no part is of."""
+    """The shards without a journal among the parts."""
     there = {part.shard.index for part in parts}
     count = parts[0].shard.count
     return [Shard(index, count) for index in range(1, count + 1) if index not in there]
@@ -105,18 +106,18 @@ def missing_shards(parts: list[Part]) -> list[Shard]:
 def _journals_at(path: Path) -> list[Path]:
     if not path.is_dir():
         if not path.is_file():
-            raise UsageError(f"{path}: there is no such journal or folder")
+            raise UsageError(f"{path}: no such journal or folder")
         return [path]
     found = sorted(path.glob(JOURNAL_NAMES))
     if not found:
-        raise UsageError(f"{path}: holds no journal; name the folders or journals of the parts")
+        raise UsageError(f"{path}: holds no journal; give the folders or journals of the parts")
     return found
 
 
 def _read(path: Path) -> Part:
-    with saying(path), closing(open_database(path)) as database:
-        if meta(database, "format") != FORMAT:
-            raise UsageError(f"{path}: is a journal of another version of audiocnn")
+    with sqlite_errors(path), closing(open_database(path)) as database:
+        if meta(database, "shard") is None:
+            raise UsageError(f"{path}: is an empty journal; run its part again, or leave it out")
         digest = meta(database, "digest")
         return Part(
             journal=path,
@@ -128,24 +129,18 @@ def _read(path: Path) -> Part:
 
 
 def _counts(database: sqlite3.Connection, digest: str) -> dict[str, Any]:
-    rows = database.execute(
-        "SELECT state, kind, configuration = ? AS ours, count(*) AS n FROM inputs GROUP BY 1, 2, 3",
-        (digest,),
-    ).fetchall()
+    query = (
+        "SELECT configuration = ? AS ours, state, kind, count(*) AS n FROM inputs GROUP BY 1, 2, 3"
+    )
+    counts: Counter[str] = Counter()
     failures: Counter[str] = Counter()
-    done = unfinished = older = 0
-    for row in rows:
-        if not row["ours"]:
-            older += row["n"]
-        elif row["state"] == BEGUN:
-            unfinished += row["n"]
-        elif row["kind"] is None:
-            done += row["n"]
-        else:
+    for row in database.execute(query, (digest,)):
+        counts[row["state"] if row["ours"] else "older"] += row["n"]
+        if row["ours"] and row["state"] == FAILED:
             failures[row["kind"]] += row["n"]
     return {
-        "done": done,
+        "done": counts[DONE],
         "failures": dict(failures.most_common()),
-        "unfinished": unfinished,
-        "older": older,
+        "unfinished": counts[BEGUN],
+        "older": counts["older"],
     }

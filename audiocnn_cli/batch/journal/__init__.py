@@ -1,1 +1,0 @@
-"""The SQLite journal of a batch: what is done, and how a later run resumes it."""
