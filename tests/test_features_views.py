@@ -13,6 +13,7 @@ from audiocnn_cli.features.extract import ALONE, extract
 from audiocnn_cli.features.settings import plan_from
 from audiocnn_cli.output.terminal.heatmap import draw, levels, shrink
 from tests.conftest import Finished
+from tests.numerics import assert_close, mfcc_scale
 from tests.signals import tones_and_noise
 
 Run = Callable[..., Finished]
@@ -251,4 +252,4 @@ def test_frames_exact_at_the_shell(run: Run, make_wav: MakeWav) -> None:
     assert finished.document["results"][0]["shape"] == [100, 13, 1]
     data = extract(tones_and_noise(51_200), FeatureConfig(frames_exact=True))
     centred = extract(tones_and_noise(51_200), FeatureConfig())
-    np.testing.assert_allclose(data, centred[:100], atol=1e-4)
+    assert_close(data, centred[:100], scale=mfcc_scale())
