@@ -30,8 +30,8 @@ def chroma(y: Array, n: int, hop: int) -> Array:
 
 
 Reference = Callable[[Array, int, int], Array]
-# What librosa gives, the size of its numbers (None: their largest), and how close ours have to be as a share of
-# it: librosa transforms in float64, and what is far below the largest bin errs by more EPS of its own size.
+# What librosa gives, the size of its numbers (None: their largest), and how close ours have to be as a share
+# of it: librosa transforms in float64, and what is far below the largest bin errs by more EPS of itself.
 REFERENCES: dict[Feature, tuple[Reference, float | None, float]] = {
     Feature.STFT: (
         lambda y, n, hop: np.abs(librosa.stft(y, n_fft=n, hop_length=hop)),
