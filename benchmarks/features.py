@@ -141,8 +141,7 @@ def warm(folder: Path) -> None:
             for frame in range(computer.num_frames_ready):
                 computer.get_frame(frame)
 
-        from audiocnn_cli.features.config import Dialect
-        from audiocnn_cli.features.dialects import config_like
+        from audiocnn_cli.features.config import Dialect, config_like
 
         like_kaldi = config_like(Dialect.KALDI, {"sample_rate": RATE})
         contestants |= {

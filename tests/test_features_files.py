@@ -138,7 +138,7 @@ def test_what_does_not_fit_into_one_array_fails_alone(
     assert failure["path"] == str(clips / "deep" / "b.wav")
     assert failure["kind"] == "too_short"
     assert "gives [2, 30, 13], which does not fit into" in failure["message"]
-    assert "write to a folder (-o FOLDER/)" in failure["message"]
+    assert "write to a folder, --output FOLDER/" in failure["message"]
     (result,) = finished.document["results"]
     with np.load(output) as arrays:
         assert list(arrays["data"].shape) == result["shape"] == [2, 40, 13]
@@ -321,7 +321,7 @@ def test_options_win_over_the_file(run: Run, clips: Path, tmp_path: Path) -> Non
         ("n_ftt = 1024", "unknown setting 'n_ftt'; one of "),
         ("window = 'flat'", "window: Invalid enum value 'flat'"),
         ("n_fft = ", "is no TOML file"),
-        ("n_fft = 0", "n_fft must be at least 1, not 0"),
+        ("n_fft = 0", "--n-fft must be at least 1, not 0"),
         ("feature = ''", "feature must name at least one feature"),
         ("summary = 'mode'", "unknown statistic 'mode'; one of mean, "),
         ("overlap = 0.5", "overlap and rest are for segments"),
@@ -344,22 +344,34 @@ def test_a_file_that_makes_no_sense(
         (["--format", "npz"], "--format npz needs a file or a folder"),
         (
             ["-o", "x.tiff"],
-            "use one of .npz, .npy, .h5, .hdf5, .parquet, .json, .jsonl, .csv, .txt or",
+            "use one of .npz, .npy, .hdf5, .h5, .parquet, .json, .jsonl, .csv, .txt or",
         ),
-        (["-o", "x.npz", "--format", "csv"], "the ending says npz, but --format csv is asked for"),
-        (["-o", "x.csv", "--format", "npz"], "the ending says csv, but --format npz is asked for"),
-        (["-o", "x.h5", "--format", "npz"], "the ending says hdf5, but --format npz is asked for"),
-        (["-o", "x.csv", "--json"], "the ending says csv, but --json is asked for"),
+        (
+            ["-o", "x.npz", "--format", "csv"],
+            "x.npz: the suffix is that of npz, but --format csv is given",
+        ),
+        (
+            ["-o", "x.csv", "--format", "npz"],
+            "the suffix is that of csv, but --format npz is given",
+        ),
+        (
+            ["-o", "x.h5", "--format", "npz"],
+            "the suffix is that of hdf5, but --format npz is given",
+        ),
+        (["-o", "x.csv", "--json"], "the suffix is that of csv, but --json is given"),
         (["--format", "csv", "--json"], "give one of --json and --csv"),
-        (["-o", "a.wav", "--format", "npz", "--force"], "no recording is written over"),
+        (["-o", "a.wav", "--format", "npz", "--force"], "no recording is replaced"),
         (["--json", "--csv"], "give one of --json and --csv"),
         (["--top-db", "60", "--no-top-db"], "give either --top-db or --no-top-db"),
-        (["--segments", "2", "--segment", "3"], "give either a number of segments or"),
-        (["--frames-exact", "--no-center"], "frames_exact is for centred frames"),
-        (["--fmax", "20000"], "fmax must be above 0 and at most half the sample rate (11025 Hz)"),
-        (["--power", "3"], "power must be 1 (magnitude) or 2 (power), not 3"),
+        (["--segments", "2", "--segment", "3"], "give either --segments, a number, or --segment"),
+        (
+            ["--frames-exact", "--no-center"],
+            "so must be off with --no-center",
+        ),
+        (["--fmax", "20000"], "--fmax must be above 0 and at most half the sample rate (11025 Hz)"),
+        (["--power", "3"], "--power must be 1 (magnitude) or 2 (power), not 3"),
         (["--feature", "mfcc,waveform"], "waveform can't stand beside other features"),
-        (["--feature", "complex", "--delta", "1"], "delta must be 0 for complex"),
+        (["--feature", "complex", "--delta", "1"], "--delta must be 0 for complex"),
         (["--plot", "x.txt"], "name a .png, .svg, .pdf file"),
         (["--plot", "x.png", "--summary", "mean"], "--plot draws frames"),
     ],
@@ -386,10 +398,13 @@ def test_a_missing_extra_is_named(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else name)
+    monkeypatch.setattr(
+        "audiocnn_cli.extras.find_spec", lambda name: None if name == package else name
+    )
     finished = run("features", clips, "-o", tmp_path / f"x.{format}")
     assert finished.exit_code == 3
-    assert f"pip install 'audiocnn-cli[{format}]'" in finished.stderr
+    assert f"writing {format}" in finished.stderr
+    assert f"[{format}]'" in finished.stderr
 
 
 def test_the_tensor_is_what_extract_gives(clips: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from audiocnn_cli.errors import SignalError, UsageError
 from audiocnn_cli.features.config import DctNorm, Feature, FeatureConfig, PadMode
 from audiocnn_cli.features.extract import ALONE, extract, extract_blocks, tuned
-from audiocnn_cli.features.frames import Framer, framing
+from audiocnn_cli.features.frames import Framer
 from tests.numerics import EPS, assert_close, mfcc_scale
 from tests.signals import in_blocks, tones_and_noise
 
@@ -226,7 +226,7 @@ def test_frames_and_blocks_hold_for_any_sizes(data: st.DataObject) -> None:
         return
     blocks = in_blocks(y, data.draw(st.integers(1, 1000)))
     # Small chunks, so that a signal of this length is several of them.
-    with mock.patch("audiocnn_cli.features.frames._CHUNK_SAMPLES", data.draw(st.integers(1, 4000))):
+    with mock.patch("audiocnn_cli.features.config._CHUNK_SAMPLES", data.draw(st.integers(1, 4000))):
         whole = extract(y, config)
         np.testing.assert_array_equal(extract_blocks(blocks, [config]), whole)
     assert whole.shape == (frames, config.n_bins)
@@ -245,14 +245,14 @@ def test_the_last_frame_mirrors_all_that_it_needs(mode: PadMode) -> None:
     config = FeatureConfig(feature=Feature.RMS, n_fft=100, hop_length=90, pad_mode=mode)
     padded = np.pad(y, 50, mode=mode.value)
     expected = [np.sqrt(np.mean(padded[start : start + 100] ** 2)) for start in range(0, 901, 90)]
-    with mock.patch("audiocnn_cli.features.frames._CHUNK_SAMPLES", 100):
+    with mock.patch("audiocnn_cli.features.config._CHUNK_SAMPLES", 100):
         for block in (10, 900):
             data = extract_blocks(in_blocks(y, block), [config])
             assert_close(data[:, 0], expected)
 
 
 def test_small_blocks_do_not_pile_up() -> None:
-    frames = framing(FeatureConfig())
+    frames = FeatureConfig().framing
     framer, block = Framer(frames), np.zeros((1, 100), dtype=np.float32)
     span_samples = (frames.chunk_frames - 1) * 512 + 2048
     for _ in range(3000):
@@ -307,7 +307,7 @@ def test_contrast_needs_bins_in_every_octave() -> None:
         FeatureConfig(feature=Feature.CONTRAST, sample_rate=8000),
         FeatureConfig(feature=Feature.CONTRAST, n_fft=64),
     ):
-        with pytest.raises(UsageError, match=r"n_bands must be smaller|n_fft must be larger"):
+        with pytest.raises(UsageError, match=r"`n_bands` must be smaller|`n_fft` must be larger"):
             extract(SIGNALS["tones"], config)
 
 

@@ -1,21 +1,28 @@
 """MFCC, log-mel and mel equal librosa's of the same samples, whatever the sizes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import librosa
 import numpy as np
 import pytest
+import soundfile
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiocnn_cli.audio.load import load
+from audiocnn_cli.audio.decode import open_audio
+from audiocnn_cli.audio.load import WHOLE, load
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import SignalError
 from audiocnn_cli.features.config import Feature, FeatureConfig, MelNorm, PadMode
 from audiocnn_cli.features.extract import extract
-from audiocnn_cli.features.windows import Window
+from audiocnn_cli.features.plan import Plan
+from audiocnn_cli.features.result import Tensor, compute, extract_source
+from audiocnn_cli.features.settings import plan_from
+from audiocnn_cli.features.terms import TailPolicy, Window
 from tests.numerics import EPS, assert_close, mfcc_scale
 from tests.signals import tones_and_noise
 
@@ -133,3 +140,40 @@ def test_unusual_signals_are_finite_and_equal_librosa(name: str) -> None:
     y = SILENCES[name].astype(np.float32)
     expected = librosa.feature.mfcc(y=y, n_mfcc=13).T
     assert_close(extract(y, FeatureConfig()), expected, relative=MFCC, scale=mfcc_scale())
+
+
+def whole_file(path: Path, plan: Plan) -> Tensor:
+    """The tensor of a recording that is decoded, resampled and transformed in one piece."""
+    with open_audio(Source(str(path))) as reader:
+        info = reader.info
+        start, wanted = plan.excerpt.span(info)
+        block = reader.blocks(start=start, frames=wanted, block_samples=1 << 30)
+        samples = np.concatenate(list(block))
+    if not plan.keep_channels:
+        samples = samples.mean(axis=1)
+    rate = plan.config.sample_rate
+    resampled = soxr.resample(samples, info.sample_rate, rate, quality="HQ")
+    return compute(lambda: iter([resampled]), len(resampled), replace(plan, excerpt=WHOLE))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"sample_rate": 16000},
+        {"segments": 3, "rest": TailPolicy.KEEP},
+        {"segment": 2.0, "overlap": 0.5, "rest": TailPolicy.OVERLAP},
+        {"channels": True},
+    ],
+    ids=str,
+)
+def test_streaming_equals_the_whole_file(settings: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "x.flac"
+    soundfile.write(path, tones_and_noise(400_000).reshape(-1, 2), 44100)
+    plan = plan_from({"offset": 0.5, **settings})
+    streamed, whole = extract_source(Source(str(path)), plan).tensor, whole_file(path, plan)
+    # soxr's filter runs in another order on the whole signal.
+    assert_close(streamed.data, whole.data, relative=MFCC, scale=mfcc_scale())
+    assert (streamed.rest is None) == (whole.rest is None)
+    if streamed.rest is not None:
+        assert_close(streamed.rest, whole.rest, relative=MFCC, scale=mfcc_scale())

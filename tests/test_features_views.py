@@ -189,34 +189,6 @@ def test_explain_without_a_recording(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [[], ["--sr", "16000"], ["--segments", "3", "--rest", "keep"], ["--channels"]]
-)
-def test_verify_finds_no_difference(options: list[str], run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "x.flac"
-    soundfile.write(path, tones_and_noise(400_000).reshape(-1, 2), 44100)
-    finished = run("features", path, "--offset", "0.5", *options, "--verify", "--json")
-    check = finished.document["results"][0]["verify"]
-    assert check["largest_difference"] <= 1e-4
-    assert 10 < check["peak_memory_mib"] < 4000
-
-
-def test_verify_finds_a_difference_when_there_is_one(
-    run: Run, make_wav: MakeWav, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from audiocnn_cli.features import verify
-
-    monkeypatch.setattr(verify, "_whole", lambda reader, plan: tones_and_noise(44_100))
-    finished = run("features", make_wav(), "--verify", "--json")
-    assert finished.document["results"][0]["verify"]["largest_difference"] > 1
-    assert "largest difference" in run("features", make_wav(), "--verify").stdout
-
-
-def test_what_is_read_once_is_not_verified(run: Run, make_wav: MakeWav) -> None:
-    finished = run("features", "-", "--verify", stdin=make_wav().read_bytes())
-    assert "can't be verified" in finished.stderr
-
-
-@pytest.mark.parametrize(
     "feature", [*(f for f in Feature if f not in ALONE), "waveform", "complex"]
 )
 def test_every_feature_is_drawn(feature: str, run: Run, make_wav: MakeWav, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from audiocnn_cli.features.config import (
     PadMode,
 )
 from audiocnn_cli.features.extract import extract
-from audiocnn_cli.features.windows import Window
+from audiocnn_cli.features.terms import Window
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.frontend.builder import GraphBuilder
 from audiocnn_cli.models.frontend.clip import segments

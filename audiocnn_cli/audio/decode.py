@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decoders import AvDecoder, Decoder, DecodingError, SoundFileDecoder
 from audiocnn_cli.audio.opening import open_bytes
 from audiocnn_cli.audio.sources import AV_SUFFIXES, STDIN, Source
 from audiocnn_cli.errors import FailureKind, InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 BLOCK_SAMPLES = 1 << 16
 
@@ -53,7 +52,7 @@ class AudioReader:
 
     def blocks(
         self, *, start: int = 0, frames: int | None = None, block_samples: int = BLOCK_SAMPLES
-    ) -> Iterator["NDArray[np.float32]"]:
+    ) -> Iterator[NDArray[np.float32]]:
         """Yield arrays of shape (n, channels), n * channels <= block_samples, float32, PCM in [-1, 1].
 
         It seeks to frame `start`, reads `frames` of them (None: all that follow), and may be called again.
@@ -80,9 +79,7 @@ class AudioReader:
             raise InputError(self.info.path, FailureKind.EMPTY, "holds no samples")
         self._require_complete(position, min(end, self.info.frames))
 
-    def _require_finite(self, block: "NDArray[np.float32]", *, at: int) -> None:
-        import numpy as np
-
+    def _require_finite(self, block: NDArray[np.float32], *, at: int) -> None:
         # The energy is finite for all sane blocks and cheap; only a doubtful one is searched.
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(np.vdot(block, block)):

@@ -3,11 +3,10 @@
 import io
 import os
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 
 class DecodingError(Exception):
@@ -27,7 +26,7 @@ class Decoder(Protocol):
     def seek(self, frame: int) -> None:
         """Go to that sample of each channel."""
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
 
     def close(self) -> None:
@@ -69,7 +68,7 @@ class SoundFileDecoder:
         except soundfile.LibsndfileError as error:
             raise DecodingError(error.error_string) from error
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
         import soundfile
 
@@ -136,10 +135,8 @@ class AvDecoder:
         self._left = None
         self._at = frame
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
-        import numpy as np
-
         block = self._left if self._left is not None else next(self._blocks, None)
         if block is None:
             return np.zeros((0, self.channels), dtype=np.float32)
@@ -147,10 +144,9 @@ class AvDecoder:
         self._at += min(frames, len(block))
         return block[:frames]
 
-    def _decode(self, first: int) -> "Iterator[NDArray[np.float32]]":
+    def _decode(self, first: int) -> Iterator[NDArray[np.float32]]:
         """Blocks from sample `first` on."""
         import av
-        import numpy as np
 
         resampler = av.AudioResampler(format="fltp")
         position: int | None = None

@@ -1,15 +1,14 @@
 """Bare samples: numbers and nothing that says what they are."""
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decoders import skip
 from audiocnn_cli.audio.pipe import CHUNK
 from audiocnn_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
 RAW_FORMATS = {
@@ -65,7 +64,7 @@ class RawDecoder:
         """Leave out so many samples of each channel; a stream is opened at its first."""
         skip(self, frame)
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
         while len(self._bytes) < self._width and (more := self._stream.read(CHUNK)):
             self._bytes += more
@@ -78,10 +77,8 @@ class RawDecoder:
         """Standard input stays open."""
 
 
-def _samples(block: bytes, kind: str) -> "NDArray[np.float32]":
+def _samples(block: bytes, kind: str) -> NDArray[np.float32]:
     """Numbers in [-1, 1), as libsndfile scales them."""
-    import numpy as np
-
     if kind[-1] == "3":
         # The three bytes become the upper ones of four.
         padded = np.zeros((len(block) // 3, 4), dtype=np.uint8)

@@ -2,14 +2,13 @@
 
 import io
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decoders import Decoder, DecodingError, skip
 from audiocnn_cli.audio.pipe import CHUNK, Interrupt, first_bytes
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _ENDLESS = 1 << 40
 # libsndfile tells a format by as many bytes, and does not wait for them.
@@ -77,19 +76,16 @@ class AvStreamDecoder:
         """Leave out so many samples of each channel; a stream is opened at its first."""
         skip(self, frame)
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
-        import numpy as np
-
         block = self._left if self._left is not None else next(self._blocks, None)
         if block is None:
             return np.zeros((0, self.channels), dtype=np.float32)
         self._left = block[frames:] if len(block) > frames else None
         return block[:frames]
 
-    def _decode(self, track: Any) -> "Iterator[NDArray[np.float32]]":
+    def _decode(self, track: Any) -> Iterator[NDArray[np.float32]]:
         import av
-        import numpy as np
 
         resampler = av.AudioResampler(format="fltp")
         try:
@@ -134,7 +130,7 @@ class MicrophoneDecoder:
         """Leave out so many samples of each channel; a stream is opened at its first."""
         skip(self, frame)
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (frames, 1), as soon as they are there."""
         block: NDArray[np.float32] = self._stream.read(frames)[0]
         return block
@@ -158,7 +154,7 @@ class Interruptible:
         """Leave out so many samples of each channel; a stream is opened at its first."""
         skip(self, frame)
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
         try:
             return self._decoder.read(frames)

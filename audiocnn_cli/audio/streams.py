@@ -5,7 +5,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import AudioInfo, AudioReader
 from audiocnn_cli.audio.decoders import Decoder, DecodingError, SoundFileDecoder
@@ -19,10 +22,6 @@ from audiocnn_cli.audio.stream_decoders import (
     MicrophoneDecoder,
 )
 from audiocnn_cli.errors import FailureKind, InputError, MissingExtraError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 MICROPHONE = "microphone"
 # Blocks of 50 ms: what a listener waits for beyond the last sample of a segment.
@@ -76,7 +75,7 @@ def open_microphone() -> Iterator[AudioReader]:
 
 def live_blocks(
     reader: AudioReader, *, start: int = 0, frames: int | None = None
-) -> Iterator["NDArray[np.float32]"]:
+) -> Iterator[NDArray[np.float32]]:
     """Small blocks of shape (n, channels), each as soon as it is there."""
     size = max(1, reader.info.sample_rate // _BLOCKS_PER_S) * reader.info.channels
     return reader.blocks(start=start, frames=frames, block_samples=size)

@@ -3,12 +3,10 @@
 from dataclasses import dataclass, replace
 
 from audiocnn_cli.audio.decode import open_audio
+from audiocnn_cli.audio.segments import segment_count
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log
-from audiocnn_cli.features.frames import Framing, framing
+from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Framing, Log
 from audiocnn_cli.features.plan import Plan
-from audiocnn_cli.features.segments import SegmentSizes
-from audiocnn_cli.features.terms import TailPolicy
 
 Shape = tuple[int, ...]
 
@@ -59,8 +57,9 @@ def explain(recording: Recording, plan: Plan) -> list[Stage]:
     lead: Shape = ()
     if plan.segmentation is not None:
         sizes = plan.segmentation.sizes(samples, config.sample_rate)
-        count = segment_count(samples, sizes)
-        stages.append(segments_stage(count, sizes.length, sizes.hop, str(sizes.rest)))
+        rest = plan.segmentation.rest
+        count = segment_count(samples, sizes, rest, plan.segmentation.count)
+        stages.append(segments_stage(count, sizes.length, sizes.hop, str(rest)))
         lead, samples = (count,), sizes.length
     stages += tensor_stages(plan, samples, lead)
     if plan.keep_channels:
@@ -84,8 +83,8 @@ def tensor_stages(plan: Plan, samples: int, lead: Shape) -> list[Stage]:
     if config.feature is Feature.WAVEFORM:
         stages.append(Stage("waveform", "one sample a frame", (*lead, samples, 1), "amplitude"))
     else:
-        frames = framing(config).n_frames(samples)
-        stages += _framing(config, frames_detail(framing(config), samples), (*lead, frames))
+        frames = config.n_frames(samples)
+        stages += _framing(config, frames_detail(config.framing, samples), (*lead, frames))
         for each in plan.configs:
             stages += _feature(each, (*lead, frames))
     if len(plan.configs) > 1:
@@ -106,15 +105,6 @@ def _with_channels(stage: Stage, channels: int, config: FeatureConfig) -> Stage:
     parts = config.feature is Feature.COMPLEX and stage.name in ("complex", "summary")
     shape = (*stage.shape[:-1], 2 * channels) if parts else (*stage.shape, channels)
     return replace(stage, shape=shape)
-
-
-def segment_count(samples: int, sizes: SegmentSizes) -> int:
-    """Whole segments in so many samples, and one more where the rest is padded."""
-    whole = max(0, 1 + (samples - sizes.length) // sizes.hop)
-    covered = (whole - 1) * sizes.hop + sizes.length if whole else 0
-    if sizes.rest is TailPolicy.PAD and covered < samples:
-        whole += 1
-    return whole if sizes.count is None else min(whole, sizes.count)
 
 
 def frames_detail(frames: Framing, samples: int) -> str:

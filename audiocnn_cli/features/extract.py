@@ -2,20 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.errors import FailureKind, SignalError, UsageError
 from audiocnn_cli.features.chroma import estimate_tuning
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.delta import with_deltas
-from audiocnn_cli.features.frames import Framer, framing
+from audiocnn_cli.features.frames import Framer
 from audiocnn_cli.features.kinds import KINDS
 from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.features.spool import Spool
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # What decoding and extracting import, none of which starts threads: a batch does so before it forks.
 DECODE_AND_EXTRACT = ("soundfile", "soxr", "audiocnn_cli.features.fft", "audiocnn_cli.features.mel")
@@ -24,7 +22,7 @@ ALONE = frozenset({Feature.WAVEFORM, Feature.COMPLEX})
 TUNED = frozenset({Feature.CHROMA, Feature.TONNETZ})
 
 
-def extract(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
+def extract(samples: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
     """The feature tensor of `samples` at `config.sample_rate`, float32.
 
     Args:
@@ -42,8 +40,8 @@ def extract(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[n
 
 
 def extract_blocks(
-    blocks: "Iterable[NDArray[np.float32]]", configs: Sequence[FeatureConfig]
-) -> "NDArray[np.float32]":
+    blocks: Iterable[NDArray[np.float32]], configs: Sequence[FeatureConfig]
+) -> NDArray[np.float32]:
     """As `extract`, of samples that come in blocks, and with the bins of several features side by side.
 
     The result is the same for any sizes of the blocks, and memory is bounded whatever their number: a large
@@ -64,7 +62,7 @@ def extract_blocks(
 
 
 def tuned(
-    blocks: "Iterable[NDArray[np.float32]]", configs: Sequence[FeatureConfig]
+    blocks: Iterable[NDArray[np.float32]], configs: Sequence[FeatureConfig]
 ) -> tuple[FeatureConfig, ...]:
     """`configs` with the tuning of the recording, where a feature needs one and they give none.
 
@@ -77,8 +75,8 @@ def tuned(
     return tuple(configs)
 
 
-def _chunks(blocks: "Iterable[NDArray[np.float32]]", config: FeatureConfig) -> Iterator[Chunk]:
-    framer = Framer(framing(config))
+def _chunks(blocks: Iterable[NDArray[np.float32]], config: FeatureConfig) -> Iterator[Chunk]:
+    framer = Framer(config.framing)
     for block in blocks:
         for span in framer.push(_channels_first(block, config)):
             yield Chunk(span, config)
@@ -86,9 +84,7 @@ def _chunks(blocks: "Iterable[NDArray[np.float32]]", config: FeatureConfig) -> I
         yield Chunk(span, config)
 
 
-def _channels_first(block: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
-    import numpy as np
-
+def _channels_first(block: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
     samples = np.asarray(block, dtype=np.float32)
     rows = samples[None, :] if samples.ndim == 1 else np.ascontiguousarray(samples.T)
     return rows if config.sample_scale == 1.0 else rows * np.float32(config.sample_scale)
@@ -101,12 +97,12 @@ class Extraction:
         require_compatible(configs)
         self._configs = tuple(configs)
         self._collectors = [_Collector(config) for config in configs]
-        self._framings = list(dict.fromkeys(framing(config) for config in configs))
+        self._framings = list(dict.fromkeys(config.framing for config in configs))
         self._framers = [Framer(each) for each in self._framings]
         self._samples = 0
         self._mono = True
 
-    def push(self, block: "NDArray[np.float32]") -> None:
+    def push(self, block: NDArray[np.float32]) -> None:
         """Take the next samples, shape (n,) or (n, channels).
 
         Raises:
@@ -118,7 +114,7 @@ class Extraction:
         rows = _channels_first(block, self._configs[0])
         self._collect([framer.push(rows) for framer in self._framers])
 
-    def finish(self) -> "NDArray[np.float32]":
+    def finish(self) -> NDArray[np.float32]:
         """The features, once the signal has ended: (frames, bins), or (frames, bins, channels).
 
         Raises:
@@ -136,9 +132,7 @@ class Extraction:
         keeps_channels = not self._mono or self._configs[0].feature is Feature.COMPLEX
         return data if keeps_channels else data[..., 0]
 
-    def _require_finite(self, block: "NDArray[np.float32]") -> None:
-        import numpy as np
-
+    def _require_finite(self, block: NDArray[np.float32]) -> None:
         # The energy is finite for all sane blocks and cheap; only a doubtful one is searched.
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(np.vdot(block, block)):
@@ -149,7 +143,7 @@ class Extraction:
             message = f"sample {self._samples + bad[0]} (at {at:.3f} s) is NaN or infinite"
             raise SignalError(FailureKind.NON_FINITE, message)
 
-    def _collect(self, spans: "list[Iterator[NDArray[np.float32]]]") -> None:
+    def _collect(self, spans: list[Iterator[NDArray[np.float32]]]) -> None:
         # Framings differ in what they pad with, not in when a chunk is full.
         for step in zip(*spans, strict=True):
             # Only as long as the chunks live: of overlapping segments thousands may be under way.
@@ -180,7 +174,7 @@ class _Collector:
     """The rows of one feature."""
 
     def __init__(self, config: FeatureConfig) -> None:
-        self.framing = framing(config)
+        self.framing = config.framing
         self._config = config
         self._kind = KINDS[config.feature]
         self._waits = self._kind.finish is not None and config.top_db is not None
@@ -188,8 +182,6 @@ class _Collector:
         self._maxima: NDArray[np.float32] | None = None
 
     def add(self, chunk: Chunk) -> None:
-        import numpy as np
-
         with np.errstate(over="ignore", invalid="ignore"):
             raw = self._kind.measure(chunk)
             maxima = raw.max(axis=(0, 1))
@@ -200,7 +192,7 @@ class _Collector:
         self._maxima = maxima if self._maxima is None else np.maximum(maxima, self._maxima)
         self._raw.append(raw.swapaxes(0, 1))
 
-    def finish(self) -> "NDArray[np.float32]":
+    def finish(self) -> NDArray[np.float32]:
         """Shape (frames, bins, channels)."""
         finished = self._raw
         if self._waits:
@@ -211,8 +203,8 @@ class _Collector:
         return with_deltas(data, self._config) if self._config.delta else data
 
     def _bins(
-        self, raw: "NDArray[np.float32]", maxima: "NDArray[np.float32] | None"
-    ) -> "NDArray[np.float32]":
+        self, raw: NDArray[np.float32], maxima: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
         """Raw columns (frames, channels, n) to (frames, bins, channels)."""
         if self._kind.finish is not None and maxima is not None:
             raw = self._kind.finish(raw, maxima, self._config)
@@ -222,9 +214,7 @@ class _Collector:
             return pairs.reshape(frames, -1, 2 * channels)
         return raw.swapaxes(1, 2)
 
-    def _require_finite(self, maxima: "NDArray[np.float32]", chunk: Chunk) -> None:
-        import numpy as np
-
+    def _require_finite(self, maxima: NDArray[np.float32], chunk: Chunk) -> None:
         # A NaN anywhere is a NaN in its column's maximum, and nothing here is -inf.
         if np.isfinite(maxima).all():
             return
@@ -235,9 +225,7 @@ class _Collector:
         )
 
 
-def _side_by_side(tensors: "list[NDArray[np.float32]]") -> "NDArray[np.float32]":
-    import numpy as np
-
+def _side_by_side(tensors: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     spool = Spool()
     step = 1 << 14
     for start in range(0, len(tensors[0]), step):

@@ -2,13 +2,12 @@
 
 import tempfile
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.errors import OutputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # 64 MiB: 50 minutes of 128 mel bands at 43 frames a second.
 MEMORY_BYTES = 1 << 26
@@ -34,7 +33,7 @@ class Spool:
     def __len__(self) -> int:
         return self._rows
 
-    def append(self, rows: "NDArray[np.float32]") -> None:
+    def append(self, rows: NDArray[np.float32]) -> None:
         """Add `rows` of shape (n, ...); all but the first axis are the same in every call."""
         self.row_shape = rows.shape[1:]
         self._rows += len(rows)
@@ -43,10 +42,8 @@ class Spool:
         if self._held > self._limit:
             self._spill()
 
-    def array(self) -> "NDArray[np.float32]":
+    def array(self) -> NDArray[np.float32]:
         """All rows: an array in memory, or one mapped from the file (read-only)."""
-        import numpy as np
-
         if self._file is None:
             if not self._parts:
                 return np.zeros((0, *self.row_shape), dtype=np.float32)
@@ -57,10 +54,8 @@ class Spool:
         mapped: Any = np.memmap(self._file, np.float32, "r", shape=(self._rows, *self.row_shape))
         return np.asarray(mapped)
 
-    def blocks(self) -> Iterator["NDArray[np.float32]"]:
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The rows again, in order, some at a time; the file is read, not mapped."""
-        import numpy as np
-
         if self._file is None:
             yield from self._parts
             return
@@ -88,8 +83,6 @@ class Spool:
             ) from error
 
     def _write(self) -> None:
-        import numpy as np
-
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="audiocnn-")  # noqa: SIM115 (lives as long as the spool)
         self._file.seek(0, 2)

@@ -4,31 +4,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
 from audiocnn_cli.audio.sources import AUDIO_SUFFIXES
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.files import atomic_writer, check_writable
+from audiocnn_cli.output.formats import Format, format_of, suffixes_of
 
+__all__ = ["Destination", "Format", "choose_destination", "names_folder", "require_no_recording"]
 
-class Format(StrEnum):
-    """How results are written."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-
-
-_SUFFIXES = {
-    ".json": Format.JSON,
-    ".jsonl": Format.JSONL,
-    ".csv": Format.CSV,
-    ".txt": Format.TABLE,
-}
+_TEXT = (Format.JSON, Format.JSONL, Format.CSV, Format.TABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +60,23 @@ def choose_destination(
         Format.MARKDOWN: markdown,
     }
     asked = [format for format, given in flags.items() if given]
-    suffixes = _SUFFIXES if markdown is None else _SUFFIXES | {".md": Format.MARKDOWN}
+    formats = _TEXT if markdown is None else (*_TEXT, Format.MARKDOWN)
     if len(asked) > 1:
-        raise UsageError(f"give one of --{' and --'.join(asked)}, not both")
+        raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in asked)}, not both")
     if output is None:
         return Destination(asked[0] if asked else Format.TABLE)
     require_no_recording(output)
-    by_ending = suffixes.get(output.suffix.lower())
+    by_ending = format_of(output, formats)
     format = asked[0] if asked else by_ending
     if format is None:
         raise UsageError(
-            f"-o {output}: the ending says no format; use one of {', '.join([*other_endings, *suffixes])}"
-            " or add --json, --jsonl or --csv"
+            f"`output={output}`: the suffix is that of no format; use one of"
+            f" {', '.join([*other_endings, *suffixes_of(formats)])} or add `json`, `jsonl` or `csv`"
         )
     # Any text may be in a .txt file.
     if by_ending not in (None, Format.TABLE, format):
         raise UsageError(
-            f"-o {output}: the ending says {by_ending}, but --{format} is asked for; leave out one of the two"
+            f"`output={output}`: the suffix is that of {by_ending}, but `{format}` is given; leave out one"
         )
     check_writable(output, force=force)
     return Destination(format, output, force)
@@ -105,7 +91,9 @@ def names_folder(output: str) -> bool:
     if output.endswith("/"):
         return True
     if "://" in output:
-        raise UsageError(f"-o {output}: elsewhere only folders are written; end it with /")
+        raise UsageError(
+            f"`output={output}`: on other machines only folders are written; end it with /"
+        )
     return Path(output).is_dir()
 
 
@@ -116,6 +104,4 @@ def require_no_recording(output: Path) -> None:
         UsageError: `output` is named as recordings are.
     """
     if output.suffix.lower() in AUDIO_SUFFIXES:
-        raise UsageError(
-            f"-o {output}: that is the name of a recording; no recording is written over"
-        )
+        raise UsageError(f"`output={output}` is the name of a recording; no recording is replaced")

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
 from audiocnn_cli.models.layout import Layout
 from audiocnn_cli.models.registry import DEFAULT_MODEL
 from audiocnn_cli.models.signature import Activation
-from audiocnn_cli.output.tensors.kinds import LabelFormat
+from audiocnn_cli.output.formats import LABEL_FORMATS, LabelFormat
 
 Paths = Annotated[
     list[str] | None,
@@ -121,5 +122,10 @@ Microphone = Annotated[
 ]
 Format = Annotated[
     LabelFormat | None,
-    typer.Option("--format", help="Of the output.", show_default="by the ending; a table"),
+    typer.Option(
+        "--format",
+        help="Of the output.",
+        show_default="by the ending; a table",
+        click_type=click.Choice([format.value for format in LABEL_FORMATS]),
+    ),
 ]

@@ -2,18 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.result import extract_source
-from audiocnn_cli.features.verify import verify
+from audiocnn_cli.output.plots.features import Pictures
 from audiocnn_cli.output.tensors.destination import FeatureOutput
 from audiocnn_cli.output.tensors.report import FeatureReport
-
-if TYPE_CHECKING:
-    from audiocnn_cli.output.plots.features import Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,6 @@ class Features:
     plan: Plan
     output: FeatureOutput
     pictures: "Pictures | None" = None
-    verifying: bool = False
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
 
     def prepare(self) -> Callable[[Source], FeatureReport]:
@@ -34,4 +30,4 @@ class Features:
         result = extract_source(source, self.plan)
         if self.pictures:
             self.pictures.draw(result)
-        return self.output.deliver(result, verify(result) if self.verifying else None)
+        return self.output.deliver(result)

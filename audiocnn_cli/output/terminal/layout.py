@@ -1,4 +1,4 @@
-"""Tables that fit: paths are shortened in their middle, and what a reader misses least is left out."""
+"""Tables that fit the terminal: paths are shortened in their middle, and minor columns are left out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _ELLIPSIS = "…"
 # Paths are shortened to so many characters before a column is left out.
-_SHORT_PATH = 24
+_SHORT_PATH = 32
 _SHORTEST_PATH = 8
 
 
@@ -26,7 +26,7 @@ def shorten_path(path: str, width: int) -> str:
     if width <= 1:
         return _ELLIPSIS[: max(0, width)]
     name = path[path.rstrip("/").rfind("/") :].lstrip("/")
-    # A third for the beginning; less where the name needs it, but a few characters say which folder it is.
+    # A third for the beginning; less where the name needs it, but a few characters of the folder.
     room = width - 1
     head = max(min(room // 3, room - cell_len(name) - 1), min(room // 5, 4))
     start = set_cell_size(path, head).rstrip()
@@ -61,9 +61,9 @@ class PathText:
 class Column:
     """A column of a `FittedTable`: its heading, and a cell for each row (text, or any Rich renderable).
 
-    `drop` says which columns are left out first where the table is too wide: 1 before 2; 0 never. The cells
-    of a `path` column are shortened in their middle, those of a `wrap` column broken between words; all
-    others stay on one line.
+    `drop` is the order in which columns are left out where the table is too wide: 1 before 2; 0 never. The
+    cells of a `path` column are shortened in their middle, those of a `wrap` column broken between words;
+    all others stay on one line.
     """
 
     name: str
@@ -85,19 +85,32 @@ class FittedTable:
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
         """The table of the columns that fit."""
         from rich import box
+        from rich.cells import cell_len
         from rich.table import Table
 
         columns = list(self.columns)
         widths = {column.name: _narrowest(column, console, options) for column in columns}
+        room = options.max_width - 1
         for column in sorted(columns, key=lambda column: column.drop):
-            if column.drop and 1 + sum(widths[c.name] + 3 for c in columns) > options.max_width:
+            if column.drop and sum(widths[each.name] + 3 for each in columns) > room:
                 columns.remove(column)
+        spare = room - sum(widths[each.name] + 3 for each in columns)
         table = Table(
             box=box.SIMPLE_HEAD, title=self.title, title_justify="left", title_style="bold"
         )
         for column in columns:
-            fixed = not (column.path or column.wrap)
-            table.add_column(column.name, justify=column.justify, style=column.style, no_wrap=fixed)
+            width = None
+            if column.path:  # what is to spare makes paths longer before other columns
+                width = min(widths[column.name] + spare, max(map(cell_len, column.cells)))
+                width = max(width, cell_len(column.name), min(_SHORTEST_PATH, widths[column.name]))
+                spare -= width - widths[column.name]
+            table.add_column(
+                column.name,
+                justify=column.justify,
+                style=column.style,
+                no_wrap=not (column.path or column.wrap),
+                width=width,
+            )
         shown = [[PathText(c) if column.path else c for c in column.cells] for column in columns]
         for row in zip(*shown, strict=True):
             table.add_row(*row)

@@ -10,6 +10,7 @@ from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
+from audiocnn_cli.output.terminal.layout import Column, FittedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class Explain:
         """Nothing is to be loaded."""
         return self._work
 
-    def stand_in(self) -> Explanation:
-        """The stages of a recording that nobody has named."""
+    def example(self) -> Explanation:
+        """The stages of a recording of 30 s, where none is given."""
         return self._work(None)
 
     def _work(self, source: Source | None) -> Explanation:
@@ -64,24 +65,20 @@ class ExplainView:
 
     def table(self, results: Sequence[Explanation]) -> Any:
         """A table for each recording."""
-        from rich import box
         from rich.console import Group
-        from rich.table import Table
 
-        tables = []
-        for result in results:
-            table = Table(
-                box=box.SIMPLE_HEAD,
-                title=display(result.path),
-                title_justify="left",
-                title_style="bold",
-            )
-            table.add_column("stage", style="bold", no_wrap=True)
-            table.add_column("shape", style="cyan", no_wrap=True)
-            table.add_column("unit", overflow="fold")
-            table.add_column("what happens", overflow="fold")
-            for stage in result.stages:
-                shape = " x ".join(map(str, stage.shape))
-                table.add_row(stage.name, shape, stage.unit, stage.detail)
-            tables.append(table)
-        return Group(*tables)
+        return Group(*(_table(result) for result in results))
+
+
+def _table(result: Explanation) -> FittedTable:
+    stages = result.stages
+    shapes = [" x ".join(map(str, stage.shape)) for stage in stages]
+    return FittedTable(
+        [
+            Column(name="stage", cells=[stage.name for stage in stages], style="bold"),
+            Column(name="shape", cells=shapes, style="cyan"),
+            Column(name="unit", cells=[stage.unit for stage in stages], wrap=True),
+            Column(name="operation", cells=[stage.detail for stage in stages], wrap=True),
+        ],
+        title=display(result.path),
+    )
