@@ -62,6 +62,45 @@ def test_an_npz_of_one_recording_is_as_the_contract_says(
     assert meta["config"]["n_fft"] == 2048
 
 
+def test_several_outputs_are_written_in_one_pass(
+    run: Run, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("a.npz", "b.parquet", "c.csv", "d.json", "e.txt", "folder/")
+    given = [part for name in names for part in ("-o", f"{tmp_path}/out/{name}")]
+    (tmp_path / "out").mkdir()
+    finished = run("features", clips, *given)
+    assert (finished.exit_code, finished.stdout, finished.stderr) == (0, "", "")
+    joined = np.concatenate(expected(clips))
+    with np.load(tmp_path / "out" / "a.npz") as arrays:
+        np.testing.assert_array_equal(arrays["data"], joined)
+    table = pq.read_table(tmp_path / "out" / "b.parquet")
+    np.testing.assert_array_equal(table["mfcc_12"].to_numpy(), joined[:, 12])
+    assert len((tmp_path / "out" / "c.csv").read_text().splitlines()) == 1 + len(joined)
+    document = json.loads((tmp_path / "out" / "d.json").read_text())
+    first = document["results"][0]
+    np.testing.assert_allclose(first["data"], expected(clips)[0])
+    assert first["outputs"] == [
+        str(tmp_path / "out" / name) for name in ("folder/a.npz", "a.npz", "b.parquet")
+    ]
+    assert "79 x 13" in (tmp_path / "out" / "e.txt").read_text()
+    with np.load(tmp_path / "out" / "folder" / "a.npz") as arrays:
+        np.testing.assert_array_equal(arrays["data"], expected(clips)[0])
+    resumed = run("features", clips, *given, "--resume")
+    assert "can't be resumed" in resumed.stderr
+    twice = run("features", clips, "-o", f"{tmp_path}/x/", "-o", f"{tmp_path}/y/")
+    assert "names more than one folder" in twice.stderr
+
+
+def test_silence(run: Run, clips: Path, tmp_path: Path) -> None:
+    assert run("features", clips, "-q").stdout == ""
+    assert run("features", clips, "-o", tmp_path / "x.npz").stdout == ""
+    assert run("features", clips, "-o", f"{tmp_path}/folder/").stdout == ""
+    assert run("features", clips, "-q", "--csv").stdout.startswith("path,")
+    lines = run("features", clips, "-v", "-o", f"{tmp_path}/verbose/").stdout.splitlines()
+    assert lines[0] == f"{clips / 'a.wav'}: mfcc 79 x 13 -> {tmp_path / 'verbose' / 'a.npz'}"
+    assert len(lines) == 2
+
+
 def test_one_file_for_all(run: Run, clips: Path, tmp_path: Path) -> None:
     for ending in ("npz", "npy", "h5", "parquet", "csv", "json", "jsonl"):
         output = tmp_path / f"all.{ending}"

@@ -98,7 +98,8 @@ def _run(
         files=folder.files if folder else None,
         dataset=dataset,
         large_results=destination.keeps_tensors,
-        no_journal=destination.no_journal,
+        # The journal of a folder holds no tensors for the files beside it, which matters only to --resume.
+        no_journal=destination.no_journal if batch.resume or folder is None else None,
         only_one=pictures.of_one if pictures else None,
     )
     return run_job(job, batch, destination.write)

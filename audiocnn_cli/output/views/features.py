@@ -75,7 +75,7 @@ class FeatureView:
             Column(name="path", cells=_cells(documents, "path"), style="bold", path=True),
             Column(
                 name="feature",
-                cells=_cells(documents, "feature"),
+                cells=[each["feature"].replace(",", ", ") for each in documents],
                 drop=1 if len(results) > 1 else 0,
                 wrap=len(results) == 1,
             ),
