@@ -281,7 +281,7 @@ PARTS = {"warm": warm, "process": whole_process, "folder": many, "mp3": mp3, "en
 
 
 def main() -> None:
-    """Run the parts asked for and print their rows."""
+    """Run the given parts and print their rows."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

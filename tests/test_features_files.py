@@ -44,7 +44,7 @@ def expected(clips: Path, plan: Plan | None = None) -> list[Any]:
     return [extract_source(Source(str(clips / name)), plan).tensor.data for name in names]
 
 
-def test_an_npz_of_one_recording_is_as_the_contract_says(
+def test_an_npz_of_one_recording_is_as_the_contract_has_it(
     run: Run, clips: Path, tmp_path: Path
 ) -> None:
     finished = run(
@@ -361,9 +361,9 @@ def test_options_win_over_the_file(run: Run, clips: Path, tmp_path: Path) -> Non
         ("window = 'flat'", "window: Invalid enum value 'flat'"),
         ("n_fft = ", "is no TOML file"),
         ("n_fft = 0", "--n-fft must be at least 1, not 0"),
-        ("feature = ''", "feature must name at least one feature"),
+        ("feature = ''", "--feature must name at least one feature"),
         ("summary = 'mode'", "unknown statistic 'mode'; one of mean, "),
-        ("overlap = 0.5", "overlap and rest are for segments"),
+        ("overlap = 0.5", "--overlap and --rest are for segments"),
     ],
 )
 def test_a_file_that_makes_no_sense(

@@ -1,4 +1,4 @@
-"""Segments are signals of their own: the seeds' shapes, overlaps, and what becomes of the rest."""
+"""Segments are signals of their own: the shapes of the course, overlaps, and what becomes of the rest."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def cut(samples: int, block: int = 65536, **kwargs: object) -> Segments:
     return extract_segments(in_blocks(y, block), [FeatureConfig()], sizes, segmentation)
 
 
-def test_the_seeds_shapes() -> None:
+def test_the_shapes_of_the_course() -> None:
     assert cut(30 * RATE, count=10).data.shape == (10, 130, 13)
     assert cut(30 * RATE, count=5).data.shape == (5, 259, 13)
     assert cut(661_794, length_s=3).data.shape == (10, 130, 13)

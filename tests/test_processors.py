@@ -1,6 +1,6 @@
 """The numerical tests pass with the instructions of older processors too.
 
-NumPy picks its loops, and OpenBLAS its kernels, by what the processor has; both can be told to do without.
+NumPy picks its loops, and OpenBLAS its kernels, by what the processor has; both can be restricted.
 """
 
 import os
@@ -52,7 +52,7 @@ def avx512_and_avx2() -> tuple[list[str], list[str]]:
     return wide, [name for name in found if name in AVX2]
 
 
-def test_as_it_is_with_fresh_seeds() -> None:
+def test_all_instructions_and_fresh_examples() -> None:
     passes(HYPOTHESIS_PROFILE="random")
 
 

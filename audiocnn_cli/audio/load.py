@@ -1,4 +1,4 @@
-"""Mono float32 samples at the rate asked for, in blocks or whole."""
+"""Mono float32 samples at a given rate, in blocks or whole."""
 
 import math
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
-# What `load` holds in memory at most: 4 GiB of samples, 13.5 hours at 22050 Hz.
+# The most that `load` holds in memory: 4 GiB of samples, 13.5 hours at 22050 Hz.
 _MOST_SAMPLES = 1 << 30
 
 
@@ -25,9 +25,9 @@ class Excerpt:
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset_s < math.inf:
-            raise UsageError(f"offset must be 0 s or more, not {self.offset_s}")
+            raise UsageError(f"`offset` must be 0 s or more, not {self.offset_s}")
         if self.duration_s is not None and not 0 < self.duration_s < math.inf:
-            raise UsageError(f"duration must be above 0 s, not {self.duration_s}")
+            raise UsageError(f"`duration` must be above 0 s, not {self.duration_s}")
 
     def span(self, info: AudioInfo) -> tuple[int, int | None]:
         """The first frame at the recording's own rate, and how many; None for all that follow.
@@ -79,7 +79,7 @@ def load(source: Source, *, sample_rate: int | None = None, excerpt: Excerpt = W
     soxr's HQ resampler.
 
     Raises:
-        InputError: the source can't be used; its `kind` says why.
+        InputError: the source can't be used; its `kind` is the reason.
     """
     with open_audio(source) as reader:
         rate = sample_rate or reader.info.sample_rate

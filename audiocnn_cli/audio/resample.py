@@ -1,4 +1,4 @@
-"""Another sample rate for a stream of samples, with soxr's HQ preset."""
+"""Resample a stream of samples with soxr's HQ preset."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def resampled_length(samples: int, *, source_rate: int, sample_rate: int) -> int:
-    """Samples that a `Resampler` makes of so many."""
+    """The number of samples that a `Resampler` makes of `samples`."""
     return -(-samples * sample_rate // source_rate)
 
 
@@ -44,15 +44,15 @@ class Resampler:
         return ready
 
     def finish(self) -> NDArray[np.float32]:
-        """The samples still owed when the stream has ended."""
+        """The last samples, once the stream has ended."""
         if self._stream is None or self._empty is None:
             return np.zeros(0, dtype=np.float32)
         rest = self._stream.resample_chunk(self._empty, last=True)
-        owed = -self._given + resampled_length(
+        missing_count = -self._given + resampled_length(
             self._taken, source_rate=self._source_rate, sample_rate=self._sample_rate
         )
-        missing = np.zeros((max(0, owed - len(rest)), *rest.shape[1:]), dtype=np.float32)
-        return np.concatenate([rest, missing])[:owed]
+        missing = np.zeros((max(0, missing_count - len(rest)), *rest.shape[1:]), dtype=np.float32)
+        return np.concatenate([rest, missing])[:missing_count]
 
 
 def resample_blocks(

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiocnn_cli.audio.listing import version_of
+from audiocnn_cli.audio.remote import version_of
 from audiocnn_cli.audio.sources import STDIN, is_remote
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from audiocnn_cli.features.config import DctNorm, Dialect, FeatureConfig, Log
 from audiocnn_cli.features.spectrum import Chunk
 
-# What lies below is silence: -100 dB (librosa, torchaudio), or the smallest step of float32 at 1 (Kaldi).
+# The smallest power: -100 dB (librosa, torchaudio), or the smallest step of float32 at 1 (Kaldi).
 _FLOORS = {Log.DB: 1e-10, Log.LN: 2.0**-23}
 _DB_PER_NEPER = 4.342944819032518  # 10 / ln(10), for powers
 
@@ -46,7 +46,7 @@ def log_mel_and_energy(chunk: Chunk) -> NDArray[np.float32]:
 def cepstrum(
     levels: NDArray[np.float32], maxima: NDArray[np.float32], config: FeatureConfig
 ) -> NDArray[np.float32]:
-    """Cepstral coefficients of what `log_mel_and_energy` gives: (..., n_mfcc).
+    """Cepstral coefficients of the output of `log_mel_and_energy`: (..., n_mfcc).
 
     Equal to `librosa.feature.mfcc` of the same samples, transposed.
     """

@@ -1,4 +1,4 @@
-"""Chroma and the tonal centroids: what librosa alone defines is asked of librosa, loaded then.
+"""Chroma and tonal centroids; filters and peaks are librosa's, which is imported only for them.
 
 Sources: Ellis, Chroma feature analysis and synthesis (2007); Harte, Sandler and Gasser, Detecting harmonic
 change in musical audio (2006).
@@ -21,9 +21,9 @@ def chroma(chunk: Chunk) -> NDArray[np.float32]:
     """The energy of each pitch class, the largest of a frame being 1: (channels, frames, n_chroma)."""
     energy = chunk.power @ _filters(chunk.config)
     largest = energy.max(axis=-1, keepdims=True)
-    heard = largest >= np.finfo(np.float32).tiny
+    sounding = largest >= np.finfo(np.float32).tiny
     classes: NDArray[np.float32] = np.divide(
-        energy, np.where(heard, largest, 1.0), dtype=np.float32
+        energy, np.where(sounding, largest, 1.0), dtype=np.float32
     )
     return classes
 
@@ -64,10 +64,10 @@ def _circles(n_chroma: int) -> NDArray[np.float32]:
 
 
 def estimate_tuning(chunks: Iterable[Chunk], config: FeatureConfig) -> float:
-    """How far the recording is off A440, in fractions of a chroma bin, -0.5 to 0.5.
+    """The deviation of the recording from A440, in fractions of a chroma bin, -0.5 to 0.5.
 
-    The most frequent deviation of the stronger half of all spectral peaks: `librosa.estimate_tuning` of the
-    whole recording, with the peaks kept on disk when there are many.
+    The most frequent deviation of the stronger half of all spectral peaks, as `librosa.estimate_tuning` of
+    the whole recording. Many peaks are kept in a temporary file.
     """
     import librosa
 
@@ -77,8 +77,10 @@ def estimate_tuning(chunks: Iterable[Chunk], config: FeatureConfig) -> float:
         pitches, magnitudes = librosa.piptrack(
             S=chunk.power.swapaxes(-1, -2), sr=config.sample_rate
         )
-        heard = pitches > 0
-        found.append(np.stack([pitches[heard], magnitudes[heard]], axis=-1).astype(np.float32))
+        peaks_here = pitches > 0
+        found.append(
+            np.stack([pitches[peaks_here], magnitudes[peaks_here]], axis=-1).astype(np.float32)
+        )
     peaks = found.array()
     if not len(peaks):
         return 0.0

@@ -20,7 +20,7 @@ _BLOCK_FRAMES = 1 << 14
 
 
 def with_deltas(data: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
-    """`data` of shape (frames, bins, ...) and behind its bins the differences of first to `delta`-th order.
+    """`data` of shape (frames, bins, ...) with the differences of first to `delta`-th order as further bins.
 
     Raises:
         SignalError: librosa's polynomials need more frames than there are.
@@ -29,7 +29,7 @@ def with_deltas(data: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.
     if config.like is Dialect.LIBROSA and len(data) < width:
         raise SignalError(
             FailureKind.TOO_SHORT,
-            f"has {len(data)} frames, and differences over time are taken over {width}; lower delta_width",
+            f"has {len(data)} frames, and differences over time are taken over {width}; lower `delta_width`",
         )
     spool = Spool()
     for start in range(0, len(data), _BLOCK_FRAMES):
@@ -61,7 +61,7 @@ def _difference(
 
 
 def _kernel(order: int, config: FeatureConfig) -> NDArray[np.float64]:
-    """What the frames around one are weighted with."""
+    """The weights of the frames around one."""
     if config.like is Dialect.LIBROSA:
         return _polynomial_derivative(order, config.delta_frames)
     offsets = np.arange(config.delta_frames) - config.delta_frames // 2

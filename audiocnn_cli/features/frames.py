@@ -1,4 +1,4 @@
-"""A signal that arrives in blocks is cut into frames, some hundred of them at a time."""
+"""Cut a signal that arrives in blocks into frames, some hundred of them at a time."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.features.config import Framing
 
-# More than so many small blocks are joined before they are searched.
+# Beyond this number small blocks are joined, so that samples are found fast.
 _MOST_BLOCKS = 8
 
 
@@ -57,7 +57,7 @@ class Framer:
         begin = self._next * hop - self._framing.before
         span = self._samples(begin, begin + (frames - 1) * hop + self._framing.length)
         self._next += frames
-        self._forget(begin + frames * hop)
+        self._drop(begin + frames * hop)
         return span
 
     def _samples(self, begin: int, end: int) -> NDArray[np.float32]:
@@ -75,7 +75,7 @@ class Framer:
                 parts.append(part)
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
-    def _forget(self, begin: int) -> None:
+    def _drop(self, begin: int) -> None:
         # What lies behind the signal mirrors its last `after` samples and one more: they stay.
         needed = min(begin, self._seen - self._framing.after - 1)
         while self._start + self._blocks[0].shape[-1] <= needed:

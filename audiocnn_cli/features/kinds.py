@@ -1,4 +1,4 @@
-"""What each feature measures in a chunk of frames, and what remains to do once the clip has ended."""
+"""How each feature is computed: from chunks of frames, and from the maxima of the whole clip."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

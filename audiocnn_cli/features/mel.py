@@ -54,8 +54,8 @@ def mel_edges(config: FeatureConfig) -> NDArray[np.float64]:
 def mel_filters(config: FeatureConfig) -> NDArray[np.float32]:
     """The filter bank, shape (n_frequencies, n_mels): a power spectrum times it is a mel spectrum.
 
-    The triangles are straight over Hz, for Kaldi over mels. Filters so narrow that no bin of the spectrum
-    falls into them are empty, and a warning names them.
+    The triangles are straight over Hz, for Kaldi over mels. Filters narrower than the spacing of
+    the bins may be empty; a warning names them.
     """
     edges = mel_edges(config)
     frequencies = _filter_frequencies(config)
@@ -108,7 +108,7 @@ def _warn_of_empty(filters: NDArray[np.float64]) -> None:
     empty = [str(i) for i, weights in enumerate(filters) if not weights.any()]
     if empty:
         _log.warning(
-            "%d of %d mel filters are empty (%s): raise n_fft or lower n_mels",
+            "%d of %d mel filters are empty (%s): raise `n_fft` or lower `n_mels`",
             len(empty),
             len(filters),
             ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else ""),

@@ -31,7 +31,7 @@ _BIN_AXES = {
 class Plan:
     """All parameters of a run; together with a recording they determine every number.
 
-    `configs` are alike in all but `feature`. With a `summary`, its statistics take the place of the frames.
+    `configs` are alike in all but `feature`. With a `summary`, its statistics replace the frames.
 
     Raises:
         UsageError: features that can't stand side by side, or a statistic that is named twice.

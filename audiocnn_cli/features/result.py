@@ -1,4 +1,4 @@
-"""A recording's feature tensor, with what is needed to read it and to compute it again."""
+"""The feature tensor of a recording, with the parameters and axes that describe it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -22,12 +22,12 @@ _BLOCK_VALUES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A feature tensor and what its axes mean.
+    """A feature tensor and its axes.
 
     `data` is float32 of shape ([segments,] frames, bins[, channels]); a summary has statistics for frames.
     `mean` and `std` are over all frames, shape (bins[, channels]). `rest`, where segments leave one and it is
     kept, is one segment with fewer frames. `starts_s` is when each segment starts in the recording, and
-    `duration_s` how much of it was read. `plan` is the one that was run, with the tuning that was found.
+    `duration_s` how much of it was read. `plan` holds the tuning that was estimated.
     """
 
     plan: Plan
@@ -79,7 +79,7 @@ class FeatureResult:
 
 
 def extract_source(source: Source, plan: Plan) -> FeatureResult:
-    """Decode `source` and compute its features, in memory that its length does not change.
+    """Decode `source` and compute its features, in memory that does not grow with its length.
 
     Raises:
         InputError: the source can't be used.
@@ -109,10 +109,10 @@ def compute(blocks: Callable[[], Iterator[NDArray[np.float32]]], length: int, pl
     """The tensor of a recording.
 
     Args:
-        blocks: starts the recording at its beginning, as arrays of shape (n,) or (n, channels); it is called
-            twice when a tuning has to be estimated.
+        blocks: returns the recording from its beginning, as arrays of shape (n,) or (n, channels); called
+            twice where a tuning is estimated.
         length: samples in all; used for a given number of segments only.
-        plan: what to compute; its excerpt is taken to be cut out already.
+        plan: what to compute; `blocks` yields its excerpt only.
 
     Raises:
         SignalError: the recording is too short, or holds numbers beyond what float32 can square.

@@ -1,4 +1,4 @@
-"""A plan as flat settings, as the command line, a TOML file and the meta data of a tensor have them."""
+"""A plan as flat settings: those of the command line, of a TOML file and of the metadata of a tensor."""
 
 import tomllib
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _NONE = "none"
 
 
 def plan_from(settings: Mapping[str, Any]) -> Plan:
-    """The plan that those settings mean; what they leave out has the default of the dialect.
+    """The plan of `settings`; what they leave out has the default of the dialect.
 
     Raises:
         UsageError: a value is out of its range.
@@ -43,13 +43,13 @@ def plan_from(settings: Mapping[str, Any]) -> Plan:
     keep_channels = given.pop("channels", False)
     segmentation = _segmentation(given)
     if not features:
-        raise UsageError("feature must name at least one feature")
+        raise UsageError("`feature` must name at least one feature")
     configs = tuple(config_like(like, given | {"feature": feature}) for feature in features)
     return Plan(configs, keep_channels, excerpt, segmentation, summary)
 
 
 def merged_plan(given: Mapping[str, Any], config: str | None, *, no_top_db: bool) -> Plan:
-    """The plan of the TOML file `config`, overruled by the settings that are given (not None).
+    """The plan of the TOML file `config`, with the settings in `given` that are not None in place of its own.
 
     Raises:
         UsageError: as `read_settings` and `plan_from`.
@@ -57,14 +57,14 @@ def merged_plan(given: Mapping[str, Any], config: str | None, *, no_top_db: bool
     settings = read_settings(Path(config)) if config else {}
     settings |= {name: value for name, value in given.items() if value is not None}
     if no_top_db:
-        if given["top_db"] is not None:
-            raise UsageError("give either --top-db or --no-top-db, not both")
+        if given.get("top_db") is not None:
+            raise UsageError("give either `top_db` or `no_top_db`, not both")
         settings["top_db"] = None
     return plan_from(settings)
 
 
 def settings_of(plan: Plan) -> dict[str, Any]:
-    """The settings that give `plan` again, of plain values."""
+    """The settings of `plan`, from which `plan_from` makes it again."""
     cut = plan.segmentation
     return asdict(plan.config) | {
         "feature": plan.feature,
@@ -83,22 +83,22 @@ def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a TOML file.
 
     Raises:
-        UsageError: it can't be read, or a key or a value makes no sense; the sentence names it.
+        UsageError: it can't be read, or a key or a value is invalid; the message names it.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: can't be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is no TOML file ({error})") from error
+        raise UsageError(f"{path}: is not a TOML file ({error})") from error
     return typed_settings(document, origin=str(path))
 
 
 def typed_settings(document: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
-    """Settings of plain values, from TOML or from a tensor's meta data, as `plan_from` takes them.
+    """Settings from the plain values of TOML or of a tensor's metadata, as `plan_from` takes them.
 
     Raises:
-        UsageError: a key or a value makes no sense; the sentence names it and `origin`.
+        UsageError: a key or a value is invalid; the message names it and `origin`.
     """
     import msgspec
 
@@ -147,11 +147,13 @@ def _statistic(name: str) -> Statistic:
 
 
 def _segmentation(given: dict[str, Any]) -> Segmentation | None:
-    """Takes its settings out of `given`."""
+    """The segmentation of `given`, from which its settings are removed."""
     count, length = given.pop("segments", None), given.pop("segment", None)
     overlap, rest = given.pop("overlap", 0.0), given.pop("rest", TailPolicy.DROP)
     if count is None and length is None:
         if overlap or rest is not TailPolicy.DROP:
-            raise UsageError("overlap and rest are for segments: give --segments or --segment too")
+            raise UsageError(
+                "`overlap` and `rest` are for segments: give `segments` or `segment` too"
+            )
         return None
     return Segmentation(count, length, overlap, rest)

@@ -1,4 +1,4 @@
-"""What can be computed from a chunk of frames, each thing once however many features want it."""
+"""Spectra of a chunk of frames, each computed once for all features that use it."""
 
 import math
 from functools import cached_property, lru_cache
@@ -57,23 +57,23 @@ def _cosine_sum(window: Window, length: int, *, period: int) -> NDArray[np.float
 
 
 class Scratch:
-    """Memory for what a chunk needs in passing, used again by the next chunk, and by the next extraction.
+    """Buffers for the intermediate arrays of a chunk, used again by the next chunk and the next extraction.
 
-    Arrays of a megabyte that come and go cost more in page faults than what is computed in them.
+    Allocating arrays of a megabyte for each chunk costs more in page faults than the computation itself.
     """
 
     _idle: ClassVar[list["Scratch"]] = []
 
     @classmethod
     def take(cls) -> "Scratch":
-        """One that nobody uses."""
+        """An unused one."""
         try:
             return cls._idle.pop()
         except IndexError:
             return cls()
 
     def give_back(self) -> None:
-        """Let the next extraction have it; what was made from it must be done with."""
+        """Return it for reuse; arrays from it must not be used any more."""
         self._idle.append(self)
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Chunk:
 
     @cached_property
     def centred_frames(self) -> NDArray[np.float32]:
-        """The frames without their mean where `remove_dc` says so."""
+        """The frames, with their mean subtracted for `remove_dc`."""
         if not self.config.remove_dc:
             return self.frames
         means = self.frames.mean(axis=-1, keepdims=True, dtype=np.float32)
@@ -127,7 +127,7 @@ class Chunk:
 
     @cached_property
     def weighted_frames(self) -> NDArray[np.float32]:
-        """The frames under the window, pre-emphasised where asked for; overwritten by the next chunk."""
+        """The frames times the window, after `preemphasis`; overwritten by the next chunk."""
         frames = self.centred_frames
         if self.config.preemphasis:
             frames = _pre_emphasised(frames, self.config.preemphasis)
@@ -155,7 +155,7 @@ class Chunk:
         if self.config.power == 1:
             mel = self._filtered(np.abs(self._spectrum))
         else:
-            # The squares of real and imaginary parts are added where they are fewest: behind the filters.
+            # Squares of real and imaginary parts are added behind the filters, where there are fewer.
             mel = _pair_sums(self._filtered(self._squares))
         return mel.transpose(_BINS_LAST)
 

@@ -1,4 +1,4 @@
-"""Rows that arrive bit by bit: in memory while they are few, beyond that in an unnamed temporary file."""
+"""Rows that arrive one by one: in memory while they are few, else in an unnamed temporary file."""
 
 import tempfile
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Spool:
         self.row_shape: tuple[int, ...] = ()
 
     def __del__(self) -> None:
-        # What is mapped from the file stays mapped.
+        # Mapped arrays stay valid.
         if self._file is not None:
             self._file.close()
 
@@ -84,7 +84,7 @@ class Spool:
 
     def _write(self) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="audiocnn-")  # noqa: SIM115 (lives as long as the spool)
+            self._file = tempfile.TemporaryFile(prefix="audiocnn-")  # noqa: SIM115 (open as long as the spool)
         self._file.seek(0, 2)
         for part in self._parts:
             self._file.write(np.ascontiguousarray(part).data)

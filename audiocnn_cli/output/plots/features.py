@@ -59,7 +59,7 @@ class Pictures:
         """Why there may be one input only; None for a folder of pictures."""
         if self._folder:
             return None
-        return f"--plot {self._path} is one picture; name a FOLDER/ for several inputs"
+        return f"`plot={self._path}` is one picture; name a FOLDER/ for several inputs"
 
     def draw(self, result: FeatureResult) -> None:
         """Draw one recording.

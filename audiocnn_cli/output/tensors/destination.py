@@ -223,8 +223,8 @@ def choose_feature_output(
         parts.require_none()
     # The format of files in a folder is not that of what is printed.
     text = format if format in _TEXT and not folders else None
-    asked = {Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv}
-    flags = [each for each, given in asked.items() if given or each is text]
+    given = {Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv}
+    flags = [each for each, given in given.items() if given or each is text]
     if len(flags) > 1:
         raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in flags)}, not both")
     if not outputs and format is not None and text is None:

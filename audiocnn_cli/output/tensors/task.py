@@ -1,4 +1,4 @@
-"""What `audiocnn features` does with each input, in a worker: compute, draw, write, report."""
+"""The task of `audiocnn features`: compute, draw, write and report on one input, in a worker."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from audiocnn_cli.output.tensors.report import FeatureReport
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The batch's task: the tensor of a recording, delivered where `output` wants it."""
+    """The batch's task: computes the tensor of a recording and writes it to `output`."""
 
     plan: Plan
     output: FeatureOutput
@@ -23,7 +23,7 @@ class Features:
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
 
     def prepare(self) -> Callable[[Source], FeatureReport]:
-        """Nothing is to be loaded."""
+        """Return the function that computes and writes; nothing is loaded before."""
         return self._work
 
     def _work(self, source: Source) -> FeatureReport:

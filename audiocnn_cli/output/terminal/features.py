@@ -1,4 +1,4 @@
-"""A feature over time for the terminal: what is kept of each recording, and how it is drawn."""
+"""Pictures of a feature over time for the terminal: a reduced tensor of each recording, and its drawing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ _LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
 class FeaturePicture:
     """Some columns and rows of a tensor of `frames` and `bins`, that Rich draws as wide as the console is.
 
-    `shares` has shape (columns, rows), 0 to 1, the first bin first. `across` and `upwards` say what lies
-    along each side, `notes` what else there is to know.
+    `shares` has shape (columns, rows), 0 to 1, the first bin first. `across` and `upwards` name the axes,
+    `notes` are further remarks.
     """
 
     shares: NDArray[np.float64]

@@ -11,6 +11,7 @@ from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.terminal.layout import Column, FittedTable
+from audiocnn_cli.parameters import with_flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Explain:
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
 
     def prepare(self) -> Callable[[Source], Explanation]:
-        """Nothing is to be loaded."""
+        """Return the function that lists the stages; nothing is loaded before."""
         return self._work
 
     def example(self) -> Explanation:
@@ -47,7 +48,12 @@ class ExplainView:
     def document(self, result: Explanation) -> dict[str, Any]:
         """The stages in order, each with its shape and units."""
         stages = [
-            {"stage": s.name, "detail": s.detail, "shape": list(s.shape), "unit": s.unit}
+            {
+                "stage": s.name,
+                "detail": with_flags(s.detail),
+                "shape": list(s.shape),
+                "unit": s.unit,
+            }
             for s in result.stages
         ]
         return {"path": result.path, "stages": stages}
@@ -60,7 +66,7 @@ class ExplainView:
                 "stage": stage.name,
                 "shape": "x".join(map(str, stage.shape)),
                 "unit": stage.unit,
-                "detail": stage.detail,
+                "detail": with_flags(stage.detail),
             }
 
     def table(self, results: Sequence[Explanation]) -> Any:
@@ -78,7 +84,9 @@ def _table(result: Explanation) -> FittedTable:
             Column(name="stage", cells=[stage.name for stage in stages], style="bold"),
             Column(name="shape", cells=shapes, style="cyan"),
             Column(name="unit", cells=[stage.unit for stage in stages], wrap=True),
-            Column(name="operation", cells=[stage.detail for stage in stages], wrap=True),
+            Column(
+                name="operation", cells=[with_flags(stage.detail) for stage in stages], wrap=True
+            ),
         ],
         title=display(result.path),
     )
