@@ -1,6 +1,5 @@
 """A plan as flat settings: those of the command line, of a TOML file and of the metadata of a tensor."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from enum import Enum
@@ -85,6 +84,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: it can't be read, or a key or a value is invalid; the message names it.
     """
+    import tomllib  # 3 ms, and only for a file
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
+from audiocnn_cli.commands.feature_options import format_option
 from audiocnn_cli.models.layout import Layout
 from audiocnn_cli.models.registry import DEFAULT_MODEL
 from audiocnn_cli.models.signature import Activation
@@ -122,10 +122,5 @@ Microphone = Annotated[
 ]
 Format = Annotated[
     LabelFormat | None,
-    typer.Option(
-        "--format",
-        help="Of the output.",
-        show_default="by the ending; a table",
-        click_type=click.Choice([format.value for format in LABEL_FORMATS]),
-    ),
+    format_option(LABEL_FORMATS, show_default="by the suffix; a table"),
 ]

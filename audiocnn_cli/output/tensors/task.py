@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.result import extract_source
-from audiocnn_cli.output.plots.features import Pictures
 from audiocnn_cli.output.tensors.destination import FeatureOutput
 from audiocnn_cli.output.tensors.report import FeatureReport
+
+if TYPE_CHECKING:  # pictures are drawn for `plot` only
+    from audiocnn_cli.output.plots.features import Pictures
 
 
 @dataclass(frozen=True, slots=True)
