@@ -1,9 +1,6 @@
 """Optional packages: one check, and an install command that works for this installation."""
 
-import json
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
-from urllib.parse import unquote, urlsplit
 
 from audiocnn_cli.errors import MissingExtraError
 
@@ -38,6 +35,10 @@ def install_command(extra: str) -> str:
 
     pip records where a distribution came from in direct_url.json (PEP 610); without it, it was an index.
     """
+    import json  # these take 10 ms, which only a missing extra is worth
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import unquote, urlsplit
+
     try:
         recorded = distribution(_DISTRIBUTION).read_text("direct_url.json")
     except PackageNotFoundError:

@@ -141,8 +141,7 @@ def warm(folder: Path) -> None:
             for frame in range(computer.num_frames_ready):
                 computer.get_frame(frame)
 
-        from audiocnn_cli.features.config import Dialect
-        from audiocnn_cli.features.dialects import config_like
+        from audiocnn_cli.features.config import Dialect, config_like
 
         like_kaldi = config_like(Dialect.KALDI, {"sample_rate": RATE})
         contestants |= {
@@ -282,7 +281,7 @@ PARTS = {"warm": warm, "process": whole_process, "folder": many, "mp3": mp3, "en
 
 
 def main() -> None:
-    """Run the parts asked for and print their rows."""
+    """Run the given parts and print their rows."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -27,7 +27,7 @@ def name_too_long(folder: Path, make_wav: MakeWav) -> Path:
 
 def folder_without_audio(folder: Path, make_wav: MakeWav) -> Path:
     (folder / "notes").mkdir()
-    (folder / "notes" / "readme.txt").write_text("nothing to hear")
+    (folder / "notes" / "readme.txt").write_text("not audio")
     return folder / "notes"
 
 
@@ -108,13 +108,13 @@ CASES = [
     (folder_without_audio, "not_found", "holds no audio files"),
     (text, "not_audio", "not an audio file"),
     (empty, "empty", "is empty (0 bytes)"),
-    (truncated, "corrupt", "promises 58244 more bytes"),
+    (truncated, "corrupt", "by its header 58244 more bytes follow"),
     (truncated_flac, "corrupt", "decoding fails"),
     (header_only, "not_audio", "not an audio file"),
     (rate_of_zero, "not_audio", "not an audio file"),
     (no_samples, "empty", "holds no samples"),
-    (nan, "non_finite", "the first at 0.500 s"),
-    (infinite, "non_finite", "the first at 0.500 s"),
+    (nan, "non_finite", "(at 0.500 s) is NaN or infinite"),
+    (infinite, "non_finite", "(at 0.500 s) is NaN or infinite"),
     (beyond_float32, "non_finite", "too large"),
     (fifo, "not_audio", "not a regular file"),
     (link_to_itself, "not_found", "Too many levels of symbolic links"),
@@ -164,22 +164,22 @@ def test_hostile_names_work_and_are_shown_as_they_are(
     path = folder / name / "clip.wav" if name == "[/]" else folder / name
     path.parent.mkdir(parents=True)
     path.write_bytes(make_wav().read_bytes())
-    asked = path if path.suffix == ".wav" else path.parent
+    arguments = path if path.suffix == ".wav" else path.parent
     if not path.suffix:
         path.rename(path.with_name(path.name + ".wav"))
 
-    finished = run("features", asked, "--json")
+    finished = run("features", arguments, "--json")
     assert finished.exit_code == 0
     assert Path(finished.document["results"][0]["path"]).parent == path.parent
 
-    table = run("features", asked)
+    table = run("features", arguments)
     assert table.exit_code == 0
     assert "\x1b" not in table.stdout
     shown = "".join(re.sub(r"mfcc .*", "", table.stdout, flags=re.MULTILINE).split())
     assert display(name).replace(" ", "") in shown
 
     output = tmp_path / "frames.csv"
-    assert run("features", asked, "-o", output).exit_code == 0
+    assert run("features", arguments, "-o", output).exit_code == 0
     assert output.read_text(encoding="utf-8").startswith("path,segment,frame,time_s,mfcc_0,")
 
 

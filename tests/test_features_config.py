@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig, PadMode, feature_named
-from audiocnn_cli.features.windows import Window
+from audiocnn_cli.features.terms import Window
 
 NAN = float("nan")
 BAD: list[tuple[str, Any]] = [
@@ -30,7 +30,7 @@ BAD: list[tuple[str, Any]] = [
 def test_a_value_out_of_range_is_named(field: str, value: Any) -> None:
     with pytest.raises(UsageError) as error:
         FeatureConfig(**{field: value})
-    assert str(error.value).startswith(f"{field} must be ")
+    assert str(error.value).startswith(f"`{field}` must be ")
     assert "\n" not in str(error.value)
 
 

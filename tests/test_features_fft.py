@@ -1,4 +1,4 @@
-"""The transform and the sparse product are SciPy's, with and without importing its packages."""
+"""The transform is SciPy's, with and without importing `scipy.fft`."""
 
 import subprocess
 import sys
@@ -6,12 +6,8 @@ import sys
 import numpy as np
 import pytest
 import scipy.fft
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
-from numpy.typing import NDArray
 
-from audiocnn_cli.features import compiled, fft, sparse
+from audiocnn_cli.features import fft
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import extract, extract_blocks
 
@@ -51,22 +47,8 @@ def test_without_the_compiled_modules_the_packages_are_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert fft._load() is not fft._public
-    assert sparse._load() is not sparse._public
-    monkeypatch.setattr(compiled, "EXTENSION_SUFFIXES", [".none"])
+    monkeypatch.setattr(fft, "EXTENSION_SUFFIXES", [".none"])
     assert fft._load() is fft._public
-    assert sparse._load() is sparse._public
-
-
-@given(
-    matrix=arrays(np.float32, array_shapes(min_dims=2, max_dims=2), elements=st.integers(-2, 2)),
-    columns=st.integers(1, 5),
-)
-def test_a_sparse_product_is_the_dense_one(matrix: NDArray[np.float32], columns: int) -> None:
-    dense = np.arange(matrix.shape[1] * columns, dtype=np.float32).reshape(-1, columns)
-    rows = sparse.sparse_rows(matrix)
-    for product in (rows @ dense, sparse._public(rows, dense)):
-        assert product.dtype == np.float32
-        np.testing.assert_array_equal(product, matrix @ dense)
 
 
 def test_what_is_kept_of_a_chunk_outlives_the_next() -> None:

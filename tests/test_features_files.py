@@ -44,7 +44,7 @@ def expected(clips: Path, plan: Plan | None = None) -> list[Any]:
     return [extract_source(Source(str(clips / name)), plan).tensor.data for name in names]
 
 
-def test_an_npz_of_one_recording_is_as_the_contract_says(
+def test_an_npz_of_one_recording_is_as_the_contract_has_it(
     run: Run, clips: Path, tmp_path: Path
 ) -> None:
     finished = run(
@@ -60,6 +60,45 @@ def test_an_npz_of_one_recording_is_as_the_contract_says(
         np.testing.assert_array_equal(arrays["data"], expected(clips, again)[0])
     assert meta["path"] == str(clips / "a.wav")
     assert meta["config"]["n_fft"] == 2048
+
+
+def test_several_outputs_are_written_in_one_pass(
+    run: Run, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("a.npz", "b.parquet", "c.csv", "d.json", "e.txt", "folder/")
+    given = [part for name in names for part in ("-o", f"{tmp_path}/out/{name}")]
+    (tmp_path / "out").mkdir()
+    finished = run("features", clips, *given)
+    assert (finished.exit_code, finished.stdout, finished.stderr) == (0, "", "")
+    joined = np.concatenate(expected(clips))
+    with np.load(tmp_path / "out" / "a.npz") as arrays:
+        np.testing.assert_array_equal(arrays["data"], joined)
+    table = pq.read_table(tmp_path / "out" / "b.parquet")
+    np.testing.assert_array_equal(table["mfcc_12"].to_numpy(), joined[:, 12])
+    assert len((tmp_path / "out" / "c.csv").read_text().splitlines()) == 1 + len(joined)
+    document = json.loads((tmp_path / "out" / "d.json").read_text())
+    first = document["results"][0]
+    np.testing.assert_allclose(first["data"], expected(clips)[0])
+    assert first["outputs"] == [
+        str(tmp_path / "out" / name) for name in ("folder/a.npz", "a.npz", "b.parquet")
+    ]
+    assert "79 x 13" in (tmp_path / "out" / "e.txt").read_text()
+    with np.load(tmp_path / "out" / "folder" / "a.npz") as arrays:
+        np.testing.assert_array_equal(arrays["data"], expected(clips)[0])
+    resumed = run("features", clips, *given, "--resume")
+    assert "can't be resumed" in resumed.stderr
+    twice = run("features", clips, "-o", f"{tmp_path}/x/", "-o", f"{tmp_path}/y/")
+    assert "names more than one folder" in twice.stderr
+
+
+def test_silence(run: Run, clips: Path, tmp_path: Path) -> None:
+    assert run("features", clips, "-q").stdout == ""
+    assert run("features", clips, "-o", tmp_path / "x.npz").stdout == ""
+    assert run("features", clips, "-o", f"{tmp_path}/folder/").stdout == ""
+    assert run("features", clips, "-q", "--csv").stdout.startswith("path,")
+    lines = run("features", clips, "-v", "-o", f"{tmp_path}/verbose/").stdout.splitlines()
+    assert lines[0] == f"{clips / 'a.wav'}: mfcc 79 x 13 -> {tmp_path / 'verbose' / 'a.npz'}"
+    assert len(lines) == 2
 
 
 def test_one_file_for_all(run: Run, clips: Path, tmp_path: Path) -> None:
@@ -138,7 +177,7 @@ def test_what_does_not_fit_into_one_array_fails_alone(
     assert failure["path"] == str(clips / "deep" / "b.wav")
     assert failure["kind"] == "too_short"
     assert "gives [2, 30, 13], which does not fit into" in failure["message"]
-    assert "write to a folder (-o FOLDER/)" in failure["message"]
+    assert "write to a folder, --output FOLDER/" in failure["message"]
     (result,) = finished.document["results"]
     with np.load(output) as arrays:
         assert list(arrays["data"].shape) == result["shape"] == [2, 40, 13]
@@ -321,10 +360,10 @@ def test_options_win_over_the_file(run: Run, clips: Path, tmp_path: Path) -> Non
         ("n_ftt = 1024", "unknown setting 'n_ftt'; one of "),
         ("window = 'flat'", "window: Invalid enum value 'flat'"),
         ("n_fft = ", "is no TOML file"),
-        ("n_fft = 0", "n_fft must be at least 1, not 0"),
-        ("feature = ''", "feature must name at least one feature"),
+        ("n_fft = 0", "--n-fft must be at least 1, not 0"),
+        ("feature = ''", "--feature must name at least one feature"),
         ("summary = 'mode'", "unknown statistic 'mode'; one of mean, "),
-        ("overlap = 0.5", "overlap and rest are for segments"),
+        ("overlap = 0.5", "--overlap and --rest are for segments"),
     ],
 )
 def test_a_file_that_makes_no_sense(
@@ -344,22 +383,34 @@ def test_a_file_that_makes_no_sense(
         (["--format", "npz"], "--format npz needs a file or a folder"),
         (
             ["-o", "x.tiff"],
-            "use one of .npz, .npy, .h5, .hdf5, .parquet, .json, .jsonl, .csv, .txt or",
+            "use one of .npz, .npy, .hdf5, .h5, .parquet, .json, .jsonl, .csv, .txt or",
         ),
-        (["-o", "x.npz", "--format", "csv"], "the ending says npz, but --format csv is asked for"),
-        (["-o", "x.csv", "--format", "npz"], "the ending says csv, but --format npz is asked for"),
-        (["-o", "x.h5", "--format", "npz"], "the ending says hdf5, but --format npz is asked for"),
-        (["-o", "x.csv", "--json"], "the ending is that of csv, but --json is given"),
+        (
+            ["-o", "x.npz", "--format", "csv"],
+            "x.npz: the suffix is that of npz, but --format csv is given",
+        ),
+        (
+            ["-o", "x.csv", "--format", "npz"],
+            "the suffix is that of csv, but --format npz is given",
+        ),
+        (
+            ["-o", "x.h5", "--format", "npz"],
+            "the suffix is that of hdf5, but --format npz is given",
+        ),
+        (["-o", "x.csv", "--json"], "the suffix is that of csv, but --json is given"),
         (["--format", "csv", "--json"], "give one of --json and --csv"),
         (["-o", "a.wav", "--format", "npz", "--force"], "recordings are not overwritten"),
         (["--json", "--csv"], "give one of --json and --csv"),
         (["--top-db", "60", "--no-top-db"], "give either --top-db or --no-top-db"),
-        (["--segments", "2", "--segment", "3"], "give either a number of segments or"),
-        (["--frames-exact", "--no-center"], "frames_exact is for centred frames"),
-        (["--fmax", "20000"], "fmax must be above 0 and at most half the sample rate (11025 Hz)"),
-        (["--power", "3"], "power must be 1 (magnitude) or 2 (power), not 3"),
+        (["--segments", "2", "--segment", "3"], "give either --segments, a number, or --segment"),
+        (
+            ["--frames-exact", "--no-center"],
+            "so must be off with --no-center",
+        ),
+        (["--fmax", "20000"], "--fmax must be above 0 and at most half the sample rate (11025 Hz)"),
+        (["--power", "3"], "--power must be 1 (magnitude) or 2 (power), not 3"),
         (["--feature", "mfcc,waveform"], "waveform can't stand beside other features"),
-        (["--feature", "complex", "--delta", "1"], "delta must be 0 for complex"),
+        (["--feature", "complex", "--delta", "1"], "--delta must be 0 for complex"),
         (["--plot", "x.txt"], "name a .png, .svg, .pdf file"),
         (["--plot", "x.png", "--summary", "mean"], "--plot draws frames"),
     ],
@@ -386,10 +437,13 @@ def test_a_missing_extra_is_named(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else name)
+    monkeypatch.setattr(
+        "audiocnn_cli.extras.find_spec", lambda name: None if name == package else name
+    )
     finished = run("features", clips, "-o", tmp_path / f"x.{format}")
     assert finished.exit_code == 3
-    assert f"pip install 'audiocnn-cli[{format}]'" in finished.stderr
+    assert f"writing {format}" in finished.stderr
+    assert f"[{format}]'" in finished.stderr
 
 
 def test_the_tensor_is_what_extract_gives(clips: Path) -> None:

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audiocnn_cli.errors import SignalError, UsageError
-from audiocnn_cli.features.config import Feature, FeatureConfig, PadMode
+from audiocnn_cli.features.config import DctNorm, Feature, FeatureConfig, PadMode
 from audiocnn_cli.features.extract import ALONE, extract, extract_blocks, tuned
-from audiocnn_cli.features.frames import Framer, framing
+from audiocnn_cli.features.frames import Framer
+from tests.numerics import EPS, assert_close, mfcc_scale
 from tests.signals import in_blocks, tones_and_noise
 
 Array = NDArray[Any]
+# See test_features_mfcc.
+MFCC = 20 * EPS
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=", "ignore:Empty filters", "ignore:Trying to")
 
 
@@ -26,39 +29,60 @@ def chroma(y: Array, n: int, hop: int) -> Array:
     return np.asarray(librosa.feature.chroma_stft(y=y, n_fft=n, hop_length=hop))
 
 
-# What librosa gives, and how close we have to be: float32 rounding in the units of each.
-REFERENCES: dict[Feature, tuple[Callable[[Array, int, int], Array], float]] = {
-    Feature.STFT: (lambda y, n, hop: np.abs(librosa.stft(y, n_fft=n, hop_length=hop)), 1e-4),
+Reference = Callable[[Array, int, int], Array]
+# What librosa gives, the size of its numbers (None: their largest), and how close ours have to be as a share
+# of it: librosa transforms in float64, and what is far below the largest bin errs by more EPS of itself.
+REFERENCES: dict[Feature, tuple[Reference, float | None, float]] = {
+    Feature.STFT: (
+        lambda y, n, hop: np.abs(librosa.stft(y, n_fft=n, hop_length=hop)),
+        None,
+        10 * EPS,
+    ),
     Feature.MEL: (
         lambda y, n, hop: librosa.feature.melspectrogram(y=y, n_fft=n, hop_length=hop),
-        1e-3,
+        None,
+        10 * EPS,
     ),
-    Feature.CHROMA: (chroma, 1e-5),
-    Feature.TONNETZ: (lambda y, n, hop: librosa.feature.tonnetz(chroma=chroma(y, n, hop)), 1e-5),
+    Feature.CHROMA: (chroma, 1.0, 100 * EPS),
+    Feature.TONNETZ: (
+        lambda y, n, hop: librosa.feature.tonnetz(chroma=chroma(y, n, hop)),
+        1.0,
+        100 * EPS,
+    ),
     Feature.CONTRAST: (
         lambda y, n, hop: librosa.feature.spectral_contrast(y=y, n_fft=n, hop_length=hop),
-        0.01,
+        100.0,
+        1000 * EPS,
     ),
     Feature.ZCR: (
         lambda y, n, hop: librosa.feature.zero_crossing_rate(y, frame_length=n, hop_length=hop),
-        1e-6,
+        1.0,
+        EPS,
     ),
-    Feature.RMS: (lambda y, n, hop: librosa.feature.rms(y=y, frame_length=n, hop_length=hop), 1e-6),
+    Feature.RMS: (
+        lambda y, n, hop: librosa.feature.rms(y=y, frame_length=n, hop_length=hop),
+        None,
+        10 * EPS,
+    ),
     Feature.CENTROID: (
         lambda y, n, hop: librosa.feature.spectral_centroid(y=y, n_fft=n, hop_length=hop),
-        0.01,
+        11025.0,
+        10 * EPS,
     ),
     Feature.BANDWIDTH: (
         lambda y, n, hop: librosa.feature.spectral_bandwidth(y=y, n_fft=n, hop_length=hop),
-        0.01,
+        11025.0,
+        10 * EPS,
     ),
     Feature.ROLLOFF: (
         lambda y, n, hop: librosa.feature.spectral_rolloff(y=y, n_fft=n, hop_length=hop),
-        0.01,
+        11025.0,
+        EPS,
     ),
     Feature.FLATNESS: (
         lambda y, n, hop: librosa.feature.spectral_flatness(y=y, n_fft=n, hop_length=hop),
-        1e-5,
+        1.0,
+        100 * EPS,
     ),
 }
 ROUNDING = {
@@ -82,16 +106,13 @@ SIGNALS = {
 def test_equals_librosa(feature: Feature, signal: str, n_fft: int, hop: int) -> None:
     if (feature, signal) in ROUNDING:
         pytest.skip("rounding decides: all but one bin are empty, or there are but a few bits")
-    reference, tolerance = REFERENCES[feature]
+    reference, scale, relative = REFERENCES[feature]
     y = SIGNALS[signal]
     data = extract(y, FeatureConfig(feature=feature, n_fft=n_fft, hop_length=hop))
     expected = reference(y, n_fft, hop).T
     assert data.dtype == np.float32
     assert data.shape == expected.shape
-    if feature is Feature.MEL:
-        np.testing.assert_allclose(data, expected, rtol=1e-4, atol=1e-3)
-    else:
-        np.testing.assert_allclose(data, expected, atol=tolerance, rtol=1e-5)
+    assert_close(data, expected, relative=relative, scale=scale)
 
 
 def test_complex_is_the_stft_with_two_channels() -> None:
@@ -99,7 +120,7 @@ def test_complex_is_the_stft_with_two_channels() -> None:
     data = extract(y, FeatureConfig(feature=Feature.COMPLEX))
     expected = librosa.stft(y).T
     assert data.shape == (*expected.shape, 2)
-    np.testing.assert_allclose(data[..., 0] + 1j * data[..., 1], expected, atol=1e-4)
+    assert_close(data[..., 0] + 1j * data[..., 1], expected)
 
 
 def test_waveform_is_the_samples() -> None:
@@ -111,10 +132,10 @@ def test_power_and_magnitude() -> None:
     y = SIGNALS["tones"]
     for power in (1, 2):
         stft = extract(y, FeatureConfig(feature=Feature.STFT, power=power))
-        np.testing.assert_allclose(stft, np.abs(librosa.stft(y)).T ** power, rtol=1e-3, atol=1e-3)
+        assert_close(stft, np.abs(librosa.stft(y)).T ** power)
         mel = extract(y, FeatureConfig(feature=Feature.MEL, power=power))
         expected = librosa.feature.melspectrogram(y=y, power=power).T
-        np.testing.assert_allclose(mel, expected, rtol=1e-4, atol=1e-4)
+        assert_close(mel, expected)
 
 
 def test_a_given_tuning_is_used() -> None:
@@ -122,7 +143,7 @@ def test_a_given_tuning_is_used() -> None:
     for tuning in (None, 0.0, 0.25):
         data = extract(y, FeatureConfig(feature=Feature.CHROMA, tuning=tuning, n_chroma=24))
         expected = librosa.feature.chroma_stft(y=y, tuning=tuning, n_chroma=24).T
-        np.testing.assert_allclose(data, expected, atol=1e-5)
+        assert_close(data, expected, scale=1)
 
 
 @pytest.mark.parametrize("delta", [1, 2])
@@ -134,7 +155,7 @@ def test_differences_over_time_equal_librosa(delta: int, width: int | None) -> N
     for order in range(1, delta + 1):
         part = data[:, 13 * order : 13 * (order + 1)]
         expected = librosa.feature.delta(mfcc, width=width or 9, order=order).T
-        np.testing.assert_allclose(part, expected, atol=1e-3)
+        assert_close(part, expected, relative=MFCC, scale=mfcc_scale())
 
 
 def test_too_few_frames_for_differences_are_refused() -> None:
@@ -148,13 +169,11 @@ def test_too_few_frames_for_differences_are_refused() -> None:
 @pytest.mark.parametrize("norm", ["ortho", "none"])
 def test_lifter_and_dct_norm_equal_librosa(lifter: int, norm: str) -> None:
     y = SIGNALS["tones"]
-    from audiocnn_cli.features.config import DctNorm
-
     data = extract(y, FeatureConfig(lifter=lifter, dct_norm=DctNorm(norm)))
     expected = librosa.feature.mfcc(
         y=y, n_mfcc=13, lifter=lifter, norm=None if norm == "none" else norm
     )
-    np.testing.assert_allclose(data, expected.T, rtol=1e-5, atol=2e-3)
+    assert_close(data, expected.T, relative=MFCC)
 
 
 @pytest.mark.parametrize("feature", [Feature.MFCC, Feature.LOGMEL, Feature.RMS, Feature.COMPLEX])
@@ -169,7 +188,7 @@ def test_channels_come_last(feature: Feature) -> None:
     assert data.shape == (*extract(y[:, 0], config).shape, 2)
     if feature is Feature.MFCC:  # the floor is 80 dB below the loudest value of all channels
         expected = librosa.feature.mfcc(y=y.T, n_mfcc=13)
-        np.testing.assert_allclose(data, expected.transpose(2, 1, 0), atol=1e-3)
+        assert_close(data, expected.transpose(2, 1, 0), relative=MFCC, scale=mfcc_scale())
 
 
 @pytest.mark.parametrize("feature", Feature)
@@ -207,7 +226,7 @@ def test_frames_and_blocks_hold_for_any_sizes(data: st.DataObject) -> None:
         return
     blocks = in_blocks(y, data.draw(st.integers(1, 1000)))
     # Small chunks, so that a signal of this length is several of them.
-    with mock.patch("audiocnn_cli.features.frames._CHUNK_SAMPLES", data.draw(st.integers(1, 4000))):
+    with mock.patch("audiocnn_cli.features.config._CHUNK_SAMPLES", data.draw(st.integers(1, 4000))):
         whole = extract(y, config)
         np.testing.assert_array_equal(extract_blocks(blocks, [config]), whole)
     assert whole.shape == (frames, config.n_bins)
@@ -217,7 +236,7 @@ def test_frames_and_blocks_hold_for_any_sizes(data: st.DataObject) -> None:
     )
     if config.feature is Feature.RMS:
         expected = [np.sqrt(np.mean(padded[i * hop :][:n_fft] ** 2)) for i in range(frames)]
-        np.testing.assert_allclose(whole[:, 0], expected, atol=1e-5)
+        assert_close(whole[:, 0], expected)
 
 
 @pytest.mark.parametrize("mode", PadMode)
@@ -226,14 +245,14 @@ def test_the_last_frame_mirrors_all_that_it_needs(mode: PadMode) -> None:
     config = FeatureConfig(feature=Feature.RMS, n_fft=100, hop_length=90, pad_mode=mode)
     padded = np.pad(y, 50, mode=mode.value)
     expected = [np.sqrt(np.mean(padded[start : start + 100] ** 2)) for start in range(0, 901, 90)]
-    with mock.patch("audiocnn_cli.features.frames._CHUNK_SAMPLES", 100):
+    with mock.patch("audiocnn_cli.features.config._CHUNK_SAMPLES", 100):
         for block in (10, 900):
             data = extract_blocks(in_blocks(y, block), [config])
-            np.testing.assert_allclose(data[:, 0], expected, rtol=1e-5)
+            assert_close(data[:, 0], expected)
 
 
 def test_small_blocks_do_not_pile_up() -> None:
-    frames = framing(FeatureConfig())
+    frames = FeatureConfig().framing
     framer, block = Framer(frames), np.zeros((1, 100), dtype=np.float32)
     span_samples = (frames.chunk_frames - 1) * 512 + 2048
     for _ in range(3000):
@@ -288,7 +307,7 @@ def test_contrast_needs_bins_in_every_octave() -> None:
         FeatureConfig(feature=Feature.CONTRAST, sample_rate=8000),
         FeatureConfig(feature=Feature.CONTRAST, n_fft=64),
     ):
-        with pytest.raises(UsageError, match=r"n_bands must be smaller|n_fft must be larger"):
+        with pytest.raises(UsageError, match=r"`n_bands` must be smaller|`n_fft` must be larger"):
             extract(SIGNALS["tones"], config)
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from audiocnn_cli.audio.segments import SegmentConfig, cut
+from audiocnn_cli.features.cepstrum import cepstral_basis
 from audiocnn_cli.features.config import (
     DctNorm,
     Dialect,
@@ -31,12 +32,13 @@ from audiocnn_cli.features.config import (
     PadMode,
 )
 from audiocnn_cli.features.extract import extract
-from audiocnn_cli.features.windows import Window
+from audiocnn_cli.features.terms import Window
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.frontend.builder import GraphBuilder
 from audiocnn_cli.models.frontend.clip import segments
 from audiocnn_cli.models.frontend.features import features
 from tests.conftest import Finished
+from tests.numerics import EPS, assert_close, mfcc_scale
 from tests.onnx_models import CONTRACT, write_good_model
 
 Run = Callable[..., Finished]
@@ -112,10 +114,12 @@ def test_features_equal_the_python_path(config: FeatureConfig, extra: int, opset
     expected = np.stack([extract(samples, config) for samples in clips])
     assert found.shape == expected.shape
     if config.feature is Feature.MEL:
-        np.testing.assert_allclose(found, expected, atol=1e-5 * expected.max())
-    else:
-        # dB of a bin far below the loudest are those of rounding errors in both.
-        np.testing.assert_allclose(found, expected, atol=0.05)
+        assert_close(found, expected, relative=100 * EPS)
+        return
+    # Levels of a bin far below the loudest are those of rounding errors in both: 0.05 of 100 dB.
+    mfcc = config.feature is Feature.MFCC
+    norm = float(np.linalg.norm(cepstral_basis(config), axis=0).max()) if mfcc else 1.0
+    assert_close(found, expected, relative=5e-4, scale=100 * max(1.0, norm))
 
 
 @pytest.mark.parametrize("center", [True, False])
@@ -135,7 +139,7 @@ def test_mfcc_equal_librosa(center: bool, htk: bool, n_fft: int) -> None:
         center=center,
     )
     found = in_onnx(samples, config, opset=18)
-    np.testing.assert_allclose(found[0], expected.T, atol=2e-2)
+    assert_close(found[0], expected.T, relative=300 * EPS, scale=mfcc_scale(40))
 
 
 @given(samples=st.integers(1, 400), length=st.integers(1, 100), overlap=st.floats(0, 0.9))

@@ -42,7 +42,7 @@ def test_a_rest_of_half_a_segment_ends_with_the_clip() -> None:
     assert last.samples.tolist() == ramp(15, 25).tolist()
 
 
-def test_a_shorter_rest_is_dropped_and_said() -> None:
+def test_a_shorter_rest_is_dropped_and_reported() -> None:
     segments, ending = cut_whole(24)
     assert [s.start for s in segments] == [0, 10]
     assert (ending.samples, ending.rest, ending.rest_samples) == (24, TailHandling.DROPPED, 4)
@@ -75,6 +75,6 @@ def test_blocks_do_not_matter_and_samples_are_the_clip_s_own(
         own = ramp(segment.start, segment.start + segment.valid)
         assert segment.samples[: segment.valid].tolist() == own.tolist()
     last = segments[-1]
-    unheard = samples - (last.start + last.valid)
-    assert unheard == (ending.rest_samples if ending.rest is TailHandling.DROPPED else 0)
-    assert unheard < LENGTH / 2
+    uncovered = samples - (last.start + last.valid)
+    assert uncovered == (ending.rest_samples if ending.rest is TailHandling.DROPPED else 0)
+    assert uncovered < LENGTH / 2

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from audiocnn_cli.api.shared import html_table
 from audiocnn_cli.errors import ImpossibleShapeError, UsageError
 from audiocnn_cli.output.views.shapes import document, row
-from audiocnn_cli.shapes.choose import StackRequest
-from audiocnn_cli.shapes.report import Report, report_of
+from audiocnn_cli.shapes.report import Report
+from audiocnn_cli.shapes.work_out import StackRequest, report_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,11 +50,7 @@ def shapes(
     request = StackRequest(
         layers=(os.fspath(input),) if is_file else layers,
         arch=arch,
-        file=None,
-        flags={},
-        pool=None,
         input_shape=None if is_file or input is None else _shape_text(input),
-        clip=None,
         framework=framework,
         like=like,
     )

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.api.shared import html_table, source_of
-from audiocnn_cli.features.bins import frequencies_hz
+from audiocnn_cli.features.plan import frequencies_hz
 from audiocnn_cli.features.result import FeatureResult, extract_source
 from audiocnn_cli.features.settings import plan_from, typed_settings
 

@@ -1,1 +1,1 @@
-"""A source becomes mono float32 samples: find files, decode in blocks, mix down, resample."""
+"""Audio files to float32 samples: find, decode in blocks, mix down, resample, cut into segments."""

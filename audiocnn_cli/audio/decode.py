@@ -1,7 +1,7 @@
 """Decode a source, block by block, into float32 samples.
 
-One way to decode for the whole project. A file that ends early, is no audio or holds numbers that are
-not finite is an `InputError` of its kind, whatever the library below says of it.
+A file that ends early, is not audio or holds numbers that are not finite raises an `InputError` of its kind,
+whichever library decodes it.
 """
 
 import sys
@@ -9,24 +9,24 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.arrays import ArrayDecoder, ArraySource
 from audiocnn_cli.audio.decoders import AvDecoder, Decoder, DecodingError, SoundFileDecoder
 from audiocnn_cli.audio.opening import open_bytes
 from audiocnn_cli.audio.sources import AV_SUFFIXES, STDIN, Source
-from audiocnn_cli.errors import FailureKind, InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from audiocnn_cli.errors import FailureKind, InputError, SignalError
+from audiocnn_cli.extras import install_command
 
 BLOCK_SAMPLES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What a file says of itself: `frames` samples a channel at `sample_rate` Hz.
+    """The properties of a recording by its header: `frames` samples a channel at `sample_rate` Hz.
 
     Without `exact_length` the number of frames is an estimate (an MP3 without a header frame, a video).
     """
@@ -54,13 +54,13 @@ class AudioReader:
 
     def blocks(
         self, *, start: int = 0, frames: int | None = None, block_samples: int = BLOCK_SAMPLES
-    ) -> Iterator["NDArray[np.float32]"]:
+    ) -> Iterator[NDArray[np.float32]]:
         """Yield arrays of shape (n, channels), n * channels <= block_samples, float32, PCM in [-1, 1].
 
         It seeks to frame `start`, reads `frames` of them (None: all that follow), and may be called again.
 
         Raises:
-            InputError: the file ends before its header says, can't be decoded, or holds NaN or infinity.
+            InputError: the file is shorter than its header states, can't be decoded, or not finite.
         """
         position = start
         end = sys.maxsize if frames is None else start + frames
@@ -71,9 +71,11 @@ class AudioReader:
                 block = self._decoder.read(min(step, end - position))
                 if not len(block):
                     break
-                self._require_finite(block, at=position)
+                require_finite(block, start=position, sample_rate=self.info.sample_rate)
                 position += len(block)
                 yield block
+        except SignalError as error:
+            raise InputError(self.info.path, error.kind, error.message) from error
         except DecodingError as error:
             after = f"decoding fails after {position / self.info.sample_rate:.2f} s ({error})"
             raise InputError(self.info.path, FailureKind.CORRUPT, after) from error
@@ -81,31 +83,32 @@ class AudioReader:
             raise InputError(self.info.path, FailureKind.EMPTY, "holds no samples")
         self._require_complete(position, min(end, self.info.frames))
 
-    def _require_finite(self, block: "NDArray[np.float32]", *, at: int) -> None:
-        import numpy as np
-
-        # The energy is finite for all sane blocks and cheap; only a doubtful one is searched.
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(np.vdot(block, block)):
-                return
-        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
-        if bad.size:
-            raise InputError(
-                self.info.path,
-                FailureKind.NON_FINITE,
-                f"holds NaN or infinite samples, the first at {(at + bad[0]) / self.info.sample_rate:.3f} s;"
-                " repair the file that wrote it",
-            )
-
-    def _require_complete(self, read: int, promised: int) -> None:
-        if read < promised and self.info.exact_length:
+    def _require_complete(self, read: int, expected: int) -> None:
+        if read < expected and self.info.exact_length:
             rate = self.info.sample_rate
             raise InputError(
                 self.info.path,
                 FailureKind.CORRUPT,
                 f"ends after {read / rate:.2f} s of the {self.info.duration_s:.2f} s that its header"
-                " promises; copy or export it again",
+                " states; copy or export it again",
             )
+
+
+def require_finite(block: NDArray[np.float32], *, start: int, sample_rate: int) -> None:
+    """Refuse a block of shape (n,) or (n, channels), the first sample of which is number `start`.
+
+    Raises:
+        SignalError: a sample is NaN or infinite; the message names the first.
+    """
+    # A finite energy is quick to check, and only a block without one is searched.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.vdot(block, block)):
+            return
+    bad = np.flatnonzero(~np.isfinite(block).reshape(len(block), -1).all(axis=1))
+    if bad.size:
+        first = start + int(bad[0])
+        message = f"sample {first} (at {first / sample_rate:.3f} s) is NaN or infinite"
+        raise SignalError(FailureKind.NON_FINITE, message)
 
 
 @contextmanager
@@ -142,17 +145,15 @@ def _decoder(source: Source, stream: IO[bytes]) -> Decoder:
     try:
         return SoundFileDecoder(stream)
     except DecodingError as error:
-        words = str(error)
-    # libsndfile knows its own formats better: FFmpeg is asked only for what it is needed for.
+        reason = str(error)
+    # FFmpeg decodes only what libsndfile does not: libsndfile is exact and faster for its own formats.
     named = source.path.lower().endswith(tuple(AV_SUFFIXES))
     decodable = find_spec("av") is not None
     if not named and not (source.path == STDIN and decodable):
-        message = f"not an audio file that libsndfile reads ({words})"
+        message = f"not an audio file that libsndfile reads ({reason})"
         raise InputError(source.path, FailureKind.NOT_AUDIO, message)
     if not decodable:
-        message = (
-            "needs PyAV to be decoded: pip install 'audiocnn-cli[av]', or convert it to WAV or FLAC"
-        )
+        message = f"needs PyAV to be decoded: {install_command('av')}, or convert it to WAV or FLAC"
         raise InputError(source.path, FailureKind.NOT_AUDIO, message)
     stream.seek(0)
     try:

@@ -1,21 +1,20 @@
-"""Two libraries that decode: libsndfile for nearly everything, FFmpeg (PyAV) for what it can't."""
+"""Decoders: libsndfile for nearly all formats, FFmpeg (PyAV) for the others."""
 
 import io
 import os
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 
 class DecodingError(Exception):
-    """The library's own words on why it can't go on."""
+    """Decoding failed; the message is the library's."""
 
 
 class Decoder(Protocol):
-    """An open sound: what it says of itself, and samples from where it stands."""
+    """An open recording: its properties, and the samples from the current position."""
 
     sample_rate: int
     channels: int
@@ -25,13 +24,13 @@ class Decoder(Protocol):
     subtype: str
 
     def seek(self, frame: int) -> None:
-        """Go to that sample of each channel."""
+        """Seek to sample `frame` of each channel."""
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
 
 class SoundFileDecoder:
@@ -40,14 +39,14 @@ class SoundFileDecoder:
     def __init__(self, stream: IO[bytes] | io.RawIOBase) -> None:
         import soundfile
 
-        # Of a file libsndfile gets the descriptor, which it reads faster than through callbacks.
+        # libsndfile reads a descriptor faster than through callbacks.
         handle = os.dup(stream.fileno()) if isinstance(stream, io.FileIO) else stream
         try:
             self._sound = soundfile.SoundFile(handle)
         except soundfile.LibsndfileError as error:
             raise DecodingError(error.error_string) from error
-        # soundfile seeks after every read to where it stands already, unless the sound can't seek; that
-        # makes an MP3 decoder start over, 1e-5 off until it is back in its stride.
+        # soundfile seeks to the current position after every read where it can. An MP3 decoder starts anew
+        # then, and is off by 1e-5 for some frames.
         self._sound.seekable = lambda: False
         self.sample_rate: int = self._sound.samplerate
         self.channels: int = self._sound.channels
@@ -59,7 +58,7 @@ class SoundFileDecoder:
         self._at = 0
 
     def seek(self, frame: int) -> None:
-        """Go to that sample of each channel."""
+        """Seek to sample `frame` of each channel."""
         import soundfile
 
         if frame == self._at:
@@ -69,7 +68,7 @@ class SoundFileDecoder:
         except soundfile.LibsndfileError as error:
             raise DecodingError(error.error_string) from error
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
         import soundfile
 
@@ -81,11 +80,11 @@ class SoundFileDecoder:
         return block
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._sound.close()
 
 
-# So many seconds are decoded faster than they are worth seeking in.
+# Up to here, decoding from the beginning is about as fast as seeking.
 _NEAR_S = 10.0
 
 
@@ -117,7 +116,7 @@ class AvDecoder:
                 raise DecodingError("it has no sound track")
             self._track = self._container.streams.audio[0]
         except (av.FFmpegError, ValueError) as error:
-            raise DecodingError(_words(error)) from error
+            raise DecodingError(_message(error)) from error
 
     def _length(self) -> int:
         if self._track.duration is not None:
@@ -126,20 +125,18 @@ class AvDecoder:
         return int((self._container.duration or 0) / 1_000_000 * self.sample_rate)
 
     def seek(self, frame: int) -> None:
-        """Go to that sample of each channel."""
+        """Seek to sample `frame` of each channel."""
         if frame == self._at:
             return
-        # Only a decoder that is new leaves out what the encoder had to put before the first sample.
+        # Only a new decoder leaves out the encoder's padding before the first sample.
         self._container.close()
         self._open()
         self._blocks = self._decode(frame)
         self._left = None
         self._at = frame
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
-        import numpy as np
-
         block = self._left if self._left is not None else next(self._blocks, None)
         if block is None:
             return np.zeros((0, self.channels), dtype=np.float32)
@@ -147,10 +144,9 @@ class AvDecoder:
         self._at += min(frames, len(block))
         return block[:frames]
 
-    def _decode(self, first: int) -> "Iterator[NDArray[np.float32]]":
+    def _decode(self, first: int) -> Iterator[NDArray[np.float32]]:
         """Blocks from sample `first` on."""
         import av
-        import numpy as np
 
         resampler = av.AudioResampler(format="fltp")
         position: int | None = None
@@ -168,29 +164,28 @@ class AvDecoder:
                     if skipped < len(block):
                         yield block[skipped:]
         except av.FFmpegError as error:
-            raise DecodingError(_words(error)) from error
+            raise DecodingError(_message(error)) from error
 
     def _entry(self, first: int) -> int:
         """Where to start decoding for sample `first`, in microseconds; 0 for the beginning.
 
-        A lossy codec needs a second to get into its stride. Near the beginning it is started there, as it
-        is for the whole recording. Where a container counts time in other units than samples, only counting
-        from the beginning is exact.
+        A lossy codec needs a second of preceding audio to decode exactly. Near the beginning, and where a
+        container does not count time in samples, decoding starts at the beginning.
         """
         seconds = first / self.sample_rate - 1.0
         return int(seconds * 1_000_000) if self._exact_times and seconds > _NEAR_S else 0
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._container.close()
 
 
 def skip(decoder: Decoder, frames: int) -> None:
-    """Read so many samples of each channel for nothing."""
+    """Read and discard `frames` samples of each channel."""
     while frames > 0 and (block := len(decoder.read(min(frames, decoder.sample_rate)))):
         frames -= block
 
 
-def _words(error: Exception) -> str:
-    """What FFmpeg says, without number and file name."""
+def _message(error: Exception) -> str:
+    """FFmpeg's message, without error number and file name."""
     return getattr(error, "strerror", None) or str(error)

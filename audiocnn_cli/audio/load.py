@@ -1,21 +1,18 @@
-"""Mono float32 samples at the rate asked for, in blocks or whole."""
+"""Mono float32 samples at a given rate, in blocks or whole."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import AudioInfo, AudioReader, open_audio
 from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-# What `load` holds in memory at most: 4 GiB of samples, 13.5 hours at 22050 Hz.
+# The most that `load` holds in memory: 4 GiB of samples, 13.5 hours at 22050 Hz.
 _MOST_SAMPLES = 1 << 30
 
 
@@ -28,9 +25,9 @@ class Excerpt:
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset_s < math.inf:
-            raise UsageError(f"offset must be 0 s or more, not {self.offset_s}")
+            raise UsageError(f"`offset` must be 0 s or more, not {self.offset_s}")
         if self.duration_s is not None and not 0 < self.duration_s < math.inf:
-            raise UsageError(f"duration must be above 0 s, not {self.duration_s}")
+            raise UsageError(f"`duration` must be above 0 s, not {self.duration_s}")
 
     def span(self, info: AudioInfo) -> tuple[int, int | None]:
         """The first frame at the recording's own rate, and how many; None for all that follow.
@@ -65,7 +62,7 @@ WHOLE = Excerpt()
 class Signal:
     """A recording in memory: `samples` of shape (n,), float32, at `sample_rate` Hz."""
 
-    samples: "NDArray[np.float32]"
+    samples: NDArray[np.float32]
     sample_rate: int
     info: AudioInfo
 
@@ -82,10 +79,8 @@ def load(source: Source, *, sample_rate: int | None = None, excerpt: Excerpt = W
     soxr's HQ resampler.
 
     Raises:
-        InputError: the source can't be used; its `kind` says why.
+        InputError: the source can't be used; its `kind` is the reason.
     """
-    import numpy as np
-
     with open_audio(source) as reader:
         rate = sample_rate or reader.info.sample_rate
         _require_holdable(reader.info, rate, excerpt)
@@ -108,7 +103,7 @@ def _require_holdable(info: AudioInfo, sample_rate: int, excerpt: Excerpt) -> No
 
 def mono_blocks(
     reader: AudioReader, *, sample_rate: int, excerpt: Excerpt = WHOLE
-) -> Iterator["NDArray[np.float32]"]:
+) -> Iterator[NDArray[np.float32]]:
     """Yield the recording as arrays of shape (n,), float32, mixed down to mono, at `sample_rate` Hz.
 
     The arrays have any length; together they are what `load` gives.
@@ -122,21 +117,19 @@ def mono_blocks(
 
 def channel_blocks(
     reader: AudioReader, *, sample_rate: int, excerpt: Excerpt = WHOLE
-) -> Iterator["NDArray[np.float32]"]:
+) -> Iterator[NDArray[np.float32]]:
     """As `mono_blocks`, with the channels kept: arrays of shape (n, channels)."""
     blocks = _source_blocks(reader, excerpt)
     return resample_blocks(blocks, source_rate=reader.info.sample_rate, sample_rate=sample_rate)
 
 
-def _source_blocks(reader: AudioReader, excerpt: Excerpt) -> Iterator["NDArray[np.float32]"]:
+def _source_blocks(reader: AudioReader, excerpt: Excerpt) -> Iterator[NDArray[np.float32]]:
     start, frames = excerpt.span(reader.info)
     return reader.blocks(start=start, frames=frames)
 
 
-def mix_down(block: "NDArray[np.float32]") -> "NDArray[np.float32]":
+def mix_down(block: NDArray[np.float32]) -> NDArray[np.float32]:
     """The mean over the channels of a block of shape (n, channels): shape (n,)."""
-    import numpy as np
-
     channels = block.shape[1]
     if channels == 1:
         return block[:, 0]

@@ -2,23 +2,27 @@
 
 import io
 import os
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 from audiocnn_cli.audio.remote import RemoteFile, open_remote
-from audiocnn_cli.audio.riff import missing_bytes
 from audiocnn_cli.audio.sources import STDIN, Source, is_remote
 from audiocnn_cli.errors import FailureKind, InputError
+
+# Programs that write to a pipe leave one of these in place of the length.
+_UNKNOWN_LENGTHS = frozenset({0x7FFFFFFF, 0x80000000, 0xFFFFFFFF})
+_SLACK = 0x1000  # sox writes 0x7FFFFFFF less its header
 
 
 @contextmanager
 def open_bytes(source: Source) -> Iterator[IO[bytes]]:
-    """A seekable stream at its start, checked to hold bytes and as many as a RIFF header says.
+    """A seekable stream at its start, checked to be as long as its RIFF header states.
 
     Raises:
-        InputError: there is nothing to read, or less than there should be, or reading it fails.
+        InputError: the source is empty or truncated, or can't be read.
         MissingExtraError: the source is remote and fsspec is not installed.
     """
     with _open(source) as stream:
@@ -35,14 +39,42 @@ def _require_bytes(path: str, stream: IO[bytes]) -> None:
     stream.seek(0)
     if size == 0:
         raise InputError(path, FailureKind.EMPTY, "is empty (0 bytes)")
-    missing = missing_bytes(stream, size)
+    missing = _missing_bytes(stream, size)
     stream.seek(0)
     if missing:
         raise InputError(
             path,
             FailureKind.CORRUPT,
-            f"is truncated: its header promises {missing} more bytes; copy or export it again",
+            f"is truncated: by its header {missing} more bytes follow; copy or export it again",
         )
+
+
+def _missing_bytes(stream: IO[bytes], size: int) -> int:
+    """Bytes of sample data that a RIFF (WAV) header states and the file lacks; 0 for other formats.
+
+    libsndfile reads a truncated file without an error.
+
+    Args:
+        stream: at the start of the file; its position is changed.
+        size: of the whole file in bytes.
+
+    Source: Microsoft/IBM, Multimedia Programming Interface and Data Specifications 1.0 (RIFF chunks).
+    """
+    header = stream.read(12)
+    if len(header) < 12 or header[:4] not in (b"RIFF", b"RIFX") or header[8:] != b"WAVE":
+        return 0
+    layout = "<4sI" if header[:4] == b"RIFF" else ">4sI"
+    position = 12
+    while position + 8 <= size:
+        stream.seek(position)
+        name, length = struct.unpack(layout, stream.read(8))
+        position += 8
+        if name == b"data":
+            if any(unknown - _SLACK <= length <= unknown for unknown in _UNKNOWN_LENGTHS):
+                return 0
+            return max(0, position + int(length) - size)
+        position += length + length % 2
+    return 0
 
 
 def _open(source: Source) -> Any:

@@ -1,15 +1,14 @@
-"""Bare samples: numbers and nothing that says what they are."""
+"""Bare samples: numbers without a header."""
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decoders import skip
-from audiocnn_cli.audio.pipe import CHUNK
+from audiocnn_cli.audio.stream_decoders import CHUNK
 from audiocnn_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
 RAW_FORMATS = {
@@ -42,9 +41,9 @@ class RawFormat:
 
     def __post_init__(self) -> None:
         if self.name not in RAW_FORMATS:
-            raise UsageError(f"--raw {self.name}: is none of {', '.join(RAW_FORMATS)}")
+            raise UsageError(f"`raw={self.name}` is none of {', '.join(RAW_FORMATS)}")
         if self.sample_rate < 1 or self.channels < 1:
-            raise UsageError("--raw wants a rate and channels of 1 or more")
+            raise UsageError("`raw` requires a rate and a number of channels of 1 or more")
 
 
 class RawDecoder:
@@ -62,14 +61,14 @@ class RawDecoder:
         self.format, self.subtype = "RAW", raw.name
 
     def seek(self, frame: int) -> None:
-        """Leave out so many samples of each channel; a stream is opened at its first."""
+        """Skip the first `frame` samples of each channel."""
         skip(self, frame)
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
         while len(self._bytes) < self._width and (more := self._stream.read(CHUNK)):
             self._bytes += more
-        # A writer that stops within a sample leaves bytes that mean nothing.
+        # A stream that ends within a sample leaves bytes that are ignored.
         size = min(frames, len(self._bytes) // self._width) * self._width
         block, self._bytes = self._bytes[:size], self._bytes[size:]
         return _samples(block, self._type).reshape(-1, self.channels)
@@ -78,10 +77,8 @@ class RawDecoder:
         """Standard input stays open."""
 
 
-def _samples(block: bytes, kind: str) -> "NDArray[np.float32]":
+def _samples(block: bytes, kind: str) -> NDArray[np.float32]:
     """Numbers in [-1, 1), as libsndfile scales them."""
-    import numpy as np
-
     if kind[-1] == "3":
         # The three bytes become the upper ones of four.
         padded = np.zeros((len(block) // 3, 4), dtype=np.uint8)

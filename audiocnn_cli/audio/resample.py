@@ -1,15 +1,14 @@
-"""Another sample rate for a stream of samples, with soxr's HQ preset."""
+"""Resample a stream of samples with soxr's HQ preset."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 
 def resampled_length(samples: int, *, source_rate: int, sample_rate: int) -> int:
-    """Samples that a `Resampler` makes of so many."""
+    """The number of samples that a `Resampler` makes of `samples`."""
     return -(-samples * sample_rate // source_rate)
 
 
@@ -27,10 +26,8 @@ class Resampler:
         self._empty: NDArray[np.float32] | None = None
         self._taken = self._given = 0
 
-    def push(self, block: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next samples; give those that are ready, which may be none."""
-        import numpy as np
-
         if self._sample_rate == self._source_rate:
             return block
         if self._stream is None:
@@ -46,23 +43,21 @@ class Resampler:
         self._given += len(ready)
         return ready
 
-    def finish(self) -> "NDArray[np.float32]":
-        """The samples still owed when the stream has ended."""
-        import numpy as np
-
+    def finish(self) -> NDArray[np.float32]:
+        """The last samples, once the stream has ended."""
         if self._stream is None or self._empty is None:
             return np.zeros(0, dtype=np.float32)
         rest = self._stream.resample_chunk(self._empty, last=True)
-        owed = -self._given + resampled_length(
+        missing_count = -self._given + resampled_length(
             self._taken, source_rate=self._source_rate, sample_rate=self._sample_rate
         )
-        missing = np.zeros((max(0, owed - len(rest)), *rest.shape[1:]), dtype=np.float32)
-        return np.concatenate([rest, missing])[:owed]
+        missing = np.zeros((max(0, missing_count - len(rest)), *rest.shape[1:]), dtype=np.float32)
+        return np.concatenate([rest, missing])[:missing_count]
 
 
 def resample_blocks(
-    blocks: Iterable["NDArray[np.float32]"], *, source_rate: int, sample_rate: int
-) -> Iterator["NDArray[np.float32]"]:
+    blocks: Iterable[NDArray[np.float32]], *, source_rate: int, sample_rate: int
+) -> Iterator[NDArray[np.float32]]:
     """Resample a stream of (n,) or (n, channels) blocks; blocks without samples are left out."""
     resampler = Resampler(source_rate=source_rate, sample_rate=sample_rate)
     for block in blocks:

@@ -1,4 +1,4 @@
-"""From what the user typed to the audio files meant: files, folders, globs, `-` and `@list.txt`."""
+"""Command-line arguments to audio files: files, folders, glob patterns, URLs, `-` and `@list.txt`."""
 
 import glob
 import os
@@ -11,7 +11,7 @@ from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
 STDIN = "-"
 
-# What libsndfile reads, under its usual endings, and what needs PyAV (the [av] extra).
+# Suffixes of what libsndfile reads, and of what needs PyAV (the [av] extra).
 SNDFILE_SUFFIXES = frozenset(
     {".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2"}
     | {".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".sf", ".ircam", ".paf", ".voc", ".nist"}
@@ -37,7 +37,7 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".wmv", ".mpg", ".mpeg", ".3gp", ".flv"}
 )
 AV_SUFFIXES = AV_AUDIO_SUFFIXES | VIDEO_SUFFIXES
-# What a folder is searched for; a video is read when it is named.
+# Files that a folder is searched for; a video is read when it is named.
 AUDIO_SUFFIXES = SNDFILE_SUFFIXES | AV_AUDIO_SUFFIXES
 
 
@@ -45,8 +45,7 @@ AUDIO_SUFFIXES = SNDFILE_SUFFIXES | AV_AUDIO_SUFFIXES
 class Source:
     """One input as the user named it; `path` is `-` for standard input.
 
-    `name` is what results of it are named after: the path below the folder that was searched, or the
-    file's own name.
+    Results are named after `name`: the path below the folder that was searched, or the name of the file.
     """
 
     path: str
@@ -96,7 +95,7 @@ def _expand(argument: str) -> Iterator[Source | InputError]:
 
 
 def _expand_remote(url: str) -> Iterator[Source | InputError]:
-    from audiocnn_cli.audio.listing import list_remote, names_one
+    from audiocnn_cli.audio.remote import list_remote, names_one
 
     pattern = "*" in url or "[" in url
     if names_one(url) or (_is_audio(url) and not pattern):
@@ -106,7 +105,7 @@ def _expand_remote(url: str) -> Iterator[Source | InputError]:
         found = (Source(*each) for each in list_remote(url) if _is_audio(each[0]))
         first = next(found, None)
         if first is None and not (pattern or url.endswith("/")):
-            yield Source(url)  # a recording whose name says nothing
+            yield Source(url)  # a recording without a known suffix
         elif first is None:
             yield InputError(url, FailureKind.NOT_FOUND, "there are no audio files")
         else:
@@ -155,7 +154,7 @@ def _walk(folder: str, *, below: str, seen: set[tuple[int, int]]) -> Iterator[So
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    """Without asking the system again, unless it is a link."""
+    """Whether it is a folder; only links need a system call."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself

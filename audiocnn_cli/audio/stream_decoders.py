@@ -1,23 +1,98 @@
-"""Decoders of sound that is still arriving: they go forward only, and give what is there."""
+"""Pipes, and decoders of sound that is still arriving: forward only, each block as soon as it is there."""
 
 import io
+import os
+import select
+import signal
+import threading
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decoders import Decoder, DecodingError, skip
-from audiocnn_cli.audio.pipe import CHUNK, Interrupt, first_bytes
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+# The largest number of bytes read at once; a pipe returns those that have arrived.
+CHUNK = 1 << 16
 _ENDLESS = 1 << 40
-# libsndfile tells a format by as many bytes, and does not wait for them.
+# libsndfile recognises a format by these first bytes, and does not wait for them.
 _RECOGNISED = 512
 
 
+def first_bytes(stream: IO[bytes], count: int) -> bytes:
+    """The first `count` bytes, or fewer if the stream ends."""
+    head = b""
+    while len(head) < count and (more := stream.read(count - len(head))):
+        head += more
+    return head
+
+
+@dataclass(slots=True)
+class Interrupt:
+    """Whether Ctrl-C was pressed."""
+
+    requested: bool = False
+
+
+@contextmanager
+def piped(stream: IO[bytes], head: bytes) -> Iterator[tuple[IO[bytes], Interrupt]]:
+    """A pipe with `head` and the bytes that follow, for libraries that read a descriptor from its beginning.
+
+    Ctrl-C raises nothing here, where a library would suppress it or finish its read first: it closes the
+    pipe, and the reader checks the `Interrupt`.
+    """
+    out, into = os.pipe()
+    with _interrupt() as (interrupt, signalled):
+
+        def pump() -> None:
+            # The reader may close first, and the writer may close during a read.
+            with suppress(OSError, ValueError), os.fdopen(into, "wb", buffering=0) as pipe:
+                chunk = head
+                while chunk:
+                    pipe.write(chunk)
+                    chunk = stream.read(CHUNK) if _arrived(stream, signalled) else b""
+
+        thread = threading.Thread(target=pump, daemon=True)
+        with os.fdopen(out, "rb", buffering=0) as pipe:
+            thread.start()
+            yield pipe, interrupt
+
+
+@contextmanager
+def _interrupt() -> Iterator[tuple[Interrupt, int]]:
+    """Record Ctrl-C; the descriptor becomes readable once a signal has arrived."""
+    interrupt = Interrupt()
+
+    def record(*_: object) -> None:
+        interrupt.requested = True
+
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    handler = signal.signal(signal.SIGINT, record)
+    before = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    try:
+        yield interrupt, readable
+    finally:
+        signal.set_wakeup_fd(before)
+        signal.signal(signal.SIGINT, handler)
+        os.close(writable)  # ends a select() that still waits
+        os.close(readable)
+
+
+def _arrived(stream: IO[bytes], signalled: int) -> bool:
+    """Wait for data or the end of the stream; false when a signal arrives first."""
+    try:
+        arriving = stream.fileno()
+    except OSError:
+        return True  # no file descriptor, so select() can't wait for it
+    return signalled not in select.select([arriving, signalled], [], [])[0]
+
+
 class Ahead(io.RawIOBase):
-    """A pipe that libsndfile may go back in as far as the header of a FLAC stream reaches."""
+    """A pipe in which libsndfile can seek back within the header of a FLAC stream."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
@@ -25,7 +100,7 @@ class Ahead(io.RawIOBase):
         self._at = 0
 
     def readinto(self, buffer: Any) -> int:
-        """What has arrived; 0 bytes at the end."""
+        """Read the bytes that have arrived; 0 at the end."""
         here = self._head[self._at : self._at + len(buffer)]
         if not here and self._at < _ENDLESS:
             here = self._pipe.read(len(buffer))
@@ -36,18 +111,18 @@ class Ahead(io.RawIOBase):
         return len(here)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go back into the header; the end is further than any stream reaches."""
+        """Seek within the header; the end is taken to be beyond any stream."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: _ENDLESS}[whence]
         self._at = base + offset
         return self._at
 
     def tell(self) -> int:
-        """Where the next byte comes from."""
+        """The position of the next byte."""
         return self._at
 
 
 class AvStreamDecoder:
-    """The first sound track of what FFmpeg reads without going back."""
+    """The first sound track of what FFmpeg reads without seeking."""
 
     frames = 0
     exact_length = False
@@ -57,7 +132,7 @@ class AvStreamDecoder:
 
         self._blocks: Iterator[NDArray[np.float32]]
         try:
-            # Look at little before the first sound.
+            # Probe as few bytes as possible before the first block.
             quick = {"probesize": "4096", "analyzeduration": "0"}
             self._container: Any = av.open(_OnlyRead(stream), options=quick, buffer_size=4096)
             if not self._container.streams.audio:
@@ -74,22 +149,19 @@ class AvStreamDecoder:
         self._left: NDArray[np.float32] | None = None
 
     def seek(self, frame: int) -> None:
-        """Leave out so many samples of each channel; a stream is opened at its first."""
+        """Skip the first `frame` samples of each channel."""
         skip(self, frame)
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
-        import numpy as np
-
         block = self._left if self._left is not None else next(self._blocks, None)
         if block is None:
             return np.zeros((0, self.channels), dtype=np.float32)
         self._left = block[frames:] if len(block) > frames else None
         return block[:frames]
 
-    def _decode(self, track: Any) -> "Iterator[NDArray[np.float32]]":
+    def _decode(self, track: Any) -> Iterator[NDArray[np.float32]]:
         import av
-        import numpy as np
 
         resampler = av.AudioResampler(format="fltp")
         try:
@@ -100,18 +172,18 @@ class AvStreamDecoder:
             raise DecodingError(str(error)) from error
 
     def close(self) -> None:
-        """Let go of the stream."""
+        """Close the stream."""
         self._container.close()
 
 
 class _OnlyRead:
-    """A stream that does not seem to seek: so FFmpeg doesn't try."""
+    """A stream without `seek`, so that FFmpeg does not try to seek."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
 
     def read(self, size: int) -> bytes:
-        """What has arrived, at most `size` bytes."""
+        """The bytes that have arrived, at most `size`."""
         return self._stream.read(size)
 
 
@@ -131,21 +203,21 @@ class MicrophoneDecoder:
         self._stream.start()
 
     def seek(self, frame: int) -> None:
-        """Leave out so many samples of each channel; a stream is opened at its first."""
+        """Skip the first `frame` samples of each channel."""
         skip(self, frame)
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
-        """The next samples, shape (frames, 1), as soon as they are there."""
+    def read(self, frames: int) -> NDArray[np.float32]:
+        """The next samples, shape (frames, 1), once they are recorded."""
         block: NDArray[np.float32] = self._stream.read(frames)[0]
         return block
 
     def close(self) -> None:
-        """Let go of the microphone."""
+        """Close the microphone."""
         self._stream.close()
 
 
 class Interruptible:
-    """A decoder on a pipe that ends at Ctrl-C, which is raised here."""
+    """A decoder on a pipe that Ctrl-C closes; raises KeyboardInterrupt then."""
 
     def __init__(self, decoder: Decoder, interrupt: Interrupt) -> None:
         self._decoder = decoder
@@ -155,17 +227,17 @@ class Interruptible:
         self.format, self.subtype = decoder.format, decoder.subtype
 
     def seek(self, frame: int) -> None:
-        """Leave out so many samples of each channel; a stream is opened at its first."""
+        """Skip the first `frame` samples of each channel."""
         skip(self, frame)
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
         try:
             return self._decoder.read(frames)
-        finally:  # also where the decoder is at a loss with a pipe that ended
-            if self._interrupt.asked:
+        finally:  # also where the decoder fails on a pipe that ended
+            if self._interrupt.requested:
                 raise KeyboardInterrupt
 
     def close(self) -> None:
-        """Let go of the stream."""
+        """Close the stream."""
         self._decoder.close()

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import AudioInfo, AudioReader
 from audiocnn_cli.audio.decoders import Decoder, DecodingError, SoundFileDecoder
-from audiocnn_cli.audio.pipe import first_bytes, piped
 from audiocnn_cli.audio.raw import RawDecoder, RawFormat
 from audiocnn_cli.audio.sources import STDIN
 from audiocnn_cli.audio.stream_decoders import (
@@ -17,19 +19,18 @@ from audiocnn_cli.audio.stream_decoders import (
     AvStreamDecoder,
     Interruptible,
     MicrophoneDecoder,
+    first_bytes,
+    piped,
 )
-from audiocnn_cli.errors import FailureKind, InputError, MissingExtraError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from audiocnn_cli.errors import FailureKind, InputError
+from audiocnn_cli.extras import install_command, require_extra
 
 MICROPHONE = "microphone"
-# Blocks of 50 ms: what a listener waits for beyond the last sample of a segment.
+# Blocks of 50 ms: the delay beyond the last sample of a segment.
 _BLOCKS_PER_S = 20
-# What libsndfile decodes from a pipe, by its first bytes: WAV, AU, Ogg, MP3 with tags.
+# First bytes of the formats that libsndfile decodes from a pipe: WAV, AU, Ogg, MP3 with tags.
 _STREAMED = (b"RIFF", b"RIFX", b".snd", b"OggS", b"ID3")
-# What it decodes from a whole file only: AIFF, CAF, W64, RF64, NIST, VOC.
+# Those that it decodes from a whole file only: AIFF, CAF, W64, RF64, NIST, VOC.
 _WHOLE = (b"FORM", b"caff", b"riff", b"RF64", b"NIST", b"Crea")
 
 
@@ -38,9 +39,9 @@ def open_stdin(raw: RawFormat | None = None) -> Iterator[AudioReader]:
     """Standard input, decoded as it arrives.
 
     Raises:
-        InputError: nothing comes, or it is no sound.
+        InputError: it is empty, or not audio.
     """
-    # Not the buffer: at exit Python waits for it if a thread is still reading.
+    # Not the buffer, which Python waits for at exit while a thread reads it.
     stream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if sys.stdin else None
     head = first_bytes(stream, 4) if stream else b""
     if stream is None or not head:
@@ -62,8 +63,9 @@ def open_microphone() -> Iterator[AudioReader]:
     """
     try:
         import sounddevice
-    except ImportError as error:
-        raise MissingExtraError("--mic", "live") from error
+    except ImportError:
+        require_extra("live", "`mic=True`")
+        raise
     except OSError as error:  # the wheel has no library inside on Linux
         message = f"can't be used ({error}); install PortAudio (libportaudio2)"
         raise InputError(MICROPHONE, FailureKind.NOT_FOUND, message) from error
@@ -76,8 +78,8 @@ def open_microphone() -> Iterator[AudioReader]:
 
 def live_blocks(
     reader: AudioReader, *, start: int = 0, frames: int | None = None
-) -> Iterator["NDArray[np.float32]"]:
-    """Small blocks of shape (n, channels), each as soon as it is there."""
+) -> Iterator[NDArray[np.float32]]:
+    """Blocks of 50 ms, shape (n, channels), each as soon as it is there."""
     size = max(1, reader.info.sample_rate // _BLOCKS_PER_S) * reader.info.channels
     return reader.blocks(start=start, frames=frames, block_samples=size)
 
@@ -87,7 +89,7 @@ def _reader(decoder: Decoder, path: str) -> AudioReader:
         path=path,
         sample_rate=decoder.sample_rate,
         channels=decoder.channels,
-        frames=0,  # of a stream nobody knows
+        frames=0,  # unknown for a stream
         format=decoder.format,
         subtype=decoder.subtype,
         exact_length=False,
@@ -96,7 +98,7 @@ def _reader(decoder: Decoder, path: str) -> AudioReader:
 
 
 def _is_mpeg(head: bytes) -> bool:
-    """Whether an MPEG audio frame (ISO 11172-3) begins so: eleven bits of sync, and a layer."""
+    """Whether `head` begins an MPEG audio frame (ISO 11172-3): eleven bits of sync, and a layer."""
     return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 != 0
 
 
@@ -112,10 +114,10 @@ def _decoder(head: bytes, pipe: IO[bytes]) -> Decoder:
         if find_spec("av") is not None:
             return AvStreamDecoder(pipe)
     except DecodingError as error:
-        message = f"not a sound that can be read as it arrives ({error}); bare samples want --raw"
+        message = f"not audio that can be read from a pipe ({error}); set `raw` for bare samples"
         raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
     message = (
-        "not a WAV, AU, FLAC, Ogg or MP3 stream; others need PyAV (pip install 'audiocnn-cli[av]') and bare"
-        " samples --raw"
+        "not a WAV, AU, FLAC, Ogg or MP3 stream; other formats need PyAV"
+        f" ({install_command('av')}), and bare samples `raw`"
     )
     raise InputError(STDIN, FailureKind.NOT_AUDIO, message)

@@ -37,7 +37,7 @@ class Fingerprint:
 def fingerprint(path: str, *, by_content: bool) -> Fingerprint:
     """The fingerprint of an input; all None where it has no size or can't be read."""
     if is_remote(path):
-        from audiocnn_cli.audio.listing import version_of
+        from audiocnn_cli.audio.remote import version_of
 
         size, content = version_of(path)
         return Fingerprint(size, None, content)

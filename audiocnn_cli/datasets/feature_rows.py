@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli import __version__
 from audiocnn_cli.datasets.dataset import as_text
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.settings import settings_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 
 _ROWS_AT_ONCE = 4096
 
@@ -23,10 +21,10 @@ class Block(NamedTuple):
     result: FeatureResult
     segment: int
     start: int
-    values: "NDArray[np.float32]"
+    values: NDArray[np.float32]
 
 
-def parts(result: FeatureResult) -> "Iterator[tuple[int, int, NDArray[np.float32]]]":
+def parts(result: FeatureResult) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
     """The rows of a tensor: (segment, first frame, values of shape (frames, columns)), bit by bit.
 
     A large tensor is mapped from a file, so that it must not be turned into Python's numbers all at once.
@@ -50,7 +48,6 @@ def feature_table(found: Sequence[Block]) -> Any:
 
     Of a summary path and segment, then each statistic of each bin.
     """
-    import numpy as np
     import pyarrow as pa
 
     tensor = found[0].result.tensor
@@ -84,13 +81,11 @@ def columns_of(result: FeatureResult) -> list[str]:
     return [f"{name}_{statistic}" for statistic in summary for name in names] if summary else names
 
 
-def _frames(block: Block) -> "NDArray[np.int32]":
-    import numpy as np
-
+def _frames(block: Block) -> NDArray[np.int32]:
     return np.arange(block.start, block.start + len(block.values), dtype=np.int32)
 
 
-def _times_s(block: Block) -> "NDArray[np.float64]":
+def _times_s(block: Block) -> NDArray[np.float64]:
     tensor = block.result.tensor
     times = tensor.times_s[block.start : block.start + len(block.values)]
     shifted: NDArray[np.float64] = times + tensor.starts_s[block.segment]

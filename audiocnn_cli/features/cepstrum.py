@@ -4,32 +4,27 @@ Sources: Davis and Mermelstein, IEEE Trans. ASSP 28(4), 1980 (MFCC); the HTK Boo
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.features.config import DctNorm, Dialect, FeatureConfig, Log
+from audiocnn_cli.features.spectrum import Chunk
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from audiocnn_cli.features.spectrum import Chunk
-
-# What lies below is silence: -100 dB (librosa, torchaudio), or the smallest step of float32 at 1 (Kaldi).
+# The smallest power: -100 dB (librosa, torchaudio), or the smallest step of float32 at 1 (Kaldi).
 _FLOORS = {Log.DB: 1e-10, Log.LN: 2.0**-23}
 _DB_PER_NEPER = 4.342944819032518  # 10 / ln(10), for powers
 
 
-def log_mel(chunk: "Chunk") -> "NDArray[np.float32]":
+def log_mel(chunk: Chunk) -> NDArray[np.float32]:
     """The mel spectrum in dB or nepers, not yet floored at `top_db`: (channels, frames, n_mels)."""
     return _log(chunk.mel, chunk.config.log)
 
 
 def floored(
-    levels: "NDArray[np.float32]", maxima: "NDArray[np.float32]", config: FeatureConfig
-) -> "NDArray[np.float32]":
+    levels: NDArray[np.float32], maxima: NDArray[np.float32], config: FeatureConfig
+) -> NDArray[np.float32]:
     """`levels` raised to at least `top_db` below the largest of `maxima`."""
-    import numpy as np
-
     if config.top_db is None:
         return levels
     # Contrast is in dB whatever `log` is, so that only mel levels are ever in nepers.
@@ -38,10 +33,8 @@ def floored(
     return raised
 
 
-def log_mel_and_energy(chunk: "Chunk") -> "NDArray[np.float32]":
+def log_mel_and_energy(chunk: Chunk) -> NDArray[np.float32]:
     """`log_mel`, and with `use_energy` the log energy of the frame as one more column."""
-    import numpy as np
-
     levels = log_mel(chunk)
     if not chunk.config.use_energy:
         return levels
@@ -51,14 +44,12 @@ def log_mel_and_energy(chunk: "Chunk") -> "NDArray[np.float32]":
 
 
 def cepstrum(
-    levels: "NDArray[np.float32]", maxima: "NDArray[np.float32]", config: FeatureConfig
-) -> "NDArray[np.float32]":
-    """Cepstral coefficients of what `log_mel_and_energy` gives: (..., n_mfcc).
+    levels: NDArray[np.float32], maxima: NDArray[np.float32], config: FeatureConfig
+) -> NDArray[np.float32]:
+    """Cepstral coefficients of the output of `log_mel_and_energy`: (..., n_mfcc).
 
     Equal to `librosa.feature.mfcc` of the same samples, transposed.
     """
-    import numpy as np
-
     mel = floored(levels[..., : config.n_mels], maxima[..., : config.n_mels], config)
     # In float64: 128 values of -100 dB summed in float32 are off by more than 1e-3.
     # One matrix, as matmul would take the channels of each frame as a matrix of their own.
@@ -71,10 +62,8 @@ def cepstrum(
 
 
 @lru_cache(maxsize=8)
-def cepstral_basis(config: FeatureConfig) -> "NDArray[np.float64]":
+def cepstral_basis(config: FeatureConfig) -> NDArray[np.float64]:
     """The first n_mfcc vectors of the DCT-II, each with its lifter weight: (n_mels, n_mfcc)."""
-    import numpy as np
-
     n_mels = config.n_mels
     orders = np.arange(config.n_mfcc)
     basis = np.cos(np.pi / n_mels * np.outer(np.arange(n_mels) + 0.5, orders))
@@ -90,9 +79,7 @@ def cepstral_basis(config: FeatureConfig) -> "NDArray[np.float64]":
     return np.asarray(basis, dtype=np.float64)
 
 
-def _log(powers: "NDArray[np.float32]", log: Log) -> "NDArray[np.float32]":
-    import numpy as np
-
+def _log(powers: NDArray[np.float32], log: Log) -> NDArray[np.float32]:
     # The natural logarithm in float32 is three times as fast as the decadic.
     levels = np.log(np.maximum(powers, np.float32(_FLOORS[log])))
     if log is Log.DB:

@@ -1,13 +1,37 @@
-"""Every number that decides what a feature tensor holds, in one frozen value."""
+"""The parameters that decide what a feature tensor holds, in one frozen value."""
 
 import math
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.windows import Window
+from audiocnn_cli.features.terms import (
+    DctNorm,
+    Dialect,
+    Feature,
+    Log,
+    MelNorm,
+    PadMode,
+    Window,
+    feature_named,
+)
 
-# A frame of 12 s at 22050 Hz, and more filters than it has use for: beyond lies a slip of the keyboard.
+__all__ = [
+    "DctNorm",
+    "Dialect",
+    "Feature",
+    "FeatureConfig",
+    "Framing",
+    "Log",
+    "MelNorm",
+    "PadMode",
+    "Window",
+    "config_like",
+    "feature_named",
+]
+
+# Upper limits that catch mistyped numbers before memory is allocated for them.
 _LARGEST = {
     "sample_rate": 1 << 26,
     "n_fft": 1 << 18,
@@ -17,88 +41,48 @@ _LARGEST = {
     "n_chroma": 1 << 12,
     "n_bands": 1 << 6,
 }
+# 192 frames of 2048 samples: more exceed the processor's cache, fewer cost more of the interpreter's time.
+_CHUNK_SAMPLES = 3 << 17
 
 
-class Feature(StrEnum):
-    """What is computed from the samples; docs/features.md defines each."""
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Frames of `length` samples every `hop`, the first starting `before` samples ahead of the signal.
 
-    WAVEFORM = "waveform"
-    STFT = "stft"
-    COMPLEX = "complex"
-    MEL = "mel"
-    LOGMEL = "logmel"
-    MFCC = "mfcc"
-    CHROMA = "chroma"
-    CONTRAST = "contrast"
-    TONNETZ = "tonnetz"
-    ZCR = "zcr"
-    RMS = "rms"
-    CENTROID = "centroid"
-    BANDWIDTH = "bandwidth"
-    ROLLOFF = "rolloff"
-    FLATNESS = "flatness"
-
-
-class Dialect(StrEnum):
-    """The library whose framing, filters, logarithm and cepstrum are followed."""
-
-    LIBROSA = "librosa"
-    TORCHAUDIO = "torchaudio"
-    KALDI = "kaldi"
-
-
-class PadMode(StrEnum):
-    """What lies beyond the ends of the signal when frames are centred; the names are NumPy's."""
-
-    CONSTANT = "constant"
-    EDGE = "edge"
-    REFLECT = "reflect"
-    SYMMETRIC = "symmetric"
-
-
-class MelNorm(StrEnum):
-    """How each mel filter is scaled: to unit area (Slaney) or to unit height."""
-
-    SLANEY = "slaney"
-    NONE = "none"
-
-
-class Log(StrEnum):
-    """How powers are compressed: decibels (10 log10), or the natural logarithm."""
-
-    DB = "db"
-    LN = "ln"
-
-
-class DctNorm(StrEnum):
-    """How the DCT is scaled: to an orthonormal basis, or as SciPy's plain sum times two."""
-
-    ORTHO = "ortho"
-    NONE = "none"
-
-
-def feature_named(name: str) -> Feature:
-    """The feature of that name.
-
-    Raises:
-        UsageError: there is none; the sentence lists those there are.
+    A frame counts when it ends at most `after` samples behind the signal and, for `exact`, when the hop
+    that it stands for lies inside, which makes samples // hop frames.
     """
-    try:
-        return Feature(name)
-    except ValueError as error:
-        raise UsageError(f"unknown feature {name!r}; one of {', '.join(Feature)}") from error
+
+    length: int
+    hop: int
+    before: int
+    after: int
+    pad_mode: PadMode
+    exact: bool = False
+
+    def n_frames(self, samples: int) -> int:
+        """The number of frames of a signal of `samples` samples, 0 or more."""
+        if samples < 1:
+            return 0
+        inside = 1 + (samples + self.before + self.after - self.length) // self.hop
+        return max(0, min(inside, samples // self.hop) if self.exact else inside)
+
+    @property
+    def chunk_frames(self) -> int:
+        """The number of frames that are computed at once."""
+        return max(1, _CHUNK_SAMPLES // self.length)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureConfig:
-    """The whole recipe from samples to features; the defaults are those of `librosa.feature.mfcc`.
+    """All parameters from samples to features; the defaults are those of `librosa.feature.mfcc`.
 
-    Rates and frequencies are in Hz, lengths in samples. None means: `win_length` of `n_fft`, `fmax` of half
-    the sample rate, `power` of 1 for stft and 2 for mel filters, no `top_db` floor, `tuning` estimated from
-    the recording, `delta_width` of the dialect (9 frames for librosa, 5 for the others).
+    Rates and frequencies are in Hz, lengths in samples. None stands for: `win_length` of `n_fft`, `fmax` of
+    half the sample rate, `power` of 1 for stft and 2 for mel filters, no `top_db` floor, `tuning` estimated
+    from the recording, `delta_width` of the dialect (9 frames for librosa, 5 for the others).
 
     Raises:
-        UsageError: a value is out of its range; the sentence names the field.
+        UsageError: a value is out of its range; the message names the field.
     """
 
     like: Dialect = Dialect.LIBROSA
@@ -145,12 +129,12 @@ class FeatureConfig:
         self._require(
             "win_length",
             1 <= self.effective_win_length <= self.n_fft,
-            f"must be 1 to n_fft ({self.n_fft})",
+            f"must be 1 to `n_fft` ({self.n_fft})",
         )
         self._require(
             "frames_exact",
             self.center or not self.frames_exact,
-            "is for centred frames, so must be off",
+            "is for centred frames, so must be off with `center=False`",
         )
         self._require("sample_scale", 0 < self.sample_scale < math.inf, "must be above 0")
         self._require("preemphasis", 0 <= self.preemphasis <= 1, "must be 0 to 1")
@@ -160,7 +144,7 @@ class FeatureConfig:
             "top_db", self.top_db is None or 0 <= self.top_db < math.inf, "must be 0 or more, in dB"
         )
         few = self.n_mfcc <= self.n_mels or self.feature is not Feature.MFCC
-        self._require("n_mfcc", few, f"must be at most n_mels ({self.n_mels})")
+        self._require("n_mfcc", few, f"must be at most `n_mels` ({self.n_mels})")
         self._require("lifter", 0 <= self.lifter < math.inf, "must be 0 (none) or more")
         self._require("delta", self.delta in (0, 1, 2), "must be 0, 1 or 2")
         width = self.delta_frames
@@ -181,12 +165,12 @@ class FeatureConfig:
             f"must be above 0 and at most half the sample rate ({nyquist:g} Hz)",
         )
         self._require(
-            "fmin", 0 <= self.fmin < fmax, f"must be 0 or more and below fmax ({fmax:g} Hz)"
+            "fmin", 0 <= self.fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)"
         )
 
     def _require(self, field: str, holds: bool, rule: str) -> None:
         if not holds:
-            raise UsageError(f"{field} {rule}, not {getattr(self, field)}")
+            raise UsageError(f"`{field}` {rule}, not {getattr(self, field)}")
 
     @property
     def effective_win_length(self) -> int:
@@ -233,11 +217,83 @@ class FeatureConfig:
         }
         return sizes.get(self.feature, 1)
 
+    @property
+    def framing(self) -> Framing:
+        """How a signal is cut into frames."""
+        if self.feature is Feature.WAVEFORM:
+            return Framing(length=1, hop=1, before=0, after=0, pad_mode=PadMode.CONSTANT)
+        # librosa counts crossings in frames that continue the first and the last sample.
+        pad_mode = PadMode.EDGE if self.feature is Feature.ZCR else self.pad_mode
+        length, hop = self.frame_length, self.hop_length
+        before = after = length // 2 if self.center else 0
+        if self.center and self.like is Dialect.KALDI:
+            # Without snip_edges, frame i is centred on hop i + 1/2 and there are round(samples / hop).
+            before = length // 2 - hop // 2
+            after = length - before - (hop - hop // 2)
+        return Framing(length, hop, before, after, pad_mode, self.frames_exact)
+
     def n_frames(self, samples: int) -> int:
-        """Frames that `samples` samples give: 1 + samples // hop_length when centred and n_fft is even.
+        """Frames of a signal of `samples` samples: 1 + samples // hop_length when centred, for an even n_fft.
 
         Only frames that lie wholly inside the (padded) signal count, so without centring it may be 0.
         """
-        from audiocnn_cli.features.frames import framing
+        return self.framing.n_frames(samples)
 
-        return framing(self).n_frames(samples)
+
+def config_like(like: Dialect, given: Mapping[str, Any]) -> FeatureConfig:
+    """The defaults of a library, with the fields `given` in place of its own.
+
+    Sources: torchaudio.transforms.MFCC and MelSpectrogram (torchaudio 2); Kaldi's feature-window.h,
+    mel-computations.h and feature-mfcc.h, with dither 0, so that the same file gives the same numbers.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+    return replace(FeatureConfig(), **(_defaults(like, given) | dict(given)))
+
+
+def _defaults(like: Dialect, given: Mapping[str, Any]) -> dict[str, Any]:
+    if like is Dialect.TORCHAUDIO:
+        return _torchaudio(given.get("sample_rate", 16000), given.get("n_fft", 400))
+    if like is Dialect.KALDI:
+        return _kaldi(given.get("sample_rate", 16000))
+    return {}
+
+
+def _torchaudio(sample_rate: int, n_fft: int) -> dict[str, Any]:
+    return {
+        "like": Dialect.TORCHAUDIO,
+        "sample_rate": sample_rate,
+        "n_fft": n_fft,
+        "hop_length": n_fft // 2,
+        "pad_mode": PadMode.REFLECT,
+        "fmax": float(sample_rate // 2),
+        "htk": True,
+        "mel_norm": MelNorm.NONE,
+        "n_mfcc": 40,
+    }
+
+
+def _kaldi(sample_rate: int) -> dict[str, Any]:
+    win_length = sample_rate * 25 // 1000
+    return {
+        "like": Dialect.KALDI,
+        "sample_rate": sample_rate,
+        "n_fft": 1 << max(0, win_length - 1).bit_length(),
+        "hop_length": sample_rate * 10 // 1000,
+        "win_length": win_length,
+        "window": Window.POVEY,
+        "center": False,
+        "pad_mode": PadMode.SYMMETRIC,
+        "sample_scale": 32768.0,  # Kaldi reads 16-bit samples as they are
+        "remove_dc": True,
+        "preemphasis": 0.97,
+        "n_mels": 23,
+        "fmin": 20.0,
+        "htk": True,
+        "mel_norm": MelNorm.NONE,
+        "log": Log.LN,
+        "top_db": None,
+        "lifter": 22.0,
+        "use_energy": True,
+    }

@@ -7,32 +7,29 @@ Kaldi's feature-functions.cc (regression over 5 frames, the ends repeated).
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.errors import FailureKind, SignalError
 from audiocnn_cli.features.config import Dialect, FeatureConfig
 from audiocnn_cli.features.spool import Spool
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 _BLOCK_FRAMES = 1 << 14
 
 
-def with_deltas(data: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
-    """`data` of shape (frames, bins, ...) and behind its bins the differences of first to `delta`-th order.
+def with_deltas(data: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
+    """`data` of shape (frames, bins, ...) with the differences of first to `delta`-th order as further bins.
 
     Raises:
         SignalError: librosa's polynomials need more frames than there are.
     """
-    import numpy as np
-
     width = config.delta_frames
     if config.like is Dialect.LIBROSA and len(data) < width:
         raise SignalError(
             FailureKind.TOO_SHORT,
-            f"has {len(data)} frames, and differences over time are taken over {width}; lower delta_width",
+            f"has {len(data)} frames, and differences over time are taken over {width}; lower `delta_width`",
         )
     spool = Spool()
     for start in range(0, len(data), _BLOCK_FRAMES):
@@ -43,11 +40,9 @@ def with_deltas(data: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[
 
 
 def _difference(
-    data: "NDArray[np.float32]", frames: "NDArray[np.int64]", order: int, config: FeatureConfig
-) -> "NDArray[np.float64]":
+    data: NDArray[np.float32], frames: NDArray[np.int64], order: int, config: FeatureConfig
+) -> NDArray[np.float64]:
     """The `order`-th difference of `data` at those frames."""
-    import numpy as np
-
     if (
         order == 2 and config.like is Dialect.TORCHAUDIO
     ):  # the difference of the difference, ends and all
@@ -65,10 +60,8 @@ def _difference(
     return result
 
 
-def _kernel(order: int, config: FeatureConfig) -> "NDArray[np.float64]":
-    """What the frames around one are weighted with."""
-    import numpy as np
-
+def _kernel(order: int, config: FeatureConfig) -> NDArray[np.float64]:
+    """The weights of the frames around one."""
     if config.like is Dialect.LIBROSA:
         return _polynomial_derivative(order, config.delta_frames)
     offsets = np.arange(config.delta_frames) - config.delta_frames // 2
@@ -76,13 +69,11 @@ def _kernel(order: int, config: FeatureConfig) -> "NDArray[np.float64]":
     return first if order == 1 else np.convolve(first, first)
 
 
-def _polynomial_derivative(order: int, width: int) -> "NDArray[np.float64]":
+def _polynomial_derivative(order: int, width: int) -> NDArray[np.float64]:
     """Weights of `width` frames that give the `order`-th derivative of the polynomial fitted to them.
 
     The polynomial is of that order too, so that its derivative is the same everywhere.
     """
-    import numpy as np
-
     t = np.arange(width) - width // 2
     fit = np.linalg.pinv(
         np.vander(t, order + 1, increasing=True)
@@ -92,14 +83,12 @@ def _polynomial_derivative(order: int, width: int) -> "NDArray[np.float64]":
 
 
 def _fit_ends(
-    result: "NDArray[np.float64]",
-    data: "NDArray[np.float32]",
-    frames: "NDArray[np.int64]",
-    kernel: "NDArray[np.float64]",
+    result: NDArray[np.float64],
+    data: NDArray[np.float32],
+    frames: NDArray[np.int64],
+    kernel: NDArray[np.float64],
 ) -> None:
     """At the ends, the derivative of the polynomial through the first (last) frames."""
-    import numpy as np
-
     width = len(kernel)
     result[frames < width // 2] = np.tensordot(kernel, data[:width], axes=1)
     result[frames >= len(data) - width // 2] = np.tensordot(kernel, data[-width:], axes=1)

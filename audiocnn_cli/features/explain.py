@@ -1,14 +1,12 @@
-"""The pipeline as it will run: each stage with the shape that it makes and the units of its numbers."""
+"""The stages of a plan: each with the shape of its output and the units of its numbers."""
 
 from dataclasses import dataclass, replace
 
 from audiocnn_cli.audio.decode import open_audio
+from audiocnn_cli.audio.segments import segment_count
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log
-from audiocnn_cli.features.frames import Framing, framing
+from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Framing, Log
 from audiocnn_cli.features.plan import Plan
-from audiocnn_cli.features.segments import SegmentSizes
-from audiocnn_cli.features.terms import TailPolicy
 
 Shape = tuple[int, ...]
 
@@ -29,7 +27,7 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step: what is done, the shape of what comes out, and its units."""
+    """One step: the operation, the shape of its output, and the units."""
 
     name: str
     detail: str
@@ -39,7 +37,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is known of the input: `frames` samples a channel at `sample_rate` Hz, after any cutting out."""
+    """The input: `frames` samples a channel at `sample_rate` Hz, of the excerpt that is read."""
 
     path: str
     sample_rate: int
@@ -59,8 +57,9 @@ def explain(recording: Recording, plan: Plan) -> list[Stage]:
     lead: Shape = ()
     if plan.segmentation is not None:
         sizes = plan.segmentation.sizes(samples, config.sample_rate)
-        count = segment_count(samples, sizes)
-        stages.append(segments_stage(count, sizes.length, sizes.hop, str(sizes.rest)))
+        rest = plan.segmentation.rest
+        count = segment_count(samples, sizes, rest, plan.segmentation.count)
+        stages.append(segments_stage(count, sizes.length, sizes.hop, str(rest)))
         lead, samples = (count,), sizes.length
     stages += tensor_stages(plan, samples, lead)
     if plan.keep_channels:
@@ -69,13 +68,13 @@ def explain(recording: Recording, plan: Plan) -> list[Stage]:
 
 
 def segments_stage(count: int, length: int, hop: int, rest: str) -> Stage:
-    """Cutting into `count` segments; `rest` says what becomes of the samples behind the last one."""
+    """Cutting into `count` segments; `rest` is what becomes of the samples behind the last one."""
     detail = f"{length} samples every {hop}, the rest: {rest}; each is framed and floored by itself"
     return Stage("segments", detail, (count, length), "amplitude")
 
 
 def tensor_stages(plan: Plan, samples: int, lead: Shape) -> list[Stage]:
-    """The stages from `samples` samples to the tensor, for as many segments as `lead` says."""
+    """The stages from `samples` samples to the tensor; `lead` is () or the number of segments."""
     config = plan.config
     stages: list[Stage] = []
     if config.sample_scale != 1:
@@ -84,8 +83,8 @@ def tensor_stages(plan: Plan, samples: int, lead: Shape) -> list[Stage]:
     if config.feature is Feature.WAVEFORM:
         stages.append(Stage("waveform", "one sample a frame", (*lead, samples, 1), "amplitude"))
     else:
-        frames = framing(config).n_frames(samples)
-        stages += _framing(config, frames_detail(framing(config), samples), (*lead, frames))
+        frames = config.n_frames(samples)
+        stages += _framing(config, frames_detail(config.framing, samples), (*lead, frames))
         for each in plan.configs:
             stages += _feature(each, (*lead, frames))
     if len(plan.configs) > 1:
@@ -108,20 +107,12 @@ def _with_channels(stage: Stage, channels: int, config: FeatureConfig) -> Stage:
     return replace(stage, shape=shape)
 
 
-def segment_count(samples: int, sizes: SegmentSizes) -> int:
-    """Whole segments in so many samples, and one more where the rest is padded."""
-    whole = max(0, 1 + (samples - sizes.length) // sizes.hop)
-    covered = (whole - 1) * sizes.hop + sizes.length if whole else 0
-    if sizes.rest is TailPolicy.PAD and covered < samples:
-        whole += 1
-    return whole if sizes.count is None else min(whole, sizes.count)
-
-
 def frames_detail(frames: Framing, samples: int) -> str:
-    """Why there are as many frames as there are."""
+    """The arithmetic of the number of frames."""
     count = frames.n_frames(samples)
     if frames.exact:
-        return f"{samples} // {frames.hop} = {count}: the last centred frame is left out (--frames-exact)"
+        left_out = "the last centred frame is left out (`frames_exact=True`)"
+        return f"{samples} // {frames.hop} = {count}: {left_out}"
     if not frames.before and not frames.after:
         return f"1 + ({samples} - {frames.length}) // {frames.hop} = {count}: whole frames only, no padding"
     around = frames.before + frames.after
@@ -131,7 +122,7 @@ def frames_detail(frames: Framing, samples: int) -> str:
         centred = f"1 + ({samples} + {around} - {frames.length}) // {frames.hop} = {count}"
     return (
         f"{centred}: centred frames, the first at 0 s and one at the end; samples / hop ="
-        f" {samples // frames.hop} with --frames-exact"
+        f" {samples // frames.hop} with `frames_exact=True`"
     )
 
 
@@ -243,7 +234,7 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
 
 
 def recording_of(source: Source | None, plan: Plan) -> Recording:
-    """What `source` holds of the plan's excerpt; without one, a stand-in of 30 s (or the plan's duration).
+    """The properties of `source` within the plan's excerpt; without a source, of an example of 30 s.
 
     Raises:
         InputError: it can't be used.

@@ -2,29 +2,28 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from audiocnn_cli.audio.decode import require_finite
 from audiocnn_cli.errors import FailureKind, SignalError, UsageError
 from audiocnn_cli.features.chroma import estimate_tuning
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.delta import with_deltas
-from audiocnn_cli.features.frames import Framer, framing
+from audiocnn_cli.features.frames import Framer
 from audiocnn_cli.features.kinds import KINDS
 from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.features.spool import Spool
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-# What decoding and extracting import, none of which starts threads: a batch does so before it forks.
+# Imported by decoding and extracting; none starts threads, so a batch imports them before it forks.
 DECODE_AND_EXTRACT = ("soundfile", "soxr", "audiocnn_cli.features.fft", "audiocnn_cli.features.mel")
-# These have an axis, or a frame, of their own.
+# Their axes differ from those of the others.
 ALONE = frozenset({Feature.WAVEFORM, Feature.COMPLEX})
 TUNED = frozenset({Feature.CHROMA, Feature.TONNETZ})
 
 
-def extract(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
+def extract(samples: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
     """The feature tensor of `samples` at `config.sample_rate`, float32.
 
     Args:
@@ -42,12 +41,12 @@ def extract(samples: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[n
 
 
 def extract_blocks(
-    blocks: "Iterable[NDArray[np.float32]]", configs: Sequence[FeatureConfig]
-) -> "NDArray[np.float32]":
-    """As `extract`, of samples that come in blocks, and with the bins of several features side by side.
+    blocks: Iterable[NDArray[np.float32]], configs: Sequence[FeatureConfig]
+) -> NDArray[np.float32]:
+    """As `extract`, for samples that come in blocks, with the bins of several features side by side.
 
-    The result is the same for any sizes of the blocks, and memory is bounded whatever their number: a large
-    result is mapped from a temporary file.
+    The result does not depend on the sizes of the blocks. Memory is bounded: a large result is mapped from a
+    temporary file.
 
     Args:
         blocks: arrays of shape (n,) or (n, channels), n of any size.
@@ -64,11 +63,11 @@ def extract_blocks(
 
 
 def tuned(
-    blocks: "Iterable[NDArray[np.float32]]", configs: Sequence[FeatureConfig]
+    blocks: Iterable[NDArray[np.float32]], configs: Sequence[FeatureConfig]
 ) -> tuple[FeatureConfig, ...]:
     """`configs` with the tuning of the recording, where a feature needs one and they give none.
 
-    Only then are the blocks taken: the recording is read once more for it.
+    Only then are the blocks read: a recording is decoded a second time for it.
     """
     for config in configs:
         if config.feature in TUNED and config.tuning is None:
@@ -77,8 +76,8 @@ def tuned(
     return tuple(configs)
 
 
-def _chunks(blocks: "Iterable[NDArray[np.float32]]", config: FeatureConfig) -> Iterator[Chunk]:
-    framer = Framer(framing(config))
+def _chunks(blocks: Iterable[NDArray[np.float32]], config: FeatureConfig) -> Iterator[Chunk]:
+    framer = Framer(config.framing)
     for block in blocks:
         for span in framer.push(_channels_first(block, config)):
             yield Chunk(span, config)
@@ -86,39 +85,38 @@ def _chunks(blocks: "Iterable[NDArray[np.float32]]", config: FeatureConfig) -> I
         yield Chunk(span, config)
 
 
-def _channels_first(block: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
-    import numpy as np
-
+def _channels_first(block: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
     samples = np.asarray(block, dtype=np.float32)
     rows = samples[None, :] if samples.ndim == 1 else np.ascontiguousarray(samples.T)
     return rows if config.sample_scale == 1.0 else rows * np.float32(config.sample_scale)
 
 
 class Extraction:
-    """The features of one signal that is pushed in block by block; `extract_blocks` is its everyday use."""
+    """Computes the features of one signal that is pushed in block by block."""
 
     def __init__(self, configs: Sequence[FeatureConfig]) -> None:
         require_compatible(configs)
         self._configs = tuple(configs)
         self._collectors = [_Collector(config) for config in configs]
-        self._framings = list(dict.fromkeys(framing(config) for config in configs))
+        self._framings = list(dict.fromkeys(config.framing for config in configs))
         self._framers = [Framer(each) for each in self._framings]
         self._samples = 0
         self._mono = True
 
-    def push(self, block: "NDArray[np.float32]") -> None:
+    def push(self, block: NDArray[np.float32]) -> None:
         """Take the next samples, shape (n,) or (n, channels).
 
         Raises:
             SignalError: a sample is NaN or infinite.
         """
-        self._require_finite(block)
+        rate = self._configs[0].sample_rate
+        require_finite(block, start=self._samples, sample_rate=rate)
         self._samples += len(block)
         self._mono = block.ndim == 1
         rows = _channels_first(block, self._configs[0])
         self._collect([framer.push(rows) for framer in self._framers])
 
-    def finish(self) -> "NDArray[np.float32]":
+    def finish(self) -> NDArray[np.float32]:
         """The features, once the signal has ended: (frames, bins), or (frames, bins, channels).
 
         Raises:
@@ -128,7 +126,7 @@ class Extraction:
             raise SignalError(
                 FailureKind.TOO_SHORT,
                 f"{self._samples} samples are less than one frame of {self._framings[0].length}; use"
-                " centred frames or a smaller n_fft",
+                " centred frames or a smaller `n_fft`",
             )
         self._collect([framer.finish() for framer in self._framers])
         tensors = [collector.finish() for collector in self._collectors]
@@ -136,23 +134,10 @@ class Extraction:
         keeps_channels = not self._mono or self._configs[0].feature is Feature.COMPLEX
         return data if keeps_channels else data[..., 0]
 
-    def _require_finite(self, block: "NDArray[np.float32]") -> None:
-        import numpy as np
-
-        # The energy is finite for all sane blocks and cheap; only a doubtful one is searched.
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(np.vdot(block, block)):
-                return
-        bad = np.flatnonzero(~np.isfinite(block).reshape(len(block), -1).all(axis=1))
-        if bad.size:
-            at = (self._samples + int(bad[0])) / self._configs[0].sample_rate
-            message = f"sample {self._samples + bad[0]} (at {at:.3f} s) is NaN or infinite"
-            raise SignalError(FailureKind.NON_FINITE, message)
-
-    def _collect(self, spans: "list[Iterator[NDArray[np.float32]]]") -> None:
-        # Framings differ in what they pad with, not in when a chunk is full.
+    def _collect(self, spans: list[Iterator[NDArray[np.float32]]]) -> None:
+        # Framings differ in their padding only, so their chunks are complete at the same time.
         for step in zip(*spans, strict=True):
-            # Only as long as the chunks live: of overlapping segments thousands may be under way.
+            # Returned after each step, since thousands of overlapping segments may be open.
             scratches = [Scratch.take() for _ in self._framings]
             chunks = {
                 framing: Chunk(span, self._configs[0], scratch)
@@ -165,7 +150,7 @@ class Extraction:
 
 
 def require_compatible(configs: Sequence[FeatureConfig]) -> None:
-    """Several features share their frames, so those without frames stand alone.
+    """Check that features can be computed from the same frames.
 
     Raises:
         UsageError: they can't be computed side by side.
@@ -173,37 +158,35 @@ def require_compatible(configs: Sequence[FeatureConfig]) -> None:
     features = [config.feature for config in configs]
     for feature in features:
         if len(features) > 1 and (feature in ALONE or features.count(feature) > 1):
-            raise UsageError(f"{feature} can't stand beside other features; ask for it alone, once")
+            raise UsageError(f"{feature} can't stand beside other features; compute it alone, once")
 
 
 class _Collector:
     """The rows of one feature."""
 
     def __init__(self, config: FeatureConfig) -> None:
-        self.framing = framing(config)
+        self.framing = config.framing
         self._config = config
         self._kind = KINDS[config.feature]
-        self._waits = self._kind.finish is not None and config.top_db is not None
+        self._deferred = self._kind.finish is not None and config.top_db is not None
         self._raw = Spool()
         self._maxima: NDArray[np.float32] | None = None
 
     def add(self, chunk: Chunk) -> None:
-        import numpy as np
-
         with np.errstate(over="ignore", invalid="ignore"):
             raw = self._kind.measure(chunk)
             maxima = raw.max(axis=(0, 1))
             self._require_finite(maxima, chunk)
-        if not self._waits:
+        if not self._deferred:
             self._raw.append(self._bins(raw.swapaxes(0, 1), maxima))
             return
         self._maxima = maxima if self._maxima is None else np.maximum(maxima, self._maxima)
         self._raw.append(raw.swapaxes(0, 1))
 
-    def finish(self) -> "NDArray[np.float32]":
+    def finish(self) -> NDArray[np.float32]:
         """Shape (frames, bins, channels)."""
         finished = self._raw
-        if self._waits:
+        if self._deferred:
             finished = Spool()
             for rows in self._raw.blocks():
                 finished.append(self._bins(rows, self._maxima))
@@ -211,8 +194,8 @@ class _Collector:
         return with_deltas(data, self._config) if self._config.delta else data
 
     def _bins(
-        self, raw: "NDArray[np.float32]", maxima: "NDArray[np.float32] | None"
-    ) -> "NDArray[np.float32]":
+        self, raw: NDArray[np.float32], maxima: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
         """Raw columns (frames, channels, n) to (frames, bins, channels)."""
         if self._kind.finish is not None and maxima is not None:
             raw = self._kind.finish(raw, maxima, self._config)
@@ -222,9 +205,7 @@ class _Collector:
             return pairs.reshape(frames, -1, 2 * channels)
         return raw.swapaxes(1, 2)
 
-    def _require_finite(self, maxima: "NDArray[np.float32]", chunk: Chunk) -> None:
-        import numpy as np
-
+    def _require_finite(self, maxima: NDArray[np.float32], chunk: Chunk) -> None:
         # A NaN anywhere is a NaN in its column's maximum, and nothing here is -inf.
         if np.isfinite(maxima).all():
             return
@@ -235,9 +216,7 @@ class _Collector:
         )
 
 
-def _side_by_side(tensors: "list[NDArray[np.float32]]") -> "NDArray[np.float32]":
-    import numpy as np
-
+def _side_by_side(tensors: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     spool = Spool()
     step = 1 << 14
     for start in range(0, len(tensors[0]), step):

@@ -1,22 +1,36 @@
 """The real discrete Fourier transform of SciPy (pocketfft), without the rest of `scipy.fft`.
 
-Where a SciPy has the compiled transform elsewhere, or it means something else there, `scipy.fft` is imported.
+Importing `scipy.fft` takes longer than reading, transforming and writing a 30 s recording, for its support of
+other array libraries. Its one compiled module is loaded from its file instead. Where a SciPy has it
+elsewhere, or with another signature, `scipy.fft` is imported.
 """
 
+import importlib.util
 from collections.abc import Callable
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.features.compiled import scipy_extension
-
 Transform = Callable[[NDArray[np.float32], NDArray[np.complex64]], None]
+
+
+def rfft(frames: NDArray[np.float32], *, n: int, out: NDArray[np.complex64]) -> None:
+    """Write the one-sided DFT of `frames` (..., length) padded with zeros to `n` to `out` (..., 1 + n // 2).
+
+    `out` may be a view with its axes in any order.
+    """
+    missing = n - frames.shape[-1]
+    if missing:
+        frames = np.pad(frames, [(0, 0)] * (frames.ndim - 1) + [(0, missing)])
+    _transform(frames, out)
 
 
 def _load() -> Transform:
     try:
-        pocketfft: Any = scipy_extension("scipy.fft._pocketfft.pypocketfft")
+        pocketfft = _pypocketfft()
 
         def transform(frames: NDArray[np.float32], out: NDArray[np.complex64]) -> None:
             pocketfft.r2c(frames, (frames.ndim - 1,), True, 0, out, 1)
@@ -31,21 +45,27 @@ def _load() -> Transform:
     return _public
 
 
+def _pypocketfft() -> Any:
+    """The compiled module `scipy.fft._pocketfft.pypocketfft`, by its file."""
+    package = importlib.util.find_spec("scipy")
+    if package is None or package.origin is None:
+        raise ImportError("scipy is not installed")
+    folder = Path(package.origin).parent / "fft" / "_pocketfft"
+    name = "scipy.fft._pocketfft.pypocketfft"
+    for suffix in EXTENSION_SUFFIXES:
+        file = folder / f"pypocketfft{suffix}"
+        spec = importlib.util.spec_from_file_location(name, file) if file.is_file() else None
+        if spec is not None and spec.loader is not None:
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+    raise ImportError(f"no {name}")
+
+
 def _public(frames: NDArray[np.float32], out: NDArray[np.complex64]) -> None:
-    import scipy.fft
+    import scipy.fft  # 0.3 s, so only where its compiled module can't be loaded
 
     out[...] = scipy.fft.rfft(frames, axis=-1)
 
 
 _transform = _load()
-
-
-def rfft(frames: NDArray[np.float32], *, n: int, out: NDArray[np.complex64]) -> None:
-    """Write the one-sided DFT of `frames` (..., length) padded with zeros to `n` to `out` (..., 1 + n // 2).
-
-    `out` may be a view with its axes in any order.
-    """
-    missing = n - frames.shape[-1]
-    if missing:
-        frames = np.pad(frames, [(0, 0)] * (frames.ndim - 1) + [(0, missing)])
-    _transform(frames, out)

@@ -1,63 +1,16 @@
-"""A signal that arrives in blocks is cut into frames, some hundred of them at a time."""
+"""Cut a signal that arrives in blocks into frames, some hundred of them at a time."""
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, PadMode
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from audiocnn_cli.features.config import Framing
 
-# 192 frames of 2048 samples: more leave the processor's cache, fewer make more of Python's own time.
-_CHUNK_SAMPLES = 3 << 17
-# More than so many small blocks are joined before they are searched.
+# Beyond this number small blocks are joined, so that samples are found fast.
 _MOST_BLOCKS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Framing:
-    """Frames of `length` samples every `hop`, the first starting `before` samples ahead of the signal.
-
-    A frame counts when it ends at most `after` samples behind the signal, and, for `exact`, when the hop
-    that it stands for lies inside: then there are samples // hop of them.
-    """
-
-    length: int
-    hop: int
-    before: int
-    after: int
-    pad_mode: PadMode
-    exact: bool = False
-
-    def n_frames(self, samples: int) -> int:
-        """Frames of a signal of so many samples; 0 for none."""
-        if samples < 1:
-            return 0
-        inside = 1 + (samples + self.before + self.after - self.length) // self.hop
-        return max(0, min(inside, samples // self.hop) if self.exact else inside)
-
-    @property
-    def chunk_frames(self) -> int:
-        """Frames worked on at once."""
-        return max(1, _CHUNK_SAMPLES // self.length)
-
-
-def framing(config: FeatureConfig) -> Framing:
-    """How `config` cuts a signal into frames."""
-    if config.feature is Feature.WAVEFORM:
-        return Framing(length=1, hop=1, before=0, after=0, pad_mode=PadMode.CONSTANT)
-    # librosa counts crossings in frames that continue the first and the last sample.
-    pad_mode = PadMode.EDGE if config.feature is Feature.ZCR else config.pad_mode
-    length, hop = config.frame_length, config.hop_length
-    before = after = length // 2 if config.center else 0
-    if config.center and config.like is Dialect.KALDI:
-        # Without snip_edges, frame i is centred on hop i + 1/2 and there are round(samples / hop).
-        before = length // 2 - hop // 2
-        after = length - before - (hop - hop // 2)
-    return Framing(length, hop, before, after, pad_mode, config.frames_exact)
 
 
 class Framer:
@@ -77,7 +30,7 @@ class Framer:
         self._seen = 0
         self._next = 0
 
-    def push(self, block: "NDArray[np.float32]") -> Iterator["NDArray[np.float32]"]:
+    def push(self, block: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """Take a block of shape (channels, n), yield spans of shape (channels, samples)."""
         self._blocks.append(block)
         self._seen += block.shape[-1]
@@ -87,7 +40,7 @@ class Framer:
         while self._inside.n_frames(self._seen) - self._next >= step:
             yield self._take(step)
 
-    def finish(self) -> Iterator["NDArray[np.float32]"]:
+    def finish(self) -> Iterator[NDArray[np.float32]]:
         """Yield what is left when the signal has ended."""
         total = self._framing.n_frames(self._seen)
         if total <= self._next:
@@ -98,19 +51,17 @@ class Framer:
         while self._next < total:
             yield self._take(min(self._framing.chunk_frames, total - self._next))
 
-    def _take(self, frames: int) -> "NDArray[np.float32]":
+    def _take(self, frames: int) -> NDArray[np.float32]:
         self._pad_start()
         hop = self._framing.hop
         begin = self._next * hop - self._framing.before
         span = self._samples(begin, begin + (frames - 1) * hop + self._framing.length)
         self._next += frames
-        self._forget(begin + frames * hop)
+        self._drop(begin + frames * hop)
         return span
 
-    def _samples(self, begin: int, end: int) -> "NDArray[np.float32]":
+    def _samples(self, begin: int, end: int) -> NDArray[np.float32]:
         """Samples of the (padded) signal, without copying where one block holds them all."""
-        import numpy as np
-
         if len(self._blocks) > _MOST_BLOCKS:
             joined = np.concatenate(self._blocks, axis=-1)
             self._blocks.clear()
@@ -124,7 +75,7 @@ class Framer:
                 parts.append(part)
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
-    def _forget(self, begin: int) -> None:
+    def _drop(self, begin: int) -> None:
         # What lies behind the signal mirrors its last `after` samples and one more: they stay.
         needed = min(begin, self._seen - self._framing.after - 1)
         while self._start + self._blocks[0].shape[-1] <= needed:
@@ -141,10 +92,8 @@ class Framer:
             self._blocks.appendleft(self._padding(before=self._framing.before))
             self._start = -self._framing.before
 
-    def _padding(self, *, before: int = 0, after: int = 0) -> "NDArray[np.float32]":
+    def _padding(self, *, before: int = 0, after: int = 0) -> NDArray[np.float32]:
         """What lies before or behind the signal, made from as much of it as that can mirror."""
-        import numpy as np
-
         known = self._samples(self._start, self._seen)
         reach = before + after + 1
         edge = known[:, :reach] if before else known[:, -reach:]

@@ -1,22 +1,17 @@
-"""What each feature measures in a chunk of frames, and what remains to do once the clip has ended."""
+"""How each feature is computed: from chunks of frames, and from the maxima of the whole clip."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from audiocnn_cli.features import cepstrum, chroma, contrast, descriptors
+import numpy as np
+from numpy.typing import NDArray
+
+from audiocnn_cli.features import cepstrum, chroma, descriptors
 from audiocnn_cli.features.config import Feature, FeatureConfig
+from audiocnn_cli.features.spectrum import Chunk
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from audiocnn_cli.features.spectrum import Chunk
-
-Measure = Callable[["Chunk"], "NDArray[np.float32]"]
-Finish = Callable[
-    ["NDArray[np.float32]", "NDArray[np.float32]", FeatureConfig], "NDArray[np.float32]"
-]
+Measure = Callable[[Chunk], NDArray[np.float32]]
+Finish = Callable[[NDArray[np.float32], NDArray[np.float32], FeatureConfig], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +27,19 @@ class Kind:
     finish: Finish | None = None
 
 
-def _samples(chunk: "Chunk") -> "NDArray[np.float32]":
+def _samples(chunk: Chunk) -> NDArray[np.float32]:
     return chunk.span[..., None]
 
 
-def _stft(chunk: "Chunk") -> "NDArray[np.float32]":
+def _stft(chunk: Chunk) -> NDArray[np.float32]:
     return chunk.power if chunk.config.power == 2 else chunk.magnitude
 
 
-def _complex(chunk: "Chunk") -> "NDArray[np.float32]":
+def _complex(chunk: Chunk) -> NDArray[np.float32]:
     return chunk.spectrum.copy().view(chunk.span.dtype)
 
 
-def _mel(chunk: "Chunk") -> "NDArray[np.float32]":
+def _mel(chunk: Chunk) -> NDArray[np.float32]:
     return chunk.mel
 
 
@@ -57,7 +52,7 @@ KINDS: dict[Feature, Kind] = {
     Feature.MFCC: Kind(cepstrum.log_mel_and_energy, cepstrum.cepstrum),
     Feature.CHROMA: Kind(chroma.chroma),
     Feature.TONNETZ: Kind(chroma.tonnetz),
-    Feature.CONTRAST: Kind(contrast.valleys_and_peaks, contrast.contrast),
+    Feature.CONTRAST: Kind(descriptors.valleys_and_peaks, descriptors.contrast),
     Feature.ZCR: Kind(descriptors.zero_crossing_rate),
     Feature.RMS: Kind(descriptors.root_mean_square),
     Feature.CENTROID: Kind(descriptors.spectral_centroid),

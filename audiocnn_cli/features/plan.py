@@ -1,23 +1,40 @@
-"""What is computed from each recording: features, the part of it, its segments, its summary."""
+"""What is computed from each recording, and what the axes of its tensor count."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from audiocnn_cli.audio.load import WHOLE, Excerpt
+from audiocnn_cli.audio.segments import Segmentation
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.config import FeatureConfig
+from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import require_compatible
-from audiocnn_cli.features.segments import Segmentation
+from audiocnn_cli.features.mel import bin_frequencies, mel_edges
 from audiocnn_cli.features.terms import Statistic
+
+_BIN_AXES = {
+    Feature.WAVEFORM: "amplitude",
+    Feature.STFT: "frequency",
+    Feature.COMPLEX: "frequency",
+    Feature.MEL: "mel",
+    Feature.LOGMEL: "mel",
+    Feature.MFCC: "coefficient",
+    Feature.CHROMA: "pitch_class",
+    Feature.CONTRAST: "band",
+    Feature.TONNETZ: "dimension",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The recipe for a whole run; together with a recording it decides every number.
+    """All parameters of a run; together with a recording they determine every number.
 
-    `configs` are alike in all but `feature`. With a `summary`, its statistics take the place of the frames.
+    `configs` are alike in all but `feature`. With a `summary`, its statistics replace the frames.
 
     Raises:
-        UsageError: features that can't stand side by side, or a statistic asked for twice.
+        UsageError: features that can't stand side by side, or a statistic that is named twice.
     """
 
     configs: tuple[FeatureConfig, ...]
@@ -29,7 +46,7 @@ class Plan:
     def __post_init__(self) -> None:
         require_compatible(self.configs)
         if len(set(self.summary)) < len(self.summary):
-            raise UsageError(f"summary {','.join(self.summary)} names a statistic twice")
+            raise UsageError(f"`summary` {','.join(self.summary)} names a statistic twice")
 
     @property
     def config(self) -> FeatureConfig:
@@ -38,5 +55,36 @@ class Plan:
 
     @property
     def feature(self) -> str:
-        """The names of the features, as `--feature` takes them."""
+        """The names of the features, as the parameter `feature` has them."""
         return ",".join(config.feature for config in self.configs)
+
+
+def axes(configs: Sequence[FeatureConfig]) -> tuple[str, str]:
+    """What the two axes of (frames, bins) count, such as ("frame", "coefficient")."""
+    first = "sample" if configs[0].feature is Feature.WAVEFORM else "frame"
+    if len(configs) > 1:
+        return first, "feature"
+    return first, _BIN_AXES.get(configs[0].feature, "value")
+
+
+def columns(configs: Sequence[FeatureConfig]) -> list[str]:
+    """The name of each bin: `mfcc_0`, `mfcc_delta_0`, and `rms` alone where there is but one."""
+    names = []
+    for config in configs:
+        orders = ["", "_delta", "_delta2"][: 1 + config.delta]
+        several = config.feature in _BIN_AXES and config.feature is not Feature.WAVEFORM
+        for order in orders:
+            stem = f"{config.feature}{order}"
+            names += [f"{stem}_{i}" for i in range(config.base_bins)] if several else [stem]
+    return names
+
+
+def frequencies_hz(configs: Sequence[FeatureConfig]) -> NDArray[np.float64] | None:
+    """The frequency of each bin in Hz, shape (bins,); None where the bins have none."""
+    if len(configs) > 1 or configs[0].delta:
+        return None
+    if configs[0].feature in (Feature.STFT, Feature.COMPLEX):
+        return bin_frequencies(configs[0])
+    if configs[0].feature in (Feature.MEL, Feature.LOGMEL):
+        return mel_edges(configs[0])[1:-1]
+    return None

@@ -1,6 +1,5 @@
-"""A plan as flat settings, as the command line, a TOML file and the meta data of a tensor have them."""
+"""A plan as flat settings: those of the command line, of a TOML file and of the metadata of a tensor."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from enum import Enum
@@ -8,11 +7,10 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from audiocnn_cli.audio.load import Excerpt
+from audiocnn_cli.audio.segments import Segmentation
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.config import Dialect, FeatureConfig, feature_named
-from audiocnn_cli.features.dialects import config_like
+from audiocnn_cli.features.config import Dialect, FeatureConfig, config_like, feature_named
 from audiocnn_cli.features.plan import Plan
-from audiocnn_cli.features.segments import Segmentation
 from audiocnn_cli.features.terms import Statistic, TailPolicy
 
 # The settings beyond a FeatureConfig's fields; `feature` and `summary` are lists parted by commas.
@@ -31,7 +29,7 @@ _NONE = "none"
 
 
 def plan_from(settings: Mapping[str, Any]) -> Plan:
-    """The plan that those settings mean; what they leave out has the default of the dialect.
+    """The plan of `settings`; what they leave out has the default of the dialect.
 
     Raises:
         UsageError: a value is out of its range.
@@ -44,13 +42,13 @@ def plan_from(settings: Mapping[str, Any]) -> Plan:
     keep_channels = given.pop("channels", False)
     segmentation = _segmentation(given)
     if not features:
-        raise UsageError("feature must name at least one feature")
+        raise UsageError("`feature` must name at least one feature")
     configs = tuple(config_like(like, given | {"feature": feature}) for feature in features)
     return Plan(configs, keep_channels, excerpt, segmentation, summary)
 
 
 def merged_plan(given: Mapping[str, Any], config: str | None, *, no_top_db: bool) -> Plan:
-    """The plan of the TOML file `config`, overruled by the settings that are given (not None).
+    """The plan of the TOML file `config`, with the settings in `given` that are not None in place of its own.
 
     Raises:
         UsageError: as `read_settings` and `plan_from`.
@@ -58,14 +56,14 @@ def merged_plan(given: Mapping[str, Any], config: str | None, *, no_top_db: bool
     settings = read_settings(Path(config)) if config else {}
     settings |= {name: value for name, value in given.items() if value is not None}
     if no_top_db:
-        if given["top_db"] is not None:
-            raise UsageError("give either --top-db or --no-top-db, not both")
+        if given.get("top_db") is not None:
+            raise UsageError("give either `top_db` or `no_top_db`, not both")
         settings["top_db"] = None
     return plan_from(settings)
 
 
 def settings_of(plan: Plan) -> dict[str, Any]:
-    """The settings that give `plan` again, of plain values."""
+    """The settings of `plan`, from which `plan_from` makes it again."""
     cut = plan.segmentation
     return asdict(plan.config) | {
         "feature": plan.feature,
@@ -84,22 +82,24 @@ def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a TOML file.
 
     Raises:
-        UsageError: it can't be read, or a key or a value makes no sense; the sentence names it.
+        UsageError: it can't be read, or a key or a value is invalid; the message names it.
     """
+    import tomllib  # 3 ms, and only for a file
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: can't be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is no TOML file ({error})") from error
+        raise UsageError(f"{path}: is not a TOML file ({error})") from error
     return typed_settings(document, origin=str(path))
 
 
 def typed_settings(document: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
-    """Settings of plain values, from TOML or from a tensor's meta data, as `plan_from` takes them.
+    """Settings from the plain values of TOML or of a tensor's metadata, as `plan_from` takes them.
 
     Raises:
-        UsageError: a key or a value makes no sense; the sentence names it and `origin`.
+        UsageError: a key or a value is invalid; the message names it and `origin`.
     """
     import msgspec
 
@@ -148,11 +148,13 @@ def _statistic(name: str) -> Statistic:
 
 
 def _segmentation(given: dict[str, Any]) -> Segmentation | None:
-    """Takes its settings out of `given`."""
+    """The segmentation of `given`, from which its settings are removed."""
     count, length = given.pop("segments", None), given.pop("segment", None)
     overlap, rest = given.pop("overlap", 0.0), given.pop("rest", TailPolicy.DROP)
     if count is None and length is None:
         if overlap or rest is not TailPolicy.DROP:
-            raise UsageError("overlap and rest are for segments: give --segments or --segment too")
+            raise UsageError(
+                "`overlap` and `rest` are for segments: give `segments` or `segment` too"
+            )
         return None
     return Segmentation(count, length, overlap, rest)

@@ -1,28 +1,33 @@
-"""What can be computed from a chunk of frames, each thing once however many features want it."""
+"""Spectra of a chunk of frames, each computed once for all features that use it."""
 
 import math
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.features.config import Dialect, FeatureConfig
-from audiocnn_cli.features.mel import mel_matrix
-from audiocnn_cli.features.windows import periodic_window, symmetric_window
+from audiocnn_cli.features.fft import rfft
+from audiocnn_cli.features.mel import mel_product
+from audiocnn_cli.features.terms import Window
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from audiocnn_cli.features.sparse import SparseRows
-
-
+# Weights of the cosines of 0, 1, 2 ... periods in the window, with alternating signs.
+_COSINE_TERMS = {
+    Window.HANN: (0.5, 0.5),
+    Window.HAMMING: (0.54, 0.46),
+    Window.BLACKMAN: (0.42, 0.5, 0.08),
+    Window.BLACKMANHARRIS: (0.35875, 0.48829, 0.14128, 0.01168),
+    Window.BOXCAR: (1.0,),
+    Window.POVEY: (0.5, 0.5),
+}
+_POVEY_EXPONENT = 0.85
 _BINS_LAST = (1, 2, 0)
 
 
 @lru_cache(maxsize=8)
-def window(config: FeatureConfig) -> "NDArray[np.float32]":
+def window(config: FeatureConfig) -> NDArray[np.float32]:
     """The weights of a frame, shape (frame_length,): `win_length` samples centred in zeros."""
-    import numpy as np
-
     length = config.effective_win_length
     if config.like is Dialect.KALDI:
         return np.asarray(symmetric_window(config.window, length), dtype=np.float32)
@@ -31,33 +36,51 @@ def window(config: FeatureConfig) -> "NDArray[np.float32]":
     return np.pad(weights, (before, config.n_fft - length - before)).astype(np.float32)
 
 
-class Scratch:
-    """Memory for what a chunk needs in passing, used again by the next chunk, and by the next extraction.
+def periodic_window(window: Window, length: int) -> NDArray[np.float64]:
+    """The window of `length` samples as one period, shape (length,): `scipy.signal.get_window`."""
+    return _cosine_sum(window, length, period=length)
 
-    Arrays of a megabyte that come and go cost more in page faults than what is computed in them.
+
+def symmetric_window(window: Window, length: int) -> NDArray[np.float64]:
+    """The window of `length` samples, the last as the first, shape (length,): as Kaldi has it."""
+    return _cosine_sum(window, length, period=max(1, length - 1))
+
+
+def _cosine_sum(window: Window, length: int, *, period: int) -> NDArray[np.float64]:
+    phase = 2.0 * np.pi * np.arange(length) / period
+    weights = np.zeros(length)
+    for k, term in enumerate(_COSINE_TERMS[window]):
+        weights += (-1) ** k * term * np.cos(k * phase)
+    if window is Window.POVEY:
+        return np.maximum(weights, 0.0) ** _POVEY_EXPONENT
+    return weights
+
+
+class Scratch:
+    """Buffers for the intermediate arrays of a chunk, used again by the next chunk and the next extraction.
+
+    Allocating arrays of a megabyte for each chunk costs more in page faults than the computation itself.
     """
 
     _idle: ClassVar[list["Scratch"]] = []
 
     @classmethod
     def take(cls) -> "Scratch":
-        """One that nobody uses."""
+        """An unused one."""
         try:
             return cls._idle.pop()
         except IndexError:
             return cls()
 
     def give_back(self) -> None:
-        """Let the next extraction have it; what was made from it must be done with."""
+        """Return it for reuse; arrays from it must not be used any more."""
         self._idle.append(self)
 
     def __init__(self) -> None:
         self._memory: dict[str, NDArray[np.float32]] = {}
 
-    def array(self, name: str, *shape: int) -> "NDArray[np.float32]":
+    def array(self, name: str, *shape: int) -> NDArray[np.float32]:
         """An array of that shape, holding anything; it is valid until the next call for that name."""
-        import numpy as np
-
         size = math.prod(shape)
         memory = self._memory.get(name)
         if memory is None or memory.size < size:
@@ -73,17 +96,15 @@ class Chunk:
     """
 
     def __init__(
-        self, span: "NDArray[np.float32]", config: FeatureConfig, scratch: Scratch | None = None
+        self, span: NDArray[np.float32], config: FeatureConfig, scratch: Scratch | None = None
     ) -> None:
         self.span = span
         self.config = config
         self._scratch = scratch or Scratch()
 
     @cached_property
-    def frames(self) -> "NDArray[np.float32]":
+    def frames(self) -> NDArray[np.float32]:
         """The samples of each frame, (channels, frames, frame_length), a read-only view."""
-        import numpy as np
-
         channels, samples = self.span.shape
         length, hop = self.config.frame_length, self.config.hop_length
         step = self.span.strides[-1]
@@ -96,10 +117,8 @@ class Chunk:
         )
 
     @cached_property
-    def centred_frames(self) -> "NDArray[np.float32]":
-        """The frames without their mean where `remove_dc` says so."""
-        import numpy as np
-
+    def centred_frames(self) -> NDArray[np.float32]:
+        """The frames, with their mean subtracted for `remove_dc`."""
         if not self.config.remove_dc:
             return self.frames
         means = self.frames.mean(axis=-1, keepdims=True, dtype=np.float32)
@@ -107,10 +126,8 @@ class Chunk:
         return centred
 
     @cached_property
-    def weighted_frames(self) -> "NDArray[np.float32]":
-        """The frames under the window, pre-emphasised where asked for; overwritten by the next chunk."""
-        import numpy as np
-
+    def weighted_frames(self) -> NDArray[np.float32]:
+        """The frames times the window, after `preemphasis`; overwritten by the next chunk."""
         frames = self.centred_frames
         if self.config.preemphasis:
             frames = _pre_emphasised(frames, self.config.preemphasis)
@@ -118,43 +135,38 @@ class Chunk:
         return np.multiply(frames, window(self.config), out=weighted)
 
     @property
-    def spectrum(self) -> "NDArray[np.complex64]":
+    def spectrum(self) -> NDArray[np.complex64]:
         """The one-sided DFT of the weighted frames, (channels, frames, n_frequencies)."""
         return self._spectrum.transpose(_BINS_LAST)
 
     @cached_property
-    def power(self) -> "NDArray[np.float32]":
+    def power(self) -> NDArray[np.float32]:
         """|DFT|^2, (channels, frames, n_frequencies)."""
         return _pair_sums(self._squares).transpose(_BINS_LAST)
 
     @cached_property
-    def magnitude(self) -> "NDArray[np.float32]":
+    def magnitude(self) -> NDArray[np.float32]:
         """|DFT|, (channels, frames, n_frequencies)."""
-        import numpy as np
-
         return np.abs(self.spectrum)
 
     @cached_property
-    def mel(self) -> "NDArray[np.float32]":
+    def mel(self) -> NDArray[np.float32]:
         """The power (or magnitude) spectrum through the mel filters, (channels, frames, n_mels)."""
-        import numpy as np
-
-        filters = mel_matrix(self.config)
         if self.config.power == 1:
-            rows = np.abs(self._spectrum)
-            mel = _product(filters, rows)
+            mel = self._filtered(np.abs(self._spectrum))
         else:
-            # The squares of real and imaginary parts are added where they are fewest: behind the filters.
-            mel = _pair_sums(_product(filters, self._squares))
+            # Squares of real and imaginary parts are added behind the filters, where there are fewer.
+            mel = _pair_sums(self._filtered(self._squares))
         return mel.transpose(_BINS_LAST)
 
+    def _filtered(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`rows` of shape (n_frequencies, channels, n) through the mel filters: (n_mels, channels, n)."""
+        flat = rows.reshape(len(rows), -1)
+        return mel_product(flat, self.config).reshape(-1, *rows.shape[1:])
+
     @cached_property
-    def _spectrum(self) -> "NDArray[np.complex64]":
+    def _spectrum(self) -> NDArray[np.complex64]:
         """Shape (n_frequencies, channels, frames)."""
-        import numpy as np
-
-        from audiocnn_cli.features.fft import rfft
-
         weighted = self.weighted_frames
         channels, count, _ = weighted.shape
         parts = self._scratch.array("spectrum", self.config.n_frequencies, channels, 2 * count)
@@ -163,29 +175,20 @@ class Chunk:
         return spectrum
 
     @cached_property
-    def _squares(self) -> "NDArray[np.float32]":
+    def _squares(self) -> NDArray[np.float32]:
         """Real and imaginary parts by turns, squared: (n_frequencies, channels, 2 * frames)."""
-        import numpy as np
-
         parts = self._spectrum.view(np.float32)
         return np.multiply(parts, parts, out=self._scratch.array("squares", *parts.shape))
 
 
-def _product(filters: "SparseRows", rows: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """`filters` times `rows` of shape (n_frequencies, ...)."""
-    return (filters @ rows.reshape(len(rows), -1)).reshape(-1, *rows.shape[1:])
-
-
-def _pair_sums(pairs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+def _pair_sums(pairs: NDArray[np.float32]) -> NDArray[np.float32]:
     """Neighbours of the last axis added: half as many."""
     sums: NDArray[np.float32] = pairs[..., 0::2] + pairs[..., 1::2]
     return sums
 
 
-def _pre_emphasised(frames: "NDArray[np.float32]", factor: float) -> "NDArray[np.float32]":
+def _pre_emphasised(frames: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
     """Each sample less `factor` times the one before it; the first one is its own predecessor."""
-    import numpy as np
-
     before = np.concatenate([frames[..., :1], frames[..., :-1]], axis=-1)
     sharpened: NDArray[np.float32] = np.subtract(frames, before * np.float32(factor))
     return sharpened

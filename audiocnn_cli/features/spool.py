@@ -1,14 +1,13 @@
-"""Rows that arrive bit by bit: in memory while they are few, beyond that in an unnamed temporary file."""
+"""Rows that arrive one by one: in memory while they are few, else in an unnamed temporary file."""
 
 import tempfile
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.errors import OutputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # 64 MiB: 50 minutes of 128 mel bands at 43 frames a second.
 MEMORY_BYTES = 1 << 26
@@ -27,14 +26,14 @@ class Spool:
         self.row_shape: tuple[int, ...] = ()
 
     def __del__(self) -> None:
-        # What is mapped from the file stays mapped.
+        # Mapped arrays stay valid.
         if self._file is not None:
             self._file.close()
 
     def __len__(self) -> int:
         return self._rows
 
-    def append(self, rows: "NDArray[np.float32]") -> None:
+    def append(self, rows: NDArray[np.float32]) -> None:
         """Add `rows` of shape (n, ...); all but the first axis are the same in every call."""
         self.row_shape = rows.shape[1:]
         self._rows += len(rows)
@@ -43,10 +42,8 @@ class Spool:
         if self._held > self._limit:
             self._spill()
 
-    def array(self) -> "NDArray[np.float32]":
+    def array(self) -> NDArray[np.float32]:
         """All rows: an array in memory, or one mapped from the file (read-only)."""
-        import numpy as np
-
         if self._file is None:
             if not self._parts:
                 return np.zeros((0, *self.row_shape), dtype=np.float32)
@@ -57,10 +54,8 @@ class Spool:
         mapped: Any = np.memmap(self._file, np.float32, "r", shape=(self._rows, *self.row_shape))
         return np.asarray(mapped)
 
-    def blocks(self) -> Iterator["NDArray[np.float32]"]:
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The rows again, in order, some at a time; the file is read, not mapped."""
-        import numpy as np
-
         if self._file is None:
             yield from self._parts
             return
@@ -88,10 +83,8 @@ class Spool:
             ) from error
 
     def _write(self) -> None:
-        import numpy as np
-
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="audiocnn-")  # noqa: SIM115 (lives as long as the spool)
+            self._file = tempfile.TemporaryFile(prefix="audiocnn-")  # noqa: SIM115 (open as long as the spool)
         self._file.seek(0, 2)
         for part in self._parts:
             self._file.write(np.ascontiguousarray(part).data)

@@ -23,7 +23,7 @@ from audiocnn_cli.features.explain import (
     segments_stage,
     tensor_stages,
 )
-from audiocnn_cli.features.frames import Framer, framing
+from audiocnn_cli.features.frames import Framer
 from audiocnn_cli.features.kinds import KINDS
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.spectrum import Chunk, Scratch
@@ -192,7 +192,7 @@ class Pipeline:
             meter.see(meter.time(partial(_OF_A_CHUNK[name], chunk))[0])
 
     def _chunks(self, samples: "NDArray[np.float32]") -> Iterator[Chunk]:
-        framer = Framer(framing(self._plan.config))
+        framer = Framer(self._plan.config.framing)
         for spans in (framer.push(samples[None, :]), framer.finish()):
             for span in spans:
                 yield Chunk(span, self._plan.config, self._scratch)

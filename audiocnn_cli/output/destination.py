@@ -5,31 +5,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
 from audiocnn_cli.audio.sources import AUDIO_SUFFIXES
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.files import atomic_writer, check_writable
+from audiocnn_cli.output.formats import Format, format_of, suffixes_of
 
+__all__ = ["Destination", "Format", "choose_destination", "names_folder", "require_no_recording"]
 
-class Format(StrEnum):
-    """How results are written."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-
-
-_SUFFIXES = {
-    ".json": Format.JSON,
-    ".jsonl": Format.JSONL,
-    ".csv": Format.CSV,
-    ".txt": Format.TABLE,
-}
+_TEXT = (Format.JSON, Format.JSONL, Format.CSV, Format.TABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +73,14 @@ def choose_destination(
     force: bool,
     quiet: bool = False,
     verbose: bool = False,
-    other_endings: Sequence[str] = (),
+    other_suffixes: Sequence[str] = (),
 ) -> Destination:
-    """The destination that the common options choose: a format by its flag, or by the ending of the file.
+    """The destination that the common options choose: a format by its flag, or by the suffix of the file.
 
-    A command without Markdown leaves `markdown` out; `other_endings` are those that it writes itself.
+    A command without Markdown leaves `markdown` out; `other_suffixes` are those that it writes itself.
 
     Raises:
-        UsageError: two formats at once, an ending that is not of any format, or the name of a recording.
+        UsageError: two formats at once, a suffix that is not of any format, or the name of a recording.
         OutputError: the file can't be written.
     """
     flags = {
@@ -104,25 +90,24 @@ def choose_destination(
         Format.MARKDOWN: markdown,
     }
     chosen = [format for format, given in flags.items() if given]
-    suffixes = _SUFFIXES if markdown is None else _SUFFIXES | {".md": Format.MARKDOWN}
+    formats = _TEXT if markdown is None else (*_TEXT, Format.MARKDOWN)
     if len(chosen) > 1:
         raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in chosen)}, not both")
     if output is None:
         printed = chosen[0] if chosen else Format.TABLE
         return Destination(printed, quiet=quiet, verbose=verbose)
     require_no_recording(output)
-    by_ending = suffixes.get(output.suffix.lower())
-    format = chosen[0] if chosen else by_ending
+    by_suffix = format_of(output, formats)
+    format = chosen[0] if chosen else by_suffix
     if format is None:
         raise UsageError(
-            f"`output` {output}: no format has this ending; use one of"
-            f" {', '.join([*other_endings, *suffixes])} or add `json=True`, `jsonl=True` or `csv=True`"
+            f"`output={output}`: the suffix is that of no format; use one of"
+            f" {', '.join([*other_suffixes, *suffixes_of(formats)])} or add `json`, `jsonl` or `csv`"
         )
     # A .txt file may hold any text.
-    if by_ending not in (None, Format.TABLE, format):
+    if by_suffix not in (None, Format.TABLE, format):
         raise UsageError(
-            f"`output` {output}: the ending is that of {by_ending}, but `{format}=True` is given; leave"
-            " out one of the two"
+            f"`output={output}`: the suffix is that of {by_suffix}, but `{format}` is given; leave out one"
         )
     check_writable(output, force=force)
     return Destination(format, output, force, quiet=quiet, verbose=verbose)
@@ -137,7 +122,7 @@ def names_folder(output: str) -> bool:
     if output.endswith("/"):
         return True
     if "://" in output:
-        raise UsageError(f"`output` {output}: only a folder can be a URL; end it with /")
+        raise UsageError(f"`output={output}`: only a folder can be a URL; end it with /")
     return Path(output).is_dir()
 
 
@@ -145,9 +130,9 @@ def require_no_recording(output: Path) -> None:
     """Refuse an output whose name is that of a recording, which it would replace.
 
     Raises:
-        UsageError: `output` has the ending of an audio file.
+        UsageError: `output` has the suffix of an audio file.
     """
     if output.suffix.lower() in AUDIO_SUFFIXES:
         raise UsageError(
-            f"`output` {output}: this is the name of a recording; recordings are not overwritten"
+            f"`output={output}` is the name of a recording; recordings are not overwritten"
         )

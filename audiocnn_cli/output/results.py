@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from textwrap import indent
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, Generic, Protocol, TypeVar
 
 from audiocnn_cli.batch.outcome import Counts, Failure, failure_document
 from audiocnn_cli.output.destination import Destination, Format
@@ -49,39 +49,77 @@ def write_outcomes_to(
     writer: "StreamWriter", outcomes: Iterable[R | Failure], view: View[R]
 ) -> Counts:
     """As `write_outcomes`, to a stream that is open already."""
-    results: list[R] = []
-    listing = _Listing(writer.stream)
-    failures: list[Failure] = []
+    return write_each(outcomes, [OutcomeWriter(writer, view)])
+
+
+class Writer(Protocol[R_contra]):
+    """Receives outcomes one by one."""
+
+    def add(self, outcome: R_contra | Failure, /) -> None:
+        """Take one outcome."""
+
+    def finish(self) -> None:
+        """Write what waits for the last outcome."""
+
+
+def write_each(outcomes: Iterable[R | Failure], writers: Sequence[Writer[R]]) -> Counts:
+    """Hand each outcome to all `writers`, and print failures on stderr."""
     done = failed = 0
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             print_failure(outcome)
             failed += 1
+        else:
+            done += 1
+        for writer in writers:
+            writer.add(outcome)
+    for writer in writers:
+        writer.finish()
+    return Counts(done=done, failed=failed)
+
+
+class OutcomeWriter(Generic[R]):
+    """Writes outcomes to one stream, each as it comes; a table is printed for each thousand."""
+
+    def __init__(self, writer: "StreamWriter", view: View[R]) -> None:
+        self._writer = writer
+        self._view = view
+        self._listing = _Listing(writer.stream)
+        self._rows: list[R] = []
+        self._failures: list[Failure] = []
+
+    def add(self, outcome: R | Failure) -> None:
+        """Write one outcome."""
+        writer = self._writer
+        if isinstance(outcome, Failure):
             writer.failure(outcome)
             if writer.format is Format.JSON:
-                failures.append(outcome)
-            continue
-        done += 1
-        if writer.destination.silent:
-            continue
-        if writer.destination.one_line_each:
-            writer.text(_summary(view.document(outcome)))
+                self._failures.append(outcome)
+        elif writer.destination.silent:
+            return
+        elif writer.destination.one_line_each:
+            writer.text(_summary(self._view.document(outcome)))
         elif writer.format is Format.JSONL:
-            writer.line(view.document(outcome))
+            writer.line(self._view.document(outcome))
         elif writer.format is Format.CSV:
-            writer.rows(view.rows(outcome))
+            writer.rows(self._view.rows(outcome))
         elif writer.format is Format.JSON:
-            listing.add(view.document(outcome))
+            self._listing.add(self._view.document(outcome))
         else:
-            results.append(outcome)
-            if len(results) == _TABLE_ROWS:
-                console(writer.stream).print(view.table(results))
-                results.clear()
-    if writer.format is Format.JSON:
-        listing.finish(failures)
-    elif results:
-        console(writer.stream).print(view.table(results))
-    return Counts(done=done, failed=failed)
+            self._rows.append(outcome)
+            if len(self._rows) == _TABLE_ROWS:
+                self._print_table()
+
+    def finish(self) -> None:
+        """Write what waits for the last outcome."""
+        if self._writer.format is Format.JSON:
+            self._listing.finish(self._failures)
+        elif self._rows:
+            self._print_table()
+
+    def _print_table(self) -> None:
+        console(self._writer.stream).print(self._view.table(self._rows))
+        self._rows.clear()
 
 
 def write_result(result: R, view: View[R], destination: Destination) -> None:

@@ -50,7 +50,7 @@ def classify(
     activation: given.ActivationOfOutput = None,
     multi_label: given.MultiLabel = False,
     config: features.Config = None,
-    feature: features.Feature = None,
+    feature: features.FeatureNames = None,
     like: features.Like = None,
     n_fft: features.NFft = None,
     hop_length: features.Hop = None,

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from audiocnn_cli.commands.feature_options import format_option
 from audiocnn_cli.models.layout import Layout
 from audiocnn_cli.models.registry import DEFAULT_MODEL
 from audiocnn_cli.models.signature import Activation
-from audiocnn_cli.output.tensors.kinds import LabelFormat
+from audiocnn_cli.output.formats import LABEL_FORMATS, LabelFormat
 
 Paths = Annotated[
     list[str] | None,
@@ -121,5 +122,5 @@ Microphone = Annotated[
 ]
 Format = Annotated[
     LabelFormat | None,
-    typer.Option("--format", help="Of the output.", show_default="by the ending; a table"),
+    format_option(LABEL_FORMATS, show_default="by the suffix; a table"),
 ]

@@ -19,10 +19,10 @@ from audiocnn_cli.output.destination import (
     names_folder,
     require_no_recording,
 )
-from audiocnn_cli.output.labels.formats import TRACKS, require_package
+from audiocnn_cli.output.formats import LabelFormat
+from audiocnn_cli.output.labels.formats import TRACKS
 from audiocnn_cli.output.labels.writers import LabelWriter, TrackWriter, label_file
 from audiocnn_cli.output.results import write_outcomes, write_result
-from audiocnn_cli.output.tensors.kinds import LabelFormat
 from audiocnn_cli.output.terminal.console import print_failure
 from audiocnn_cli.output.views.classify import ClassifyView
 from audiocnn_cli.output.views.live import LIVE_FORMATS
@@ -166,7 +166,7 @@ def choose_label_output(
         choose_destination(json=json, jsonl=jsonl, csv=csv, output=None, force=force), force=force
     )
     if format is not None:
-        require_package(format)
+        format.require_package()
     in_folder = output is not None and names_folder(output)
     if not (in_folder and format is LabelFormat.PARQUET):
         parts.require_none()
@@ -187,10 +187,15 @@ def choose_label_output(
         chosen = None
     if chosen is None:
         report = choose_destination(
-            json=json, jsonl=jsonl, csv=csv, output=path, force=force, other_endings=list(_SUFFIXES)
+            json=json,
+            jsonl=jsonl,
+            csv=csv,
+            output=path,
+            force=force,
+            other_suffixes=list(_SUFFIXES),
         )
         return LabelOutput(report)
-    require_package(chosen)
+    chosen.require_package()
     require_no_recording(path)
     check_writable(path, force=force)
     return LabelOutput(printed, file=(path, chosen))

@@ -2,13 +2,11 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
 from audiocnn_cli.classify import Event, Prediction
-from audiocnn_cli.errors import MissingExtraError
-from audiocnn_cli.output.tensors.kinds import LabelFormat
+from audiocnn_cli.output.formats import LabelFormat
 from audiocnn_cli.output.terminal.console import display
 
 Track = Callable[[Prediction], str]
@@ -117,18 +115,3 @@ class RavenTable:
             )
             yield "\t".join(cells) + "\n"
         self._before_s += result.recording_s
-
-
-def require_package(format: LabelFormat) -> None:
-    """Say before the work starts that a format can't be written here.
-
-    Raises:
-        MissingExtraError: its package is not installed.
-    """
-    packages = {
-        LabelFormat.TEXTGRID: ("praatio", "textgrid"),
-        LabelFormat.PARQUET: ("pyarrow", "parquet"),
-    }
-    package, extra = packages.get(format, (None, ""))
-    if package and find_spec(package) is None:
-        raise MissingExtraError(f"writing {format}", extra)

@@ -9,8 +9,8 @@ from audiocnn_cli.classify import Prediction
 from audiocnn_cli.datasets.prediction_rows import prediction_table
 from audiocnn_cli.errors import OutputError
 from audiocnn_cli.files import atomic_writer
+from audiocnn_cli.output.formats import LabelFormat
 from audiocnn_cli.output.labels.formats import TRACKS, RavenTable
-from audiocnn_cli.output.tensors.kinds import LabelFormat
 from audiocnn_cli.output.views.classify import ClassifyView
 
 

@@ -1,27 +1,20 @@
 """The outline of a waveform: the lowest and the highest sample of each stretch of time."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Envelope:
     """Samples go in block by block; a low and a high come out for every `stretch` of them."""
 
     def __init__(self, *, samples: int, widest: int) -> None:
-        import numpy as np
-
         self.stretch = max(1, samples // widest)
         self._left = np.zeros(0, dtype=np.float32)
         self._lows: list[NDArray[np.float32]] = []
         self._highs: list[NDArray[np.float32]] = []
 
-    def push(self, block: "NDArray[np.float32]") -> None:
+    def push(self, block: NDArray[np.float32]) -> None:
         """Take the next samples, shape (n,)."""
-        import numpy as np
-
         left = np.concatenate([self._left, block])
         whole = len(left) // self.stretch * self.stretch
         rows = left[:whole].reshape(-1, self.stretch)
@@ -29,8 +22,6 @@ class Envelope:
         self._highs.append(rows.max(axis=1))
         self._left = left[whole:]
 
-    def lows_and_highs(self) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
+    def lows_and_highs(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """One value each a whole stretch; a last partial one is left out."""
-        import numpy as np
-
         return np.concatenate(self._lows), np.concatenate(self._highs)

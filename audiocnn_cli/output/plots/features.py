@@ -2,21 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
-from audiocnn_cli.features.bins import columns, frequencies_hz
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
+from audiocnn_cli.features.plan import columns, frequencies_hz
 from audiocnn_cli.features.result import FeatureResult, Tensor
 from audiocnn_cli.files import check_folder
 from audiocnn_cli.output.plots.envelope import Envelope
 from audiocnn_cli.output.plots.figure import check_picture, plain, require_drawing, save_picture
 from audiocnn_cli.output.terminal.heatmap import shrink
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _WIDEST = 2000
 _PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -60,7 +59,7 @@ class Pictures:
         """Why there may be one input only; None for a folder of pictures."""
         if self._folder:
             return None
-        return f"--plot {self._path} is one picture; name a FOLDER/ for several inputs"
+        return f"`plot={self._path}` is one picture; name a FOLDER/ for several inputs"
 
     def draw(self, result: FeatureResult) -> None:
         """Draw one recording.
@@ -104,8 +103,6 @@ def plot(result: FeatureResult, path: Path, *, force: bool) -> None:
 
 def _draw_waveform(ensemble: Any, result: FeatureResult) -> None:
     """The lowest and the highest sample of each of so many stretches of time."""
-    import numpy as np
-
     plan = result.tensor.plan
     samples = int(result.tensor.duration_s * plan.config.sample_rate)
     envelope = Envelope(samples=samples, widest=_WIDEST)
@@ -125,8 +122,6 @@ def _draw_waveform(ensemble: Any, result: FeatureResult) -> None:
 
 def _draw_feature(ensemble: Any, tensor: Tensor, config: FeatureConfig, part: slice) -> Any:
     """The image, for a colour bar; None for a line."""
-    import numpy as np
-
     segments = list(tensor.data if tensor.plan.segmentation else tensor.data[None])
     segments += [] if tensor.rest is None else [tensor.rest]
     seconds = config.hop_length / config.sample_rate
@@ -165,10 +160,8 @@ def _draw_feature(ensemble: Any, tensor: Tensor, config: FeatureConfig, part: sl
     return image
 
 
-def _two_axes(data: "NDArray[np.float32]", config: FeatureConfig) -> "NDArray[np.float32]":
+def _two_axes(data: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
     """(frames, bins) of numbers that a colour can show: the first channel, spectra in dB."""
-    import numpy as np
-
     if config.feature is Feature.COMPLEX:
         data = np.hypot(data[..., 0], data[..., 1])
     elif data.ndim == 3:
@@ -189,8 +182,6 @@ def _top(config: FeatureConfig) -> tuple[float, float]:
 
 
 def _label_bins(ensemble: Any, config: FeatureConfig) -> None:
-    import numpy as np
-
     if config.feature in (Feature.STFT, Feature.COMPLEX):
         ensemble.set_ylabel("Hz")
         ensemble.set_ylim(0, config.sample_rate / 2)

@@ -1,42 +1,41 @@
 """A matplotlib figure becomes a file: the same figure gives the same bytes, whole or not at all."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from audiocnn_cli.errors import MissingExtraError, UsageError
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.extras import require_extra
 from audiocnn_cli.files import atomic_writer, check_writable
 from audiocnn_cli.output.terminal.console import display
 
 ENDINGS = (".png", ".svg", ".pdf")
 
 
-def require_drawing(option: str = "--plot") -> None:
-    """Say before the work starts that nothing can be drawn; `option` asked for it.
+def require_drawing(option: str = "`plot`") -> None:
+    """Check, before the work starts, that figures can be drawn; `option` is the parameter that needs it.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError(option, "plot")
+    require_extra("plot", option)
 
 
 def check_picture(path: Path, *, force: bool) -> None:
-    """Say before the work starts that a picture can't be drawn into `path`.
+    """Check, before the work starts, that a picture can be written to `path`.
 
     Raises:
-        UsageError: its ending is that of no picture.
+        UsageError: its suffix is that of no picture.
         MissingExtraError: matplotlib is not installed.
         OutputError: the file can't be written.
     """
     if path.suffix.lower() not in ENDINGS:
-        raise UsageError(f"--plot {path}: name a {', '.join(ENDINGS)} file")
+        raise UsageError(f"`plot={path}`: name a {', '.join(ENDINGS)} file")
     require_drawing()
     check_writable(path, force=force)
 
 
 def save_picture(figure: Any, path: Path, *, force: bool, kind: str | None = None) -> None:
-    """Write a `matplotlib.figure.Figure` as `kind`, or as the ending of `path` says.
+    """Write a `matplotlib.figure.Figure` as `kind`, or as the suffix of `path` has it.
 
     Raises:
         OutputError: it can't be written.
@@ -46,7 +45,7 @@ def save_picture(figure: Any, path: Path, *, force: bool, kind: str | None = Non
     import matplotlib as mpl
 
     kind = kind or path.suffix[1:].lower()
-    # Text stays text, and no date makes two files of one figure.
+    # Text stays text; without a date the same figure gives the same bytes.
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with (
         warnings.catch_warnings(),

@@ -1,9 +1,10 @@
-"""Where `audiocnn features` writes: the report to stdout or a text file, tensors to a file or a folder."""
+"""Where `audiocnn features` writes: reports to stdout and text files, tensors to files and folders."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import IO
 
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.datasets.dataset import Dataset, PartOptions
@@ -11,7 +12,6 @@ from audiocnn_cli.datasets.result_folder import ResultFolder
 from audiocnn_cli.datasets.storage import is_url
 from audiocnn_cli.errors import InputError, UsageError
 from audiocnn_cli.features.result import FeatureResult
-from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.files import check_folder, check_writable
 from audiocnn_cli.output.destination import (
     Destination,
@@ -20,114 +20,151 @@ from audiocnn_cli.output.destination import (
     names_folder,
     require_no_recording,
 )
-from audiocnn_cli.output.results import write_outcomes
-from audiocnn_cli.output.tensors.formats import TENSOR_SUFFIXES, SameColumns, tensor_file
-from audiocnn_cli.output.tensors.kinds import FileFormat, TensorFormat
+from audiocnn_cli.output.formats import TENSOR_FORMATS, format_of, suffixes_of
+from audiocnn_cli.output.results import (
+    OutcomeWriter,
+    StreamWriter,
+    Writer,
+    write_each,
+    write_outcomes,
+)
+from audiocnn_cli.output.tensors.formats import SameColumns, tensor_file
 from audiocnn_cli.output.tensors.report import FeatureReport, FeatureRows, report
 from audiocnn_cli.output.views.features import FeatureView
 
-_TEXT_FORMATS = {
-    FileFormat.CSV: Format.CSV,
-    FileFormat.JSON: Format.JSON,
-    FileFormat.JSONL: Format.JSONL,
-}
+_TEXT = (Format.CSV, Format.JSON, Format.JSONL)
+_BINARY = [format for format in TENSOR_FORMATS if format.is_binary]
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A file for each recording, named after it, in a folder.
 
-    Whether a file may be replaced is the journal's to say, before the work on its input begins.
+    The journal decides whether a file may be replaced, before the work on its input begins.
     """
 
     files: ResultFolder
-    format: FileFormat
+    format: Format
 
     def write(self, result: FeatureResult) -> str:
-        """Write `result` to a file of its own and say which.
+        """Write `result` to a file of its own and return the name of the file.
 
         Raises:
             OutputError: the file can't be written.
             InputError: it is there already, on another machine.
         """
-        text = _TEXT_FORMATS.get(self.format)
         with self.files.writing(result.source) as (path, name):
-            if text is None:
-                with tensor_file(path, TensorFormat(self.format), force=True) as writer:
+            if self.format.is_binary:
+                with tensor_file(path, self.format, force=True) as writer:
                     writer.add(result)
             else:
-                whole = report(result, output=name, keep=True, picture=False)
-                destination = Destination(text, path, force=True)
+                whole = report(result, outputs=[name], keep=True, picture=False)
+                destination = Destination(self.format, path, force=True)
                 write_outcomes([whole], FeatureView(with_data=True), destination)
         return name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureOutput:
-    """The report's destination, and a folder or a file for the tensors."""
+    """Everything that one run writes.
 
-    report: Destination
+    `printed` is the report on stdout, None for none; `reports` are text files, `tensors` files of all
+    tensors; `folder` has a file for each recording, `dataset` the rows of all.
+    """
+
+    printed: Destination | None = None
+    reports: tuple[Destination, ...] = ()
+    tensors: tuple[tuple[Path, Format], ...] = ()
     folder: Folder | None = None
-    tensor: tuple[Path, TensorFormat] | None = None
     dataset: Dataset[FeatureReport] | None = None
+    force: bool = False
+
+    @property
+    def report(self) -> Destination:
+        """The one destination of results that are no tensors."""
+        return self.reports[0] if self.reports else self.printed or Destination(Format.TABLE)
+
+    @property
+    def _text_formats(self) -> set[Format]:
+        printed = {self.printed.format} if self.printed and not self.printed.silent else set()
+        return printed | {each.format for each in self.reports}
 
     @property
     def keeps_tensors(self) -> bool:
-        """Whether the numbers of each tensor are wanted when the outcomes are written."""
-        to_file = self.report.path is not None
-        in_one = self.tensor is not None or self.dataset is not None
-        return in_one or self.report.format is Format.CSV or to_file
+        """Whether the numbers of each tensor are needed when the outcomes are written."""
+        in_files = self.tensors or self.reports or self.dataset is not None
+        return bool(in_files) or (self.printed is not None and self.printed.format is Format.CSV)
 
     @property
     def no_journal(self) -> str | None:
-        """Why a run can't be resumed: its numbers are in no journal; None where it can."""
-        if not self.keeps_tensors:
+        """Why a run can't be resumed, its numbers being in no journal; None where it can."""
+        only_dataset = self.dataset is not None and not (self.tensors or self.reports)
+        csv = self.printed is not None and self.printed.format is Format.CSV
+        if not self.keeps_tensors or (only_dataset and not csv):
             return None
-        if self.dataset is not None and self.report.format is not Format.CSV:
-            return None
-        return "a file with the numbers of all recordings can't be resumed: -o FOLDER/ has one for each"
+        return (
+            "a file with the numbers of all recordings can't be resumed: `output=FOLDER/` has one for"
+            " each"
+        )
 
     @property
     def in_order(self) -> bool:
-        """Whether outcomes are wanted in the order of the inputs."""
-        return self.report.format is not Format.JSONL or self.tensor is not None
+        """Whether outcomes are written in the order of the inputs."""
+        return self._text_formats != {Format.JSONL} or bool(self.tensors)
 
-    def deliver(self, result: FeatureResult, check: Verification | None = None) -> FeatureReport:
+    def deliver(self, result: FeatureResult) -> FeatureReport:
         """Write the tensor of one recording where it has a file of its own, and report on it."""
-        output: str | None
-        if self.folder is not None:
-            output = self.folder.write(result)
-        elif self.tensor is not None:
-            output = str(self.tensor[0])
-        else:
-            output = self.dataset.location if self.dataset else None
+        outputs = [] if self.folder is None else [self.folder.write(result)]
+        outputs += [str(path) for path, _ in self.tensors]
+        outputs += [] if self.dataset is None else [self.dataset.location]
         return report(
             result,
-            output=output,
+            outputs=outputs,
             keep=self.keeps_tensors,
-            picture=self.report.format is Format.TABLE,
-            check=check,
+            picture=Format.TABLE in self._text_formats,
         )
 
     def write(self, outcomes: Iterable[FeatureReport | Failure]) -> Counts:
-        """Write all outcomes."""
-        view = FeatureView(with_data=self.report.path is not None)
-        if self.report.format is Format.CSV:
-            outcomes = _fitting(outcomes, SameColumns().require)
-        if self.tensor is None:
-            return write_outcomes(outcomes, view, self.report)
-        path, format = self.tensor
-        with tensor_file(path, format, force=self.report.force) as writer:
-            outcomes = _fitting(outcomes, writer.add)
-            if self.report.format is not Format.CSV:
-                outcomes = map(_let_go, outcomes)
-            return write_outcomes(outcomes, view, self.report)
+        """Write all outcomes, each as it comes."""
+        with ExitStack() as stack:
+            if Format.CSV in self._text_formats:
+                outcomes = _fitting(outcomes, SameColumns().require)
+            for path, format in self.tensors:
+                file = stack.enter_context(tensor_file(path, format, force=self.force))
+                outcomes = _fitting(outcomes, file.add)
+            writers: list[Writer[FeatureReport]] = [
+                _text_writer(stack.enter_context(each.open()), each, with_data=True)
+                for each in self.reports
+            ]
+            if self.printed is not None:
+                stdout = stack.enter_context(self.printed.open())
+                writers.append(_text_writer(stdout, self.printed, with_data=False))
+            return write_each(outcomes, writers)
+
+
+def _text_writer(
+    stream: IO[str], destination: Destination, *, with_data: bool
+) -> Writer[FeatureReport]:
+    writer = OutcomeWriter(StreamWriter(stream, destination), FeatureView(with_data=with_data))
+    return _Small(writer) if destination.format is Format.TABLE else writer
+
+
+class _Small:
+    """Gives a table, which waits for its last row, each report without its tensor."""
+
+    def __init__(self, writer: OutcomeWriter[FeatureReport]) -> None:
+        self._writer = writer
+        self.finish = writer.finish
+
+    def add(self, outcome: FeatureReport | Failure) -> None:
+        small = outcome if isinstance(outcome, Failure) else replace(outcome, result=None)
+        self._writer.add(small)
 
 
 def _fitting(
     outcomes: Iterable[FeatureReport | Failure], take: Callable[[FeatureResult], None]
 ) -> Iterator[FeatureReport | Failure]:
-    """The outcomes as they pass, each tensor handed to `take`; one that it refuses has failed."""
+    """The outcomes as they pass, each tensor handed to `take`; one that it refuses becomes a failure."""
     for outcome in outcomes:
         try:
             if isinstance(outcome, FeatureReport) and outcome.result is not None:
@@ -137,75 +174,100 @@ def _fitting(
             yield Failure(error.path, error.kind, error.message)
 
 
-def _let_go(outcome: FeatureReport | Failure) -> FeatureReport | Failure:
-    """Without the tensor: what is kept for the end must be small."""
-    return outcome if isinstance(outcome, Failure) else replace(outcome, result=None)
-
-
 def choose_feature_output(
     *,
     json: bool,
     jsonl: bool,
     csv: bool,
-    output: str | None,
-    format: FileFormat | None,
+    outputs: Sequence[str],
+    format: Format | None,
     parts: PartOptions,
     force: bool,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> FeatureOutput:
-    """What the options mean: -o names a folder, a tensor file, or a text file of the report.
+    """The output that the parameters mean; each of `outputs` is a folder, a tensor file or a text file.
+
+    A table is printed only where nothing else is written, and not for `quiet`; for a folder, `verbose` prints
+    a line for each file.
 
     Raises:
-        UsageError: options that contradict each other, or an ending that says no format.
-        OutputError: the file can't be written.
+        UsageError: parameters that contradict each other, or a suffix that is that of no format.
+        OutputError: a file can't be written.
     """
-    each = output is not None and names_folder(output)
-    if not (each and format is FileFormat.PARQUET):
+    folders = [output for output in outputs if names_folder(output)]
+    files = [Path(output) for output in outputs if output not in folders]
+    if len(folders) > 1:
+        raise UsageError(f"`output` names more than one folder: {', '.join(folders)}; give one")
+    if not (folders and format is Format.PARQUET):
         parts.require_none()
-    # Of files in a folder --format says nothing about what is printed.
-    text = None if each or format is None else _TEXT_FORMATS.get(format)
-    choose = partial(
-        choose_destination,
-        json=json or text is Format.JSON,
-        jsonl=jsonl or text is Format.JSONL,
-        csv=csv or text is Format.CSV,
-        force=force,
-        other_endings=list(TENSOR_SUFFIXES),
-    )
-    if output is None:
-        if format is not None and text is None:
-            raise UsageError(
-                f"--format {format} needs a file or a folder: add -o FILE or -o FOLDER/"
-            )
-        return FeatureOutput(choose(output=None))
-    path = Path(output)
-    if each:
-        return _in_folder(replace(choose(output=None), force=force), output, format, parts)
-    _require_agreement(path, format)
-    tensor = TENSOR_SUFFIXES.get(path.suffix.lower())
-    if format is not None:
-        tensor = None if text else TensorFormat(format)
-    if tensor is None:
-        return FeatureOutput(choose(output=path))
-    require_no_recording(path)
-    check_writable(path, force=force)
-    return FeatureOutput(replace(choose(output=None), force=force), tensor=(path, tensor))
-
-
-def _in_folder(
-    printed: Destination, output: str, format: FileFormat | None, parts: PartOptions
-) -> FeatureOutput:
-    if not is_url(output):
-        check_folder(Path(output))
-    if format is FileFormat.PARQUET:
-        return FeatureOutput(printed, dataset=parts.dataset(output, FeatureRows()))
-    format = format or FileFormat.NPZ
-    return FeatureOutput(printed, Folder(ResultFolder(output, format, printed.force), format))
-
-
-def _require_agreement(path: Path, format: FileFormat | None) -> None:
-    endings = TENSOR_SUFFIXES | {f".{text}": text for text in _TEXT_FORMATS}
-    said = endings.get(path.suffix.lower())
-    if None not in (format, said) and said != format:
+    # The format of files in a folder is not that of what is printed.
+    text = format if format in _TEXT and not folders else None
+    given = {Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv}
+    flags = [each for each, given in given.items() if given or each is text]
+    if len(flags) > 1:
+        raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in flags)}, not both")
+    if not outputs and format is not None and text is None:
         raise UsageError(
-            f"-o {path}: the ending says {said}, but --format {format} is asked for; leave out one of the two"
+            f"`format={format}` needs a file or a folder: add `output=FILE` or `output=FOLDER/`"
         )
+    wanted = None if folders else format
+    reports, tensors = [], []
+    for path in files:
+        binary = _tensor_format(path, wanted)
+        if binary is not None:
+            require_no_recording(path)
+            check_writable(path, force=force)
+            tensors.append((path, binary))
+            continue
+        flag = flags[0] if flags else None
+        reports.append(
+            choose_destination(
+                json=flag is Format.JSON,
+                jsonl=flag is Format.JSONL,
+                csv=flag is Format.CSV,
+                output=path,
+                force=force,
+                other_suffixes=suffixes_of(_BINARY),
+            )
+        )
+    printed: Destination | None = None
+    if flags and not reports:
+        printed = Destination(flags[0])
+    elif not outputs or (folders and not files):
+        printed = Destination(Format.TABLE, quiet=quiet, verbose=verbose, in_files=bool(folders))
+    folder, dataset = _folder(folders, format, parts, force=force)
+    return FeatureOutput(
+        printed=printed,
+        reports=tuple(reports),
+        tensors=tuple(tensors),
+        folder=folder,
+        dataset=dataset,
+        force=force,
+    )
+
+
+def _folder(
+    folders: Sequence[str], format: Format | None, parts: PartOptions, *, force: bool
+) -> tuple[Folder | None, Dataset[FeatureReport] | None]:
+    if not folders:
+        return None, None
+    (location,) = folders
+    if not is_url(location):
+        check_folder(Path(location))
+    if format is Format.PARQUET:
+        return None, parts.dataset(location, FeatureRows())
+    format = format or Format.NPZ
+    return Folder(ResultFolder(location, format.suffix, force), format), None
+
+
+def _tensor_format(path: Path, format: Format | None) -> Format | None:
+    """The format of a tensor file at `path`; None where it holds text."""
+    by_suffix = format_of(path, TENSOR_FORMATS)
+    if None not in (format, by_suffix) and by_suffix is not format:
+        raise UsageError(
+            f"`output={path}`: the suffix is that of {by_suffix}, but `format={format}` is given; leave out"
+            " one"
+        )
+    chosen = format or by_suffix
+    return chosen if chosen in _BINARY else None

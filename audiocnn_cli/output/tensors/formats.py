@@ -4,31 +4,21 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli import __version__
 from audiocnn_cli.datasets.feature_rows import blocks, feature_table
-from audiocnn_cli.errors import FailureKind, InputError, MissingExtraError, OutputError
-from audiocnn_cli.features.bins import frequencies_hz
+from audiocnn_cli.errors import FailureKind, InputError, OutputError
+from audiocnn_cli.features.plan import frequencies_hz
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.settings import settings_of
 from audiocnn_cli.features.spool import Spool
 from audiocnn_cli.files import atomic_writer
-from audiocnn_cli.output.tensors.kinds import TensorFormat
+from audiocnn_cli.output.formats import Format
 from audiocnn_cli.output.tensors.report import document
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-TENSOR_SUFFIXES = {
-    ".npz": TensorFormat.NPZ,
-    ".npy": TensorFormat.NPY,
-    ".h5": TensorFormat.HDF5,
-    ".hdf5": TensorFormat.HDF5,
-    ".parquet": TensorFormat.PARQUET,
-}
 
 
 class TensorWriter(Protocol):
@@ -46,31 +36,20 @@ class TensorWriter(Protocol):
 
 
 @contextmanager
-def tensor_file(path: Path, format: TensorFormat, *, force: bool) -> Iterator[TensorWriter]:
+def tensor_file(path: Path, format: Format, *, force: bool) -> Iterator[TensorWriter]:
     """A writer to `path`; the file appears, whole, when the `with` block ends without an error.
 
     Raises:
         OutputError: it can't be written, or there is nothing to write.
         MissingExtraError: the format needs a package that is not installed.
     """
-    _require_package(format)
+    format.require_package()
     with atomic_writer(path, "wb", force=force) as stream:
         writer: TensorWriter = (
-            _TableWriter(stream)
-            if format is TensorFormat.PARQUET
-            else _ArrayWriter(stream, format, path)
+            _TableWriter(stream) if format is Format.PARQUET else _ArrayWriter(stream, format, path)
         )
         yield writer
         writer.finish()
-
-
-def _require_package(format: TensorFormat) -> None:
-    from importlib.util import find_spec
-
-    packages = {TensorFormat.HDF5: ("h5py", "hdf5"), TensorFormat.PARQUET: ("pyarrow", "parquet")}
-    package, extra = packages.get(format, ("numpy", ""))
-    if find_spec(package) is None:
-        raise MissingExtraError(f"writing {format}", extra)
 
 
 class SameColumns:
@@ -92,14 +71,14 @@ class SameColumns:
                 result.source.path,
                 FailureKind.TOO_SHORT if len(columns) < len(wanted) else FailureKind.TOO_LARGE,
                 f"gives {len(columns)} columns, which do not fit below the {len(wanted)} of {path}; write to"
-                " a folder (-o FOLDER/)",
+                " a folder, `output=FOLDER/`",
             )
 
 
 class _ArrayWriter:
     """One array of all recordings, joined along its first axis, and what is needed to take it apart."""
 
-    def __init__(self, stream: IO[bytes], format: TensorFormat, path: Path) -> None:
+    def __init__(self, stream: IO[bytes], format: Format, path: Path) -> None:
         self._stream = stream
         self._format = format
         self._path = path
@@ -115,7 +94,7 @@ class _ArrayWriter:
             self._require_alike(result)
         self._data.append(result.tensor.data)
         self._lengths.append(len(result.tensor.data))
-        self._results.append(document(result, str(self._path)))
+        self._results.append(document(result, [str(self._path)]))
         self._config = settings_of(result.tensor.plan)
         if len(self._results) == 1:
             self._extra = _arrays_beside(result)
@@ -132,34 +111,30 @@ class _ArrayWriter:
             result.source.path,
             FailureKind.TOO_SHORT if shape[1:] < wanted else FailureKind.TOO_LARGE,
             f"gives {list(shape)}, which does not fit into {self._path} behind the {first['shape']} of"
-            f" {first['path']}; write to a folder (-o FOLDER/)",
+            f" {first['path']}; write to a folder, `output=FOLDER/`",
         )
 
     def finish(self) -> None:
         """Write the arrays."""
-        import numpy as np
-
         if not self._results:
             raise OutputError(f"{self._path}: not written, as there is no result")
         data = self._data.array()
-        if self._format is TensorFormat.NPY:
+        if self._format is Format.NPY:
             np.lib.format.write_array(self._stream, np.ascontiguousarray(data))
             return
         files = np.repeat(np.arange(len(self._lengths), dtype=np.int32), self._lengths)
         one = len(self._results) == 1
-        told = self._results[0] if one else {"results": self._results}
-        meta = json.dumps(told | {"config": self._config, "audiocnn": __version__})
+        first = self._results[0] if one else {"results": self._results}
+        meta = json.dumps(first | {"config": self._config, "audiocnn": __version__})
         arrays = {"data": data, "file_index": files} | self._extra
         paths = [each["path"] for each in self._results]
-        if self._format is TensorFormat.NPZ:
+        if self._format is Format.NPZ:
             np.savez(self._stream, meta=np.array(meta), paths=np.array(paths), **arrays)
         else:
             _write_hdf5(self._stream, arrays, paths, meta)
 
 
 def _arrays_beside(result: FeatureResult) -> dict[str, Any]:
-    import numpy as np
-
     arrays: dict[str, Any] = {"columns": np.array(result.tensor.columns)}
     if not result.tensor.plan.summary:
         arrays["times_s"] = result.tensor.times_s
@@ -173,9 +148,7 @@ def _arrays_beside(result: FeatureResult) -> dict[str, Any]:
     return arrays
 
 
-def _joined(first: "NDArray[np.float64]", second: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    import numpy as np
-
+def _joined(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([first, second])
 
 

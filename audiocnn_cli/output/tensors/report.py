@@ -1,25 +1,23 @@
 """The report on one feature tensor, as workers return it and as journals and data sets keep it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.datasets.dataset import class_label
 from audiocnn_cli.datasets.feature_rows import blocks, columns_of, feature_table
 from audiocnn_cli.features.result import FeatureResult
-from audiocnn_cli.features.verify import Verification
 from audiocnn_cli.output.results import Encoded, encode
 from audiocnn_cli.output.terminal.features import FeaturePicture, picture_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class FeatureReport:
-    """What is said of one tensor; `result` is there only where its numbers are to be written."""
+    """The report on one tensor; `result` is there only where its numbers are still to be written."""
 
     document: Mapping[str, Any]
     duration_s: float
@@ -43,25 +41,21 @@ class FeatureReportCodec:
 def report(
     result: FeatureResult,
     *,
-    output: str | None,
+    outputs: Sequence[str],
     keep: bool,
     picture: bool,
-    check: Verification | None = None,
 ) -> FeatureReport:
-    """The report on `result`, written to `output` or nowhere; small, unless it is to `keep` the tensor."""
+    """The report on `result`, written to `outputs`; small, unless it is to `keep` the tensor."""
     drawn = picture_of(result) if picture and not result.tensor.plan.summary else None
-    content = document(result, output)
-    if check is not None:
-        content["verify"] = asdict(check)
     return FeatureReport(
-        document=Encoded(encode(content)),
+        document=Encoded(encode(document(result, outputs))),
         duration_s=result.tensor.duration_s,
         picture=drawn,
         result=result if keep else None,
     )
 
 
-def document(result: FeatureResult, output: str | None = None) -> dict[str, Any]:
+def document(result: FeatureResult, outputs: Sequence[str] = ()) -> dict[str, Any]:
     """Shape, rates and statistics a bin; not the tensor itself."""
     config = result.tensor.plan.config
     content: dict[str, Any] = {
@@ -78,8 +72,10 @@ def document(result: FeatureResult, output: str | None = None) -> dict[str, Any]
         "n_fft": config.n_fft,
         "mean": _short(result.tensor.mean),
         "std": _short(result.tensor.std),
-        "output": output,
+        "output": outputs[0] if outputs else None,
     }
+    if len(outputs) > 1:
+        content["outputs"] = list(outputs)
     if result.tensor.plan.segmentation:
         content["starts_s"] = [round(start, 6) for start in result.tensor.starts_s]
         content["rest_shape"] = (
@@ -94,10 +90,8 @@ def document(result: FeatureResult, output: str | None = None) -> dict[str, Any]
     return content
 
 
-def _short(values: "NDArray[np.float64]") -> list[Any]:
+def _short(values: NDArray[np.float64]) -> list[Any]:
     """With as many digits as the float32 numbers that they are of: half of the text."""
-    import numpy as np
-
     shortest: list[Any] = values.astype(np.float32).astype(str).astype(np.float64).tolist()
     return shortest
 
@@ -118,7 +112,7 @@ class FeatureRows:
         return feature_table([block for result in results for block in blocks(_tensor_of(result))])
 
     def label(self, result: FeatureReport, source: Source) -> str | None:
-        """The class that the recording's folder says."""
+        """The class that the recording's folder is named after."""
         return class_label(result, source)
 
     def without_rows(self, result: FeatureReport) -> FeatureReport:

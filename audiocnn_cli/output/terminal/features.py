@@ -1,18 +1,17 @@
-"""A feature over time for the terminal: what is kept of each recording, and how it is drawn."""
+"""Pictures of a feature over time for the terminal: a reduced tensor of each recording, and its drawing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from audiocnn_cli.features import bins
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
+
 from audiocnn_cli.features.config import Feature
+from audiocnn_cli.features.plan import columns as column_names
 from audiocnn_cli.features.result import FeatureResult
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from rich.console import Console, ConsoleOptions
-    from rich.measure import Measurement
 
 # As many columns as the narrowest usual terminal has room for.
 _COLUMNS = 76
@@ -30,11 +29,11 @@ _LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
 class FeaturePicture:
     """Some columns and rows of a tensor of `frames` and `bins`, that Rich draws as wide as the console is.
 
-    `shares` has shape (columns, rows), 0 to 1, the first bin first. `across` and `upwards` say what lies
-    along each side, `notes` what else there is to know.
+    `shares` has shape (columns, rows), 0 to 1, the first bin first. `across` and `upwards` name the axes,
+    `notes` are further remarks.
     """
 
-    shares: "NDArray[np.float64]"
+    shares: NDArray[np.float64]
     frames: int
     bins: int
     across: str
@@ -59,9 +58,7 @@ class FeaturePicture:
         upwards = f"{self.upwards} upwards{_merged(self.bins, rows, 'a row')}"
         yield Text("; ".join([across, upwards, *self.notes]), style="dim")
 
-    def _narrow(self, width: int) -> "NDArray[np.float32]":
-        import numpy as np
-
+    def _narrow(self, width: int) -> NDArray[np.float32]:
         from audiocnn_cli.output.terminal.heatmap import shrink
 
         return shrink(self.shares.astype(np.float32), width=width, height=_ROWS)
@@ -81,8 +78,6 @@ class Outline:
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
         """The line."""
-        import numpy as np
-
         from audiocnn_cli.output.terminal.heatmap import bars, levels, shrink
 
         line = self.picture.shares.mean(axis=1, keepdims=True).astype(np.float32)
@@ -92,8 +87,6 @@ class Outline:
 
 def picture_of(result: FeatureResult) -> FeaturePicture:
     """What is kept of a tensor to draw it: the magnitude of complex numbers, the first of its channels."""
-    import numpy as np
-
     from audiocnn_cli.output.terminal.heatmap import levels, shrink
 
     plan = result.tensor.plan
@@ -126,7 +119,7 @@ def picture_of(result: FeatureResult) -> FeaturePicture:
         frames=len(data),
         bins=data.shape[1],
         across=across,
-        upwards=_upwards(bins.columns(plan.configs), features),
+        upwards=_upwards(column_names(plan.configs), features),
         notes=tuple(notes),
     )
 

@@ -1,11 +1,8 @@
 """A feature over time as a picture of characters: time to the right, bins upwards."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from rich.text import Text
+import numpy as np
+from numpy.typing import NDArray
+from rich.text import Text
 
 # Matplotlib's viridis at nine points, dark to bright.
 _COLOURS = (
@@ -18,10 +15,8 @@ _LOWER_HALF = "▄"
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
-def shrink(data: "NDArray[np.float32]", *, width: int, height: int) -> "NDArray[np.float32]":
+def shrink(data: NDArray[np.float32], *, width: int, height: int) -> NDArray[np.float32]:
     """`data` (frames, bins) averaged down to at most (width, height), for a picture of it."""
-    import numpy as np
-
     for axis, size in ((0, width), (1, height)):
         if data.shape[axis] > size:
             edges = np.linspace(0, data.shape[axis], size, endpoint=False).astype(np.int64)
@@ -32,10 +27,8 @@ def shrink(data: "NDArray[np.float32]", *, width: int, height: int) -> "NDArray[
     return data
 
 
-def levels(picture: "NDArray[np.float32]", *, each_bin: bool) -> "NDArray[np.float64]":
+def levels(picture: NDArray[np.float32], *, each_bin: bool) -> NDArray[np.float64]:
     """`picture` scaled to 0 to 1, as a whole, or each bin by itself where bins differ in kind."""
-    import numpy as np
-
     axis = 0 if each_bin else None
     low = picture.min(axis=axis, keepdims=True)
     spread = picture.max(axis=axis, keepdims=True) - low
@@ -44,9 +37,7 @@ def levels(picture: "NDArray[np.float32]", *, each_bin: bool) -> "NDArray[np.flo
     return shares
 
 
-def draw(
-    shares: "NDArray[np.float64] | NDArray[np.float32]", *, lines: int, colour: bool
-) -> "Text":
+def draw(shares: NDArray[np.float64] | NDArray[np.float32], *, lines: int, colour: bool) -> Text:
     """Values 0 to 1 of shape (time, bins) as a row for each bin, the first bin at the bottom.
 
     With colour each character holds two rows, one above the other; without, a shade. Bins that are fewer
@@ -73,7 +64,7 @@ def draw(
     return text
 
 
-def bars(values: list[float], *, rows: int) -> "Text":
+def bars(values: list[float], *, rows: int) -> Text:
     """One value 0 to 1 a column as a bar, in eighths of a line."""
     from rich.text import Text
 

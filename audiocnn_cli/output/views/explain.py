@@ -11,6 +11,8 @@ from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
+from audiocnn_cli.output.terminal.layout import Column, FittedTable
+from audiocnn_cli.parameters import with_flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,11 @@ class Explain(WithoutFiles):
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
 
     def prepare(self) -> Callable[[Source], Explanation]:
-        """Nothing is to be loaded."""
+        """Return the function that lists the stages; nothing is loaded before."""
         return self._work
 
-    def stand_in(self) -> Explanation:
-        """The stages of a recording that nobody has named."""
+    def example(self) -> Explanation:
+        """The stages of a recording of 30 s, where none is given."""
         return self._work(None)
 
     def _work(self, source: Source | None) -> Explanation:
@@ -47,7 +49,12 @@ class ExplainView:
     def document(self, result: Explanation) -> dict[str, Any]:
         """The stages in order, each with its shape and units."""
         stages = [
-            {"stage": s.name, "detail": s.detail, "shape": list(s.shape), "unit": s.unit}
+            {
+                "stage": s.name,
+                "detail": with_flags(s.detail),
+                "shape": list(s.shape),
+                "unit": s.unit,
+            }
             for s in result.stages
         ]
         return {"path": result.path, "stages": stages}
@@ -60,29 +67,27 @@ class ExplainView:
                 "stage": stage.name,
                 "shape": "x".join(map(str, stage.shape)),
                 "unit": stage.unit,
-                "detail": stage.detail,
+                "detail": with_flags(stage.detail),
             }
 
     def table(self, results: Sequence[Explanation]) -> Any:
         """A table for each recording."""
-        from rich import box
         from rich.console import Group
-        from rich.table import Table
 
-        tables = []
-        for result in results:
-            table = Table(
-                box=box.SIMPLE_HEAD,
-                title=display(result.path),
-                title_justify="left",
-                title_style="bold",
-            )
-            table.add_column("stage", style="bold", no_wrap=True)
-            table.add_column("shape", style="cyan", no_wrap=True)
-            table.add_column("unit", overflow="fold")
-            table.add_column("what happens", overflow="fold")
-            for stage in result.stages:
-                shape = " x ".join(map(str, stage.shape))
-                table.add_row(stage.name, shape, stage.unit, stage.detail)
-            tables.append(table)
-        return Group(*tables)
+        return Group(*(_table(result) for result in results))
+
+
+def _table(result: Explanation) -> FittedTable:
+    stages = result.stages
+    shapes = [" x ".join(map(str, stage.shape)) for stage in stages]
+    return FittedTable(
+        [
+            Column(name="stage", cells=[stage.name for stage in stages], style="bold"),
+            Column(name="shape", cells=shapes, style="cyan"),
+            Column(name="unit", cells=[stage.unit for stage in stages], wrap=True),
+            Column(
+                name="operation", cells=[with_flags(stage.detail) for stage in stages], wrap=True
+            ),
+        ],
+        title=display(result.path),
+    )

@@ -1,7 +1,10 @@
 """How a feature tensor looks as a table, as JSON and as CSV."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.datasets.feature_rows import parts
 from audiocnn_cli.features.result import FeatureResult
@@ -9,13 +12,10 @@ from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.tensors.report import FeatureReport
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.terminal.features import Outline
+from audiocnn_cli.output.terminal.layout import Column, FittedTable
 from audiocnn_cli.output.views.summary import summary_tables
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-# So many recordings get a picture of their own under the table, more of them a small one in it.
+# As many recordings have a picture each below the table; more of them have a small one in it.
 _LARGE_PICTURES = 2
 
 
@@ -36,7 +36,7 @@ def rows(result: FeatureResult) -> Iterator[Row]:
 
 
 def _summary_row(
-    result: FeatureResult, segment: int, values: "NDArray[np.float32]"
+    result: FeatureResult, segment: int, values: NDArray[np.float32]
 ) -> dict[str, object]:
     row: dict[str, object] = {"path": result.source.path}
     if result.tensor.plan.segmentation:
@@ -67,42 +67,39 @@ class FeatureView:
 
     def table(self, results: Sequence[FeatureReport]) -> Any:
         """One row a recording, and a picture or the numbers of each."""
-        from rich import box
         from rich.console import Group
-        from rich.table import Table
 
+        documents = [each.document for each in results]
         large = len(results) <= _LARGE_PICTURES
-        table = Table(box=box.SIMPLE_HEAD)
-        table.add_column("path", overflow="fold", style="bold")
-        table.add_column("feature", overflow="fold")
-        table.add_column("shape", style="cyan", no_wrap=True)
-        for name in ("Hz", "seconds"):
-            table.add_column(name, justify="right", no_wrap=True)
-        pictures: list[Any] = []
-        if any(each.document["output"] for each in results):
-            table.add_column("output", overflow="fold")
-        if any("verify" in each.document for each in results):
-            table.add_column("largest difference", justify="right")
-            table.add_column("peak MiB", justify="right")
+        columns = [
+            Column(name="path", cells=_cells(documents, "path"), style="bold", path=True),
+            Column(
+                name="feature",
+                cells=[each["feature"].replace(",", ", ") for each in documents],
+                drop=1 if len(results) > 1 else 0,
+                wrap=len(results) == 1,
+            ),
+            Column(
+                name="shape",
+                cells=[" x ".join(map(str, each["shape"])) for each in documents],
+                style="cyan",
+            ),
+            Column(name="Hz", cells=_cells(documents, "sample_rate"), justify="right", drop=2),
+            Column(
+                name="seconds",
+                cells=[f"{each['duration_s']:.2f}" for each in documents],
+                justify="right",
+                drop=3,
+            ),
+        ]
+        if any(each["output"] for each in documents):
+            columns.append(Column(name="output", cells=_cells(documents, "output"), path=True))
         if not large and any(each.picture for each in results):
-            table.add_column("over time")
-        for each in results:
-            cells: list[Any] = [
-                display(each.document["path"]),
-                each.document["feature"],
-                " x ".join(map(str, each.document["shape"])),
-                str(each.document["sample_rate"]),
-                f"{each.document['duration_s']:.2f}",
-            ]
-            if each.document["output"]:
-                cells.append(display(each.document["output"]))
-            if "verify" in each.document:
-                check = each.document["verify"]
-                cells.append(f"{check['largest_difference']:.2g}")
-                cells.append(f"{check['peak_memory_mib']:.0f}")
-            if not large and each.picture:
-                cells.append(Outline(each.picture))
-            elif each.picture is not None:
-                pictures.append(each.picture)
-            table.add_row(*cells)
-        return Group(table, *pictures, *summary_tables([each.document for each in results]))
+            outlines = [Outline(each.picture) if each.picture else "" for each in results]
+            columns.append(Column(name="over time", cells=outlines, drop=4, wrap=True))
+        pictures = [each.picture for each in results if large and each.picture is not None]
+        return Group(FittedTable(columns), *pictures, *summary_tables(documents))
+
+
+def _cells(documents: Sequence[Mapping[str, Any]], key: str) -> list[str]:
+    return [display(str(each[key] or "")) for each in documents]

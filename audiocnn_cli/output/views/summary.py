@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from audiocnn_cli.output.terminal.console import display
+from audiocnn_cli.output.terminal.layout import Column, FittedTable
 
 _MOST_ROWS = 40
 _FIRST_COLUMNS = 4
@@ -20,19 +23,17 @@ def summary_tables(documents: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
     if len(vectors) == 1:
         yield _by_column(documents[0], vectors[0][2])
         hidden = len(names) // len(documents[0]["statistics"]) - _MOST_ROWS
-        said = f"and {hidden} more rows: --csv or --json prints all"
+        note = f"and {hidden} more rows: --csv or --json prints all"
     else:
         yield _by_recording(vectors)
         hidden = len(names) - _FIRST_COLUMNS
-        said = f"and {hidden} more columns: --csv or --json prints all"
+        note = f"and {hidden} more columns: --csv or --json prints all"
     if hidden > 0:
-        yield Text(f"  {said}", style="dim")
+        yield Text(f"  {note}", style="dim")
 
 
 def _vectors(document: Mapping[str, Any]) -> Iterator[tuple[list[str], list[str], list[float]]]:
     """What a row is of, the names of its numbers as in CSV, and the numbers; a row a segment."""
-    import numpy as np
-
     if "statistics" not in document:
         return
     columns, statistics = document["columns"], document["statistics"]
@@ -43,33 +44,33 @@ def _vectors(document: Mapping[str, Any]) -> Iterator[tuple[list[str], list[str]
         yield [document["path"], *([str(segment)] if segmented else [])], names, numbers
 
 
-def _by_column(document: Mapping[str, Any], numbers: Sequence[float]) -> Any:
-    table = _table()
-    table.add_column(document["feature"], style="bold")
-    for statistic in document["statistics"]:
-        table.add_column(statistic, justify="right")
+def _by_column(document: Mapping[str, Any], numbers: Sequence[float]) -> FittedTable:
     columns = document["columns"]
-    for i, column in enumerate(columns[:_MOST_ROWS]):
-        table.add_row(column, *(f"{number:.5g}" for number in numbers[i :: len(columns)]))
-    return table
+    shown = min(len(columns), _MOST_ROWS)
+    cells = [f"{number:.5g}" for number in numbers]
+    return FittedTable(
+        [
+            Column(name=document["feature"], cells=columns[:shown], style="bold"),
+            *(
+                Column(name=statistic, cells=cells[i * len(columns) :][:shown], justify="right")
+                for i, statistic in enumerate(document["statistics"])
+            ),
+        ]
+    )
 
 
-def _by_recording(vectors: Sequence[tuple[list[str], list[str], list[float]]]) -> Any:
-    table = _table()
-    table.add_column("path", overflow="fold", style="bold")
-    what, names, _ = vectors[0]
-    if len(what) > 1:
-        table.add_column("segment", justify="right")
-    for name in names[:_FIRST_COLUMNS]:
-        table.add_column(name, justify="right")
-    for what, _, numbers in vectors:
-        shown = (f"{number:.5g}" for number in numbers[:_FIRST_COLUMNS])
-        table.add_row(display(what[0]), *what[1:], *shown)
-    return table
-
-
-def _table() -> Any:
-    from rich import box
-    from rich.table import Table
-
-    return Table(box=box.SIMPLE_HEAD)
+def _by_recording(
+    vectors: Sequence[tuple[list[str], list[str], list[float]]],
+) -> FittedTable:
+    paths = [display(what[0]) for what, _, _ in vectors]
+    columns = [Column(name="path", cells=paths, style="bold", path=True)]
+    if len(vectors[0][0]) > 1:
+        segments = [what[1] for what, _, _ in vectors]
+        columns.append(Column(name="segment", cells=segments, justify="right"))
+    for i, name in enumerate(vectors[0][1][:_FIRST_COLUMNS]):
+        cells = [f"{numbers[i]:.5g}" for _, _, numbers in vectors]
+        # The first numbers are shown before the later ones.
+        columns.append(
+            Column(name=name, cells=cells, justify="right", drop=_FIRST_COLUMNS - i if i else 0)
+        )
+    return FittedTable(columns)
