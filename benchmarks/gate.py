@@ -16,7 +16,7 @@ from audiocnn_cli.audio.load import mono_blocks
 from audiocnn_cli.audio.sources import Source, find_audio
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.classify import SoundType
-from audiocnn_cli.classify.gate import GATE_MODEL, objection, sound_type
+from audiocnn_cli.classify.gate import GATE_MODEL, mismatch, sound_type
 from audiocnn_cli.evaluation.labelled import content_hash
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models.inference import infer
@@ -73,7 +73,7 @@ def rows(folder: Path, gate: Model) -> Iterator[list[str]]:
         left = len(answers) - len(heard)
         cells = [f"`{name}`", truth, f"{len(heard)} (+ {left})" if left else str(len(heard))]
         for wanted in TYPES:
-            count = sum(objection(sound, wanted, gate) is not None for sound in heard)
+            count = sum(mismatch(sound, wanted, gate) is not None for sound in heard)
             cells.append(f"{count / len(heard):.3f}" if heard else "")
         yield cells
 

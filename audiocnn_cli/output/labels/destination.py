@@ -96,8 +96,8 @@ class LabelOutput:
         return any(each is not None for each in beside)
 
     @property
-    def wants_events(self) -> bool:
-        """Whether a label track is written."""
+    def has_event_format(self) -> bool:
+        """Whether a format is written that holds events."""
         formats = {self.printed, self.file and self.file[1], self.folder and self.folder[1]}
         return not formats.isdisjoint({*TRACKS, LabelFormat.RAVEN})
 
