@@ -376,7 +376,7 @@ def test_why_in_words(run: Run, tmp_path: Path, make_wav: MakeWav) -> None:
     finished = run("classify", make_wav(samples=noise(0.5), rate=RATE), "--model", path, "--why")
     assert finished.exit_code == 0
     (said,) = [line for line in finished.stdout.splitlines() if line.startswith("hum rests")]
-    assert "turned down by 30 dB, its probability there falls from" in said
+    assert "attenuated by 30 dB, its probability there falls from" in said
     assert " Hz" in said
 
 

@@ -1,4 +1,4 @@
-"""The rows of predictions, as values and as Arrow tables: those of CSV, with numbers as numbers."""
+"""The rows of predictions as values and as Arrow tables; the columns are those of CSV."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _EVENT_COLUMNS = ("path", "model", "label", "probability", "start_s", "end_s")
 class Records:
     """Which rows a prediction has: one, or with `timeline` one a segment, or with `events` one an event.
 
-    `same_labels` says that all results have the labels of one model: each has a column of segments.
+    `same_labels`: all results have the labels of one model, so that segments have a column for each label.
     """
 
     timeline: bool = False
@@ -24,7 +24,7 @@ class Records:
     same_labels: bool = True
 
     def of(self, result: Prediction) -> Iterator[dict[str, Any]]:
-        """The rows as values: text, numbers, true or false, None for what there isn't."""
+        """The rows as values: text, numbers, booleans, None for a missing value."""
         if self.timeline:
             for entry in result.timeline:
                 yield self.of_segment(entry, path=result.path, model=result.model)
@@ -34,11 +34,11 @@ class Records:
             yield _of_clip(result)
 
     def kinds(self, result: Prediction) -> dict[str, type]:
-        """What each column of the records holds."""
+        """The type of each column."""
         texts = ("path", "model", "label", "reason", "labels", "rest", "sound_type")
-        known: dict[str, type] = dict.fromkeys(texts, str) | {"abstained": bool, "segments": int}
+        types: dict[str, type] = dict.fromkeys(texts, str) | {"abstained": bool, "segments": int}
         names = next(self.of(result), dict.fromkeys(_EVENT_COLUMNS))
-        return {name: known.get(name, float) for name in names}
+        return {name: types.get(name, float) for name in names}
 
     def of_segment(self, entry: TimelineEntry, *, path: str, model: str) -> dict[str, Any]:
         """The row of one segment."""
@@ -82,7 +82,7 @@ def _of_clip(result: Prediction) -> dict[str, Any]:
 
 
 def prediction_table(results: Sequence[Prediction], records: Records) -> Any:
-    """An Arrow table of predictions with the same columns; what there isn't is null."""
+    """An Arrow table of predictions with the same columns; missing values are null."""
     import pyarrow as pa
 
     kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
@@ -97,7 +97,7 @@ def prediction_table(results: Sequence[Prediction], records: Records) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class PredictionRows:
-    """The rows of predictions in a data set: one a clip, a segment or an event, as `records` has them."""
+    """Rows of predictions in a data set: one a clip, a segment or an event, as in `records`."""
 
     records: Records
 
@@ -106,17 +106,17 @@ class PredictionRows:
         return tuple(self.records.kinds(result))
 
     def weight(self, result: Prediction) -> int:
-        """About a hundred bytes a row."""
+        """Approximate size in bytes, at a hundred a row."""
         return 100 * (1 + len(result.timeline))
 
     def table(self, results: Sequence[Prediction]) -> Any:
-        """The rows of predictions."""
+        """The rows of some predictions."""
         return prediction_table(results, self.records)
 
     def label(self, result: Prediction, _source: Source) -> str | None:
-        """The label that the model says."""
+        """The predicted label, to partition by."""
         return result.label
 
     def without_rows(self, result: Prediction) -> Prediction:
-        """The prediction: it is no larger than its rows."""
+        """The prediction itself, which is no larger than its rows."""
         return result

@@ -48,11 +48,12 @@ def classify(
     logging.set_up()
     from audiocnn_cli.audio.load import Excerpt
     from audiocnn_cli.classify import ClassifyOptions
-    from audiocnn_cli.commands.classify.run import Run, batch_of, stream_of
+    from audiocnn_cli.commands.batch import batch_options
+    from audiocnn_cli.commands.classify.run import Run, stream_of
     from audiocnn_cli.output.views.classify import ClassifyView
 
     stream = stream_of(paths or [], inputs)
-    destination = output.destination(many)
+    destination = output.destination(many, logging)
     task = model.task(
         ClassifyOptions(
             top=model.top,
@@ -70,7 +71,7 @@ def classify(
             timeline=events.timeline, events=events.events, same_labels=not task.auto
         ),
         destination=destination,
-        batch=batch_of([stream.path] if stream else paths, many, force=output.force),
+        batch=batch_options([stream.path] if stream else paths, many, force=output.force),
     )
     if inspection.given:
         from audiocnn_cli.commands.classify.inspect import inspect

@@ -242,8 +242,8 @@ class LabelOptions:
     part_files: options.PartFiles = None
     force: options.Force = False
 
-    def destination(self, many: options.ManyFiles) -> "LabelOutput":
-        """Where the options say to write.
+    def destination(self, many: options.ManyFiles, logging: options.Logging) -> "LabelOutput":
+        """The destination that the options choose.
 
         Raises:
             UsageError: options that contradict each other, or an extension without a format.
@@ -262,4 +262,6 @@ class LabelOptions:
             format=self.format,
             parts=PartOptions(partition_by=self.partition_by, part_files=self.part_files),
             force=self.force or many.resume,
+            quiet=logging.quiet,
+            verbose=logging.verbose,
         )

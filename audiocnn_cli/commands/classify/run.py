@@ -14,7 +14,6 @@ from audiocnn_cli.classify.clip import classify_live
 from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.commands.classify.options import InputOptions
-from audiocnn_cli.commands.options import ManyFiles
 from audiocnn_cli.datasets.prediction_rows import PredictionRows
 from audiocnn_cli.datasets.result_folder import IntoFolder
 from audiocnn_cli.errors import ExitCode, SignalError, UsageError
@@ -71,23 +70,6 @@ def stream_of(paths: list[str], given: InputOptions) -> Stream | None:
     from audiocnn_cli.audio.raw import RawFormat
 
     return Stream(RawFormat(given.raw, given.sample_rate, given.raw_channels))
-
-
-def batch_of(paths: list[str] | None, many: ManyFiles, *, force: bool) -> BatchOptions:
-    """The batch that the options describe."""
-    return BatchOptions(
-        paths=paths,
-        jobs=many.jobs,
-        timeout=many.timeout,
-        journal=many.journal,
-        resume=many.resume,
-        checksum=many.checksum,
-        failures=many.failures,
-        retry_failures=many.retry_failures,
-        shard=many.shard,
-        cluster=many.cluster,
-        force=force,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

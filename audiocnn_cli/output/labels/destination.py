@@ -1,4 +1,4 @@
-"""Where `audiocnn classify` writes: a report to stdout, labels to stdout, a file, or a file a recording."""
+"""Where labels are written: to stdout, to one file, to a file for each recording, or to a data set."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -25,8 +25,8 @@ from audiocnn_cli.output.results import write_outcomes, write_result
 from audiocnn_cli.output.tensors.kinds import LabelFormat
 from audiocnn_cli.output.terminal.console import print_failure
 from audiocnn_cli.output.views.classify import ClassifyView
-from audiocnn_cli.output.views.live import LIVE_FORMATS
 
+_LIVE_FORMATS = frozenset({Format.TABLE, Format.JSONL, Format.CSV})
 _REPORTS = {
     LabelFormat.TABLE: Format.TABLE,
     LabelFormat.JSON: Format.JSON,
@@ -49,13 +49,13 @@ _SUFFIXES_IN_FOLDER = {
 
 @dataclass(frozen=True, slots=True)
 class LabelFiles:
-    """Writes the labels of a recording to a file of its own."""
+    """Writes the labels of one recording to a file."""
 
     format: LabelFormat
     view: ClassifyView
 
     def write(self, result: Prediction, path: Path) -> None:
-        """Write them to `path`, also where there is a file.
+        """Write them to `path`, replacing a file there.
 
         Raises:
             OutputError: the file can't be written.
@@ -69,10 +69,14 @@ class LabelFiles:
 
 @dataclass(frozen=True, slots=True)
 class LabelOutput:
-    """The report's destination, and beside it a folder or a file for labels.
+    """The destination of the report, and beside it one for labels.
 
-    Files in the folder are written where the work is done. `printed` is a label format that takes the
-    place of the report on stdout; `dataset` is the folder of a data set, and how it is divided.
+    Args:
+        report: table, JSON, JSONL or CSV.
+        folder: a file for each recording, written by the workers.
+        file: one file of a label format.
+        printed: a label format on stdout in place of the report.
+        dataset: location of a Parquet data set, and how it is partitioned.
     """
 
     report: Destination
@@ -83,11 +87,11 @@ class LabelOutput:
 
     @property
     def only_one(self) -> str | None:
-        """Why there may be one recording only, if so: its labels are all that one place can hold."""
+        """The error for a second recording, if the format holds the labels of one only."""
         format = self.file[1] if self.file else self.printed
         if format not in TRACKS:
             return None
-        return f"--format {format} holds the labels of one recording: for several add -o FOLDER/"
+        return f"`format={format}` holds the labels of one recording: for several add -o FOLDER/"
 
     @property
     def has_labels(self) -> bool:
@@ -103,13 +107,13 @@ class LabelOutput:
 
     @property
     def in_order(self) -> bool:
-        """Whether outcomes are wanted in the order of the inputs."""
+        """Whether outcomes must come in the order of the inputs."""
         return self.report.format is not Format.JSONL or self.file is not None
 
     @property
     def live(self) -> bool:
-        """Whether segments can be written as they come."""
-        return self.report.format in LIVE_FORMATS and not self.has_labels
+        """Whether the segments of a stream can be written as they arrive."""
+        return self.report.format in _LIVE_FORMATS and not self.has_labels
 
     def write(self, outcomes: Iterable[Prediction | Failure], view: ClassifyView) -> Counts:
         """Write all outcomes."""
@@ -119,7 +123,7 @@ class LabelOutput:
             return write_outcomes(outcomes, view, self.report)
         path, format = self.file
         with label_file(path, format, view, force=self.report.force) as writer:
-            return write_outcomes(_handed_on(outcomes, writer), view, self.report)
+            return write_outcomes(_with_labels(outcomes, writer), view, self.report)
 
 
 def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat) -> Counts:
@@ -135,10 +139,10 @@ def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat)
     return Counts(done=done, failed=failed)
 
 
-def _handed_on(
+def _with_labels(
     outcomes: Iterable[Prediction | Failure], writer: LabelWriter
 ) -> Iterator[Prediction | Failure]:
-    """The outcomes as they pass, each result handed to `writer`."""
+    """The outcomes; the labels of each are written with `writer` before."""
     for outcome in outcomes:
         if isinstance(outcome, Prediction):
             writer.add(outcome)
@@ -154,16 +158,27 @@ def choose_label_output(
     format: LabelFormat | None,
     parts: PartOptions,
     force: bool,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> LabelOutput:
-    """What the options mean: -o names a folder, a label file, or a file of the report.
+    """The destination that the options choose: `output` is a folder, a label file, or a file of the report.
 
     Raises:
-        UsageError: options that contradict each other, or an ending that says no format.
+        UsageError: options that contradict each other, or an extension without a format.
         OutputError: the file can't be written.
         MissingExtraError: the format needs a package that is not installed.
     """
     printed = replace(
-        choose_destination(json=json, jsonl=jsonl, csv=csv, output=None, force=force), force=force
+        choose_destination(
+            json=json,
+            jsonl=jsonl,
+            csv=csv,
+            output=None,
+            force=force,
+            quiet=quiet,
+            verbose=verbose,
+        ),
+        force=force,
     )
     if format is not None:
         require_package(format)
@@ -174,7 +189,7 @@ def choose_label_output(
         return _to_stdout(printed, format)
     path = Path(output)
     if in_folder:
-        return _in_folder(printed, output, format or LabelFormat.JSON, parts)
+        return _in_folder(printed.beside_files(), output, format or LabelFormat.JSON, parts)
     chosen = format or _SUFFIXES.get(path.suffix.lower())
     if chosen is LabelFormat.TABLE:
         require_no_recording(path)
@@ -193,7 +208,7 @@ def choose_label_output(
     require_package(chosen)
     require_no_recording(path)
     check_writable(path, force=force)
-    return LabelOutput(printed, file=(path, chosen))
+    return LabelOutput(printed.beside_files(), file=(path, chosen))
 
 
 def _in_folder(
@@ -212,10 +227,12 @@ def _to_stdout(printed: Destination, format: LabelFormat | None) -> LabelOutput:
         return LabelOutput(printed)
     if printed.format is not Format.TABLE:
         raise UsageError(
-            f"--format {format} and --{printed.format} both want stdout; add -o FILE for the labels"
+            f"`format={format}` and `{printed.format}=True` both write to stdout; add -o FILE for the labels"
         )
     if format in _REPORTS:
-        return LabelOutput(Destination(_REPORTS[format]))
+        return LabelOutput(replace(printed, format=_REPORTS[format]))
     if format is LabelFormat.PARQUET:
-        raise UsageError("--format parquet needs a file or a folder: add -o FILE or -o FOLDER/")
+        raise UsageError(
+            "`format=parquet` is written to a file or a folder: add -o FILE or -o FOLDER/"
+        )
     return LabelOutput(printed, printed=format)

@@ -1,13 +1,12 @@
-"""Events as the label files of other tools: Audacity, Raven, Praat and ELAN, video players."""
+"""Events in the label formats of other tools: Audacity, Raven, Praat and ELAN, video players."""
 
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
 from audiocnn_cli.classify import Event, Prediction
-from audiocnn_cli.errors import MissingExtraError
+from audiocnn_cli.extras import require_extra
 from audiocnn_cli.output.tensors.kinds import LabelFormat
 from audiocnn_cli.output.terminal.console import display
 
@@ -15,7 +14,7 @@ Track = Callable[[Prediction], str]
 
 
 def audacity(result: Prediction) -> str:
-    """A label track: start, end and label by tabs, seconds; the format of Audacity's Import > Labels."""
+    """Audacity's label track (File > Import > Labels): start, end in seconds and label, separated by tabs."""
     return "".join(
         f"{event.start_s:.6f}\t{event.end_s:.6f}\t{display(event.label)}\n"
         for event in result.events
@@ -23,7 +22,7 @@ def audacity(result: Prediction) -> str:
 
 
 def webvtt(result: Prediction) -> str:
-    """Cues for a player (W3C, WebVTT): one an event, times to the millisecond."""
+    """WebVTT (W3C): a cue for each event, times to the millisecond."""
     cues = [
         f"{_clock(event.start_s)} --> {_clock(event.end_s)}\n{_cue(event)}\n"
         for event in result.events
@@ -43,7 +42,7 @@ def _clock(seconds: float) -> str:
 
 
 def textgrid(result: Prediction) -> str:
-    """Praat's long TextGrid, which ELAN reads too: one tier, or one a label where several hold at once."""
+    """Praat's long TextGrid, also for ELAN: one tier, or one for each label where events overlap."""
     from praatio import textgrid as praat
     from praatio.utilities.constants import Interval
 
@@ -64,7 +63,7 @@ def textgrid(result: Prediction) -> str:
         return path.read_text(encoding="utf-8")
 
 
-# One recording a file; a Raven table holds many.
+# Formats that hold one recording a file; a Raven table holds several.
 TRACKS: dict[LabelFormat, Track] = {
     LabelFormat.AUDACITY: audacity,
     LabelFormat.TEXTGRID: textgrid,
@@ -86,10 +85,10 @@ RAVEN_COLUMNS = (
 
 
 class RavenTable:
-    """The lines of a Raven selection table, recording by recording.
+    """The lines of a Raven selection table of several recordings.
 
-    Begin and end count over all recordings, one after the other, as Raven does when they are opened
-    together; `File Offset (s)` counts within the recording.
+    Begin and end times continue over the recordings, as in Raven when they are opened together;
+    `File Offset (s)` starts at 0 in each.
     """
 
     header = "\t".join(RAVEN_COLUMNS) + "\n"
@@ -120,15 +119,10 @@ class RavenTable:
 
 
 def require_package(format: LabelFormat) -> None:
-    """Say before the work starts that a format can't be written here.
+    """Check before the work starts that a format can be written.
 
     Raises:
         MissingExtraError: its package is not installed.
     """
-    packages = {
-        LabelFormat.TEXTGRID: ("praatio", "textgrid"),
-        LabelFormat.PARQUET: ("pyarrow", "parquet"),
-    }
-    package, extra = packages.get(format, (None, ""))
-    if package and find_spec(package) is None:
-        raise MissingExtraError(f"writing {format}", extra)
+    if format in (LabelFormat.TEXTGRID, LabelFormat.PARQUET):
+        require_extra(format.value, f"writing {format}")

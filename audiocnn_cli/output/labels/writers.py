@@ -1,4 +1,4 @@
-"""Labels of one recording or many, into one file as they come."""
+"""Writers of the labels of one or several recordings to one file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from audiocnn_cli.output.views.classify import ClassifyView
 
 
 class LabelWriter(Protocol):
-    """Takes results one by one and writes them to one file."""
+    """Writes results one by one to one file."""
 
     def add(self, result: Prediction) -> None:
         """Write the labels of one recording."""
 
     def finish(self) -> None:
-        """Write what is still to be written."""
+        """Write what the format has at its end."""
 
 
 class TrackWriter:
@@ -43,11 +43,11 @@ class TrackWriter:
         self._stream.flush()
 
     def finish(self) -> None:
-        """Nothing is left to be written."""
+        """Do nothing: text formats have no end."""
 
 
 class _ParquetWriter:
-    """The rows of CSV as Parquet, a group of rows for each recording."""
+    """The rows of CSV as Parquet, a row group for each recording."""
 
     def __init__(self, stream: IO[bytes], view: ClassifyView) -> None:
         self._stream = stream
@@ -64,9 +64,9 @@ class _ParquetWriter:
         self._writer.write_table(table)
 
     def finish(self) -> None:
-        """Write the index of the file."""
+        """Write the footer of the file."""
         if self._writer is None:
-            raise OutputError("no Parquet file is written, as there is no result")
+            raise OutputError("no Parquet file is written: there are no results")
         self._writer.close()
 
 
@@ -74,10 +74,10 @@ class _ParquetWriter:
 def label_file(
     path: Path, format: LabelFormat, view: ClassifyView, *, force: bool
 ) -> Iterator[LabelWriter]:
-    """A writer to `path`; the file appears, whole, when the `with` block ends without an error.
+    """A writer to `path`; the file is created when the `with` block ends without an error.
 
     Raises:
-        OutputError: it can't be written, or there is nothing to be written to Parquet.
+        OutputError: it can't be written, or a Parquet file would be empty.
     """
     parquet = format is LabelFormat.PARQUET
     with atomic_writer(path, "wb" if parquet else "w", force=force) as stream:
