@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from audiocnn_cli.classify import SoundType, gate
 from audiocnn_cli.models.contract import decode, encode
 from audiocnn_cli.models.inference import SILENCE_DB, ModelStream, StreamingInference
 from audiocnn_cli.models.session import open_model
@@ -189,6 +190,28 @@ def test_a_sparse_stream_is_scored_on_a_sample_of_segments(tiny: Path) -> None:
     (only_sample,) = alone.finish()
     assert only_sample.starts.tolist() == sample.starts.tolist()
     assert only_sample.n_samples == every.n_samples == 26 * 4000
+
+
+@pytest.mark.parametrize(
+    ("probability", "own", "sure"),
+    [
+        (0.69, 0.0, False),
+        (0.7, 0.0, True),
+        (0.9, 0.0, True),
+        (0.9, 0.95, False),
+        (0.96, 0.95, True),
+    ],
+)
+def test_the_gate_decides_from_0_7_or_its_own_threshold_on(
+    probability: float, own: float, sure: bool, tmp_path: Path
+) -> None:
+    kinds = replace(CONTRACT, labels=("music", "speech", "environment"), threshold=own)
+    model = open_model(write_good_model(tmp_path / "gate.onnx", kinds))
+    sound = SoundType("speech", probability)
+    assert gate.is_sure(sound, model) is sure
+    assert gate.mismatch(sound, "music", model) == ("this is speech, not music" if sure else None)
+    assert gate.mismatch(sound, "speech", model) is None
+    assert gate.mismatch(sound, None, model) is None
 
 
 @pytest.mark.usefixtures("shelf")

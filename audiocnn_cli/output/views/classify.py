@@ -102,9 +102,10 @@ def _cell(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class ClipTable:
-    """A row for each clip that fits the width: fewer candidates first, then labels broken between words.
+    """A row for each clip that fits the width of the console.
 
-    Duration, number of segments and the rest are columns when the log is verbose.
+    Where it is narrow paths are shortened, candidates left out, and labels broken between words. Duration,
+    rest and number of segments are columns when the log is verbose, as far as there is room.
     """
 
     results: Sequence[Prediction]
@@ -125,8 +126,12 @@ class ClipTable:
             for result in self.results
         ]
         extra = _extra_columns(self.results) if log.isEnabledFor(logging.DEBUG) else {}
-        extra_width = sum(3 + max(map(cell_len, (name, *cells))) for name, cells in extra.items())
-        path, label, others = _widths(paths, labels, candidates, options.max_width - extra_width)
+        while True:
+            taken = sum(3 + max(map(cell_len, (name, *cells))) for name, cells in extra.items())
+            path, label, others = _widths(paths, labels, candidates, options.max_width - taken)
+            if not extra or path >= min(_SHORT_PATH, *map(cell_len, paths)):
+                break
+            extra.popitem()
 
         table = Table(box=box.SIMPLE_HEAD)
         table.add_column("clip", width=path, no_wrap=True)
@@ -185,15 +190,15 @@ def _joined(candidates: Sequence[str], width: int) -> str:
 
 
 def _extra_columns(results: Sequence[Prediction]) -> dict[str, list[str]]:
-    """Columns that are shown with --verbose only."""
+    """Columns that only a verbose log shows, the one that is left out first at the end."""
     rests = [
         "" if each.rest is TailHandling.NONE else f"{each.rest_s:.2f} s {each.rest}"
         for each in results
     ]
     return {
         "seconds": [f"{each.duration_s:.2f}" for each in results],
-        "segments": [str(len(each.timeline)) for each in results],
         "rest": rests,
+        "segments": [str(len(each.timeline)) for each in results],
     }
 
 
