@@ -1,4 +1,4 @@
-"""The rows of predictions as values and as Arrow tables; the columns are those of CSV."""
+"""The rows of predictions as values, in a data set and in Arrow tables; the columns are those of CSV."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _EVENT_COLUMNS = ("path", "model", "label", "probability", "start_s", "end_s")
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class PredictionRows:
     """Which rows a prediction has: one, or with `timeline` one a segment, or with `events` one an event.
 
     `same_labels`: all results have the labels of one model, so that segments have a column for each label.
@@ -57,6 +57,35 @@ class Records:
             record |= {f"p_{each.label}": each.probability for each in entry.candidates}
         return record
 
+    def columns(self, result: Prediction) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self.kinds(result))
+
+    def weight(self, result: Prediction) -> int:
+        """Approximate size in bytes, at a hundred a row."""
+        return 100 * (1 + len(result.timeline))
+
+    def table(self, results: Sequence[Prediction]) -> Any:
+        """An Arrow table of predictions with the same columns; missing values are null."""
+        import pyarrow as pa
+
+        kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+        columns = self.kinds(results[0]).items()
+        rows = [
+            record | {"path": as_text(result.path)}
+            for result in results
+            for record in self.of(result)
+        ]
+        return pa.Table.from_pylist(rows, schema=pa.schema([(n, kinds[k]) for n, k in columns]))
+
+    def label(self, result: Prediction, _source: Source) -> str | None:
+        """The predicted label, to partition by."""
+        return result.label
+
+    def without_rows(self, result: Prediction) -> Prediction:
+        """The prediction itself, which is no larger than its rows."""
+        return result
+
 
 def _of_events(result: Prediction) -> Iterator[dict[str, Any]]:
     for event in result.events:
@@ -79,44 +108,3 @@ def _of_clip(result: Prediction) -> dict[str, Any]:
         "labels": _BETWEEN.join(result.labels),
         "sound_type": result.sound_type.name if result.sound_type else None,
     }
-
-
-def prediction_table(results: Sequence[Prediction], records: Records) -> Any:
-    """An Arrow table of predictions with the same columns; missing values are null."""
-    import pyarrow as pa
-
-    kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
-    schema = pa.schema([(name, kinds[kind]) for name, kind in records.kinds(results[0]).items()])
-    rows = [
-        record | {"path": as_text(result.path)}
-        for result in results
-        for record in records.of(result)
-    ]
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionRows:
-    """Rows of predictions in a data set: one a clip, a segment or an event, as in `records`."""
-
-    records: Records
-
-    def columns(self, result: Prediction) -> tuple[str, ...]:
-        """The names of the columns."""
-        return tuple(self.records.kinds(result))
-
-    def weight(self, result: Prediction) -> int:
-        """Approximate size in bytes, at a hundred a row."""
-        return 100 * (1 + len(result.timeline))
-
-    def table(self, results: Sequence[Prediction]) -> Any:
-        """The rows of some predictions."""
-        return prediction_table(results, self.records)
-
-    def label(self, result: Prediction, _source: Source) -> str | None:
-        """The predicted label, to partition by."""
-        return result.label
-
-    def without_rows(self, result: Prediction) -> Prediction:
-        """The prediction itself, which is no larger than its rows."""
-        return result

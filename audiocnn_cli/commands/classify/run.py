@@ -14,10 +14,8 @@ from audiocnn_cli.classify.clip import classify_live
 from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.commands.classify.options import InputOptions
-from audiocnn_cli.datasets.prediction_rows import PredictionRows
-from audiocnn_cli.datasets.result_folder import IntoFolder
 from audiocnn_cli.errors import ExitCode, SignalError, UsageError
-from audiocnn_cli.output.labels.destination import LabelFiles, LabelOutput
+from audiocnn_cli.output.labels.destination import LabelOutput
 from audiocnn_cli.output.views.classify import ClassifyView
 
 if TYPE_CHECKING:
@@ -119,9 +117,12 @@ class Run:
         options: dict[str, str | bool | None] = asdict(self.view)
         if self.destination.dataset is not None:
             location, parts = self.destination.dataset
-            dataset = parts.dataset(location, PredictionRows(self.view.records))
+            dataset = parts.dataset(location, self.view.records)
             options |= dataset.layout
         if self.destination.folder is not None:
+            from audiocnn_cli.datasets.result_folder import IntoFolder
+            from audiocnn_cli.output.labels.writers import LabelFiles
+
             files, format = self.destination.folder
             task = IntoFolder(self.task, files, LabelFiles(format, self.view))
         return Job(

@@ -4,12 +4,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.classify import Prediction
-from audiocnn_cli.datasets.dataset import PartOptions
-from audiocnn_cli.datasets.result_folder import ResultFolder
-from audiocnn_cli.datasets.storage import is_url
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.files import check_folder, check_writable
 from audiocnn_cli.output.destination import (
@@ -19,20 +17,18 @@ from audiocnn_cli.output.destination import (
     names_folder,
     require_no_recording,
 )
-from audiocnn_cli.output.labels.formats import TRACKS, require_package
-from audiocnn_cli.output.labels.writers import LabelWriter, TrackWriter, label_file
-from audiocnn_cli.output.results import write_outcomes, write_result
+from audiocnn_cli.output.labels.formats import REPORTS, TRACKS, require_package
+from audiocnn_cli.output.results import write_outcomes
 from audiocnn_cli.output.tensors.kinds import LabelFormat
 from audiocnn_cli.output.terminal.console import print_failure
 from audiocnn_cli.output.views.classify import ClassifyView
 
+if TYPE_CHECKING:
+    from audiocnn_cli.datasets.dataset import PartOptions
+    from audiocnn_cli.datasets.result_folder import ResultFolder
+    from audiocnn_cli.output.labels.writers import LabelWriter
+
 _LIVE_FORMATS = frozenset({Format.TABLE, Format.JSONL, Format.CSV})
-_REPORTS = {
-    LabelFormat.TABLE: Format.TABLE,
-    LabelFormat.JSON: Format.JSON,
-    LabelFormat.JSONL: Format.JSONL,
-    LabelFormat.CSV: Format.CSV,
-}
 _SUFFIXES = {
     ".parquet": LabelFormat.PARQUET,
     ".textgrid": LabelFormat.TEXTGRID,
@@ -48,26 +44,6 @@ _SUFFIXES_IN_FOLDER = {
 
 
 @dataclass(frozen=True, slots=True)
-class LabelFiles:
-    """Writes the labels of one recording to a file."""
-
-    format: LabelFormat
-    view: ClassifyView
-
-    def write(self, result: Prediction, path: Path) -> None:
-        """Write them to `path`, replacing a file there.
-
-        Raises:
-            OutputError: the file can't be written.
-        """
-        if self.format in _REPORTS:
-            write_result(result, self.view, Destination(_REPORTS[self.format], path, force=True))
-            return
-        with label_file(path, self.format, self.view, force=True) as writer:
-            writer.add(result)
-
-
-@dataclass(frozen=True, slots=True)
 class LabelOutput:
     """The destination of the report, and beside it one for labels.
 
@@ -80,10 +56,10 @@ class LabelOutput:
     """
 
     report: Destination
-    folder: tuple[ResultFolder, LabelFormat] | None = None
+    folder: "tuple[ResultFolder, LabelFormat] | None" = None
     file: tuple[Path, LabelFormat] | None = None
     printed: LabelFormat | None = None
-    dataset: tuple[str, PartOptions] | None = None
+    dataset: "tuple[str, PartOptions] | None" = None
 
     @property
     def only_one(self) -> str | None:
@@ -121,12 +97,16 @@ class LabelOutput:
             return _print_labels(outcomes, self.printed)
         if self.file is None:
             return write_outcomes(outcomes, view, self.report)
+        from audiocnn_cli.output.labels.writers import label_file
+
         path, format = self.file
         with label_file(path, format, view, force=self.report.force) as writer:
             return write_outcomes(_with_labels(outcomes, writer), view, self.report)
 
 
 def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat) -> Counts:
+    from audiocnn_cli.output.labels.writers import TrackWriter
+
     done = failed = 0
     writer = TrackWriter(sys.stdout, format)
     for outcome in outcomes:
@@ -140,7 +120,7 @@ def _print_labels(outcomes: Iterable[Prediction | Failure], format: LabelFormat)
 
 
 def _with_labels(
-    outcomes: Iterable[Prediction | Failure], writer: LabelWriter
+    outcomes: Iterable[Prediction | Failure], writer: "LabelWriter"
 ) -> Iterator[Prediction | Failure]:
     """The outcomes; the labels of each are written with `writer` before."""
     for outcome in outcomes:
@@ -156,7 +136,7 @@ def choose_label_output(
     csv: bool,
     output: str | None,
     format: LabelFormat | None,
-    parts: PartOptions,
+    parts: "PartOptions",
     force: bool,
     quiet: bool = False,
     verbose: bool = False,
@@ -195,7 +175,7 @@ def choose_label_output(
         require_no_recording(path)
         check_writable(path, force=force)
         return LabelOutput(Destination(Format.TABLE, path, force))
-    if chosen in _REPORTS:
+    if chosen in REPORTS:
         json, jsonl, csv = (
             chosen is each for each in (LabelFormat.JSON, LabelFormat.JSONL, LabelFormat.CSV)
         )
@@ -212,8 +192,11 @@ def choose_label_output(
 
 
 def _in_folder(
-    printed: Destination, output: str, format: LabelFormat, parts: PartOptions
+    printed: Destination, output: str, format: LabelFormat, parts: "PartOptions"
 ) -> LabelOutput:
+    from audiocnn_cli.datasets.result_folder import ResultFolder
+    from audiocnn_cli.datasets.storage import is_url
+
     if not is_url(output):
         check_folder(Path(output))
     if format is LabelFormat.PARQUET:
@@ -229,8 +212,8 @@ def _to_stdout(printed: Destination, format: LabelFormat | None) -> LabelOutput:
         raise UsageError(
             f"`format={format}` and `{printed.format}=True` both write to stdout; add -o FILE for the labels"
         )
-    if format in _REPORTS:
-        return LabelOutput(replace(printed, format=_REPORTS[format]))
+    if format in REPORTS:
+        return LabelOutput(replace(printed, format=REPORTS[format]))
     if format is LabelFormat.PARQUET:
         raise UsageError(
             "`format=parquet` is written to a file or a folder: add -o FILE or -o FOLDER/"

@@ -1,15 +1,21 @@
 """Events in the label formats of other tools: Audacity, Raven, Praat and ELAN, video players."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 from audiocnn_cli.classify import Event, Prediction
-from audiocnn_cli.extras import require_extra
+from audiocnn_cli.output.destination import Format
 from audiocnn_cli.output.tensors.kinds import LabelFormat
 from audiocnn_cli.output.terminal.console import display
 
+# Formats of the report itself.
+REPORTS = {
+    LabelFormat.TABLE: Format.TABLE,
+    LabelFormat.JSON: Format.JSON,
+    LabelFormat.JSONL: Format.JSONL,
+    LabelFormat.CSV: Format.CSV,
+}
 Track = Callable[[Prediction], str]
 
 
@@ -43,6 +49,8 @@ def _clock(seconds: float) -> str:
 
 def textgrid(result: Prediction) -> str:
     """Praat's long TextGrid, also for ELAN: one tier, or one for each label where events overlap."""
+    import tempfile
+
     from praatio import textgrid as praat
     from praatio.utilities.constants import Interval
 
@@ -125,4 +133,7 @@ def require_package(format: LabelFormat) -> None:
         MissingExtraError: its package is not installed.
     """
     if format in (LabelFormat.TEXTGRID, LabelFormat.PARQUET):
+        # It imports importlib.metadata: 10 ms that other formats need not spend.
+        from audiocnn_cli.extras import require_extra
+
         require_extra(format.value, f"writing {format}")

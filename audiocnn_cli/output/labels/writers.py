@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from audiocnn_cli.classify import Prediction
-from audiocnn_cli.datasets.prediction_rows import prediction_table
 from audiocnn_cli.errors import OutputError
 from audiocnn_cli.files import atomic_writer
-from audiocnn_cli.output.labels.formats import TRACKS, RavenTable
+from audiocnn_cli.output.destination import Destination
+from audiocnn_cli.output.labels.formats import REPORTS, TRACKS, RavenTable
+from audiocnn_cli.output.results import write_result
 from audiocnn_cli.output.tensors.kinds import LabelFormat
 from audiocnn_cli.output.views.classify import ClassifyView
 
@@ -58,7 +60,7 @@ class _ParquetWriter:
         """Write the rows of one recording."""
         import pyarrow.parquet as pq
 
-        table = prediction_table([result], self._view.records)
+        table = self._view.records.table([result])
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._stream, table.schema)
         self._writer.write_table(table)
@@ -84,3 +86,23 @@ def label_file(
         writer = _ParquetWriter(stream, view) if parquet else TrackWriter(stream, format)
         yield writer
         writer.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFiles:
+    """Writes the labels of one recording to a file."""
+
+    format: LabelFormat
+    view: ClassifyView
+
+    def write(self, result: Prediction, path: Path) -> None:
+        """Write them to `path`, replacing a file there.
+
+        Raises:
+            OutputError: the file can't be written.
+        """
+        if self.format in REPORTS:
+            write_result(result, self.view, Destination(REPORTS[self.format], path, force=True))
+            return
+        with label_file(path, self.format, self.view, force=True) as writer:
+            writer.add(result)

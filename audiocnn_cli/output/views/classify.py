@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from audiocnn_cli.audio.segments import TailHandling
 from audiocnn_cli.classify import Prediction, TimelineEntry
 from audiocnn_cli.classify.prediction import BELOW_THRESHOLD
-from audiocnn_cli.datasets.prediction_rows import Records
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display, log
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
     from rich.table import Table
+
+    from audiocnn_cli.datasets.prediction_rows import PredictionRows
 
 _SURE, _FAIR = 0.7, 0.4
 # Of a path at least so many characters are shown before candidates are left out.
@@ -83,9 +84,11 @@ class ClassifyView:
         return _cells(self.records.of_segment(entry, path=path, model=model))
 
     @property
-    def records(self) -> Records:
+    def records(self) -> "PredictionRows":
         """The rows as values."""
-        return Records(self.timeline, self.events, self.same_labels)
+        from audiocnn_cli.datasets.prediction_rows import PredictionRows
+
+        return PredictionRows(self.timeline, self.events, self.same_labels)
 
 
 def _cells(record: dict[str, Any]) -> Row:
