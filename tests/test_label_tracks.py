@@ -183,7 +183,7 @@ def test_one_place_holds_one_recording(format: str, run: Run, tiny: Path, two: P
     finished = run("classify", two, "--model", tiny, "--format", format)
     assert finished.exit_code == 2
     assert finished.stdout == ""
-    assert "-o FOLDER/" in finished.stderr
+    assert "--output FOLDER/" in finished.stderr
     alone = run("classify", two / "x.wav", "--model", tiny, "--format", format)
     assert alone.exit_code == 0
     assert alone.stdout
@@ -193,7 +193,7 @@ def test_one_place_holds_one_recording(format: str, run: Run, tiny: Path, two: P
     ("arguments", "said"),
     [
         (("--format", "audacity", "--json"), "stdout"),
-        (("--format", "parquet"), "-o FILE"),
+        (("--format", "parquet"), "--output FILE"),
         (("-o", "labels.xyz"), "ending"),
     ],
 )

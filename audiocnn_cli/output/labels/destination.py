@@ -67,7 +67,9 @@ class LabelOutput:
         format = self.file[1] if self.file else self.printed
         if format not in TRACKS:
             return None
-        return f"`format={format}` holds the labels of one recording: for several add -o FOLDER/"
+        return (
+            f"`format={format}` holds the labels of one recording: for several add `output=FOLDER/`"
+        )
 
     @property
     def has_labels(self) -> bool:
@@ -210,12 +212,12 @@ def _to_stdout(printed: Destination, format: LabelFormat | None) -> LabelOutput:
         return LabelOutput(printed)
     if printed.format is not Format.TABLE:
         raise UsageError(
-            f"`format={format}` and `{printed.format}=True` both write to stdout; add -o FILE for the labels"
+            f"`format={format}` and `{printed.format}=True` both write to stdout: add `output=FILE`"
         )
     if format in REPORTS:
         return LabelOutput(replace(printed, format=REPORTS[format]))
     if format is LabelFormat.PARQUET:
         raise UsageError(
-            "`format=parquet` is written to a file or a folder: add -o FILE or -o FOLDER/"
+            "`format=parquet` is written to a file or a folder: add `output=FILE` or `output=FOLDER/`"
         )
     return LabelOutput(printed, printed=format)
