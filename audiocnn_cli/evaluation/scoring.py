@@ -1,9 +1,9 @@
 """What a model says of the clips of a labelled folder: nobody is asked for what he learnt."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.executor import Workers
@@ -63,6 +63,15 @@ class Question:
     include_training: bool
     degradations: tuple[Degradation, ...]
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The model file."""
+        return (self.model.path,)
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:
+        """The same task with the model read from another path."""
+        return replace(self, model=replace(self.model, path=moved[self.model.path]))
 
     def prepare(self) -> Callable[[Source], Reply]:
         """Open the model.
