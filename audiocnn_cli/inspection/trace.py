@@ -1,6 +1,5 @@
 """Trace of a clip from the file to the label: every tensor, its values, and the time of each stage."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -9,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.load import WHOLE, Excerpt
-from audiocnn_cli.audio.segments import Segment
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import FailureKind, SignalError
 from audiocnn_cli.features.explain import Stage
@@ -17,6 +15,7 @@ from audiocnn_cli.inspection.layers import TracedGraph, trace_layers
 from audiocnn_cli.inspection.meter import Meter
 from audiocnn_cli.inspection.stages import Pipeline, TracedStage
 from audiocnn_cli.models.inference import ModelStream, is_silent
+from audiocnn_cli.models.scores import mean_over_segments
 from audiocnn_cli.models.session import Model
 
 _BATCH = 32
@@ -51,56 +50,43 @@ def trace(source: Source, stream: ModelStream, excerpt: Excerpt = WHOLE) -> Trac
     """
     model = stream.model
     pipeline = Pipeline(source, model.signature.features, stream.segment, excerpt)
-    scoring = _Scoring(stream)
-    tensors = pipeline.tensors()
-    while batch := list(islice(tensors, _BATCH)):
-        scoring.add(batch)
-    if scoring.feeds is None:
+    scoring, pooling = Meter(), Meter()
+    feeds: dict[str, NDArray[np.float32]] = {}
+    rows, silent = [], []
+    segments = pipeline.tensors()
+    while batch := list(islice(segments, _BATCH)):
+        tensors = np.stack([tensor for _, tensor in batch])
+        feeds = feeds or _feeds(model, tensors[:1])
+        run = partial(model.probabilities, tensors, member=stream.member)
+        rows.append(scoring.time(run))
+        scoring.add(rows[-1])
+        silent += [is_silent(segment) for segment, _ in batch]
+    if not rows:
         raise SignalError(FailureKind.EMPTY, "holds no samples")
-    graph = trace_layers(model.path, scoring.feeds)
-    stages = (*pipeline.stages(), *scoring.stages(len(graph.layers)))
+    mean = partial(mean_over_segments, np.concatenate(rows), np.array(silent))
+    pooling.add(pooling.time(mean))
+    graph = trace_layers(model.path, feeds)
+    used = len(silent) if all(silent) else silent.count(False)
+    labels = len(model.signature.labels)
+    stages = (
+        *pipeline.stages(),
+        _stage(
+            "model", f"{len(graph.layers)} layers in ONNX Runtime", (len(silent), labels), scoring
+        ),
+        _stage(
+            "mean",
+            f"over the {used} of {len(silent)} segments that are not silent",
+            (labels,),
+            pooling,
+        ),
+    )
     return Trace(model.signature.name, stages, graph)
 
 
-class _Scoring:
-    """The last two stages: probabilities of the segments, and their mean.
-
-    `feeds` are the inputs of the graph for the first segment, by name.
-    """
-
-    def __init__(self, stream: ModelStream) -> None:
-        self._stream = stream
-        self._meter = Meter()
-        self._sounding: list[NDArray[np.float32]] = []
-        self._silent: list[NDArray[np.float32]] = []
-        self.feeds: dict[str, NDArray[np.float32]] | None = None
-
-    def add(self, batch: Sequence[tuple[Segment, NDArray[np.float32]]]) -> None:
-        """Run the model on some segments, each with its tensor of shape (frames, bins)."""
-        model = self._stream.model
-        tensors = np.stack([tensor for _, tensor in batch])
-        if self.feeds is None:
-            self.feeds = _feeds(model, tensors[:1])
-        run = partial(model.probabilities, tensors, member=self._stream.member)
-        rows = self._meter.time(run)
-        self._meter.add(rows)
-        for (segment, _), row in zip(batch, rows, strict=True):
-            (self._silent if is_silent(segment) else self._sounding).append(row)
-
-    def stages(self, layers: int) -> list[TracedStage]:
-        """The probabilities of each segment, and their mean."""
-        labels = len(self._stream.model.signature.labels)
-        count = len(self._sounding) + len(self._silent)
-        used = self._sounding or self._silent
-        mean = Meter()
-        mean.add(mean.time(lambda: np.mean(used, axis=0, dtype=np.float64)))
-        model = Stage("model", f"{layers} layers in ONNX Runtime", (count, labels), "probability")
-        detail = f"over the {len(used)} of {count} segments that are not silent"
-        pooling = Stage("mean", detail, (labels,), "probability")
-        return [
-            TracedStage(stage, (meter.length, *meter.rest), meter.values, 1000 * meter.seconds)
-            for stage, meter in ((model, self._meter), (pooling, mean))
-        ]
+def _stage(name: str, detail: str, shape: tuple[int, ...], meter: Meter) -> TracedStage:
+    stage = Stage(name, detail, shape, "probability")
+    real = (meter.length, *meter.rest)
+    return TracedStage(stage, real, meter.values, 1000 * meter.seconds)
 
 
 def _feeds(model: Model, tensors: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
