@@ -1,7 +1,7 @@
 """Classify one clip with an ensemble: a recording, or a stream while it arrives."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from audiocnn_cli.audio.decode import AudioReader, open_audio
@@ -130,26 +130,14 @@ def predict(clip: ScoredClip, ensemble: Ensemble, options: ClassifyOptions) -> P
         selected = [i for i, each in enumerate(signatures) if each.sound_type == sound.name]
         if not (sure and selected):
             reason = f"this is {sound.name}, for which auto has no model" if sure else gate.UNCLEAR
-            none = _Gating(sound, reason, [reason] * len(by_gate))
-            return _prediction(clip, ensemble.gate.signature, by_gate, options, none)
+            signature, gated = ensemble.gate.signature, (sound, reason, [reason] * len(by_gate))
+            return _prediction(clip, signature, by_gate, options, gated)
         signatures, scores = [signatures[selected[0]]], (scores[selected[0]],)
     signature, mean = mean_signature(signatures), mean_scores(signatures, scores)
     expected = signature.sound_type
-    gating = _Gating(
-        sound,
-        gate.mismatch(sound, expected, ensemble.gate),
-        gate.mismatches(by_gate, expected, ensemble.gate, mean),
-    )
-    return _prediction(clip, signature, mean, options, gating)
-
-
-@dataclass(frozen=True, slots=True)
-class _Gating:
-    """The type of sound, and why no label applies to the clip and to each of its segments (None: it may)."""
-
-    sound: SoundType
-    clip: str | None
-    segments: list[str | None]
+    mismatch = gate.mismatch(sound, expected, ensemble.gate)
+    mismatches = gate.mismatches(by_gate, expected, ensemble.gate, mean)
+    return _prediction(clip, signature, mean, options, (sound, mismatch, mismatches))
 
 
 def _prediction(
@@ -157,15 +145,14 @@ def _prediction(
     signature: Signature,
     scores: ClipScores,
     options: ClassifyOptions,
-    gating: _Gating | None = None,
+    gated: tuple[SoundType, str | None, Sequence[str | None]] | None = None,
 ) -> Prediction:
+    """`gated` is the type of sound, and why no label applies to the clip and to each segment, or None."""
+    sound, mismatch, mismatches = gated or (None, None, [None] * len(scores))
     rule = DecisionRule.of(signature, options.thresholds)
-    labels, reason = rule.decide(
-        scores.mean, silent=scores.is_silent, mismatch=gating.clip if gating else None
-    )
+    labels, reason = rule.decide(scores.mean, silent=scores.is_silent, mismatch=mismatch)
     ranked = sorted(rule.candidates(scores.mean), key=lambda candidate: -candidate.probability)
     smoothed = smooth(scores, options.smooth_s)
-    mismatches = gating.segments if gating else [None] * len(scores)
     entries = timeline(smoothed, rule, mismatches, offset_s=clip.offset_s)
     duration_s = scores.n_samples / scores.sample_rate
     return Prediction(
@@ -182,5 +169,5 @@ def _prediction(
         rest=scores.tail,
         rest_s=scores.tail_samples / scores.sample_rate,
         highest_hz=signature.features.effective_fmax,
-        sound_type=gating.sound if gating else None,
+        sound_type=sound,
     )

@@ -103,7 +103,6 @@ def _cell(value: object) -> object:
     return round(value, 6) if isinstance(value, float) else value
 
 
-@dataclass(frozen=True, slots=True)
 class ClipTable:
     """A row for each clip that fits the width of the console.
 
@@ -111,7 +110,8 @@ class ClipTable:
     rest and number of segments are columns when the log is verbose, as far as there is room.
     """
 
-    results: Sequence[Prediction]
+    def __init__(self, results: Sequence[Prediction]) -> None:
+        self.results = results
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Table"]:
         """The table at the width of the console."""
@@ -119,8 +119,6 @@ class ClipTable:
         from rich.cells import cell_len
         from rich.table import Table
         from rich.text import Text
-
-        from audiocnn_cli.output.terminal.layout import shorten_path
 
         paths = [display(result.path) for result in self.results]
         labels = [shown_label(result.labels, result.reason) for result in self.results]
@@ -146,7 +144,7 @@ class ClipTable:
             table.add_column(name, justify="right", no_wrap=True)
         for i, result in enumerate(self.results):
             table.add_row(
-                shorten_path(paths[i], path),
+                paths[i] if cell_len(paths[i]) <= path else _shortened(paths[i], path),
                 Text(labels[i], style=style(result.probability, abstained=result.abstained)),
                 f"{result.probability:.2f}",
                 *([_joined(candidates[i], others)] if others else []),
@@ -177,6 +175,12 @@ def _widths(
         others, room = 0, room + 3
         label = max(min(max(map(cell_len, labels)), room - shown), word)
     return max(min(path, room - label - others), _SHORTEST_PATH), label, others
+
+
+def _shortened(path: str, width: int) -> str:
+    from audiocnn_cli.output.terminal.layout import shorten_path
+
+    return shorten_path(path, width)
 
 
 def _joined(candidates: Sequence[str], width: int) -> str:
