@@ -69,7 +69,6 @@ class Pipeline:
         self._segment = segment
         self._scratch = Scratch()
         self._meters: dict[str, Meter] = {}
-        self._tensors = Meter()
         self._count = 0
         self._rest = TailHandling.NONE
         self._read: Recording | None = None
