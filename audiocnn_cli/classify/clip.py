@@ -118,7 +118,7 @@ class _LiveSegments:
 
 def predict(clip: ScoredClip, ensemble: Ensemble, options: ClassifyOptions) -> Prediction:
     """The prediction for a clip that all models of `ensemble` have scored."""
-    signatures = [model.signature for model in ensemble.models]
+    signatures: list[Signature] = [model.signature for model in ensemble.models]
     scores = clip.scores[: len(signatures)]
     if ensemble.gate is None:
         mean = mean_scores(signatures, scores)
@@ -130,8 +130,8 @@ def predict(clip: ScoredClip, ensemble: Ensemble, options: ClassifyOptions) -> P
         selected = [i for i, each in enumerate(signatures) if each.sound_type == sound.name]
         if not (sure and selected):
             reason = f"this is {sound.name}, for which auto has no model" if sure else gate.UNCLEAR
-            signature, gated = ensemble.gate.signature, (sound, reason, [reason] * len(by_gate))
-            return _prediction(clip, signature, by_gate, options, gated)
+            gated = (sound, reason, [reason] * len(by_gate))
+            return _prediction(clip, ensemble.gate.signature, by_gate, options, gated)
         signatures, scores = [signatures[selected[0]]], (scores[selected[0]],)
     signature, mean = mean_signature(signatures), mean_scores(signatures, scores)
     expected = signature.sound_type
