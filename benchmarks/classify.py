@@ -3,8 +3,7 @@
     python benchmarks/classify.py            all of it, some minutes
     python benchmarks/classify.py --quick    without the recording of ten hours
 
-Prints what was measured beside what is wanted. Seconds are medians; other work on the machine makes them
-worse.
+Prints each measurement with its limit. Seconds are medians; other load on the machine raises them.
 """
 
 import argparse
@@ -41,7 +40,7 @@ def song(folder: Path) -> Path:
 
 
 def whole_process(folder: Path, model: str) -> None:
-    """What a person waits for."""
+    """Time of a whole process."""
     path = str(song(folder))
     command = [*CLASSIFY, path, "--model", model]
     found = by_turns(
@@ -51,7 +50,7 @@ def whole_process(folder: Path, model: str) -> None:
 
 
 def throughput(folder: Path, model: str) -> None:
-    """What the network costs beyond what must be done anyway, in a process that is warm."""
+    """Time with the network relative to decoding and features alone, in a warm process."""
     source = Source(str(song(folder)))
     ensemble = Classification(models=(ModelChoice(find_model(model).path),)).ensemble()
     signature = ensemble.signature
@@ -74,7 +73,7 @@ def throughput(folder: Path, model: str) -> None:
 
 
 def latency(folder: Path, model: str) -> None:
-    """How long after its last sample a segment is there, from a pipe that is written in real time."""
+    """Delay of a segment after its last sample, from a pipe that is written in real time."""
     path = folder / "clip.raw"
     samples = (music(10, RATE)[:, 0] * 32767).astype("<i2")
     path.write_bytes(samples.tobytes())
@@ -83,7 +82,7 @@ def latency(folder: Path, model: str) -> None:
     assert process.stdin is not None  # noqa: S101 (for the types)
     assert process.stdout is not None  # noqa: S101
     into = process.stdin
-    # Interpreter and network are loaded while the pipe fills; what counts is what comes later.
+    # Interpreter and network are loaded while the pipe fills, and not measured.
     begin = time.perf_counter() + 2.0
 
     def write() -> None:
@@ -106,7 +105,7 @@ def latency(folder: Path, model: str) -> None:
 
 
 def ten_hours(folder: Path, model: str) -> None:
-    """The memory of a long recording."""
+    """Peak memory of a long recording."""
     path = folder / "long.flac"
     minute = music(60, RATE)
     with soundfile.SoundFile(path, "w", RATE, 1) as sound:

@@ -1,8 +1,8 @@
-"""How often the gate speaks up: python benchmarks/gate.py ../shared/data [--gate NAME|FILE].
+"""How often the gate makes a model abstain: python benchmarks/gate.py DATA [--gate NAME|FILE].
 
-Prints a Markdown table: of each kind of recording below the folder, how many get an objection from a model
-for music, for speech and for environment. Those under their own type are wrong, the others right. A clip that
-the gate was trained on is answered by the member that never heard it, or left out.
+Prints a Markdown table: for each kind of recording below the folder DATA, the share of clips for which a
+model of music, of speech and of environment abstains. Under the true type these are errors, under the others
+correct. A clip that the gate was trained on is scored by the member that was not trained on it, or left out.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from audiocnn_cli.audio.sources import Source, find_audio
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.classify import SoundType
-from audiocnn_cli.classify.gate import GATE_MODEL, objection, sound_type
+from audiocnn_cli.classify.gate import GATE_MODEL, mismatch, sound_type
 from audiocnn_cli.evaluation.labelled import content_hash
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models.inference import infer
@@ -25,7 +25,7 @@ from audiocnn_cli.models.registry import find_model
 from audiocnn_cli.models.session import Model, open_model
 
 TYPES = ("music", "speech", "environment")
-# Folders of recordings, and what each truly is.
+# Folders of recordings, and their true type.
 KINDS = {
     "gtzan": "music",
     "music_speech/music": "music",
@@ -36,27 +36,27 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What an honest member of the gate hears; None if all have learnt the clip."""
+class Scored:
+    """The type of a clip by a member that was not trained on it; None if there is none."""
 
     sound: SoundType | None
 
 
 @dataclass(frozen=True)
-class Ear(WithoutFiles):
-    """The batch's task: listen with the gate at `path`."""
+class Gating(WithoutFiles):
+    """The batch task: the type of sound by the gate at `path`."""
 
     path: Path
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
 
-    def prepare(self) -> Callable[[Source], Heard]:
+    def prepare(self) -> Callable[[Source], Scored]:
         """Open the gate."""
         gate = open_model(self.path)
-        return lambda source: Heard(hear(gate, source))
+        return lambda source: Scored(type_of(gate, source))
 
 
-def hear(gate: Model, source: Source) -> SoundType | None:
-    """Listen to one clip."""
+def type_of(gate: Model, source: Source) -> SoundType | None:
+    """The type of one clip."""
     member = gate.contract.training_clips.get(content_hash(source.path))
     if member is not None and member < 0:
         return None
@@ -66,16 +66,16 @@ def hear(gate: Model, source: Source) -> SoundType | None:
 
 
 def rows(folder: Path, gate: Model) -> Iterator[list[str]]:
-    """A row a kind of recording."""
+    """A row for each kind of recording."""
     for name, truth in KINDS.items():
-        outcomes = list(run_batch(find_audio([str(folder / name)]), Ear(gate.path)))
-        answers = [each for each in outcomes if isinstance(each, Heard)]
-        heard = [answer.sound for answer in answers if answer.sound is not None]
-        left = len(answers) - len(heard)
-        cells = [f"`{name}`", truth, f"{len(heard)} (+ {left})" if left else str(len(heard))]
-        for wanted in TYPES:
-            count = sum(objection(sound, wanted, gate) is not None for sound in heard)
-            cells.append(f"{count / len(heard):.3f}" if heard else "")
+        outcomes = list(run_batch(find_audio([str(folder / name)]), Gating(gate.path)))
+        scored = [each for each in outcomes if isinstance(each, Scored)]
+        sounds = [each.sound for each in scored if each.sound is not None]
+        left = len(scored) - len(sounds)
+        cells = [f"`{name}`", truth, f"{len(sounds)} (+ {left})" if left else str(len(sounds))]
+        for expected in TYPES:
+            count = sum(mismatch(sound, expected, gate) is not None for sound in sounds)
+            cells.append(f"{count / len(sounds):.3f}" if sounds else "")
         yield cells
 
 
@@ -88,8 +88,8 @@ def main() -> None:
     gate = open_model(find_model(given.gate).path)
     print(f"{gate.contract.name}: " + ", ".join(gate.contract.labels) + "\n")
     print(
-        "| recordings | what they are | n (+ left out) | "
-        + " | ".join(f"objects as {t}" for t in TYPES)
+        "| recordings | true type | n (+ left out) | "
+        + " | ".join(f"not {t}" for t in TYPES)
         + " |"
     )
     print("|---|---|---:|" + "---:|" * len(TYPES))

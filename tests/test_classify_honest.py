@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from audiocnn_cli.classify import SoundType, gate
 from audiocnn_cli.models.contract import decode, encode
 from audiocnn_cli.models.inference import SILENCE_DB, ModelStream, StreamingInference
 from audiocnn_cli.models.session import open_model
@@ -172,26 +173,45 @@ def test_the_gate_says_the_same_of_a_clip_with_and_without_its_parts(
     assert whole["segments"] == 37
 
 
-def test_a_sparse_listener_is_asked_about_a_sample(tiny: Path) -> None:
+def test_a_sparse_stream_is_scored_on_a_sample_of_segments(tiny: Path) -> None:
     model = open_model(tiny)
-    hearing = StreamingInference(
+    inference = StreamingInference(
         [ModelStream(model), ModelStream(model, sparse=True)], source_rate=RATE
     )
     for _ in range(26):
-        hearing.push(NEITHER[:4000].astype(np.float32))
-    every, sample = hearing.finish()
-    assert [s.index for s in every.segments] == list(range(26))
-    assert [s.index for s in sample.segments] == [*range(10), 12, 16, 20, 24]
-    for segment in sample.segments:
-        np.testing.assert_allclose(
-            segment.probabilities, every.segments[segment.index].probabilities, atol=1e-6
-        )
+        inference.push(NEITHER[:4000].astype(np.float32))
+    every, sample = inference.finish()
+    assert every.indices.tolist() == list(range(26))
+    assert sample.indices.tolist() == [*range(10), 12, 16, 20, 24]
+    np.testing.assert_allclose(sample.probabilities, every.probabilities[sample.indices], atol=1e-6)
     alone = StreamingInference([ModelStream(model, sparse=True)], source_rate=RATE)
     for _ in range(26):
         alone.push(NEITHER[:4000].astype(np.float32))
     (only_sample,) = alone.finish()
-    assert [s.start for s in only_sample.segments] == [s.start for s in sample.segments]
-    assert only_sample.samples == every.samples == 26 * 4000
+    assert only_sample.starts.tolist() == sample.starts.tolist()
+    assert only_sample.n_samples == every.n_samples == 26 * 4000
+
+
+@pytest.mark.parametrize(
+    ("probability", "own", "sure"),
+    [
+        (0.69, 0.0, False),
+        (0.7, 0.0, True),
+        (0.9, 0.0, True),
+        (0.9, 0.95, False),
+        (0.96, 0.95, True),
+    ],
+)
+def test_the_gate_decides_from_0_7_or_its_own_threshold_on(
+    probability: float, own: float, sure: bool, tmp_path: Path
+) -> None:
+    kinds = replace(CONTRACT, labels=("music", "speech", "environment"), threshold=own)
+    model = open_model(write_good_model(tmp_path / "gate.onnx", kinds))
+    sound = SoundType("speech", probability)
+    assert gate.is_sure(sound, model) is sure
+    assert gate.mismatch(sound, "music", model) == ("this is speech, not music" if sure else None)
+    assert gate.mismatch(sound, "speech", model) is None
+    assert gate.mismatch(sound, None, model) is None
 
 
 @pytest.mark.usefixtures("shelf")

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from audiocnn_cli.audio.load import Excerpt
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify import ClassifyOptions, Ensemble, Thresholds, classify
-from audiocnn_cli.classify.grid import Grid, brought_onto, runs, smoothed
+from audiocnn_cli.classify.timeline import runs
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.models.scores import ClipScores, align, mean_over_segments, smooth
 from audiocnn_cli.models.session import Model, open_model
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, SEGMENT, by_slope, write_model
@@ -49,10 +50,19 @@ def melody(*parts: tuple[float, float], rate: int = 8000) -> Any:
     return np.concatenate(pieces)
 
 
-def grid(starts: list[int], length: int, probabilities: Any, *, rate: int = 100) -> Grid:
+def scores(starts: list[int], length: int, probabilities: Any, *, rate: int = 100) -> ClipScores:
     first = np.array(starts)
     values = np.asarray(probabilities, dtype=np.float32)
-    return Grid(first, first + length, values, np.zeros(len(starts), dtype=bool), rate)
+    silent = np.zeros(len(starts), dtype=bool)
+    return ClipScores(
+        starts=first,
+        ends=first + length,
+        probabilities=values,
+        silent=silent,
+        indices=np.arange(len(starts)),
+        mean=mean_over_segments(values, silent),
+        sample_rate=rate,
+    )
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 44100, 96000])
@@ -113,28 +123,28 @@ def test_an_unsure_segment_makes_no_event(model: Model, make_wav: MakeWav) -> No
 
 def test_smoothing_is_the_mean_of_near_middles() -> None:
     values = [[0.0], [1.0], [0.0], [0.0], [1.0]]
-    segments = grid([0, 100, 200, 300, 400], 100, values)
-    assert smoothed(segments, 0.0) is segments
-    three = smoothed(segments, 2.0).probabilities[:, 0]
+    segments = scores([0, 100, 200, 300, 400], 100, values)
+    assert smooth(segments, 0.0) is segments
+    three = smooth(segments, 2.0).probabilities[:, 0]
     assert three == pytest.approx([1 / 2, 1 / 3, 1 / 3, 1 / 3, 1 / 2])
     quiet = replace(segments, silent=np.array([False, True, False, False, False]))
-    assert smoothed(quiet, 2.0).probabilities[:, 0] == pytest.approx([0, 1, 0, 1 / 3, 1 / 2])
+    assert smooth(quiet, 2.0).probabilities[:, 0] == pytest.approx([0, 1, 0, 1 / 3, 1 / 2])
 
 
 def test_overlapping_segments_meet_in_the_middle() -> None:
-    segments = grid([0, 50, 100, 150], 100, [[1.0]] * 4)
+    segments = scores([0, 50, 100, 150], 100, [[1.0]] * 4)
     found = [(run.start, run.end) for run in runs(segments, [True, False, True, True])]
     assert found == [(0, 75), (125, 250)]
 
 
 def test_a_gap_ends_a_run() -> None:
-    segments = grid([0, 150, 250], 100, [[1.0]] * 3)
+    segments = scores([0, 150, 250], 100, [[1.0]] * 3)
     assert [(r.start, r.end) for r in runs(segments, [True] * 3)] == [(0, 100), (150, 350)]
 
 
 @given(hop=st.integers(1, 100), holds=st.lists(st.booleans(), min_size=1, max_size=30))
 def test_runs_lie_in_order_and_cover_what_holds(hop: int, holds: list[bool]) -> None:
-    segments = grid([i * hop for i in range(len(holds))], 100, [[1.0]] * len(holds))
+    segments = scores([i * hop for i in range(len(holds))], 100, [[1.0]] * len(holds))
     found = list(runs(segments, holds))
     members = [i for run in found for i in range(run.first, run.last + 1)]
     assert members == [i for i, held in enumerate(holds) if held]
@@ -142,12 +152,12 @@ def test_runs_lie_in_order_and_cover_what_holds(hop: int, holds: list[bool]) -> 
     assert all(a.end < b.start for a, b in pairwise(found))
 
 
-def test_answers_are_brought_onto_other_segments_by_shared_time() -> None:
-    coarse = grid([0, 300], 300, [[0.0], [1.0]], rate=100)
-    fine = grid([0, 20, 40], 20, [[9.0]] * 3, rate=10)  # 0-2, 2-4, 4-6 s
-    assert brought_onto(coarse, fine)[:, 0] == pytest.approx([0.0, 0.5, 1.0])
-    later = grid([80], 20, [[9.0]], rate=10)
-    assert brought_onto(coarse, later)[:, 0] == pytest.approx([1.0])
+def test_scores_are_aligned_with_other_segments_by_shared_time() -> None:
+    coarse = scores([0, 300], 300, [[0.0], [1.0]], rate=100)
+    fine = scores([0, 20, 40], 20, [[9.0]] * 3, rate=10)  # 0-2, 2-4, 4-6 s
+    assert align(coarse, fine)[:, 0] == pytest.approx([0.0, 0.5, 1.0])
+    later = scores([80], 20, [[9.0]], rate=10)
+    assert align(coarse, later)[:, 0] == pytest.approx([1.0])
 
 
 @pytest.mark.parametrize("arguments", [{"overlap": 1.0}, {"overlap": -0.1}, {"smooth_s": -1.0}])

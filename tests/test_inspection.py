@@ -18,8 +18,8 @@ from audiocnn_cli.features.cepstrum import cepstral_basis
 from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.mel import mel_edges
-from audiocnn_cli.inspection import occlusion, search
-from audiocnn_cli.inspection.bands import band_edges, inside, split
+from audiocnn_cli.inspection import cells, occlusion
+from audiocnn_cli.inspection.cells import band_edges, split, window
 from audiocnn_cli.inspection.layers import trace_layers
 from audiocnn_cli.inspection.occlusion import Why, explain_label
 from audiocnn_cli.inspection.stages import Pipeline
@@ -42,11 +42,15 @@ RATE = 8000
 # Layers: what ONNX Runtime gives, beside what is predicted.
 
 
+def inputs(path: Path, array: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    return {onnx.load(path).graph.input[0].name: array}
+
+
 @pytest.mark.parametrize("bundled", bundled_models(), ids=lambda each: each.name)
 def test_every_layer_of_every_bundled_model_has_the_predicted_shape(bundled: ModelFile) -> None:
     contract = open_model(bundled.path).contract
     fed = np.random.default_rng(1).standard_normal((1, *contract.input_shape)).astype(np.float32)
-    graph = trace_layers(bundled.path, fed)
+    graph = trace_layers(bundled.path, inputs(bundled.path, fed))
     assert len(graph.layers) >= 4
     assert all(layer.agrees for layer in graph.layers)
     proto = onnx.load(bundled.path)
@@ -98,7 +102,8 @@ def foreign_models() -> list[Any]:
 def test_every_layer_of_foreign_models_has_the_predicted_shape(
     made: Any, shape: tuple[int, ...], layers: int, tmp_path: Path
 ) -> None:
-    graph = trace_layers(save(made, tmp_path / "m.onnx"), np.ones(shape, np.float32))
+    path = save(made, tmp_path / "m.onnx")
+    graph = trace_layers(path, inputs(path, np.ones(shape, np.float32)))
     assert len(graph.layers) >= layers
     assert all(layer.agrees for layer in graph.layers), graph
     real = set(real_shapes(made, shape).values())
@@ -106,7 +111,8 @@ def test_every_layer_of_foreign_models_has_the_predicted_shape(
 
 
 def test_a_layer_that_differs_is_said_to(tmp_path: Path) -> None:
-    graph = trace_layers(save(genre_cnn(), tmp_path / "m.onnx"), np.ones((1, 130, 13), np.float32))
+    path = save(genre_cnn(), tmp_path / "m.onnx")
+    graph = trace_layers(path, inputs(path, np.ones((1, 130, 13), np.float32)))
     first = graph.layers[0]
     assert first.shape == (128, 11, 32)
     assert not replace(first, predicted=(128, 11, 31)).agrees
@@ -180,11 +186,11 @@ def test_bands_add_up_and_a_tone_is_in_its_own() -> None:
 
 def test_a_part_is_inside_its_times_and_fades() -> None:
     at = np.arange(2000)
-    window = inside(500, 900, at, sample_rate=RATE)
-    assert window[:440].max() == 0
-    assert window[541:860].min() == 1
-    assert window[500] == pytest.approx(0.5, abs=0.01)
-    together = window + inside(900, 1500, at, sample_rate=RATE)
+    weights = window(500, 900, at, sample_rate=RATE)
+    assert weights[:440].max() == 0
+    assert weights[541:860].min() == 1
+    assert weights[500] == pytest.approx(0.5, abs=0.01)
+    together = weights + window(900, 1500, at, sample_rate=RATE)
     assert together[600:1400] == pytest.approx(1, abs=1e-6)
 
 
@@ -322,7 +328,7 @@ def test_the_work_is_bounded_and_the_same_each_time(
         return ask(self, tensors, **options)
 
     monkeypatch.setattr(Model, "probabilities", counted)
-    monkeypatch.setattr(search, "MOST_ANSWERS", 60)
+    monkeypatch.setattr(cells, "MOST_RUNS", 60)
     source = Source(str(make_wav(samples=noise(20), rate=RATE)))
     why = explain_label(source, listener, "hum")
     assert (why.segments, why.searched) == (40, 10)
@@ -370,7 +376,7 @@ def test_why_in_words(run: Run, tmp_path: Path, make_wav: MakeWav) -> None:
     finished = run("classify", make_wav(samples=noise(0.5), rate=RATE), "--model", path, "--why")
     assert finished.exit_code == 0
     (said,) = [line for line in finished.stdout.splitlines() if line.startswith("hum rests")]
-    assert "turned down by 30 dB, its probability there falls from" in said
+    assert "attenuated by 30 dB, its probability there falls from" in said
     assert " Hz" in said
 
 
@@ -389,7 +395,7 @@ def test_a_stream_is_not_read_twice(run: Run, tiny: Path, make_wav: MakeWav) -> 
     clip = make_wav(rate=RATE)
     finished = run("classify", "-", "--model", tiny, "--why", stdin=clip.read_bytes())
     assert finished.exit_code == 2
-    assert "write the stream into a file" in finished.stderr
+    assert "write the stream to a file" in finished.stderr
 
 
 def test_an_ensemble_is_not_looked_into(run: Run, tiny: Path, make_wav: MakeWav) -> None:
@@ -411,6 +417,7 @@ def test_label_formats_have_no_place_for_it(run: Run, tiny: Path, make_wav: Make
 def test_a_foreign_model_is_traced_and_explained(
     run: Run, tmp_path: Path, make_wav: MakeWav
 ) -> None:
+    pytest.importorskip("audiocnn_cli.models.adopt")
     nodes = [
         helper.make_node("Conv", ["x", "k"], ["c"], strides=[2, 2]),
         helper.make_node("Relu", ["c"], ["r"]),
@@ -422,11 +429,15 @@ def test_a_foreign_model_is_traced_and_explained(
     path = save(model(nodes, ["n", 1, 41, 20], constants), tmp_path / "foreign.onnx")
     labels = tmp_path / "labels.txt"
     labels.write_text("one\ntwo\nthree\n")
-    finished = run(
-        "classify", make_wav(rate=16000), "--model", path, "--labels", labels, "--trace", "--why",
-        "--sr", "8000", "--n-fft", "256", "--hop", "100", "--feature", "logmel", "--n-mels", "20",
-        "--offset", "0.5", "--json",
+    added = run(
+        "models", "add", path, "--labels", labels, "--sr", "8000", "--n-fft", "256", "--hop", "100",
+        "--feature", "logmel", "--n-mels", "20", "--name", "added",
     )  # fmt: skip
+    assert added.exit_code == 0, added.stderr
+    clip = make_wav(rate=16000)
+    finished = run(
+        "classify", clip, "--model", "added", "--trace", "--why", "--offset", "0.5", "--json"
+    )
     assert finished.exit_code == 0, finished.stderr
     (result,) = finished.document["results"]
     assert result["trace"]["agrees"] is True

@@ -1,4 +1,4 @@
-"""Audio to segments to probabilities to a `Prediction`: labels, where they hold, and when none is said."""
+"""Classification: audio to segments, to scores, to a `Prediction` with labels, a timeline and events."""
 
 from audiocnn_cli.classify.clip import classify
 from audiocnn_cli.classify.ensemble import Ensemble

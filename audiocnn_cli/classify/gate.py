@@ -1,24 +1,20 @@
-"""What type of sound a clip is, so that no genre is said of a voice.
+"""The gate: a model of the type of sound, so that no genre is predicted for speech.
 
-One model listens for it, the bundled `sound-type` with the labels music, speech and environment. A model
-whose contract names a `sound_type` answers only for that type.
+It is the bundled model `sound-type` with the labels music, speech and environment. The labels of a model
+whose contract has a `sound_type` apply only to that type.
 """
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-from audiocnn_cli.classify.grid import Grid, brought_onto, grid_of
 from audiocnn_cli.classify.prediction import SoundType
-from audiocnn_cli.models.inference import ClipProbabilities, is_sampled
+from audiocnn_cli.models.inference import is_sampled
 from audiocnn_cli.models.registry import ModelFile, bundled_models
+from audiocnn_cli.models.scores import ClipScores, align, mean_over_segments
 from audiocnn_cli.models.session import Model
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 GATE_MODEL = "sound-type"
-# The gate speaks up when it is this sure, or as sure as its own threshold asks for.
+# The gate decides from this probability on, or from its own threshold if that is higher.
 _SURE = 0.7
 UNCLEAR = "the type of sound is not clear"
 
@@ -28,32 +24,33 @@ def find_gate() -> ModelFile | None:
     return next((model for model in bundled_models() if model.name == GATE_MODEL), None)
 
 
-def sound_type(clip: ClipProbabilities, gate: Model) -> SoundType:
-    """What the whole clip sounds like, by a sample of its segments, whether or not all were heard."""
-    sample = tuple(segment for segment in clip.segments if is_sampled(segment.index))
-    return _type_of(replace(clip, segments=sample).mean, gate)
+def sound_type(scores: ClipScores, gate: Model) -> SoundType:
+    """Type of the whole clip, from the segments that `is_sampled` selects, also if all have scores."""
+    sampled = np.array([is_sampled(index) for index in scores.indices.tolist()])
+    mean = mean_over_segments(scores.probabilities[sampled], scores.silent[sampled])
+    return _most_probable(mean, gate)
 
 
-def is_sure(heard: SoundType, gate: Model) -> bool:
-    """Whether the gate is sure enough to be believed."""
-    return heard.probability >= max(_SURE, gate.signature.threshold)
+def is_sure(sound: SoundType, gate: Model) -> bool:
+    """Whether the type is probable enough to decide by it."""
+    return sound.probability >= max(_SURE, gate.signature.threshold)
 
 
-def objection(heard: SoundType, wanted: str | None, gate: Model) -> str | None:
-    """Why labels for the type `wanted` don't fit what is heard; None if they do, or may."""
-    if wanted is None or heard.name == wanted or not is_sure(heard, gate):
+def mismatch(sound: SoundType, expected: str | None, gate: Model) -> str | None:
+    """Why labels for the type `expected` do not apply; None if they do, or if the gate is not sure."""
+    if expected is None or sound.name == expected or not is_sure(sound, gate):
         return None
-    return f"this is {heard.name}, not {wanted}"
+    return f"this is {sound.name}, not {expected}"
 
 
-def objections(
-    clip: ClipProbabilities, wanted: str | None, gate: Model, grid: Grid
+def mismatches(
+    scores: ClipScores, expected: str | None, gate: Model, segments: ClipScores
 ) -> list[str | None]:
-    """The objection to each segment of `grid`."""
-    said = brought_onto(grid_of(clip, gate.signature.features.sample_rate), grid)
-    return [objection(_type_of(row, gate), wanted, gate) for row in said]
+    """`mismatch` for each segment of `segments`, from the gate's `scores`."""
+    rows = align(scores, segments)
+    return [mismatch(_most_probable(row, gate), expected, gate) for row in rows]
 
 
-def _type_of(row: "NDArray[np.floating]", gate: Model) -> SoundType:
+def _most_probable(row: NDArray[np.floating], gate: Model) -> SoundType:
     best = int(row.argmax())
     return SoundType(gate.signature.labels[best], float(row[best]))

@@ -1,4 +1,4 @@
-"""How a clip is to be classified: everything but the models and the clip, in one value that travels."""
+"""Options of a classification, apart from the models and the clip."""
 
 from dataclasses import dataclass, field
 
@@ -9,10 +9,10 @@ from audiocnn_cli.models.signature import Signature
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Probabilities below which a label is not said: for all labels, and for some of their own.
+    """Probabilities below which a label does not apply: one for all labels, and some for single labels.
 
-    What is not given is the model's. 0 for all: a label is always said, also of silence or of another type
-    of sound.
+    What is not given is the model's. With 0 for all labels and no others the best label always applies, also
+    to silence and to another type of sound.
 
     Raises:
         UsageError: one is not 0 to 1.
@@ -27,8 +27,8 @@ class Thresholds:
                 raise UsageError(f"a threshold must be 0 to 1, not {value:g}")
 
     @property
-    def always_answers(self) -> bool:
-        """Whether a label is said whatever is heard."""
+    def never_abstains(self) -> bool:
+        """Whether the best label always applies."""
         return self.for_all == 0 and not self.by_label
 
     def of(self, signature: Signature) -> tuple[float, ...]:
@@ -41,7 +41,7 @@ class Thresholds:
         for label in own:
             if label not in signature.labels:
                 raise UsageError(
-                    f"--threshold {label}=...: {signature.name} has no such label; it knows"
+                    f"`threshold={label}=...`: {signature.name} has no such label; its labels are"
                     f" {', '.join(signature.labels)}"
                 )
         if self.for_all is not None:
@@ -55,16 +55,17 @@ OWN_THRESHOLDS = Thresholds()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifyOptions:
-    """Options of one classification; it can be pickled.
+    """Options of one classification; they can be pickled.
 
     Args:
-        top: how many candidates to keep.
-        thresholds: below which a label is not said.
-        excerpt: the part of the recording to label.
-        overlap: the share of a segment that the next repeats, 0 or more and below 1; None: the model's.
-        smooth_s: the timeline's probabilities are means over so many seconds; 0: as they are.
+        top: number of candidates to keep.
+        thresholds: probabilities below which labels do not apply.
+        excerpt: part of the recording to classify.
+        overlap: fraction of a segment that the next repeats, 0 or more and below 1; None: the model's.
+        smooth_s: window of the moving average over the segments in seconds; 0: none.
         min_event_s: shorter events are left out.
-        parts: whether timeline and events are wanted; without them the gate hears a sample of a long clip.
+        parts: whether timeline and events are used; without them the gate runs on a sample of the segments
+            of a long clip.
 
     Raises:
         UsageError: a value is out of its range.
@@ -80,12 +81,12 @@ class ClassifyOptions:
 
     def __post_init__(self) -> None:
         if self.top < 1:
-            raise UsageError(f"top must be at least 1, not {self.top}")
+            raise UsageError(f"`top` must be at least 1, not {self.top}")
         if self.overlap is not None and not 0 <= self.overlap < 1:
-            raise UsageError(f"overlap must be 0 or more and below 1, not {self.overlap:g}")
-        for name, value in (("smooth", self.smooth_s), ("min-event", self.min_event_s)):
+            raise UsageError(f"`overlap` must be 0 or more and below 1, not {self.overlap:g}")
+        for name, value in (("smooth", self.smooth_s), ("min_event", self.min_event_s)):
             if not 0 <= value < float("inf"):
-                raise UsageError(f"{name} must be 0 s or more, not {value:g}")
+                raise UsageError(f"`{name}` must be 0 s or more, not {value:g}")
 
     def hop(self, signature: Signature) -> int | None:
         """Samples between the segments of a model; None for its own."""

@@ -1,10 +1,10 @@
-"""What is said of one clip: a label or the reason why there is none, and where in the clip."""
+"""The result of classifying one clip: its label or the reason why it has none, a timeline, and events."""
 
 from dataclasses import dataclass
 
 from audiocnn_cli.audio.segments import TailHandling
 
-# The reasons for which no label is said, beside those that the gate words.
+# Reasons for abstaining; `gate` has further ones.
 SILENCE = "silence"
 BELOW_THRESHOLD = "below the threshold"
 
@@ -19,11 +19,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One segment: its probabilities, in the order of the model's labels; times in seconds.
+    """One segment: its probabilities in the order of the model's labels, and the labels that apply.
 
-    Times count from the beginning of the recording, also when only a part of it was read. `labels` are
-    those that hold, the most probable first: none when the segment is silent, of another type of sound, or
-    below the threshold, and `reason` says which. Several only for a model of independent labels.
+    Times are in seconds from the beginning of the recording, also for an excerpt. `labels` are those at or
+    above their threshold, the most probable first, at most one unless the model is multi-label. They are
+    empty for a silent segment, for another type of sound, or below the threshold; `reason` is which of these.
     """
 
     start_s: float
@@ -39,16 +39,16 @@ class TimelineEntry:
 
     @property
     def label(self) -> str | None:
-        """The most probable label that holds."""
+        """The most probable of `labels`; None if there is none."""
         return self.labels[0] if self.labels else None
 
 
 @dataclass(frozen=True)
 class Event:
-    """A label that holds from `start_s` to `end_s` seconds of the recording.
+    """A label that applies to neighbouring segments, from `start_s` to `end_s` seconds of the recording.
 
-    `probability` is the mean over its segments. Where segments overlap, one ends in the middle of what it
-    shares with the next.
+    `probability` is the mean over the segments. Where segments overlap, the border is the middle of the
+    overlap.
     """
 
     start_s: float
@@ -59,7 +59,7 @@ class Event:
 
 @dataclass(frozen=True)
 class SoundType:
-    """What kind of sound the gate hears, and how sure it is."""
+    """The most probable type of sound (music, speech, environment) by the gate, and its probability."""
 
     name: str
     probability: float
@@ -67,14 +67,23 @@ class SoundType:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What is said of one clip.
+    """The labels of one clip.
 
-    `label` is None when there is none to say, and `reason` says why: below the threshold, silence, or
-    another type of sound than the model's labels are for. `labels` are all that hold, more than one only for
-    a model of independent labels. `probability` is that of the most probable label all the same.
-    `duration_s` of the recording's `recording_s` were heard. `rest` says what became of the `rest_s` seconds
-    after the last whole segment (see `audio.segments`). `highest_hz` is the highest frequency that the model
-    hears.
+    Args:
+        path: of the recording.
+        name: of the recording below the folder that was searched.
+        model: name of the model, or names joined with `+`.
+        labels: those that apply, the most probable first; several only from a multi-label model.
+        reason: why `labels` is empty; None if it isn't.
+        top: the most probable candidates, also when `labels` is empty.
+        timeline: the segments.
+        events: neighbouring segments with the same label.
+        duration_s: seconds that were classified, of the `recording_s` of the whole recording.
+        recording_s: duration of the recording.
+        rest: how the samples after the last whole segment were handled (see `audio.segments`).
+        rest_s: how many seconds they are.
+        highest_hz: upper limit of the frequencies that the model's features cover.
+        sound_type: by the gate; None without a gate.
     """
 
     path: str
@@ -94,15 +103,15 @@ class Prediction:
 
     @property
     def label(self) -> str | None:
-        """The most probable label that holds."""
+        """The most probable of `labels`; None if the model abstains."""
         return self.labels[0] if self.labels else None
 
     @property
     def probability(self) -> float:
-        """That of the most probable label, whether or not it is said."""
+        """Probability of the best candidate, also if the model abstains."""
         return self.top[0].probability
 
     @property
     def abstained(self) -> bool:
-        """Whether no label is said."""
+        """Whether no label applies."""
         return not self.labels

@@ -1,10 +1,12 @@
-"""Where in the recording: the segments with their labels, and the events that they make."""
+"""From scores to labels: the decision rule, the segments of a timeline, and the events in it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import NamedTuple, Self
 
-from audiocnn_cli.classify.grid import Grid, runs
+import numpy as np
+from numpy.typing import NDArray
+
 from audiocnn_cli.classify.options import Thresholds
 from audiocnn_cli.classify.prediction import (
     BELOW_THRESHOLD,
@@ -13,94 +15,100 @@ from audiocnn_cli.classify.prediction import (
     Event,
     TimelineEntry,
 )
+from audiocnn_cli.models.scores import ClipScores
 from audiocnn_cli.models.signature import Signature
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """When a label is said: the threshold of each, and whether several may hold.
-
-    `always` is for those who want a label whatever is heard.
-    """
+class DecisionRule:
+    """When a label applies: the threshold of each, and whether the best label applies in any case."""
 
     signature: Signature
-    limits: tuple[float, ...]
-    always: bool = False
+    thresholds: tuple[float, ...]
+    never_abstains: bool = False
 
     @classmethod
     def of(cls, signature: Signature, thresholds: Thresholds) -> Self:
-        """Those of a model, with the thresholds that the user gives."""
-        return cls(signature, thresholds.of(signature), thresholds.always_answers)
+        """The rule of a model with the thresholds that the user gives."""
+        return cls(signature, thresholds.of(signature), thresholds.never_abstains)
 
-    def candidates(self, probabilities: "NDArray[np.floating]") -> tuple[Candidate, ...]:
+    def candidates(self, probabilities: NDArray[np.floating]) -> tuple[Candidate, ...]:
         """The labels in the model's order, each with its probability."""
         pairs = zip(self.signature.labels, probabilities.tolist(), strict=True)
         return tuple(Candidate(label, p) for label, p in pairs)
 
-    def holding(self, probabilities: "NDArray[np.floating]") -> tuple[str, ...]:
-        """The labels that hold, the most probable first; one at most unless they are independent."""
+    def decide(
+        self, probabilities: NDArray[np.floating], *, silent: bool, mismatch: str | None
+    ) -> tuple[tuple[str, ...], str | None]:
+        """The labels that apply, the most probable first, and why there is none.
+
+        `mismatch` is the reason why no label applies at all (see `gate.mismatch`), or None.
+        """
         order = (-probabilities).argsort(kind="stable")
-        wanted = order if self.signature.multi_label else order[:1]
-        return tuple(self.signature.labels[i] for i in wanted if probabilities[i] >= self.limits[i])
-
-    def reason(self, labels: Sequence[str], *, silent: bool, objection: str | None) -> str | None:
-        """Why none of `labels` is said, if so."""
-        if silent:
-            return SILENCE
-        if objection is not None:
-            return objection
-        return None if labels else BELOW_THRESHOLD
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Samples to seconds of the recording: at `rate` Hz, the first at `start_s`."""
-
-    rate: int
-    start_s: float
-
-    def seconds(self, sample: int) -> float:
-        """When that sample is."""
-        return self.start_s + sample / self.rate
+        considered = order if self.signature.multi_label else order[:1]
+        names = self.signature.labels
+        labels = tuple(names[i] for i in considered if probabilities[i] >= self.thresholds[i])
+        reason = SILENCE if silent else mismatch
+        if reason is None and not labels:
+            reason = BELOW_THRESHOLD
+        return (labels if reason is None or self.never_abstains else ()), reason
 
 
 def timeline(
-    grid: Grid, rules: Rules, clock: Clock, objections: Sequence[str | None]
+    scores: ClipScores, rule: DecisionRule, mismatches: Sequence[str | None], *, offset_s: float
 ) -> tuple[TimelineEntry, ...]:
-    """The segments of `grid`, an objection of the gate to each or None."""
-    return tuple(_entries(grid, rules, clock, objections))
-
-
-def _entries(
-    grid: Grid, rules: Rules, clock: Clock, objections: Sequence[str | None]
-) -> Iterator[TimelineEntry]:
-    for i, row in enumerate(grid.probabilities):
-        labels = rules.holding(row)
-        reason = rules.reason(labels, silent=bool(grid.silent[i]), objection=objections[i])
-        yield TimelineEntry(
-            start_s=clock.seconds(int(grid.starts[i])),
-            end_s=clock.seconds(int(grid.ends[i])),
-            candidates=rules.candidates(row),
-            labels=labels if reason is None or rules.always else (),
-            reason=reason,
-        )
+    """The segments with their labels, in seconds of a recording in which the clip starts at `offset_s`."""
+    starts, ends = (offset_s + scores.starts_s).tolist(), (offset_s + scores.ends_s).tolist()
+    entries = []
+    for i, row in enumerate(scores.probabilities):
+        labels, reason = rule.decide(row, silent=bool(scores.silent[i]), mismatch=mismatches[i])
+        entries.append(TimelineEntry(starts[i], ends[i], rule.candidates(row), labels, reason))
+    return tuple(entries)
 
 
 def events(
-    grid: Grid, entries: Sequence[TimelineEntry], clock: Clock, *, shortest_s: float
+    scores: ClipScores, entries: Sequence[TimelineEntry], *, offset_s: float, shortest_s: float
 ) -> tuple[Event, ...]:
     """Neighbouring segments with the same label as one event, those of `shortest_s` or more, by time."""
+    rate = scores.sample_rate
     found = []
     for label in sorted({label for entry in entries for label in entry.labels}):
-        place = [candidate.label for candidate in entries[0].candidates].index(label)
-        for run in runs(grid, [label in entry.labels for entry in entries]):
-            if (run.end - run.start) / clock.rate < shortest_s:
+        column = [candidate.label for candidate in entries[0].candidates].index(label)
+        for run in runs(scores, [label in entry.labels for entry in entries]):
+            if (run.end - run.start) / rate < shortest_s:
                 continue
-            mean = float(grid.probabilities[run.first : run.last + 1, place].mean())
-            begin, end = clock.seconds(run.start), clock.seconds(run.end)
+            mean = float(scores.probabilities[run.first : run.last + 1, column].mean())
+            begin, end = offset_s + run.start / rate, offset_s + run.end / rate
             found.append(Event(begin, end, label, mean))
     return tuple(sorted(found, key=lambda event: (event.start_s, event.label)))
+
+
+class Run(NamedTuple):
+    """Segments `first` to `last` (inclusive), from sample `start` to `end` (exclusive)."""
+
+    first: int
+    last: int
+    start: int
+    end: int
+
+
+def runs(scores: ClipScores, applies: Sequence[bool]) -> Iterator[Run]:
+    """The runs of segments that touch or overlap and for which `applies` (segments,) is true."""
+    starts, ends = _borders(scores)
+    first: int | None = None
+    for i, applied in enumerate([*applies, False]):
+        touches = first is not None and i < len(starts) and starts[i] <= ends[i - 1]
+        if first is not None and not (applied and touches):
+            yield Run(first, i - 1, starts[first], ends[i - 1])
+            first = None
+        if applied and first is None:
+            first = i
+
+
+def _borders(scores: ClipScores) -> tuple[list[int], list[int]]:
+    """Starts and ends of the segments in samples, moved to the middle of each overlap."""
+    starts, ends = scores.starts.tolist(), scores.ends.tolist()
+    for i in range(1, len(starts)):
+        if starts[i] < ends[i - 1]:
+            starts[i] = ends[i - 1] = (starts[i] + ends[i - 1]) // 2
+    return starts, ends

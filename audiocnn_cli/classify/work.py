@@ -1,4 +1,4 @@
-"""The work on each input of a batch, as one value that can be sent to another process."""
+"""Classification as a batch task: it is pickled, and opens its models in the process that runs it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,27 +15,30 @@ from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models import runtime
-from audiocnn_cli.models.foreign import Description, open_foreign
 from audiocnn_cli.models.session import Model, open_model
 
-# Speech is none of them: what is said in it is no label that a bundled model has.
+# Types of sound for which `auto` selects a model; there is none for speech.
 _AUTO_TYPES = frozenset({"music", "environment"})
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """A model file, and what the user says of it where it has no contract."""
+    """A model file that a task names, so that it can be sent to another machine with the task."""
 
     path: Path
-    described: Description | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """The batch's task: `classify` with models that are opened once for each worker.
+    """The batch task of `classify`; models are opened once a worker.
 
-    With `auto` the gate picks one of `models`, those for music and for environment. `gate` None means: where
-    the model names its type, this installation has the gate, and no label is wanted whatever is heard.
+    Args:
+        models: their scores are averaged; with `auto` the candidates among which the gate selects.
+        gate: whether to use the gate; None: if the model has a `sound_type`, the gate is installed, and the
+            thresholds allow to abstain.
+        auto: select the model by the type of sound.
+        provider: execution provider of ONNX Runtime, by its short name.
+        options: of each classification.
     """
 
     models: tuple[ModelChoice, ...]
@@ -51,28 +54,29 @@ class Classification:
         return tuple(choice.path for choice in self.models)
 
     def with_files(self, moved: Mapping[Path, Path]) -> Self:
-        """The same work with the models read from other paths."""
+        """The same task with the models read from other paths."""
         models = tuple(replace(choice, path=moved[choice.path]) for choice in self.models)
         return replace(self, models=models)
 
     def ensemble(self) -> Ensemble:
-        """The opened models; once opened they stay so.
+        """The opened models; each file is opened once in a process.
 
         Raises:
-            ModelRefusedError: one can't be used.
-            UsageError: they can't answer together, or not as described, or there is no gate.
+            ModelRefusedError: a file is not a valid model.
+            UsageError: the models don't fit each other or the options, or there is no gate.
         """
         models = tuple(_opened(choice, self.provider) for choice in self.models)
         if self.auto:
-            return Ensemble(models=_one_a_type(models), gate=self._gate(), auto=True)
+            return Ensemble(models=_one_for_each_type(models), gate=self._gate(), auto=True)
         ensemble = Ensemble(models=models)
         self.options.thresholds.of(ensemble.signature)
-        wanted = ensemble.signature.sound_type
-        if self.gate and wanted is None:
+        expected = ensemble.signature.sound_type
+        if self.gate and expected is None:
             raise UsageError(
-                f"--gate: {ensemble.signature.name} doesn't say which type of sound it is for"
+                f"`gate=True`: the contract of {ensemble.signature.name} has no `sound_type`, so it is"
+                " not known which type of sound it is for"
             )
-        usual = wanted and find_gate() and not self.options.thresholds.always_answers
+        usual = expected and find_gate() and not self.options.thresholds.never_abstains
         gated = usual if self.gate is None else self.gate
         return replace(ensemble, gate=self._gate()) if gated else ensemble
 
@@ -80,12 +84,12 @@ class Classification:
         found = find_gate()
         if found is None:
             raise UsageError(
-                f"this installation has no model named {GATE_MODEL}, which tells types of sound"
+                f"this installation has no model named {GATE_MODEL}, which predicts the type of sound"
             )
         return _opened(ModelChoice(found.path), self.provider)
 
     def prepare(self) -> Callable[[Source], Prediction]:
-        """Open the models, and give what labels one input.
+        """Open the models and return the function that classifies one input.
 
         Raises:
             ModelRefusedError, UsageError: as `ensemble`.
@@ -96,12 +100,10 @@ class Classification:
 
 @lru_cache(maxsize=16)
 def _opened(choice: ModelChoice, provider: str) -> Model:
-    if choice.described is not None:
-        return open_foreign(choice.path, choice.described, provider=provider)
     return open_model(choice.path, provider=provider)
 
 
-def _one_a_type(models: tuple[Model, ...]) -> tuple[Model, ...]:
+def _one_for_each_type(models: tuple[Model, ...]) -> tuple[Model, ...]:
     """The first of the models for each type of sound that has one."""
     by_type: dict[str, Model] = {}
     for model in models:

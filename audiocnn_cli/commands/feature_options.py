@@ -1,6 +1,6 @@
 """The options of `audiocnn features`, in groups; those left out have the default of the dialect."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -20,28 +20,6 @@ from audiocnn_cli.features.terms import (
     Window,
 )
 from audiocnn_cli.output.formats import TENSOR_FORMATS, Format
-
-
-def format_option(formats: Sequence[Format], *, show_default: str) -> Any:
-    """The option `--format` with these choices.
-
-    Not an enum of them, which would be one more list of formats, nor Click's Choice, since Typer brings a
-    Click of its own.
-    """
-
-    def parse(value: str) -> Format:
-        if value not in formats:
-            raise typer.BadParameter(f"{value!r} is not one of {', '.join(formats)}")
-        return Format(value)
-
-    return typer.Option(
-        "--format",
-        metavar=f"<{'|'.join(formats)}>",
-        help="Of the files.",
-        show_default=show_default,
-        parser=parse,
-        autocompletion=lambda incomplete: [f for f in formats if f.startswith(incomplete)],
-    )
 
 
 def _completes(*names: str) -> Callable[[str], list[str]]:
@@ -263,7 +241,7 @@ class OutputOptions:
     ] = None
     format: Annotated[
         Format | None,
-        format_option(TENSOR_FORMATS, show_default="by the suffix; npz in a folder"),
+        options.format_option(TENSOR_FORMATS, show_default="by the suffix; npz in a folder"),
     ] = None
     json: options.Json = False
     jsonl: options.Jsonl = False

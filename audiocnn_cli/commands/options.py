@@ -1,14 +1,16 @@
 """The options that every command has, defined once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from audiocnn_cli import __version__
 from audiocnn_cli.datasets import PartitionBy
 from audiocnn_cli.output.destination import Destination, choose_destination
+from audiocnn_cli.output.formats import Format
 from audiocnn_cli.output.terminal.console import set_up_logging
 
 
@@ -16,6 +18,28 @@ def _print_version(requested: bool) -> None:
     if requested:
         typer.echo(f"audiocnn {__version__}")
         raise typer.Exit
+
+
+def format_option(formats: Sequence[Format], *, show_default: str) -> Any:
+    """The option `--format` with these choices.
+
+    Not an enum of them, which would be one more list of formats, nor Click's Choice, since Typer brings a
+    Click of its own.
+    """
+
+    def parse(value: str) -> Format:
+        if value not in formats:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(formats)}")
+        return Format(value)
+
+    return typer.Option(
+        "--format",
+        metavar=f"<{'|'.join(formats)}>",
+        help="Of the files.",
+        show_default=show_default,
+        parser=parse,
+        autocompletion=lambda incomplete: [f for f in formats if f.startswith(incomplete)],
+    )
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

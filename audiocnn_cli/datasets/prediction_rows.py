@@ -1,4 +1,4 @@
-"""The rows of predictions, as values and as Arrow tables: those of CSV, with numbers as numbers."""
+"""The rows of predictions as values, in a data set and in Arrow tables; the columns are those of CSV."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ _EVENT_COLUMNS = ("path", "model", "label", "probability", "start_s", "end_s")
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class PredictionRows:
     """Which rows a prediction has: one, or with `timeline` one a segment, or with `events` one an event.
 
-    `same_labels` says that all results have the labels of one model: each has a column of segments.
+    `same_labels`: all results have the labels of one model, so that segments have a column for each label.
     """
 
     timeline: bool = False
@@ -24,7 +24,7 @@ class Records:
     same_labels: bool = True
 
     def of(self, result: Prediction) -> Iterator[dict[str, Any]]:
-        """The rows as values: text, numbers, true or false, None for what there isn't."""
+        """The rows as values: text, numbers, booleans, None for a missing value."""
         if self.timeline:
             for entry in result.timeline:
                 yield self.of_segment(entry, path=result.path, model=result.model)
@@ -34,11 +34,11 @@ class Records:
             yield _of_clip(result)
 
     def kinds(self, result: Prediction) -> dict[str, type]:
-        """What each column of the records holds."""
+        """The type of each column."""
         texts = ("path", "model", "label", "reason", "labels", "rest", "sound_type")
-        known: dict[str, type] = dict.fromkeys(texts, str) | {"abstained": bool, "segments": int}
+        types: dict[str, type] = dict.fromkeys(texts, str) | {"abstained": bool, "segments": int}
         names = next(self.of(result), dict.fromkeys(_EVENT_COLUMNS))
-        return {name: known.get(name, float) for name in names}
+        return {name: types.get(name, float) for name in names}
 
     def of_segment(self, entry: TimelineEntry, *, path: str, model: str) -> dict[str, Any]:
         """The row of one segment."""
@@ -56,6 +56,35 @@ class Records:
         if self.same_labels:
             record |= {f"p_{each.label}": each.probability for each in entry.candidates}
         return record
+
+    def columns(self, result: Prediction) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self.kinds(result))
+
+    def weight(self, result: Prediction) -> int:
+        """Approximate size in bytes, at a hundred a row."""
+        return 100 * (1 + len(result.timeline))
+
+    def table(self, results: Sequence[Prediction]) -> Any:
+        """An Arrow table of predictions with the same columns; missing values are null."""
+        import pyarrow as pa
+
+        kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+        columns = self.kinds(results[0]).items()
+        rows = [
+            record | {"path": as_text(result.path)}
+            for result in results
+            for record in self.of(result)
+        ]
+        return pa.Table.from_pylist(rows, schema=pa.schema([(n, kinds[k]) for n, k in columns]))
+
+    def label(self, result: Prediction, _source: Source) -> str | None:
+        """The predicted label, to partition by."""
+        return result.label
+
+    def without_rows(self, result: Prediction) -> Prediction:
+        """The prediction itself, which is no larger than its rows."""
+        return result
 
 
 def _of_events(result: Prediction) -> Iterator[dict[str, Any]]:
@@ -79,44 +108,3 @@ def _of_clip(result: Prediction) -> dict[str, Any]:
         "labels": _BETWEEN.join(result.labels),
         "sound_type": result.sound_type.name if result.sound_type else None,
     }
-
-
-def prediction_table(results: Sequence[Prediction], records: Records) -> Any:
-    """An Arrow table of predictions with the same columns; what there isn't is null."""
-    import pyarrow as pa
-
-    kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
-    schema = pa.schema([(name, kinds[kind]) for name, kind in records.kinds(results[0]).items()])
-    rows = [
-        record | {"path": as_text(result.path)}
-        for result in results
-        for record in records.of(result)
-    ]
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionRows:
-    """The rows of predictions in a data set: one a clip, a segment or an event, as `records` has them."""
-
-    records: Records
-
-    def columns(self, result: Prediction) -> tuple[str, ...]:
-        """The names of the columns."""
-        return tuple(self.records.kinds(result))
-
-    def weight(self, result: Prediction) -> int:
-        """About a hundred bytes a row."""
-        return 100 * (1 + len(result.timeline))
-
-    def table(self, results: Sequence[Prediction]) -> Any:
-        """The rows of predictions."""
-        return prediction_table(results, self.records)
-
-    def label(self, result: Prediction, _source: Source) -> str | None:
-        """The label that the model says."""
-        return result.label
-
-    def without_rows(self, result: Prediction) -> Prediction:
-        """The prediction: it is no larger than its rows."""
-        return result

@@ -1,1 +1,1 @@
-"""What goes on inside one answer: every tensor on the way to it, and the sound that it rests on."""
+"""Inspection of a classification: the tensors on the way to the label, and the sound that it rests on."""

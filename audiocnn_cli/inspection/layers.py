@@ -1,14 +1,17 @@
-"""Each layer of a model as it runs in ONNX Runtime, beside the shape that `audiocnn shapes` predicts.
+"""The layers of a model as ONNX Runtime runs them, beside the shapes that `audiocnn shapes` predicts.
 
-The graph runs once more with every layer's tensor as an output and without ONNX Runtime's rewriting, which
-would merge layers; so each time is that of the layer alone.
+The graph runs with every layer's tensor as an output and without ONNX Runtime's graph optimisations, which
+would merge layers; so each time is that of a single layer.
 """
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from audiocnn_cli.errors import ModelRefusedError
 from audiocnn_cli.inspection.meter import Values, values_of
@@ -18,8 +21,6 @@ from audiocnn_cli.shapes.sizes import Shape, Sizes
 from audiocnn_cli.shapes.step import ShapeError, Step
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from onnx import ModelProto, NodeProto
 
 _RUNS = 5
@@ -31,9 +32,9 @@ _ONLY_FATAL = 4
 class TracedLayer:
     """One layer for one segment.
 
-    `predicted` is the shape that `audiocnn shapes` works out, channels last and without the batch; `shape`
-    is that of the tensor in ONNX Runtime written the same way, and `runtime_shape` as it is there. `ms` is
-    the mean time of a run in milliseconds. `values` is None for what is no tensor of numbers.
+    `predicted` is the shape that `audiocnn shapes` computes, channels last and without the batch; `shape` is
+    that of the tensor in ONNX Runtime in the same order, `runtime_shape` in the order of the graph. `ms` is
+    the mean time of a run in milliseconds. `values` is None for anything but a tensor of real numbers.
     """
 
     name: str
@@ -46,7 +47,7 @@ class TracedLayer:
 
     @property
     def agrees(self) -> bool:
-        """Whether the tensor has the shape that was predicted; a size that is free agrees with any."""
+        """Whether the tensor has the predicted shape; a free size agrees with any."""
         return len(self.predicted) == len(self.shape) and all(
             isinstance(size, str) or size == real
             for size, real in zip(self.predicted, self.shape, strict=True)
@@ -55,26 +56,26 @@ class TracedLayer:
 
 @dataclass(frozen=True, slots=True)
 class TracedGraph:
-    """The layers in the order in which they run; `other_ms` is the time of the operators between them."""
+    """The layers in the order in which they run; `other_ms` is the time of the other operators."""
 
     layers: tuple[TracedLayer, ...]
     other_ms: float
 
 
-def trace_layers(path: Path, tensor: "NDArray[np.float32]") -> TracedGraph:
-    """Run the ONNX file at `path` on `tensor`, which has the shape that its input wants, batch first.
+def trace_layers(path: Path, feeds: Mapping[str, NDArray[Any]]) -> TracedGraph:
+    """Run the ONNX file at `path` on `feeds`, its inputs by name, that of the features first.
 
     Raises:
-        ModelRefusedError: the file can't be read, or its graph can't be opened up.
+        ModelRefusedError: the file can't be read, or its layers have no predicted shape or can't be run.
     """
     try:
-        read = read_file(path, tensor.shape)
+        read = read_file(path, next(iter(feeds.values())).shape)
     except ShapeError as error:
         raise ModelRefusedError(
-            f"{path}: its layers can't be worked out: layer {error.number} ({error.name}): {error}"
+            f"{path}: its shapes can't be predicted: layer {error.number} ({error.name}): {error}"
         ) from error
-    tensors = {number: name for name, number in read.parts.items()}  # the last part of each step
-    arrays, times = _run(path, tensor, tuple(tensors.values()))
+    tensors = {number: name for name, number in read.parts.items()}  # the last node of each step
+    arrays, times = _run(path, feeds, tuple(tensors.values()))
     spent: dict[int, float] = {}
     for name, ms in times.items():
         number = read.parts.get(name, 0)
@@ -92,15 +93,15 @@ def _layer(step: Step, read: Read, name: str, array: Any, spent: dict[int, float
         name=step.name,
         text=step.text,
         predicted=step.output,
-        shape=_as_written(shape, step, channels_first=name in read.channels_first),
+        shape=_channels_last(shape, step, channels_first=name in read.channels_first),
         runtime_shape=shape,
         values=values_of(array),
         ms=spent.get(step.number, 0.0),
     )
 
 
-def _as_written(shape: Sizes, step: Step, *, channels_first: bool) -> Sizes:
-    """A shape of ONNX Runtime as we write it: channels last, without the batch."""
+def _channels_last(shape: Sizes, step: Step, *, channels_first: bool) -> Sizes:
+    """A shape of ONNX Runtime in our order: channels last, without the batch."""
     if step.type in _RECURRENT and len(shape) in {3, 4}:  # ([time,] directions, batch, units)
         *time, directions, _, units = shape
         return (*(time if step.return_sequences else ()), directions * units)
@@ -110,12 +111,12 @@ def _as_written(shape: Sizes, step: Step, *, channels_first: bool) -> Sizes:
 
 
 def _run(
-    path: Path, tensor: "NDArray[np.float32]", names: tuple[str, ...]
+    path: Path, feeds: Mapping[str, NDArray[Any]], names: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """The named tensors, and the milliseconds of each node by the first tensor that it makes."""
+    """The named tensors, and the milliseconds of each node under the name of its first output."""
     import onnxruntime
 
-    model, nodes = _opened_up(path, names)
+    model, nodes = _with_outputs(path, names)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -128,27 +129,26 @@ def _run(
             session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-            given = {session.get_inputs()[0].name: tensor}
             for _ in range(_RUNS):
-                arrays = session.run(list(names), given)
+                arrays = session.run(list(names), dict(feeds))
             profile = json.loads(Path(session.end_profiling()).read_text())
         except Exception as error:  # neither library's exceptions share a root
             reason = " ".join(str(error).split())[:160]
             raise ModelRefusedError(
-                f"{path}: its layers can't be looked into ({reason})"
+                f"{path}: its layers can't be run one by one ({reason})"
             ) from error
-    # Asked for no tensor, ONNX Runtime gives the outputs.
+    # For an empty list of names ONNX Runtime returns all outputs.
     return dict(zip(names, arrays, strict=False)), _times(profile, nodes)
 
 
-def _opened_up(path: Path, names: tuple[str, ...]) -> tuple["ModelProto", dict[str, str]]:
-    """The model with the tensors as outputs and a name for each node; that of the tensor it makes."""
+def _with_outputs(path: Path, names: tuple[str, ...]) -> tuple["ModelProto", dict[str, str]]:
+    """The model with the named tensors as outputs, and for the name of each node its first output."""
     import onnx
     import onnx.inliner
 
     try:
         model = onnx.load(path)
-    except Exception as error:  # weights in files of their own that are not there, or not theirs
+    except Exception as error:  # missing or wrong files of external weights
         reason = " ".join(str(error).split())[:160]
         raise ModelRefusedError(f"{path}: can't be read ({reason})") from error
     if model.functions:
@@ -169,7 +169,7 @@ def _first_output(node: "NodeProto") -> str:
 
 
 def _times(profile: list[dict[str, Any]], nodes: dict[str, str]) -> dict[str, float]:
-    """Mean milliseconds of each node; the first run, which also allocates, is left out."""
+    """Mean milliseconds of each node, without the first run, which also allocates memory."""
     durations: dict[str, list[int]] = {}
     for event in profile:
         name = str(event.get("name", "")).removesuffix("_kernel_time")

@@ -1,4 +1,4 @@
-"""What passes by on the way through a pipeline: its shape, its range, and the time that it took."""
+"""Measurement of the tensors in a pipeline: shape, range of values, and time."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeVar
 
+import numpy as np
+
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The range of a tensor's numbers, and their mean."""
+    """Minimum, mean and maximum of a tensor."""
 
     low: float
     mean: float
@@ -21,36 +23,33 @@ class Values:
 def values_of(array: Any) -> Values | None:
     """The values of an array of real numbers; None for anything else."""
     meter = Meter()
-    meter.see(array)
+    meter.add(array)
     return meter.values
 
 
 class Meter:
-    """The pieces of one tensor, as they pass: joined along their first axis they are the whole.
+    """Measures a tensor that is made in pieces, which joined along their first axis are the whole.
 
-    `seconds` is the time spent on making them, without that of what they are made from.
+    `seconds` is the time spent on making the pieces, without that of their inputs. `length` is the size of
+    the first axis, `rest` the other axes.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.length = 0
         self.rest: tuple[int, ...] = ()
-        self._waited = (
-            0.0  # what whoever takes the pieces has waited for, this meter's own work included
-        )
+        self._waited = 0.0  # time that the consumer of the pieces has waited, measurement included
         self._low, self._high, self._sum, self._count = math.inf, -math.inf, 0.0, 0
 
     @property
     def values(self) -> Values | None:
-        """What was seen of real numbers."""
+        """The values so far; None if there are no real numbers."""
         if not self._count:
             return None
         return Values(self._low, self._sum / self._count, self._high)
 
-    def see(self, piece: Any) -> None:
-        """Take note of a piece; what is no array of real numbers has a shape at most."""
-        import numpy as np
-
+    def add(self, piece: Any) -> None:
+        """Measure a piece; of anything but an array of real numbers only the shape."""
         shape = getattr(piece, "shape", ())
         self.length += shape[0] if shape else 0
         self.rest = shape[1:]
@@ -61,7 +60,7 @@ class Meter:
             self._count += piece.size
 
     def time(self, work: Callable[[], R]) -> R:
-        """The result of `work`, its time added."""
+        """Call `work` and add its time."""
         begun = perf_counter()
         result = work()
         self.seconds += perf_counter() - begun
@@ -72,9 +71,9 @@ class Meter:
         items: Iterable[R],
         *,
         after: "Meter | None" = None,
-        look: Callable[[R], Any] = lambda item: item,
+        piece: Callable[[R], Any] = lambda item: item,
     ) -> Iterator[R]:
-        """Hand on what comes and take note of it; `after` is the meter that it has passed before."""
+        """Yield the items and measure the `piece` of each; `after` measures what they are made from."""
         iterator = iter(items)
         while True:
             before = after._waited if after else 0.0
@@ -83,7 +82,7 @@ class Meter:
             made = perf_counter()
             self.seconds += made - begun - ((after._waited if after else 0.0) - before)
             if item is not None:
-                self.see(look(item))
+                self.add(piece(item))
             self._waited += perf_counter() - begun
             if item is None:
                 return

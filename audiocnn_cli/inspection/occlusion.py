@@ -1,44 +1,48 @@
-"""Which times and frequencies a label rests on: parts of the sound are turned down, one after the other.
+"""Occlusion: the times and frequencies that a label rests on.
 
-What the label loses when a part of the recording is turned down by 30 dB is what it rests on there. The
-sound itself is changed, not the features: so it works for any model, and the frequencies are those of the
-sound also where the features, as cepstral coefficients, have none.
+Parts of the sound are attenuated by 30 dB one after the other, and the drop of the label's probability is
+measured. The sound is changed, not the features: so it applies to any model, and frequencies are those of
+the sound also for features without a frequency axis, such as cepstral coefficients.
 
-Source: Zeiler and Fergus, ECCV 2014 (occlusion).
+Source: Zeiler and Fergus, ECCV 2014.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
-from typing import TYPE_CHECKING
+from itertools import groupby, islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import WHOLE, Excerpt, mono_blocks
 from audiocnn_cli.audio.segments import Segment, cut
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.inspection.bands import Part, inside, split
-from audiocnn_cli.inspection.batches import batches
-from audiocnn_cli.inspection.search import Grid, choose_grid, most_segments, strongest
+from audiocnn_cli.inspection.cells import (
+    Grid,
+    Region,
+    choose_grid,
+    most_segments,
+    split,
+    strongest,
+    window,
+)
 from audiocnn_cli.models.inference import ModelStream, is_silent, tensor_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 DECIBELS = 30.0
 _BATCH = 16
 _MOST_SPANS = 3
-# Nearly all of the work is in NumPy and ONNX Runtime, which leave Python to another thread.
+# NumPy and ONNX Runtime release the interpreter lock for nearly all of the work.
 _THREADS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A part that the label rests on.
+    """A region of time and frequency that the label rests on.
 
-    `before` and `after` are the label's mean probability in the `segments` that the part lies in, as they are
-    and with the part turned down.
+    `before` and `after` are the label's mean probability in the `segments` that the region overlaps, without
+    and with the attenuation.
     """
 
     start_s: float
@@ -51,7 +55,7 @@ class Span:
 
     @property
     def weight(self) -> float:
-        """What the clip's label loses without the part, next to other parts of the clip."""
+        """Drop summed over the segments, by which regions are compared."""
         return (self.before - self.after) * self.segments
 
 
@@ -59,188 +63,184 @@ class Span:
 class Why:
     """What the label of a clip rests on.
 
-    `drops` of shape (times, bands) says by how much the label's probability for the clip falls when that
-    part is turned down by `decibels`; it is below 0 where it rises, and NaN where it was not searched: of a
-    long clip only `searched` of the `segments` that sound are, those in which the label is most probable.
-    `times_s` and `bands_hz` are the edges of the parts. `spans` are the strongest, the one that matters most
-    first.
+    Args:
+        label: the label.
+        times_s: edges of the cells in seconds of the recording.
+        bands_hz: edges of the cells in Hz.
+        drops: by how much the label's probability for the clip drops when a cell is attenuated by `decibels`,
+            shape (times, bands); negative where it rises, NaN where it was not searched.
+        spans: the regions with the largest drops, by descending weight.
+        segments: number of segments that are not silent.
+        searched: of these in how many was searched: of a long clip those in which the label is most probable.
+        decibels: the attenuation.
     """
 
     label: str
     times_s: tuple[float, ...]
     bands_hz: tuple[float, ...]
-    drops: "NDArray[np.float64]"
+    drops: NDArray[np.float64]
     spans: tuple[Span, ...]
     segments: int
     searched: int
     decibels: float = DECIBELS
 
 
-def explain_label(
-    source: Source, listener: ModelStream, label: str, excerpt: Excerpt = WHOLE
-) -> Why:
-    """Search `source` for what `label` rests on; the work is bounded whatever the clip's length.
+def explain_label(source: Source, stream: ModelStream, label: str, excerpt: Excerpt = WHOLE) -> Why:
+    """Search `source` for what `label` rests on, with a bounded number of runs for a clip of any length.
 
     Raises:
-        SignalError: the source can't be used.
+        SignalError: the source can't be read.
     """
-    rate = listener.model.signature.features.sample_rate
-    judge = _Judge(listener, label)
-    heard = _Heard(judge, most_segments(rate))
+    rate = stream.model.signature.features.sample_rate
+    scorer = _LabelScorer(stream, label)
+    clip = _SoundingSegments(scorer, most_segments(rate))
     with open_audio(source) as reader:
         start_s = excerpt.span(reader.info)[0] / reader.info.sample_rate
-        blocks = mono_blocks(reader, sample_rate=rate, excerpt=excerpt)
-        for batch in batches(cut(blocks, listener.segment), _BATCH):
-            heard.add(batch)
-    grid = choose_grid(heard.count, end=heard.end, hop=listener.segment.hop, sample_rate=rate)
-    drops = _drops(heard, judge, grid)
-    parts = strongest(drops, grid, most=_MOST_SPANS)
-    spans = [_span(part, heard.segments, judge, grid, start_s) for part in parts]
+        segments = cut(mono_blocks(reader, sample_rate=rate, excerpt=excerpt), stream.segment)
+        while batch := list(islice(segments, _BATCH)):
+            clip.add(batch)
+    grid = choose_grid(clip.count, end=clip.end, hop=stream.segment.hop, sample_rate=rate)
+    drops = _drops(clip, scorer, grid)
+    regions = strongest(drops, grid, most=_MOST_SPANS)
+    spans = [_span(region, clip.kept, scorer, grid, start_s) for region in regions]
     return Why(
         label=label,
         times_s=tuple(start_s + time / rate for time in grid.times),
         bands_hz=grid.bands_hz,
         drops=drops,
         spans=tuple(sorted(spans, key=lambda span: -span.weight)),
-        segments=heard.count,
-        searched=len(heard.segments),
+        segments=clip.count,
+        searched=len(clip.kept),
     )
 
 
-def _drops(heard: "_Heard", judge: "_Judge", grid: Grid) -> "NDArray[np.float64]":
-    """What each cell takes away from the clip's probability, in all segments that it lies in."""
-    import numpy as np
-
-    bands = range(grid.shape[1])
-    drops = np.full(grid.shape, np.nan)
-
-    def lost(held: _Held) -> "tuple[range, NDArray[np.float64]]":
-        columns = grid.columns(held.segment.start, held.end)
-        times = [(grid.times[column], grid.times[column + 1]) for column in columns]
-        cells = [Part(start, end, band, band) for start, end in times for band in bands]
-        return columns, judge.lost(held, cells, grid.bands_hz).reshape(len(columns), -1)
-
-    with ThreadPoolExecutor(max_workers=_THREADS) as pool:
-        for columns, taken in pool.map(lost, heard.segments):
-            known = drops[columns.start : columns.stop]
-            known[:] = np.nan_to_num(known) + taken / heard.count
-    return drops
-
-
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """A segment and how probable it is that the label is wrong there."""
+class _Scored:
+    """A segment, and the probability of the other labels in it."""
 
     segment: Segment
-    against: float
+    complement: float
 
     @property
     def end(self) -> int:
-        """The first sample of the clip behind it."""
+        """The first sample of the clip behind the segment."""
         return self.segment.start + self.segment.valid
 
 
-class _Heard:
-    """The segments of a clip that sound; of a long clip, those in which the label is most probable.
+class _LabelScorer:
+    """Runs a model for the probability of one label."""
 
-    `count` is how many sound, `end` the first sample behind the last segment.
-    """
-
-    def __init__(self, judge: "_Judge", most: int) -> None:
-        self._judge = judge
-        self._most = most
-        self.segments: list[_Held] = []
-        self.count = 0
-        self.end = 0
-
-    def add(self, segments: Sequence[Segment]) -> None:
-        """Listen to some more segments."""
-        import numpy as np
-
-        self.end = segments[-1].start + segments[-1].valid
-        sounding = [segment for segment in segments if not is_silent(segment)]
-        if not sounding:
-            return
-        against = self._judge.against(np.stack([segment.samples for segment in sounding]))
-        self.segments += [
-            _Held(segment, float(doubt)) for segment, doubt in zip(sounding, against, strict=True)
-        ]
-        self.count += len(sounding)
-        while len(self.segments) > self._most:
-            against_most = max(range(len(self.segments)), key=lambda i: self.segments[i].against)
-            del self.segments[against_most]
-
-
-class _Judge:
-    """A model that is asked about one label."""
-
-    def __init__(self, listener: ModelStream, label: str) -> None:
-        self._listener = listener
-        self._signature = listener.model.signature
+    def __init__(self, stream: ModelStream, label: str) -> None:
+        self._stream = stream
+        self._signature = stream.model.signature
         self._index = self._signature.labels.index(label)
 
-    def against(self, samples: "NDArray[np.float32]") -> "NDArray[np.float64]":
-        """The probability that the label is wrong, for samples of shape (n, length): shape (n,).
+    def complement(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """1 minus the label's probability, for samples of shape (n, length): shape (n,).
 
-        It is the sum of the other labels' probabilities where they exclude each other: near 0 that holds
-        differences that 1 - p has lost.
+        For labels that exclude each other it is the sum of the others' probabilities, which is precise also
+        where 1 - p would round to 0.
         """
-        import numpy as np
-
         tensors = np.stack([tensor_of(each, self._signature.features) for each in samples])
-        model, member = self._listener.model, self._listener.member
+        model, member = self._stream.model, self._stream.member
         found = model.probabilities(tensors, member=member).astype(np.float64)
         if self._signature.multi_label:
             return np.asarray(1.0 - found[:, self._index])
         return np.asarray(np.delete(found, self._index, axis=1).sum(axis=1))
 
-    def lost(
-        self, held: _Held, parts: Sequence[Part], bands_hz: tuple[float, ...]
-    ) -> "NDArray[np.float64]":
-        """How much of the label's probability in a segment each part takes away when it is turned down."""
-        import numpy as np
-
-        samples = held.segment.samples
+    def drops(
+        self, scored: _Scored, regions: Sequence[Region], bands_hz: tuple[float, ...]
+    ) -> NDArray[np.float64]:
+        """Drop of the label's probability in a segment for each region, shape (regions,)."""
+        samples = scored.segment.samples
         rate = self._signature.features.sample_rate
-        ranges = sorted({(part.first, part.last) for part in parts})
-        sounds = dict(zip(ranges, split(samples, bands_hz, ranges, sample_rate=rate), strict=True))
-        # A clip shorter than a segment is repeated in it: a part of it is there several times.
-        at = held.segment.start + np.arange(len(samples)) % held.segment.valid
-        quieter = _turned_down(samples, sounds, parts, at=at, sample_rate=rate)
-        found = [self.against(np.stack(batch)) for batch in batches(quieter, _BATCH)]
-        return np.concatenate(found) - held.against
+        ranges = sorted({(region.first, region.last) for region in regions})
+        filtered = split(samples, bands_hz, ranges, sample_rate=rate)
+        by_range = dict(zip(ranges, filtered, strict=True))
+        # A clip shorter than a segment is repeated in it: a region is in it several times.
+        at = scored.segment.start + np.arange(len(samples)) % scored.segment.valid
+        attenuated = _attenuated(samples, by_range, regions, at=at, sample_rate=rate)
+        found = []
+        while batch := list(islice(attenuated, _BATCH)):
+            found.append(self.complement(np.stack(batch)))
+        return np.concatenate(found) - scored.complement
 
 
-def _turned_down(
-    samples: "NDArray[np.float32]",
-    sounds: "Mapping[tuple[int, int], NDArray[np.float32]]",
-    parts: Sequence[Part],
+class _SoundingSegments:
+    """The segments of a clip that are not silent, of a long clip those in which the label is most probable.
+
+    `kept` are the segments to search, `count` all that are not silent; `end` is the first sample behind the
+    last segment.
+    """
+
+    def __init__(self, scorer: _LabelScorer, most: int) -> None:
+        self._scorer = scorer
+        self._most = most
+        self.kept: list[_Scored] = []
+        self.count = 0
+        self.end = 0
+
+    def add(self, segments: Sequence[Segment]) -> None:
+        """Score the next segments, and drop those with the least probable label beyond the limit."""
+        self.end = segments[-1].start + segments[-1].valid
+        sounding = [segment for segment in segments if not is_silent(segment)]
+        if not sounding:
+            return
+        complements = self._scorer.complement(np.stack([each.samples for each in sounding]))
+        self.kept += map(_Scored, sounding, complements.tolist())
+        self.count += len(sounding)
+        while len(self.kept) > self._most:
+            del self.kept[max(range(len(self.kept)), key=lambda i: self.kept[i].complement)]
+
+
+def _drops(clip: _SoundingSegments, scorer: _LabelScorer, grid: Grid) -> NDArray[np.float64]:
+    """Drop of the clip's probability for each cell, over all segments that overlap it: (times, bands)."""
+    bands = range(grid.shape[1])
+    drops = np.full(grid.shape, np.nan)
+
+    def of_segment(scored: _Scored) -> tuple[range, NDArray[np.float64]]:
+        columns = grid.columns(scored.segment.start, scored.end)
+        times = [(grid.times[column], grid.times[column + 1]) for column in columns]
+        cells = [Region(start, end, band, band) for start, end in times for band in bands]
+        return columns, scorer.drops(scored, cells, grid.bands_hz).reshape(len(columns), -1)
+
+    with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+        for columns, found in pool.map(of_segment, clip.kept):
+            part = drops[columns.start : columns.stop]
+            part[:] = np.nan_to_num(part) + found / clip.count
+    return drops
+
+
+def _attenuated(
+    samples: NDArray[np.float32],
+    filtered: Mapping[tuple[int, int], NDArray[np.float32]],
+    regions: Sequence[Region],
     *,
-    at: "NDArray[np.int64]",
+    at: NDArray[np.int64],
     sample_rate: int,
-) -> "Iterator[NDArray[np.float32]]":
-    """`samples` with one part after the other turned down; neighbours in frequency share their window."""
-    import numpy as np
-
-    lost = np.float32(1 - 10 ** (-DECIBELS / 20))
-    for (start, end), together in groupby(parts, key=lambda part: (part.start, part.end)):
-        window = lost * inside(start, end, at, sample_rate=sample_rate)
-        for part in together:
-            yield samples - window * sounds[part.first, part.last]
+) -> Iterator[NDArray[np.float32]]:
+    """`samples` with one region after the other attenuated; regions of equal times share their window."""
+    removed = np.float32(1 - 10 ** (-DECIBELS / 20))
+    for (start, end), together in groupby(regions, key=lambda region: (region.start, region.end)):
+        weights = removed * window(start, end, at, sample_rate=sample_rate)
+        for region in together:
+            yield samples - weights * filtered[region.first, region.last]
 
 
-def _span(part: Part, segments: list[_Held], judge: _Judge, grid: Grid, start_s: float) -> Span:
-    """The part, and what the label's segments lose without it."""
-    touched = [each for each in segments if each.segment.start < part.end and each.end > part.start]
-    lost = [float(judge.lost(each, [part], grid.bands_hz)[0]) for each in touched]
-    before = sum(1.0 - each.against for each in touched) / len(touched)
+def _span(
+    region: Region, kept: Sequence[_Scored], scorer: _LabelScorer, grid: Grid, start_s: float
+) -> Span:
+    """The region with the label's probability before and after it is attenuated as a whole."""
+    touched = [each for each in kept if each.segment.start < region.end and each.end > region.start]
+    drops = [float(scorer.drops(each, [region], grid.bands_hz)[0]) for each in touched]
+    before = sum(1.0 - each.complement for each in touched) / len(touched)
     rate = grid.bands_hz[-1] * 2
     return Span(
-        start_s=start_s + part.start / rate,
-        end_s=start_s + part.end / rate,
-        low_hz=grid.bands_hz[part.first],
-        high_hz=grid.bands_hz[part.last + 1],
+        start_s=start_s + region.start / rate,
+        end_s=start_s + region.end / rate,
+        low_hz=grid.bands_hz[region.first],
+        high_hz=grid.bands_hz[region.last + 1],
         before=before,
-        after=before - sum(lost) / len(touched),
+        after=before - sum(drops) / len(touched),
         segments=len(touched),
     )

@@ -1,14 +1,17 @@
-"""Each stage from the file to the tensor that a model is fed, as it really runs: shape, range, time.
+"""The stages from the file to a model's input tensor, measured while they run: shape, values, time.
 
-The stages are those of `features.explain`, which says what happens in each and predicts its shape.
+The stages are those of `features.explain`, which describes each and predicts its shape.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from audiocnn_cli.audio.decode import open_audio
+import numpy as np
+from numpy.typing import NDArray
+
+from audiocnn_cli.audio.decode import AudioReader, open_audio
 from audiocnn_cli.audio.load import Excerpt, mix_down
 from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.segments import Cutter, Segment, SegmentConfig, TailHandling
@@ -29,13 +32,7 @@ from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.inspection.meter import Meter, Values
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from audiocnn_cli.audio.decode import AudioReader
-
-_OF_A_CHUNK: "dict[str, Callable[[Chunk], NDArray[Any]]]" = {
+_OF_A_CHUNK: dict[str, Callable[[Chunk], NDArray[Any]]] = {
     "frames": lambda chunk: chunk.frames,
     "window": lambda chunk: chunk.weighted_frames,
     "stft": lambda chunk: chunk.spectrum,
@@ -45,7 +42,7 @@ _OF_A_CHUNK: "dict[str, Callable[[Chunk], NDArray[Any]]]" = {
 
 @dataclass(frozen=True, slots=True)
 class TracedStage:
-    """A stage with the tensor that it made: its shape, the range of its numbers, the milliseconds it took.
+    """A stage with the shape and values of its tensor, and its time in milliseconds.
 
     `values` is None for complex numbers.
     """
@@ -62,7 +59,7 @@ class TracedStage:
 
 
 class Pipeline:
-    """A recording on its way through the stages; `stages` is complete when all tensors were taken."""
+    """Computes the input tensors of a recording stage by stage; `stages` is empty until the last tensor."""
 
     def __init__(
         self, source: Source, config: FeatureConfig, segment: SegmentConfig, excerpt: Excerpt
@@ -72,22 +69,21 @@ class Pipeline:
         self._segment = segment
         self._scratch = Scratch()
         self._meters: dict[str, Meter] = {}
-        self._tensors = Meter()
         self._count = 0
         self._rest = TailHandling.NONE
         self._read: Recording | None = None
 
-    def tensors(self) -> "Iterator[tuple[Segment, NDArray[np.float32]]]":
-        """Yield each segment and the tensor that `features.extract` makes of it, shape (frames, bins).
+    def tensors(self) -> Iterator[tuple[Segment, NDArray[np.float32]]]:
+        """Yield each segment and its tensor, shape (frames, bins), equal to that of `features.extract`.
 
         Raises:
-            SignalError: the source can't be used.
+            SignalError: the source can't be read.
         """
         with open_audio(self._source) as reader:
             samples = self._samples(reader)
             meter = self._meter("segments")
             cutting = self._cut(samples)
-            for segment in meter.over(cutting, after=self._last(), look=lambda each: each.samples):
+            for segment in meter.over(cutting, after=self._last(), piece=lambda each: each.samples):
                 self._count += 1
                 yield segment, self._tensor(segment.samples)
             decoded = self._meters["decode"]
@@ -95,7 +91,7 @@ class Pipeline:
             self._read = Recording(info.path, info.sample_rate, info.channels, decoded.length)
 
     def stages(self) -> list[TracedStage]:
-        """What happened in each stage, in order, once all tensors were taken."""
+        """The measured stages in order; empty before the last tensor."""
         if self._read is None:
             return []
         config, segment = self._plan.config, self._segment
@@ -113,19 +109,19 @@ class Pipeline:
         return traced
 
     def _of_segments(self, meter: Meter) -> tuple[int, ...]:
-        """Segments, and the frames of each: all have as many."""
+        """Number of segments, and frames of each: all have equally many."""
         return self._count, meter.length // max(1, self._count)
 
     def _meter(self, name: str) -> Meter:
         return self._meters.setdefault(name, Meter())
 
     def _last(self) -> Meter:
-        """The meter that the samples pass before they are cut."""
+        """The meter of the stage before the segments."""
         names = ("resample", "mix down", "decode")
         return next(self._meters[name] for name in names if name in self._meters)
 
-    def _samples(self, reader: "AudioReader") -> "Iterator[NDArray[np.float32]]":
-        """Mono blocks at the rate of the features, each stage with its meter."""
+    def _samples(self, reader: AudioReader) -> Iterator[NDArray[np.float32]]:
+        """Mono blocks at the sample rate of the features, each stage measured."""
         config, info = self._plan.config, reader.info
         last = self._meter("decode")
         start, frames = self._plan.excerpt.span(info)
@@ -142,7 +138,7 @@ class Pipeline:
             mono = resampled.over(resampling, after=last)
         return iter(mono)
 
-    def _cut(self, samples: "Iterator[NDArray[np.float32]]") -> Iterator[Segment]:
+    def _cut(self, samples: Iterator[NDArray[np.float32]]) -> Iterator[Segment]:
         cutter = Cutter(self._segment)
         for block in samples:
             yield from cutter.push(block)
@@ -151,10 +147,8 @@ class Pipeline:
         if ending.segment is not None:
             yield ending.segment
 
-    def _tensor(self, samples: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    def _tensor(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """The features of one segment, stage by stage."""
-        import numpy as np
-
         config = self._plan.config
         names = [stage.name for stage in tensor_stages(self._plan, len(samples), ())]
         kind = KINDS[config.feature]
@@ -163,7 +157,7 @@ class Pipeline:
         if config.sample_scale != 1:
             meter = self._meter("scale")
             samples = meter.time(partial(np.multiply, samples, np.float32(config.sample_scale)))
-            meter.see(samples)
+            meter.add(samples)
         raws = []
         for chunk in self._chunks(samples):
             self._measure_chunk(chunk, names)
@@ -172,26 +166,26 @@ class Pipeline:
         maxima = raw.max(axis=0)
         if "dct" in names:
             mel = slice(config.n_mels)
-            measuring.see(measuring.time(partial(floored, raw[:, mel], maxima[mel], config)))
+            measuring.add(measuring.time(partial(floored, raw[:, mel], maxima[mel], config)))
         data = raw
         if kind.finish is not None:
             data = self._meter(last).time(partial(kind.finish, raw, maxima, config))
         if config.feature is Feature.COMPLEX:
             data = data.reshape(len(data), -1, 2)
-        self._meter(last).see(data)
+        self._meter(last).add(data)
         if config.delta:
             meter = self._meter("delta")
             data = meter.time(partial(with_deltas, data, config))
-            meter.see(data)
+            meter.add(data)
         return data
 
     def _measure_chunk(self, chunk: Chunk, names: list[str]) -> None:
-        """The stages that are a chunk's own."""
+        """Measure the stages that each chunk goes through by itself."""
         for name in (name for name in names if name in _OF_A_CHUNK):
             meter = self._meter(name)
-            meter.see(meter.time(partial(_OF_A_CHUNK[name], chunk))[0])
+            meter.add(meter.time(partial(_OF_A_CHUNK[name], chunk))[0])
 
-    def _chunks(self, samples: "NDArray[np.float32]") -> Iterator[Chunk]:
+    def _chunks(self, samples: NDArray[np.float32]) -> Iterator[Chunk]:
         framer = Framer(self._plan.config.framing)
         for spans in (framer.push(samples[None, :]), framer.finish()):
             for span in spans:

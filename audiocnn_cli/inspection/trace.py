@@ -1,36 +1,32 @@
-"""From the file to the label: every tensor on the way, what is in it, and how long it took."""
+"""Trace of a clip from the file to the label: every tensor, its values, and the time of each stage."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.load import WHOLE, Excerpt
-from audiocnn_cli.audio.segments import Segment
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import FailureKind, SignalError
 from audiocnn_cli.features.explain import Stage
-from audiocnn_cli.inspection.batches import batches
 from audiocnn_cli.inspection.layers import TracedGraph, trace_layers
 from audiocnn_cli.inspection.meter import Meter
 from audiocnn_cli.inspection.stages import Pipeline, TracedStage
 from audiocnn_cli.models.inference import ModelStream, is_silent
+from audiocnn_cli.models.scores import mean_over_segments
 from audiocnn_cli.models.session import Model
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-# As many as `models.inference` asks for at once.
 _BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One clip's way: its stages from the file to the label, and the layers for its first segment.
+    """The stages from the file to the label, and the layers for the first segment.
 
-    The layers' times are for one segment, with ONNX Runtime's rewriting of the graph off; the stage `model`
-    has the time of the graph as it is used, for all segments.
+    The times of layers are for one segment without ONNX Runtime's graph optimisations; the stage `model` has
+    the time of the optimised graph for all segments.
     """
 
     model: str
@@ -39,76 +35,61 @@ class Trace:
 
     @property
     def agrees(self) -> bool:
-        """Whether every tensor has the shape that was predicted."""
+        """Whether every tensor has the predicted shape."""
         return all(stage.agrees for stage in self.stages) and all(
             layer.agrees for layer in self.graph.layers
         )
 
 
-def trace(source: Source, listener: ModelStream, excerpt: Excerpt = WHOLE) -> Trace:
-    """Follow `source` through a model.
+def trace(source: Source, stream: ModelStream, excerpt: Excerpt = WHOLE) -> Trace:
+    """Measure every stage of running a model on `source`.
 
     Raises:
-        SignalError: the source can't be used.
-        ModelRefusedError: the model's graph can't be looked into.
+        SignalError: the source can't be read, or is empty.
+        ModelRefusedError: the layers can't be run one by one.
     """
-    model = listener.model
-    pipeline = Pipeline(source, model.signature.features, listener.segment, excerpt)
-    answers = _Answers(listener)
-    for batch in batches(pipeline.tensors(), _BATCH):
-        answers.add(batch)
-    if answers.first is None:
-        raise SignalError(FailureKind.EMPTY, "holds no samples")
-    graph = trace_layers(model.path, answers.first)
-    return Trace(
-        model.signature.name, (*pipeline.stages(), *answers.stages(len(graph.layers))), graph
-    )
-
-
-class _Answers:
-    """What a model says of one segment after the other, and what it says of them all."""
-
-    def __init__(self, listener: ModelStream) -> None:
-        self._listener = listener
-        self._meter = Meter()
-        self._sounding: list[NDArray[np.float32]] = []
-        self._silent: list[NDArray[np.float32]] = []
-        self.first: NDArray[np.float32] | None = None
-
-    def add(self, batch: "Sequence[tuple[Segment, NDArray[np.float32]]]") -> None:
-        """Ask for some more segments, each with its tensor of shape (frames, bins)."""
-        import numpy as np
-
-        model = self._listener.model
+    model = stream.model
+    pipeline = Pipeline(source, model.signature.features, stream.segment, excerpt)
+    scoring, pooling = Meter(), Meter()
+    feeds: dict[str, NDArray[np.float32]] = {}
+    rows, silent = [], []
+    segments = pipeline.tensors()
+    while batch := list(islice(segments, _BATCH)):
         tensors = np.stack([tensor for _, tensor in batch])
-        if self.first is None:
-            self.first = fed(model, tensors[:1])
-        ask = partial(model.probabilities, tensors, member=self._listener.member)
-        answer = self._meter.time(ask)
-        self._meter.see(answer)
-        for (segment, _), row in zip(batch, answer, strict=True):
-            (self._silent if is_silent(segment) else self._sounding).append(row)
+        feeds = feeds or _feeds(model, tensors[:1])
+        run = partial(model.probabilities, tensors, member=stream.member)
+        rows.append(scoring.time(run))
+        scoring.add(rows[-1])
+        silent += [is_silent(segment) for segment, _ in batch]
+    if not rows:
+        raise SignalError(FailureKind.EMPTY, "holds no samples")
+    mean = partial(mean_over_segments, np.concatenate(rows), np.array(silent))
+    pooling.add(pooling.time(mean))
+    graph = trace_layers(model.path, feeds)
+    used = len(silent) if all(silent) else silent.count(False)
+    labels = len(model.signature.labels)
+    stages = (
+        *pipeline.stages(),
+        _stage(
+            "model", f"{len(graph.layers)} layers in ONNX Runtime", (len(silent), labels), scoring
+        ),
+        _stage(
+            "mean",
+            f"over the {used} of {len(silent)} segments that are not silent",
+            (labels,),
+            pooling,
+        ),
+    )
+    return Trace(model.signature.name, stages, graph)
 
-    def stages(self, layers: int) -> list[TracedStage]:
-        """The answer for each segment, and their mean."""
-        import numpy as np
 
-        labels = len(self._listener.model.signature.labels)
-        count = len(self._sounding) + len(self._silent)
-        heard = self._sounding or self._silent
-        mean = Meter()
-        mean.see(mean.time(lambda: np.mean(heard, axis=0, dtype=np.float64)))
-        asking = Stage("model", f"{layers} layers in ONNX Runtime", (count, labels), "probability")
-        detail = f"over the {len(heard)} of {count} segments that sound"
-        pooling = Stage("mean", detail, (labels,), "probability")
-        return [
-            TracedStage(stage, (meter.length, *meter.rest), meter.values, 1000 * meter.seconds)
-            for stage, meter in ((asking, self._meter), (pooling, mean))
-        ]
+def _stage(name: str, detail: str, shape: tuple[int, ...], meter: Meter) -> TracedStage:
+    stage = Stage(name, detail, shape, "probability")
+    real = (meter.length, *meter.rest)
+    return TracedStage(stage, real, meter.values, 1000 * meter.seconds)
 
 
-def fed(model: Model, tensors: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """Tensors (segments, frames, bins) with the axes that the graph's input has."""
-    if model.graph is None:
-        return tensors.reshape(len(tensors), *model.contract.input_shape)
-    return model.graph.layout.arrange(tensors)
+def _feeds(model: Model, tensors: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """The graph's input for tensors (segments, frames, bins), by its name."""
+    name = model.session.get_inputs()[0].name
+    return {name: tensors.reshape(len(tensors), *model.contract.input_shape)}

@@ -1,4 +1,4 @@
-"""Classify a clip and look into the answer, as one value that can be sent to another process."""
+"""Inspection as a batch task: classify a clip, then trace it and search for what its label rests on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,14 +13,13 @@ from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.inspection.occlusion import Why, explain_label
-from audiocnn_cli.inspection.readable import require_seekable
 from audiocnn_cli.inspection.trace import Trace, trace
 from audiocnn_cli.models.inference import ModelStream
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What is said of a clip, and what was looked into."""
+    """The prediction for a clip, its trace and its occlusion map if they were requested."""
 
     prediction: Prediction
     trace: Trace | None = None
@@ -29,7 +28,7 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """The work on each input: classify it, then trace it and search for what the label rests on."""
+    """The batch task: classify each input, then trace it and search for what its label rests on."""
 
     classification: Classification
     trace: bool = False
@@ -46,16 +45,14 @@ class Inspection:
         return replace(self, classification=self.classification.with_files(moved))
 
     def prepare(self) -> Callable[[Source], Inspected]:
-        """Open the models, and give what looks into one input.
+        """Open the models and return the function that inspects one input.
 
         Raises:
-            ModelRefusedError, UsageError: as `Classification.ensemble`, or several models answer together.
+            ModelRefusedError, UsageError: as `Classification.ensemble`, or the mean of several models.
         """
         work = self.classification
         if len(work.models) > 1 and not work.auto:
-            raise UsageError(
-                "--trace, --why and --report look into one model: leave out --ensemble"
-            )
+            raise UsageError("`trace`, `why` and `report` inspect one model: leave out `ensemble`")
         classify = work.prepare()
         ensemble = work.ensemble()
         return lambda source: self._inspect(source, classify, ensemble)
@@ -66,21 +63,31 @@ class Inspection:
         require_seekable(streamed=source.path == STDIN)
         prediction = classify(source)
         options = self.classification.options
-        listener = listener_of(prediction, ensemble, options)
+        stream = stream_of(prediction, ensemble, options)
         label, excerpt = prediction.top[0].label, options.excerpt
         return Inspected(
             prediction,
-            trace(source, listener, excerpt) if self.trace else None,
-            explain_label(source, listener, label, excerpt) if self.why else None,
+            trace(source, stream, excerpt) if self.trace else None,
+            explain_label(source, stream, label, excerpt) if self.why else None,
         )
 
 
-def listener_of(
-    prediction: Prediction, ensemble: Ensemble, options: ClassifyOptions
-) -> ModelStream:
-    """The one model of the ensemble that gave the answer, and how it heard the clip."""
+def require_seekable(*, streamed: bool) -> None:
+    """Refuse a stream: inspection reads the recording several times.
+
+    Raises:
+        UsageError: it is a stream.
+    """
+    if streamed:
+        raise UsageError(
+            "`trace`, `why` and `report` read a recording several times: write the stream to a file first"
+        )
+
+
+def stream_of(prediction: Prediction, ensemble: Ensemble, options: ClassifyOptions) -> ModelStream:
+    """The model of the ensemble that made the prediction, with its segments."""
     return next(
-        listener
-        for listener in ensemble.listeners(options)
-        if listener.model.signature.name == prediction.model
+        stream
+        for stream in ensemble.streams(options)
+        if stream.model.signature.name == prediction.model
     )

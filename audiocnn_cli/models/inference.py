@@ -1,79 +1,40 @@
-"""Sample blocks to probabilities: cut, features, ONNX Runtime, a bounded number of segments at a time."""
+"""Streaming inference: blocks of samples to segments, features and probabilities, in bounded batches."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.resample import Resampler
-from audiocnn_cli.audio.segments import Cutter, Ending, Segment, SegmentConfig, TailHandling
+from audiocnn_cli.audio.segments import Cutter, Ending, Segment, SegmentConfig
 from audiocnn_cli.errors import FailureKind, SignalError
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import extract
+from audiocnn_cli.models.scores import ClipScores, mean_over_segments
 from audiocnn_cli.models.session import Model
 from audiocnn_cli.models.signature import Signature
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    import numpy as np
-    from numpy.typing import NDArray
-
 _BATCH = 8
-# Batches that may wait for the network, so that a long clip does not pile up before it.
-_MOST_ASKED = 4
+# Batches that may wait for the network: it bounds the memory of a long clip.
+_MOST_PENDING = 4
 _SAMPLED_WHOLLY, _SAMPLED_STEP = 10, 4
-# The absolute gate of ITU-R BS.1770-4: blocks of a programme below it count as silence. Here it is the
-# root mean square of a segment, without that standard's weighting of frequencies.
+# The absolute gate of ITU-R BS.1770-4, here for the root mean square of a segment without that standard's
+# frequency weighting.
 SILENCE_DB = -70.0
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentProbabilities:
-    """The answer for one segment: samples `start` to `start + valid`, probabilities of shape (labels,).
-
-    It is number `index` of the clip. `silent` says that its root mean square is below `SILENCE_DB` of full
-    scale.
-    """
-
-    start: int
-    valid: int
-    probabilities: "NDArray[np.float32]"
-    silent: bool = False
-    index: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ClipProbabilities:
-    """The answer for a clip of `samples` samples: its segments, and what became of the rest."""
-
-    samples: int
-    segments: tuple[SegmentProbabilities, ...]
-    rest: TailHandling
-    rest_samples: int
-
-    @property
-    def silent(self) -> bool:
-        """Whether all segments are."""
-        return all(segment.silent for segment in self.segments)
-
-    @property
-    def mean(self) -> "NDArray[np.float64]":
-        """The mean over the segments that sound (over all of a silent clip), shape (labels,)."""
-        import numpy as np
-
-        silent = self.silent
-        heard = [s.probabilities for s in self.segments if silent or not s.silent]
-        mean: NDArray[np.float64] = np.mean(heard, axis=0, dtype=np.float64)
-        return mean
-
-
-@dataclass(frozen=True, slots=True)
 class ModelStream:
-    """A model that hears a clip; `hop` samples between its segments (None: its own).
+    """A model to run over the segments of a clip.
 
-    `member` asks only this one of the networks whose mean the model is. A `sparse` one is asked about the
-    sample of segments that `is_sampled` says.
+    Args:
+        model: the opened model.
+        hop: samples between segments; None: the model's own.
+        member: run only this one of the networks whose mean the model is.
+        sparse: run only on the sample of segments that `is_sampled` selects.
     """
 
     model: Model
@@ -83,204 +44,223 @@ class ModelStream:
 
     @property
     def segment(self) -> SegmentConfig:
-        """How this listener cuts the clip."""
+        """Length and hop of the segments."""
         own = self.model.signature.segment
         return own if self.hop is None else SegmentConfig(length=own.length, hop=self.hop)
 
 
 def is_sampled(index: int) -> bool:
-    """Whether a segment is in the sample that tells what a clip is: the first ten, then each fourth."""
+    """Whether a segment belongs to the sample of a sparse stream: the first ten, then every fourth."""
     return index < _SAMPLED_WHOLLY or index % _SAMPLED_STEP == 0
 
 
 def infer(
-    blocks: Iterable["NDArray[np.float32]"], model: Model, *, member: int | None = None
-) -> ClipProbabilities:
+    blocks: Iterable[NDArray[np.float32]], model: Model, *, member: int | None = None
+) -> ClipScores:
     """Run `model`, or one `member` of it, over a clip of mono (n,) blocks at the model's sample rate.
 
     Raises:
         SignalError: the clip is shorter than one analysis frame.
     """
     rate = model.signature.features.sample_rate
-    hearing = StreamingInference([ModelStream(model, member=member)], source_rate=rate)
+    inference = StreamingInference([ModelStream(model, member=member)], source_rate=rate)
     for block in blocks:
-        hearing.push(block)
-    (answer,) = hearing.finish()
-    return answer
+        inference.push(block)
+    (scores,) = inference.finish()
+    return scores
 
 
 class StreamingInference:
-    """Mono blocks of one clip go in; several models hear it, and share what they have in common.
+    """Run several models over one clip that arrives in mono blocks.
 
-    Resampling is done once for each rate, features once for listeners with the same recipe and segments.
+    The clip is resampled once for each sample rate. Streams with the same features and segments share the
+    feature tensors.
     """
 
     def __init__(
-        self, listeners: Sequence[ModelStream], *, source_rate: int, batch: int = _BATCH
+        self, streams: Sequence[ModelStream], *, source_rate: int, batch: int = _BATCH
     ) -> None:
-        """Hear blocks at `source_rate` Hz, and ask when `batch` segments are there."""
+        """Take blocks at `source_rate` Hz; run the models on `batch` segments at a time."""
         self._groups: list[_Group] = []
-        self._places: list[tuple[_Group, int]] = []
+        self._streams: list[tuple[_Group, _Stream]] = []
         self._resamplers: dict[int, Resampler] = {}
-        for listener in listeners:
-            features, segment = listener.model.signature.features, listener.segment
-            group = next((g for g in self._groups if g.hears(features, segment)), None)
+        for model_stream in streams:
+            features, segment = model_stream.model.signature.features, model_stream.segment
+            group = next((g for g in self._groups if g.shares(features, segment)), None)
             if group is None:
-                group = _Group(listener.model.signature, segment, batch)
+                group = _Group(model_stream.model.signature, segment, batch)
                 self._groups.append(group)
-            self._places.append((group, len(group.listeners)))
-            group.listeners.append(listener)
-            group.answers.append([])
+            stream = _Stream(model_stream)
+            self._streams.append((group, stream))
+            group.streams.append(stream)
             rate = features.sample_rate
             if rate not in self._resamplers:
                 self._resamplers[rate] = Resampler(source_rate=source_rate, sample_rate=rate)
 
-    def push(self, block: "NDArray[np.float32]") -> None:
+    def push(self, block: NDArray[np.float32]) -> None:
         """Take the next samples, shape (n,)."""
         for rate, resampler in self._resamplers.items():
-            self._hand_on(rate, resampler.push(block))
+            self._distribute(rate, resampler.push(block))
 
-    def answers(self, listener: int) -> list[SegmentProbabilities]:
-        """What that listener has said so far."""
-        group, place = self._places[listener]
-        return group.answers[place]
+    def count(self, stream: int) -> int:
+        """Number of segments of that stream that have scores so far."""
+        return len(self._streams[stream][1].rows)
 
-    def finish(self) -> tuple[ClipProbabilities, ...]:
-        """The answers of each listener, once the clip has ended.
+    def scores(self, stream: int, first: int = 0) -> ClipScores:
+        """Scores of that stream so far, from its row `first` on (counted from the end if negative)."""
+        group, found = self._streams[stream]
+        return found.scores(group.sample_rate, first)
+
+    def finish(self) -> tuple[ClipScores, ...]:
+        """Scores of each stream, after the last block.
 
         Raises:
             SignalError: the clip is shorter than one analysis frame.
         """
         for rate, resampler in self._resamplers.items():
-            self._hand_on(rate, resampler.finish())
+            self._distribute(rate, resampler.finish())
         endings = {id(group): group.finish() for group in self._groups}
-        clips = []
-        for group, place in self._places:
-            ending = endings[id(group)]
-            answers = tuple(group.answers[place])
-            clips.append(
-                ClipProbabilities(ending.samples, answers, ending.rest, ending.rest_samples)
-            )
-        return tuple(clips)
+        return tuple(
+            stream.scores(group.sample_rate, ending=endings[id(group)])
+            for group, stream in self._streams
+        )
 
-    def _hand_on(self, rate: int, block: "NDArray[np.float32]") -> None:
+    def _distribute(self, rate: int, block: NDArray[np.float32]) -> None:
         if not len(block):
             return
         for group in self._groups:
-            if group.signature.features.sample_rate == rate:
+            if group.sample_rate == rate:
                 group.push(block)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A segment to be asked about, as its tensor."""
+class _Pending:
+    """A segment whose features are computed, and whose probabilities are not."""
 
-    start: int
-    valid: int
-    silent: bool
-    tensor: "NDArray[np.float32]"
-    index: int
+    __slots__ = ("end", "index", "silent", "start", "tensor")
+
+    def __init__(self, segment: Segment, index: int, features: FeatureConfig) -> None:
+        self.start = segment.start
+        self.end = segment.start + segment.valid
+        self.index = index
+        self.silent = is_silent(segment)
+        self.tensor = tensor_of(segment.samples, features)
 
 
-@dataclass(slots=True)
+class _Stream:
+    """A model stream and its scores so far: a row of probabilities, shape (labels,), for each segment."""
+
+    def __init__(self, stream: ModelStream) -> None:
+        self.stream = stream
+        self.rows: list[NDArray[np.float32]] = []
+        self._segments: list[tuple[int, int, int, bool]] = []
+
+    def run(self, pending: Sequence[_Pending]) -> None:
+        """Compute and keep the probabilities of some segments."""
+        stream = self.stream
+        chosen = [each for each in pending if not stream.sparse or is_sampled(each.index)]
+        if not chosen:
+            return
+        tensors = np.stack([each.tensor for each in chosen])
+        self.rows.extend(stream.model.probabilities(tensors, member=stream.member))
+        self._segments.extend((each.start, each.end, each.index, each.silent) for each in chosen)
+
+    def scores(self, rate: int, first: int = 0, ending: Ending | None = None) -> ClipScores:
+        """The rows from `first` on, of a clip that ended with `ending` or goes on."""
+        starts, ends, indices, silent = zip(*self._segments[first:], strict=True)
+        probabilities, is_silence = np.stack(self.rows[first:]), np.array(silent)
+        ending = ending or Ending(ends[-1])
+        return ClipScores(
+            starts=np.array(starts, dtype=np.int64),
+            ends=np.array(ends, dtype=np.int64),
+            probabilities=probabilities,
+            silent=is_silence,
+            indices=np.array(indices, dtype=np.int64),
+            mean=mean_over_segments(probabilities, is_silence),
+            sample_rate=rate,
+            n_samples=ending.samples,
+            tail=ending.rest,
+            tail_samples=ending.rest_samples,
+        )
+
+
 class _Group:
-    """Listeners with the same features of the same segments."""
+    """Streams with the same features of the same segments."""
 
-    signature: Signature
-    segment: SegmentConfig
-    batch: int
-    listeners: list[ModelStream] = field(default_factory=list)
-    answers: list[list[SegmentProbabilities]] = field(default_factory=list)
-    _cutter: Cutter = field(init=False)
-    _waiting: "list[_Waiting]" = field(default_factory=list)
-    _taken: int = 0
-    _aside: "ThreadPoolExecutor | None" = None
-    _asked: "deque[Future[None]]" = field(default_factory=deque)
+    def __init__(self, signature: Signature, segment: SegmentConfig, batch: int) -> None:
+        self.sample_rate = signature.features.sample_rate
+        self.streams: list[_Stream] = []
+        self._signature = signature
+        self._segment = segment
+        self._batch = batch
+        self._cutter = Cutter(segment)
+        self._pending: list[_Pending] = []
+        self._cut = 0
+        self._executor: ThreadPoolExecutor | None = None
+        self._running: deque[Future[None]] = deque()
 
-    def __post_init__(self) -> None:
-        self._cutter = Cutter(self.segment)
+    def shares(self, features: FeatureConfig, segment: SegmentConfig) -> bool:
+        """Whether a stream with these features and segments belongs to the group."""
+        return self._signature.features == features and self._segment == segment
 
-    def hears(self, features: FeatureConfig, segment: SegmentConfig) -> bool:
-        return self.signature.features == features and self.segment == segment
-
-    def push(self, block: "NDArray[np.float32]") -> None:
+    def push(self, block: NDArray[np.float32]) -> None:
+        """Cut the next samples; run the models whenever a batch is complete."""
         for segment in self._cutter.push(block):
-            self._take(segment)
-            if len(self._waiting) >= self.batch:
-                self._ask_aside()
+            self._add(segment)
+            if len(self._pending) >= self._batch:
+                self._run_batch()
 
     def finish(self) -> Ending:
+        """Run the models on what is left."""
         ending = self._cutter.finish()
-        fewest = self.signature.fewest_samples
+        fewest = self._signature.fewest_samples
         if ending.samples < fewest:
-            raise _too_short(ending.samples, fewest, self.signature)
+            raise _too_short(ending.samples, fewest, self.sample_rate)
         if ending.segment is not None:
-            self._take(ending.segment)
-        self._hear_out()
-        self._ask(self._waiting)
+            self._add(ending.segment)
+        while self._running:
+            self._running.popleft().result()
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None
+        self._run(self._pending)
         return ending
 
-    def _take(self, segment: Segment) -> None:
-        index, self._taken = self._taken, self._taken + 1
-        if all(listener.sparse for listener in self.listeners) and not is_sampled(index):
+    def _add(self, segment: Segment) -> None:
+        index, self._cut = self._cut, self._cut + 1
+        if all(each.stream.sparse for each in self.streams) and not is_sampled(index):
             return
-        # Features at once: samples that wait make the allocator hand memory back and forth.
-        tensor = tensor_of(segment.samples, self.signature.features)
-        silent = is_silent(segment)
-        self._waiting.append(_Waiting(segment.start, segment.valid, silent, tensor, index))
+        # Features at once: kept samples would make the allocator return and request memory repeatedly.
+        self._pending.append(_Pending(segment, index, self._signature.features))
 
-    def _ask_aside(self) -> None:
-        """Ask while the next segments are decoded; a segment by itself is waited for, and asked at once."""
-        waiting, self._waiting = self._waiting, []
-        if self.batch == 1:
-            self._ask(waiting)
+    def _run_batch(self) -> None:
+        """Run the models in another thread while the next segments are decoded; single segments here."""
+        pending, self._pending = self._pending, []
+        if self._batch == 1:
+            self._run(pending)
             return
-        from concurrent.futures import ThreadPoolExecutor
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1)
+        self._running.append(self._executor.submit(self._run, pending))
+        if len(self._running) > _MOST_PENDING:
+            self._running.popleft().result()
 
-        if self._aside is None:
-            self._aside = ThreadPoolExecutor(1)
-        self._asked.append(self._aside.submit(self._ask, waiting))
-        if len(self._asked) > _MOST_ASKED:
-            self._asked.popleft().result()
-
-    def _hear_out(self) -> None:
-        """Wait for what was asked aside."""
-        while self._asked:
-            self._asked.popleft().result()
-        if self._aside is not None:
-            self._aside.shutdown()
-            self._aside = None
-
-    def _ask(self, waiting: Sequence[_Waiting]) -> None:
-        import numpy as np
-
-        for listener, answers in zip(self.listeners, self.answers, strict=True):
-            asked = [w for w in waiting if not listener.sparse or is_sampled(w.index)]
-            if not asked:
-                continue
-            tensors = np.stack([each.tensor for each in asked])
-            said = listener.model.probabilities(tensors, member=listener.member)
-            answers += [
-                SegmentProbabilities(w.start, w.valid, row, w.silent, w.index)
-                for w, row in zip(asked, said, strict=True)
-            ]
+    def _run(self, pending: Sequence[_Pending]) -> None:
+        for stream in self.streams:
+            stream.run(pending)
 
 
-def tensor_of(samples: "NDArray[np.float32]", features: FeatureConfig) -> "NDArray[np.float32]":
-    """(frames, bins) of a segment; a waveform's frames are its samples."""
+def tensor_of(samples: NDArray[np.float32], features: FeatureConfig) -> NDArray[np.float32]:
+    """Feature tensor of a segment, shape (frames, bins); (samples, 1) for a waveform."""
     return samples[:, None] if features.feature is Feature.WAVEFORM else extract(samples, features)
 
 
 def is_silent(segment: Segment) -> bool:
     """Whether the root mean square of a segment is below `SILENCE_DB` of full scale."""
-    import numpy as np
-
     own = segment.samples[: segment.valid]
     return float(np.vdot(own, own)) < len(own) * 10 ** (SILENCE_DB / 10)
 
 
-def _too_short(samples: int, fewest: int, signature: Signature) -> SignalError:
-    rate = signature.features.sample_rate
+def _too_short(samples: int, fewest: int, rate: int) -> SignalError:
     return SignalError(
         FailureKind.TOO_SHORT,
         f"{samples / rate:.3f} s are too short to label: less than the {fewest / rate:.3f} s of one analysis"

@@ -113,4 +113,3 @@ def suffixes_of(formats: Sequence[Format]) -> list[str]:
 # What `-o FILE` of features and of classify can hold beside a report; the names that Typer reads.
 TENSOR_FORMATS = formats_for(Content.TENSORS)
 LABEL_FORMATS = formats_for(Content.LABELS)
-LabelFormat = Format

@@ -1,4 +1,4 @@
-"""`audiocnn classify`: options, choice of models, the run."""
+"""`audiocnn classify`: option groups, the command, batches and streams, inspection."""
 
 from audiocnn_cli.commands.classify.command import EXAMPLES, classify
 

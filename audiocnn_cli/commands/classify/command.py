@@ -2,10 +2,14 @@
 
 import typer
 
-from audiocnn_cli.commands import feature_options as features
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.classify import options as given
-from audiocnn_cli.output.terminal.console import set_up_logging
+from audiocnn_cli.commands.classify.options import (
+    EventOptions,
+    InputOptions,
+    InspectOptions,
+    LabelOptions,
+    ModelOptions,
+)
 
 EXAMPLES = """\b
 Examples:
@@ -19,194 +23,58 @@ Examples:
   audiocnn classify *.flac --model auto --json
   audiocnn classify song.flac --trace --why
   audiocnn classify song.flac --report song.html
-  audiocnn classify bird.wav --model birds.onnx --labels birds.txt --feature logmel --n-mels 64
   sox song.flac -t raw -e signed -b 16 -c 1 - | audiocnn classify - --raw s16le --sr 22050
 """
 
 
 def classify(
-    paths: given.Paths = None,
-    model: given.Model = None,
-    ensemble: given.Ensemble = None,
-    top: given.Top = 3,
-    threshold: given.Threshold = None,
-    gate: given.Gate = None,
-    timeline: given.Timeline = False,
-    events: given.Events = False,
-    overlap: given.Overlap = None,
-    smooth: given.Smooth = 0.0,
-    min_event: given.MinEvent = 0.0,
-    offset: features.Offset = None,
-    duration: features.Duration = None,
-    raw: given.Raw = None,
-    sample_rate: given.SampleRate = None,
-    raw_channels: given.RawChannels = 1,
-    microphone: given.Microphone = False,
-    provider: given.Provider = "cpu",
-    labels: given.Labels = None,
-    segment: given.Segment = None,
-    layout: given.LayoutOfInput = None,
-    output_name: given.OutputName = None,
-    activation: given.ActivationOfOutput = None,
-    multi_label: given.MultiLabel = False,
-    config: features.Config = None,
-    feature: features.FeatureNames = None,
-    like: features.Like = None,
-    n_fft: features.NFft = None,
-    hop_length: features.Hop = None,
-    win_length: features.WinLength = None,
-    window: features.WindowShape = None,
-    center: features.Center = None,
-    pad_mode: features.Padding = None,
-    frames_exact: features.FramesExact = None,
-    preemphasis: features.Preemphasis = None,
-    power: features.Power = None,
-    n_mels: features.NMels = None,
-    fmin: features.Fmin = None,
-    fmax: features.Fmax = None,
-    htk: features.Htk = None,
-    mel_norm: features.Norm = None,
-    log: features.LogScale = None,
-    top_db: features.TopDb = None,
-    n_mfcc: features.NMfcc = None,
-    dct_norm: features.Dct = None,
-    lifter: features.Lifter = None,
-    delta: features.Delta = None,
-    delta_width: features.DeltaWidth = None,
-    roll_percent: features.RollPercent = None,
-    n_chroma: features.NChroma = None,
-    tuning: features.Tuning = None,
-    n_bands: features.NBands = None,
-    no_top_db: features.NoTopDb = False,
-    trace: given.Trace = False,
-    why: given.Why = False,
-    report: given.Report = None,
-    jobs: options.Jobs = None,
-    timeout: options.Timeout = None,
-    journal: options.Journal = None,
-    resume: options.Resume = False,
-    checksum: options.Checksum = False,
-    failures: options.Failures = None,
-    retry_failures: options.RetryFailures = None,
-    shard: options.ShardOf = None,
-    cluster: options.Cluster = None,
-    log_json: options.LogJson = False,
-    json: options.Json = False,
-    jsonl: options.Jsonl = False,
-    csv: options.Csv = False,
-    output: options.FileOrFolder = None,
-    format: given.Format = None,
-    partition_by: options.PartitionOf = None,
-    part_files: options.PartFiles = None,
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    version: options.Version = False,
+    paths: options.Inputs = None,
+    *,
+    model: ModelOptions,
+    events: EventOptions,
+    inputs: InputOptions,
+    inspection: InspectOptions,
+    output: LabelOptions,
+    many: options.ManyFiles,
+    logging: options.BatchLogging,
 ) -> None:
-    """Label audio: segments through a CNN, their mean as the answer for the clip.
+    """Label audio with an ONNX model; the label of a clip is that of the mean over its segments.
 
-    The last partial segment is moved back to end with the clip if it is half a segment or more, and
-    dropped if not; a clip shorter than a segment is repeated to fill it. The output says which. Silence,
-    and another type of sound than the model is for, get no label but the reason why.
+    Where the last segment is partial it is moved back to end with the clip, or dropped if less than half of
+    it is there; a clip shorter than a segment is repeated to fill it. Silence, and other types of sound than
+    the model is for, get no label but a reason. A model from elsewhere gets its labels and feature settings
+    once, by `audiocnn models add`. The path '-' is a stream on standard input, labelled as it arrives.
     """
-    settings = {
-        # Where bare samples and a model both have a rate, the file says that of the model.
-        "sample_rate": sample_rate if labels and not (raw and config) else None,
-        "feature": feature,
-        "like": like,
-        "n_fft": n_fft,
-        "hop_length": hop_length,
-        "win_length": win_length,
-        "window": window,
-        "center": center,
-        "pad_mode": pad_mode,
-        "frames_exact": frames_exact,
-        "preemphasis": preemphasis,
-        "power": power,
-        "n_mels": n_mels,
-        "fmin": fmin,
-        "fmax": fmax,
-        "htk": htk,
-        "mel_norm": mel_norm,
-        "log": log,
-        "top_db": top_db,
-        "n_mfcc": n_mfcc,
-        "dct_norm": dct_norm,
-        "lifter": lifter,
-        "delta": delta,
-        "delta_width": delta_width,
-        "roll_percent": roll_percent,
-        "n_chroma": n_chroma,
-        "tuning": tuning,
-        "n_bands": n_bands,
-    }
-    set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
+    logging.set_up()
     from audiocnn_cli.audio.load import Excerpt
     from audiocnn_cli.classify import ClassifyOptions
-    from audiocnn_cli.commands.batch import BatchOptions, output_everywhere
-    from audiocnn_cli.commands.classify.choose import Foreign, choose_models, thresholds_from
-    from audiocnn_cli.commands.classify.inspect import InspectOptions
-    from audiocnn_cli.commands.classify.run import Stream, run
-    from audiocnn_cli.datasets.dataset import PartOptions
-    from audiocnn_cli.output.labels.destination import choose_label_output
+    from audiocnn_cli.commands.batch import batch_options
+    from audiocnn_cli.commands.classify.run import Run, stream_of
     from audiocnn_cli.output.views.classify import ClassifyView
 
-    stream = Stream.of(
-        paths or [],
-        raw=raw,
-        sample_rate=sample_rate,
-        channels=raw_channels,
-        microphone=microphone,
-        foreign=labels is not None,
+    stream = stream_of(paths or [], inputs)
+    destination = output.destination(many, logging)
+    task = model.task(
+        ClassifyOptions(
+            top=model.top,
+            thresholds=model.thresholds,
+            excerpt=Excerpt(inputs.offset or 0.0, inputs.duration),
+            overlap=events.overlap,
+            smooth_s=events.smooth,
+            min_event_s=events.min_event,
+            parts=bool(events.timeline or events.events or stream or destination.has_event_format),
+        )
     )
-    batch = BatchOptions(
-        paths=[stream.path] if stream else paths,
-        jobs=jobs,
-        timeout=timeout,
-        journal=journal,
-        resume=resume,
-        checksum=checksum,
-        failures=failures,
-        retry_failures=retry_failures,
-        shard=shard,
-        cluster=cluster,
-        force=force,
-    )
-    destination = choose_label_output(
-        json=json,
-        jsonl=jsonl,
-        csv=csv,
-        output=output_everywhere(output, cluster),
-        format=format,
-        parts=PartOptions(partition_by=partition_by, part_files=part_files),
-        force=force or resume,
-    )
-    work = choose_models(
-        model=model,
-        ensemble=ensemble,
-        foreign=Foreign(
-            labels=labels,
-            segment=segment,
-            layout=layout,
-            output=output_name,
-            activation=activation,
-            multi_label=multi_label,
-            config=config,
-            features=settings,
-            no_top_db=no_top_db,
+    run = Run(
+        task=task,
+        view=ClassifyView(
+            timeline=events.timeline, events=events.events, same_labels=not task.auto
         ),
-        gate=gate,
-        provider=provider,
-        options=ClassifyOptions(
-            top=top,
-            thresholds=thresholds_from(threshold or []),
-            excerpt=Excerpt(offset or 0.0, duration),
-            overlap=overlap,
-            smooth_s=smooth,
-            min_event_s=min_event,
-            parts=timeline or events or stream is not None or destination.wants_events,
-        ),
+        destination=destination,
+        batch=batch_options([stream.path] if stream else paths, many, force=output.force),
     )
-    view = ClassifyView(timeline=timeline, events=events, same_labels=not work.auto)
-    inspect = InspectOptions(trace=trace, why=why, report=report, force=force)
-    raise typer.Exit(run(work, view, destination, inspect=inspect, stream=stream, batch=batch))
+    if inspection.given:
+        from audiocnn_cli.commands.classify.inspect import inspect
+
+        raise typer.Exit(inspect(run, inspection, streamed=stream is not None))
+    raise typer.Exit(run.stream(stream) if stream else run.files())

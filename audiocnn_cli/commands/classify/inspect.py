@@ -1,97 +1,67 @@
-"""What `audiocnn classify` looks into beyond the labels: --trace, --why and --report."""
+"""The inspection options of `audiocnn classify`: --trace, --why and --report."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from audiocnn_cli.batch.codec import DataclassCodec
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.batch.task import Task
 from audiocnn_cli.classify import Prediction
-from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
+from audiocnn_cli.commands.classify.options import InspectOptions
+from audiocnn_cli.commands.classify.run import Run
 from audiocnn_cli.errors import ExitCode, UsageError
-from audiocnn_cli.inspection.readable import require_seekable
+from audiocnn_cli.inspection.work import Inspected, Inspection, require_seekable
 from audiocnn_cli.models.runtime import CPU
 from audiocnn_cli.output.destination import Format
-from audiocnn_cli.output.labels.destination import LabelOutput
+from audiocnn_cli.output.report.pages import Pages
+from audiocnn_cli.output.report.work import Reported, Reporting, with_overview
 from audiocnn_cli.output.results import write_outcomes
-from audiocnn_cli.output.views.classify import ClassifyView
-
-if TYPE_CHECKING:
-    from audiocnn_cli.inspection.work import Inspected
+from audiocnn_cli.output.views.inspection import InspectionView
 
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InspectOptions:
-    """What is asked for: tables of the tensors, of what the label rests on, a page."""
+def inspect(run: Run, options: InspectOptions, *, streamed: bool) -> ExitCode:
+    """Classify the files of a run, inspect the predictions, and write all of it.
 
-    trace: bool
-    why: bool
-    report: Path | None
-    force: bool
+    Raises:
+        UsageError: a stream, a format without a place for it, layers on another processor, or a journal.
+    """
+    _check(run, options, streamed=streamed)
 
-    @property
-    def wanted(self) -> bool:
-        """Whether anything is."""
-        return self.trace or self.why or self.report is not None
+    def write(found: Iterable[Inspected | Failure]) -> Counts:
+        if options.trace or options.why:
+            return write_outcomes(found, InspectionView(run.view), run.destination.report)
+        return run.destination.write(_predictions(found), run.view)
 
-    def check(self, destination: LabelOutput, *, streamed: bool, provider: str) -> None:
-        """Say before the work starts what can't be done.
-
-        Raises:
-            UsageError: a stream, a format without a place for it, or layers on another processor.
-        """
-        if self.trace and provider != CPU:
-            raise UsageError("--trace runs each layer on the processor: leave out --provider")
-        if self.wanted and streamed:
-            require_seekable(streamed=True)
-        if not (self.trace or self.why):
-            return
-        if destination.has_labels:
-            raise UsageError(
-                "--trace and --why are printed, or written as JSON or CSV: leave out the --format of labels"
-            )
-        if self.trace and self.why and destination.report.format is Format.CSV:
-            raise UsageError("--trace and --why are different tables; give one of them with --csv")
-
-    def run(
-        self,
-        work: Classification,
-        view: ClassifyView,
-        destination: LabelOutput,
-        batch: BatchOptions,
-    ) -> ExitCode:
-        """Classify the inputs, look into the answers, and write all of it."""
-        from audiocnn_cli.inspection.work import Inspected, Inspection
-        from audiocnn_cli.output.views.inspection import InspectionView
-
-        def write(found: Iterable[Inspected | Failure]) -> Counts:
-            if self.trace or self.why:
-                return write_outcomes(found, InspectionView(view), destination.report)
-            return destination.write(_predictions(found), view)
-
-        inspection = Inspection(classification=work, trace=self.trace, why=self.why)
-        if self.report is None:
-            inspect = _job(inspection, Inspected, destination, lambda found: found)
-            return run_job(inspect, batch, write)
-        from audiocnn_cli.output.report.pages import Pages
-        from audiocnn_cli.output.report.work import Reported, Reporting, with_overview
-
-        pages = Pages(self.report, several=_several(batch), force=self.force)
-        pages.check()
-        task = Reporting(inspection=inspection, pages=pages)
-        reporting = _job(task, Reported, destination, lambda reported: reported.inspected)
-        return run_job(reporting, batch, lambda found: write(with_overview(found, pages)))
+    task = Inspection(classification=run.task, trace=options.trace, why=options.why)
+    if options.report is None:
+        return run_job(_job(run, task, Inspected, lambda inspected: inspected), run.batch, write)
+    pages = Pages(options.report, several=_several(run.batch), force=run.batch.force)
+    pages.check()
+    reporting = Reporting(inspection=task, pages=pages)
+    job = _job(run, reporting, Reported, lambda reported: reported.inspected)
+    return run_job(job, run.batch, lambda found: write(with_overview(found, pages)))
 
 
-def _job(
-    task: Task[R], kind: type[R], destination: LabelOutput, inspected: "Callable[[R], Inspected]"
-) -> Job[R]:
+def _check(run: Run, options: InspectOptions, *, streamed: bool) -> None:
+    """Refuse before the work starts what can't be inspected or written."""
+    if options.trace and run.task.provider != CPU:
+        raise UsageError("--trace runs each layer on the processor: leave out --provider")
+    require_seekable(streamed=streamed)
+    if not (options.trace or options.why):
+        return
+    if run.destination.has_labels:
+        raise UsageError(
+            "--trace and --why are printed, or written as JSON or CSV: leave out the --format of labels"
+        )
+    if options.trace and options.why and run.destination.report.format is Format.CSV:
+        raise UsageError("--trace and --why are different tables; give one of them with --csv")
+
+
+def _job(run: Run, task: Task[R], kind: type[R], inspected: Callable[[R], Inspected]) -> Job[R]:
     return Job(
         command="classify",
         task=task,
@@ -99,17 +69,17 @@ def _job(
         options={},
         codec=DataclassCodec(kind),
         audio_s=lambda result: inspected(result).prediction.duration_s,
-        in_order=destination.in_order,
-        files=destination.folder[0] if destination.folder else None,
+        in_order=run.destination.in_order,
+        files=run.destination.folder[0] if run.destination.folder else None,
         no_journal="--trace, --why and --report keep no journal: leave out --journal and -o FOLDER/",
-        only_one=destination.only_one,
+        only_one=run.destination.only_one,
     )
 
 
 def _several(batch: BatchOptions) -> bool:
-    """Whether there is more than one input; a list on standard input can't be read twice to tell."""
+    """Whether there may be more than one input; a list on standard input can't be read twice to count."""
     return "@-" in (batch.paths or ()) or len(list(islice(batch.inputs(), 2))) > 1
 
 
-def _predictions(outcomes: "Iterable[Inspected | Failure]") -> Iterator[Prediction | Failure]:
+def _predictions(outcomes: Iterable[Inspected | Failure]) -> Iterator[Prediction | Failure]:
     return (each if isinstance(each, Failure) else each.prediction for each in outcomes)

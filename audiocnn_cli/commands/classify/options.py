@@ -1,126 +1,265 @@
-"""The options of `audiocnn classify`, beside those that every command or `audiocnn features` has."""
+"""The option groups of `audiocnn classify`."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from audiocnn_cli.commands.feature_options import format_option
-from audiocnn_cli.models.layout import Layout
-from audiocnn_cli.models.registry import DEFAULT_MODEL
-from audiocnn_cli.models.signature import Activation
-from audiocnn_cli.output.formats import LABEL_FORMATS, LabelFormat
+from audiocnn_cli.commands import options
+from audiocnn_cli.errors import UsageError
+from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model, own_models
+from audiocnn_cli.output.formats import LABEL_FORMATS, Format
 
-Paths = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="PATHS...",
-        help="Files, folders, glob patterns, '-' (labelled as it arrives) or @list.txt.",
-    ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|FILE|auto",
-        help="A model's name, an .onnx file, or auto: the one for the type of sound.",
-        show_default=DEFAULT_MODEL,
-    ),
-]
-Ensemble = Annotated[
-    str | None,
-    typer.Option(metavar="A,B,...", help="Several models with the same labels: their mean."),
-]
-Top = Annotated[int, typer.Option(min=1, help="Candidates to list for each clip.")]
-Threshold = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="P|LABEL=P",
-        help="Say no label below this probability, or one label below its own; 0 never.",
-        show_default="the model's",
-    ),
-]
-Gate = Annotated[
-    bool | None,
-    typer.Option(
-        "--gate/--no-gate",
-        help="Say so when a clip is another type of sound than the model is for.",
-        show_default="where the model names its type",
-    ),
-]
-Timeline = Annotated[bool, typer.Option("--timeline", help="Also the labels of every segment.")]
-Events = Annotated[
-    bool, typer.Option("--events", help="Also the events: neighbouring segments of one label.")
-]
-Overlap = Annotated[
-    float | None,
-    typer.Option(help="Fraction of a segment that the next repeats.", show_default="the model's"),
-]
-Smooth = Annotated[
-    float, typer.Option(metavar="SECONDS", help="Average the timeline over so many seconds.")
-]
-MinEvent = Annotated[
-    float, typer.Option(metavar="SECONDS", help="Leave out events that are shorter.")
-]
-Labels = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="For an .onnx file from elsewhere: its labels, one a line."),
-]
-Segment = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SECONDS", help="Of its segments.", show_default="what its input has room for, or 3"
-    ),
-]
-LayoutOfInput = Annotated[
-    Layout | None, typer.Option("--layout", help="The axes of its input.", show_default="as fits")
-]
-OutputName = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Which of its outputs.", show_default="the one that fits"),
-]
-ActivationOfOutput = Annotated[
-    Activation | None,
-    typer.Option(
-        "--activation",
-        help="What makes probabilities of its output.",
-        show_default="none after Softmax or Sigmoid, else softmax",
-    ),
-]
-MultiLabel = Annotated[
-    bool, typer.Option("--multi-label", help="Several of its labels can hold at once.")
-]
-Trace = Annotated[
-    bool,
-    typer.Option("--trace", help="Also every tensor from the file to the label, and its time."),
-]
-Why = Annotated[
-    bool, typer.Option("--why", help="Also the times and frequencies that the label rests on.")
-]
-Report = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE.html", help="Write a page to look at and listen to."),
-]
-Provider = Annotated[
-    str, typer.Option(metavar="NAME", help="Where it runs; see `audiocnn models providers`.")
-]
-SampleRate = Annotated[
-    int | None,
-    typer.Option("--sr", help="The rate of --raw in Hz; for a model with --labels its own."),
-]
-Raw = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FORMAT",
-        help="'-' is bare samples: u8, s16le, s24le, s32le, f32le, f64le, or ...be.",
-    ),
-]
-RawChannels = Annotated[
-    int, typer.Option("--raw-channels", min=1, help="Interleaved channels of --raw.")
-]
-Microphone = Annotated[
-    bool, typer.Option("--mic", help="Listen to the microphone (needs the [live] extra).")
-]
-Format = Annotated[
-    LabelFormat | None,
-    format_option(LABEL_FORMATS, show_default="by the suffix; a table"),
-]
+if TYPE_CHECKING:
+    from audiocnn_cli.classify import ClassifyOptions, Thresholds
+    from audiocnn_cli.classify.work import Classification
+    from audiocnn_cli.output.labels.destination import LabelOutput
+
+AUTO = "auto"
+
+
+def complete_model(incomplete: str) -> Iterator[str]:
+    """Names of models, `auto`, and .onnx files and folders that begin with `incomplete`."""
+    names = [AUTO, *(model.name for model in bundled_models() + own_models())]
+    yield from (name for name in names if name.startswith(incomplete))
+    folder, _, start = incomplete.rpartition("/")
+    for path in sorted(Path(folder or ("/" if incomplete.startswith("/") else ".")).glob("*")):
+        if path.name.startswith(start) and not path.name.startswith("."):
+            found = incomplete.removesuffix(start) + path.name
+            if path.suffix == ".onnx":
+                yield found
+            elif path.is_dir():
+                yield f"{found}/"
+
+
+def complete_provider(incomplete: str) -> list[str]:
+    """Short names of the execution providers of this installation that begin with `incomplete`."""
+    from audiocnn_cli.models.runtime import providers
+
+    return [p.name for p in providers() if p.available and p.name.startswith(incomplete)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The model, and when its labels apply."""
+
+    heading: ClassVar[str] = "Model"
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE|auto",
+            help="A model's name, an .onnx file, or auto: the model for the type of sound.",
+            show_default=DEFAULT_MODEL,
+            autocompletion=complete_model,
+        ),
+    ] = None
+    top: Annotated[int, typer.Option(min=1, help="Candidates to list for each clip.")] = 3
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="P|LABEL=P",
+            help="Abstain below this probability, of all labels or of one; 0 never abstains.",
+            show_default="the model's",
+        ),
+    ] = None
+    gate: Annotated[
+        bool | None,
+        typer.Option(
+            "--gate/--no-gate",
+            help="Abstain for other types of sound than the model is for.",
+            show_default="if the model has a type",
+        ),
+    ] = None
+    ensemble: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...", help="Mean of several models with the same labels, not --model."
+        ),
+    ] = None
+    provider: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Execution provider; see `audiocnn models providers`.",
+            autocompletion=complete_provider,
+        ),
+    ] = "cpu"
+
+    @property
+    def thresholds(self) -> "Thresholds":
+        """`0.5` is for all labels, `dog=0.3` for one.
+
+        Raises:
+            UsageError: one is no number from 0 to 1, or two are for the same label.
+        """
+        from audiocnn_cli.classify import Thresholds
+
+        values: dict[str, float] = {}
+        for text in self.threshold or []:
+            label, _, number = text.rpartition("=")
+            try:
+                value = float(number)
+            except ValueError as error:
+                raise UsageError(f"--threshold {text}: give a probability, or LABEL=P") from error
+            if label in values:
+                raise UsageError(
+                    f"--threshold {text}: there is another for {label or 'all labels'}"
+                )
+            values[label] = value
+        return Thresholds(values.pop("", None), tuple(values.items()))
+
+    def task(self, classify: "ClassifyOptions") -> "Classification":
+        """The batch task with these models.
+
+        Raises:
+            UsageError: options that contradict each other.
+            ModelRefusedError: there is no model of that name.
+        """
+        from audiocnn_cli.classify.work import Classification, ModelChoice
+
+        if self.model is not None and self.ensemble is not None:
+            raise UsageError("give either --model or --ensemble")
+        auto = self.model == AUTO
+        if auto and self.gate is False:
+            raise UsageError("--model auto selects the model by the gate: leave out --no-gate")
+        if auto:
+            files = sorted(bundled_models(), key=lambda file: file.name != DEFAULT_MODEL)
+        elif self.ensemble is not None:
+            files = [find_model(name.strip()) for name in self.ensemble.split(",")]
+            if len(files) < 2:
+                raise UsageError("--ensemble takes two models or more, separated by commas")
+        else:
+            files = [find_model(self.model or DEFAULT_MODEL)]
+        return Classification(
+            models=tuple(ModelChoice(file.path) for file in files),
+            gate=self.gate,
+            auto=auto,
+            provider=self.provider,
+            options=classify,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventOptions:
+    """Labels within the clip."""
+
+    heading: ClassVar[str] = "Events"
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Add the labels and probabilities of each segment.")
+    ] = False
+    events: Annotated[
+        bool,
+        typer.Option("--events", help="Add the events: neighbouring segments of one label."),
+    ] = False
+    overlap: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="Fraction of a segment that the next repeats.",
+            show_default="the model's",
+        ),
+    ] = None
+    smooth: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Moving average over the timeline.")
+    ] = 0.0
+    min_event: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Leave out shorter events.")
+    ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """The part of the recording, and streams."""
+
+    heading: ClassVar[str] = "Input"
+    offset: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Start here.", show_default="0"),
+    ] = None
+    duration: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Read this much.", show_default="all"),
+    ] = None
+    raw: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="'-' is raw samples: u8, s16le, s24le, s32le, f32le, f64le, or ...be.",
+        ),
+    ] = None
+    sample_rate: Annotated[
+        int | None, typer.Option("--sr", "--sample-rate", help="Sample rate of --raw in Hz.")
+    ] = None
+    raw_channels: Annotated[
+        int, typer.Option("--raw-channels", min=1, help="Interleaved channels of --raw.")
+    ] = 1
+    microphone: Annotated[
+        bool, typer.Option("--mic", help="Record from the microphone (needs the [live] extra).")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectOptions:
+    """What is shown beyond the labels."""
+
+    heading: ClassVar[str] = "Inspection"
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Add every tensor from the file to the label.")
+    ] = False
+    why: Annotated[
+        bool,
+        typer.Option("--why", help="Add the times and frequencies that the label rests on."),
+    ] = False
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page with plots and the sound."),
+    ] = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any of the options is given."""
+        return self.trace or self.why or self.report is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """Where labels are written, and in which format."""
+
+    heading: ClassVar[str] = "Output"
+    json: options.Json = False
+    jsonl: options.Jsonl = False
+    csv: options.Csv = False
+    output: options.FileOrFolder = None
+    format: Annotated[
+        Format | None,
+        options.format_option(LABEL_FORMATS, show_default="by the suffix; a table"),
+    ] = None
+    partition_by: options.PartitionOf = None
+    part_files: options.PartFiles = None
+    force: options.Force = False
+
+    def destination(self, many: options.ManyFiles, logging: options.Logging) -> "LabelOutput":
+        """The destination that the options choose.
+
+        Raises:
+            UsageError: options that contradict each other, or an extension without a format.
+            OutputError: the file can't be written.
+            MissingExtraError: the format needs a package that is not installed.
+        """
+        from audiocnn_cli.commands.batch import output_everywhere
+        from audiocnn_cli.datasets.dataset import PartOptions
+        from audiocnn_cli.output.labels.destination import choose_label_output
+
+        return choose_label_output(
+            json=self.json,
+            jsonl=self.jsonl,
+            csv=self.csv,
+            output=output_everywhere(self.output, many.cluster),
+            format=self.format,
+            parts=PartOptions(partition_by=self.partition_by, part_files=self.part_files),
+            force=self.force or many.resume,
+            quiet=logging.quiet,
+            verbose=logging.verbose,
+        )

@@ -1,19 +1,20 @@
-"""Events as the label files of other tools: Audacity, Raven, Praat and ELAN, video players."""
+"""Events in the label formats of other tools: Audacity, Raven, Praat and ELAN, video players."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 from audiocnn_cli.classify import Event, Prediction
-from audiocnn_cli.output.formats import LabelFormat
+from audiocnn_cli.output.formats import Format
 from audiocnn_cli.output.terminal.console import display
 
+# Formats of the report itself.
+REPORTS = (Format.TABLE, Format.JSON, Format.JSONL, Format.CSV)
 Track = Callable[[Prediction], str]
 
 
 def audacity(result: Prediction) -> str:
-    """A label track: start, end and label by tabs, seconds; the format of Audacity's Import > Labels."""
+    """Audacity's label track (File > Import > Labels): start, end in seconds and label, separated by tabs."""
     return "".join(
         f"{event.start_s:.6f}\t{event.end_s:.6f}\t{display(event.label)}\n"
         for event in result.events
@@ -21,7 +22,7 @@ def audacity(result: Prediction) -> str:
 
 
 def webvtt(result: Prediction) -> str:
-    """Cues for a player (W3C, WebVTT): one an event, times to the millisecond."""
+    """WebVTT (W3C): a cue for each event, times to the millisecond."""
     cues = [
         f"{_clock(event.start_s)} --> {_clock(event.end_s)}\n{_cue(event)}\n"
         for event in result.events
@@ -41,7 +42,9 @@ def _clock(seconds: float) -> str:
 
 
 def textgrid(result: Prediction) -> str:
-    """Praat's long TextGrid, which ELAN reads too: one tier, or one a label where several hold at once."""
+    """Praat's long TextGrid, also for ELAN: one tier, or one for each label where events overlap."""
+    import tempfile
+
     from praatio import textgrid as praat
     from praatio.utilities.constants import Interval
 
@@ -62,11 +65,11 @@ def textgrid(result: Prediction) -> str:
         return path.read_text(encoding="utf-8")
 
 
-# One recording a file; a Raven table holds many.
-TRACKS: dict[LabelFormat, Track] = {
-    LabelFormat.AUDACITY: audacity,
-    LabelFormat.TEXTGRID: textgrid,
-    LabelFormat.WEBVTT: webvtt,
+# Formats that hold one recording a file; a Raven table holds several.
+TRACKS: dict[Format, Track] = {
+    Format.AUDACITY: audacity,
+    Format.TEXTGRID: textgrid,
+    Format.WEBVTT: webvtt,
 }
 RAVEN_COLUMNS = (
     "Selection",
@@ -84,10 +87,10 @@ RAVEN_COLUMNS = (
 
 
 class RavenTable:
-    """The lines of a Raven selection table, recording by recording.
+    """The lines of a Raven selection table of several recordings.
 
-    Begin and end count over all recordings, one after the other, as Raven does when they are opened
-    together; `File Offset (s)` counts within the recording.
+    Begin and end times continue over the recordings, as in Raven when they are opened together;
+    `File Offset (s)` starts at 0 in each.
     """
 
     header = "\t".join(RAVEN_COLUMNS) + "\n"

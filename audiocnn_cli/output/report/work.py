@@ -12,7 +12,7 @@ from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.inspection.occlusion import explain_label
-from audiocnn_cli.inspection.work import Inspected, Inspection, listener_of
+from audiocnn_cli.inspection.work import Inspected, Inspection, stream_of
 from audiocnn_cli.output.report.overview import Overview
 from audiocnn_cli.output.report.pages import Pages
 
@@ -64,11 +64,11 @@ class Reporting:
             listening = beside.submit(listen, source, options.excerpt)
             found = inspect(source)
             said = found.prediction
-            listener = listener_of(said, classification.ensemble(), options)
+            scored_by = stream_of(said, classification.ensemble(), options)
             label = said.top[0].label
-            why = found.why or explain_label(source, listener, label, options.excerpt)
+            why = found.why or explain_label(source, scored_by, label, options.excerpt)
             sound = listening.result()
-        html = page_html(PageInput(said, why, sound, listener.model, self.pages.link_back))
+        html = page_html(PageInput(said, why, sound, scored_by.model, self.pages.link_back))
         page = self.pages.page_of(source)
         with atomic_writer(page, "w", force=self.pages.force) as stream:
             stream.write(html)

@@ -1,4 +1,4 @@
-"""Events as coloured strips over a time axis, for a terminal."""
+"""Events as strips of characters over a time axis, for a terminal."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
     from rich.text import Text
 
-# Okabe and Ito's colours, which colour-blind people can tell apart, and two more.
+# The colours of Okabe and Ito, distinguishable with colour blindness, and two more.
 _COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#999999", "#66ccaa",
 )  # fmt: skip
@@ -45,18 +45,19 @@ _WIDEST = 100
 
 @dataclass(frozen=True, slots=True)
 class Strips:
-    """The events of a clip, as wide as the terminal up to a limit, in its colours."""
+    """The events of a clip over a time axis, as wide as the console but at most 100 cells."""
 
     result: Prediction
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Text"]:
-        """What Rich asks for."""
+        """The strips at the width of the console."""
         width = min(_WIDEST, options.max_width)
         yield strips(self.result, width=width, colour=console.color_system is not None)
 
 
 def strips(result: Prediction, *, width: int, colour: bool) -> "Text":
-    """The events of a clip, a legend and an axis; one row, or one a label where several hold at once."""
+    """Rows of events, an axis and a legend: one row, or one for each label where events overlap."""
+    from rich.cells import cell_len
     from rich.style import Style
     from rich.text import Text
 
@@ -75,20 +76,25 @@ def strips(result: Prediction, *, width: int, colour: bool) -> "Text":
             if event is None:
                 text.append(_NOTHING)
             else:
-                # With colour a letter marks where an event begins; without, letters are all there is.
+                # With colour a letter marks only the start of an event.
                 plain = colour and event is before
                 text.append(" " if plain else letters[event.label], styles[event.label])
             before = event
         text.append("\n")
     text.append(axis(begin, end, width=width) + "\n")
+    column = 0
     for label in labels:
-        text.append(letters[label], styles[label])
-        text.append(f" {display(label)}  ")
+        name = f" {display(label)}  "
+        if column and column + cell_len(name) > width:
+            text.append("\n")
+            column = 0
+        text.append(letters[label], styles[label]).append(name)
+        column += 1 + cell_len(name)
     return text
 
 
 def axis(begin: float, end: float, *, width: int) -> str:
-    """Times at round seconds over `width` characters that stand for `begin` to `end`."""
+    """Labels at round times on an axis of `width` characters from `begin` to `end`."""
     span = end - begin
     step = next((s for s in _STEPS_S if s / span * width >= 8), _STEPS_S[-1])
     cells = [" "] * width
@@ -114,10 +120,10 @@ def _rows(events: Sequence[Event], labels: Sequence[str]) -> list[list[Event]]:
     overlapping = any(a.end_s > b.start_s for a, b in pairwise(events))
     if not overlapping:
         return [list(events)]
-    heard = {
+    duration = {
         label: sum(e.end_s - e.start_s for e in events if e.label == label) for label in labels
     }
-    longest = sorted(labels, key=lambda label: -heard[label])[:_MOST_ROWS]
+    longest = sorted(labels, key=lambda label: -duration[label])[:_MOST_ROWS]
     return [[event for event in events if event.label == label] for label in longest]
 
 
@@ -126,7 +132,7 @@ def _at(events: Sequence[Event], time: float) -> Event | None:
 
 
 def _letters(labels: Sequence[str]) -> dict[str, str]:
-    """A character of its own for each label, one of its letters if it can be."""
+    """A different character for each label, one of its letters if possible."""
     taken: dict[str, str] = {}
     for label in labels:
         own = [c for c in label + label.upper() + _SPARE if c.isprintable() and c not in " ·"]

@@ -1,25 +1,34 @@
 """How a prediction looks as a table, as JSON and as CSV."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.audio.segments import TailHandling
-from audiocnn_cli.classify import Candidate, Prediction, TimelineEntry
+from audiocnn_cli.classify import Prediction, TimelineEntry
 from audiocnn_cli.classify.prediction import BELOW_THRESHOLD
-from audiocnn_cli.datasets.prediction_rows import Records
 from audiocnn_cli.output.results import Row
-from audiocnn_cli.output.terminal.console import display
+from audiocnn_cli.output.terminal.console import display, log
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.table import Table
+
+    from audiocnn_cli.datasets.prediction_rows import PredictionRows
 
 _SURE, _FAIR = 0.7, 0.4
+# Of a path at least so many characters are shown before candidates are left out.
+_SHORT_PATH = 24
+_SHORTEST_PATH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifyView:
     """The view of `audiocnn classify`.
 
-    With `timeline` each segment is shown, with `events` each event. `same_labels` says that all results have
-    the labels of one model, so that a table can have a column for each.
+    With `timeline` each segment is shown, with `events` each event. `same_labels`: all results have the
+    labels of one model, so that CSV can have a column for each.
     """
 
     timeline: bool = False
@@ -27,7 +36,7 @@ class ClassifyView:
     same_labels: bool = True
 
     def document(self, result: Prediction) -> dict[str, Any]:
-        """The label or why there is none, the candidates, and what was done with the rest of the clip."""
+        """The label or the reason for abstaining, the candidates, and the handling of the last segment."""
         document: dict[str, Any] = {
             "path": result.path,
             "model": result.model,
@@ -36,7 +45,7 @@ class ClassifyView:
             "abstained": result.abstained,
             "reason": result.reason,
             "labels": list(result.labels),
-            "top": [_candidate(candidate) for candidate in result.top],
+            "top": [{"label": c.label, "probability": c.probability} for c in result.top],
             "segments": len(result.timeline),
             "duration_s": result.duration_s,
             "rest": result.rest,
@@ -57,18 +66,17 @@ class ClassifyView:
             yield _cells(record)
 
     def table(self, results: Sequence[Prediction]) -> Any:
-        """One row a clip, and below each strip of its events when they are asked for."""
+        """One row a clip, and with `timeline` or `events` below each a strip and a table of its events."""
         from rich.console import Group
         from rich.text import Text
 
+        if not (self.timeline or self.events):
+            return ClipTable(results)
         from audiocnn_cli.output.terminal.strip import Strips
 
-        if not (self.timeline or self.events):
-            return _clips(results)
-        parts = []
+        parts: list[Any] = []
         for result in results:
-            parts += [_clips([result]), Strips(result), Text()]
-            parts.append(_events(result))
+            parts += [ClipTable([result]), Strips(result), Text(), _events(result)]
         return Group(*parts)
 
     def segment_row(self, entry: TimelineEntry, *, path: str, model: str) -> Row:
@@ -76,9 +84,11 @@ class ClassifyView:
         return _cells(self.records.of_segment(entry, path=path, model=model))
 
     @property
-    def records(self) -> Records:
+    def records(self) -> "PredictionRows":
         """The rows as values."""
-        return Records(self.timeline, self.events, self.same_labels)
+        from audiocnn_cli.datasets.prediction_rows import PredictionRows
+
+        return PredictionRows(self.timeline, self.events, self.same_labels)
 
 
 def _cells(record: dict[str, Any]) -> Row:
@@ -93,44 +103,122 @@ def _cell(value: object) -> object:
     return round(value, 6) if isinstance(value, float) else value
 
 
-def _clips(results: Sequence[Prediction]) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+class ClipTable:
+    """A row for each clip that fits the width of the console.
 
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("clip", overflow="fold")
-    table.add_column("label")
-    table.add_column("p", justify="right")
-    table.add_column("next best", style="dim")
-    table.add_column("seconds", justify="right")
-    table.add_column("segments", justify="right")
-    table.add_column("rest", style="dim")
-    for result in results:
-        label = shown_label(result.labels, result.reason)
-        others = ", ".join(f"{display(c.label)} {c.probability:.2f}" for c in result.top[1:])
-        table.add_row(
-            display(result.path),
-            Text(label, style=style(result.probability, abstained=result.abstained)),
-            f"{result.probability:.2f}",
-            others,
-            f"{result.duration_s:.2f}",
-            str(len(result.timeline)),
-            _rest(result),
-        )
-    return table
+    Where it is narrow paths are shortened, candidates left out, and labels broken between words. Duration,
+    rest and number of segments are columns when the log is verbose, as far as there is room.
+    """
+
+    def __init__(self, results: Sequence[Prediction]) -> None:
+        self.results = results
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Table"]:
+        """The table at the width of the console."""
+        from rich import box
+        from rich.cells import cell_len
+        from rich.table import Table
+        from rich.text import Text
+
+        paths = [display(result.path) for result in self.results]
+        labels = [shown_label(result.labels, result.reason) for result in self.results]
+        candidates = [
+            [f"{display(c.label)} {c.probability:.2f}" for c in result.top[1:]]
+            for result in self.results
+        ]
+        extra = _extra_columns(self.results) if log.isEnabledFor(logging.DEBUG) else {}
+        while True:
+            taken = sum(3 + max(map(cell_len, (name, *cells))) for name, cells in extra.items())
+            path, label, others = _widths(paths, labels, candidates, options.max_width - taken)
+            if not extra or path >= min(_SHORT_PATH, *map(cell_len, paths)):
+                break
+            extra.popitem()
+
+        table = Table(box=box.SIMPLE_HEAD)
+        table.add_column("clip", width=path, no_wrap=True)
+        table.add_column("label", width=label)
+        table.add_column("p", justify="right", width=4)
+        if others:
+            table.add_column("next best", width=others, style="dim", no_wrap=True)
+        for name in extra:
+            table.add_column(name, justify="right", no_wrap=True)
+        for i, result in enumerate(self.results):
+            table.add_row(
+                paths[i] if cell_len(paths[i]) <= path else _shortened(paths[i], path),
+                Text(labels[i], style=style(result.probability, abstained=result.abstained)),
+                f"{result.probability:.2f}",
+                *([_joined(candidates[i], others)] if others else []),
+                *(cells[i] for cells in extra.values()),
+            )
+        yield table
 
 
-def _events(result: Prediction) -> Any:
+def _widths(
+    paths: Sequence[str], labels: Sequence[str], candidates: Sequence[Sequence[str]], width: int
+) -> tuple[int, int, int]:
+    """Widths of the columns of paths, labels and candidates (0: left out) in a table of `width` cells."""
+    from rich.cells import cell_len
+
+    path = max(len("clip"), *map(cell_len, paths))
+    label = max(len("label"), *map(cell_len, labels))
+    word = max(len("label"), *(cell_len(word) for each in labels for word in each.split()))
+    everything = max(cell_len(", ".join(each)) for each in candidates)
+    first = max((cell_len(each[0]) for each in candidates if each), default=0)
+    others = max(everything, len("next best")) if first else 0
+    # The margin, 3 cells between columns, and the probability.
+    room = width - 1 - 3 - (3 + 4) - 3 - (3 if others else 0)
+    shown = min(path, _SHORT_PATH)
+    if others:
+        others = max(min(others, room - shown - label), first, len("next best"))
+    label = max(min(label, room - shown - others), word)
+    if others and shown + label + others > room:
+        others, room = 0, room + 3
+        label = max(min(max(map(cell_len, labels)), room - shown), word)
+    return max(min(path, room - label - others), _SHORTEST_PATH), label, others
+
+
+def _shortened(path: str, width: int) -> str:
+    from audiocnn_cli.output.terminal.layout import shorten_path
+
+    return shorten_path(path, width)
+
+
+def _joined(candidates: Sequence[str], width: int) -> str:
+    """The first candidates that fit, whole."""
+    from rich.cells import cell_len
+
+    text = ""
+    for candidate in candidates:
+        longer = f"{text}, {candidate}" if text else candidate
+        if cell_len(longer) > width:
+            break
+        text = longer
+    return text
+
+
+def _extra_columns(results: Sequence[Prediction]) -> dict[str, list[str]]:
+    """Columns that only a verbose log shows, the one that is left out first at the end."""
+    rests = [
+        "" if each.rest is TailHandling.NONE else f"{each.rest_s:.2f} s {each.rest}"
+        for each in results
+    ]
+    return {
+        "seconds": [f"{each.duration_s:.2f}" for each in results],
+        "rest": rests,
+        "segments": [str(len(each.timeline)) for each in results],
+    }
+
+
+def _events(result: Prediction) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("from", "to"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("label")
-    table.add_column("p", justify="right")
+    table.add_column("p", justify="right", no_wrap=True)
     for event in result.events:
         table.add_row(
             f"{event.start_s:.2f} s",
@@ -142,28 +230,17 @@ def _events(result: Prediction) -> Any:
 
 
 def shown_label(labels: Sequence[str], reason: str | None) -> str:
-    """The labels, or why there is none: a probability below the threshold stands beside it."""
+    """The labels, or why there is none; below the threshold it is `unsure`."""
     if labels:
         return ", ".join(map(display, labels))
     return "unsure" if reason in (None, BELOW_THRESHOLD) else display(reason or "")
 
 
-def _rest(result: Prediction) -> str:
-    """What became of the last partial segment, in a few words."""
-    if result.rest is TailHandling.NONE:
-        return ""
-    return f"{result.rest_s:.2f} s {result.rest}"
-
-
 def style(probability: float, *, abstained: bool = False) -> str:
-    """How a label with that probability is shown."""
+    """Rich style of a label with that probability."""
     if abstained:
         return "dim"
     return "bold green" if probability >= _SURE else "yellow" if probability >= _FAIR else "red"
-
-
-def _candidate(candidate: Candidate) -> dict[str, Any]:
-    return {"label": candidate.label, "probability": candidate.probability}
 
 
 def entry_document(entry: TimelineEntry) -> dict[str, Any]:

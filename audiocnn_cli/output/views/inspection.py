@@ -1,28 +1,37 @@
-"""How a trace, and what a label rests on, look as tables, as JSON and as CSV."""
+"""How a trace and an occlusion map look as tables, as JSON and as CSV."""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.inspection.layers import TracedLayer
 from audiocnn_cli.inspection.meter import Values
-from audiocnn_cli.inspection.occlusion import Span, Why
+from audiocnn_cli.inspection.occlusion import Why
 from audiocnn_cli.inspection.stages import TracedStage
 from audiocnn_cli.inspection.trace import Trace
 from audiocnn_cli.inspection.work import Inspected
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display, has_colour
 from audiocnn_cli.output.terminal.heatmap import draw, shrink
+from audiocnn_cli.output.terminal.layout import Column, FittedTable
 from audiocnn_cli.output.views.classify import ClassifyView
 from audiocnn_cli.output.views.occlusion import sentences
 from audiocnn_cli.shapes.sizes import show_shape
 
-_WIDTH = 72
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.measure import Measurement
+
+_WIDEST_MAP = 72
+# Lines of a Rich table above its first row: a margin, the heading, a rule.
+_HEAD_LINES = 3
 
 
 class InspectionView:
-    """The view of `classify` with --trace or --why: what was looked into, below each clip's answer."""
+    """The view of `classify` with --trace or --why: below the clips, the inspection of each."""
 
     def __init__(self, classified: ClassifyView) -> None:
         self._classified = classified
@@ -37,7 +46,7 @@ class InspectionView:
         return document
 
     def rows(self, result: Inspected) -> Iterator[Row]:
-        """A row a stage and a layer, or a row a part of the sound."""
+        """A row for each stage and layer, or for each cell of the occlusion map."""
         path = result.prediction.path
         if result.trace is not None:
             for stage in result.trace.stages:
@@ -49,7 +58,7 @@ class InspectionView:
                 yield {"path": path, "label": result.why.label, **row}
 
     def table(self, results: Sequence[Inspected]) -> Any:
-        """The clips' answers, then for each clip what was looked into."""
+        """The clips, then for each the stages and layers, and the occlusion map."""
         from rich.console import Group
         from rich.text import Text
 
@@ -58,9 +67,9 @@ class InspectionView:
             if len(results) > 1 and (result.trace is not None or result.why is not None):
                 parts.append(Text(display(result.prediction.path), style="bold"))
             if result.trace is not None:
-                parts += [_stage_table(result.trace), _layer_table(result.trace)]
+                parts += [_StageTable(result.trace.stages), Text(), *_layers(result.trace)]
             if result.why is not None:
-                parts += [_picture(result.why), *_words(result.why), Text()]
+                parts += [_HeatMap(result.why), *_words(result.why), Text()]
         return Group(*parts)
 
 
@@ -110,23 +119,12 @@ def _why_document(why: Why) -> dict[str, Any]:
     return {
         "label": why.label,
         "decibels": why.decibels,
-        "spans": [_span_document(span) for span in why.spans],
+        "spans": [asdict(span) for span in why.spans],
         "segments": why.segments,
         "searched": why.searched,
         "times_s": list(why.times_s),
         "bands_hz": list(why.bands_hz),
         "drops": [[None if isnan(drop) else drop for drop in row] for row in why.drops.tolist()],
-    }
-
-
-def _span_document(span: Span) -> dict[str, float]:
-    return {
-        "start_s": span.start_s,
-        "end_s": span.end_s,
-        "low_hz": span.low_hz,
-        "high_hz": span.high_hz,
-        "before": span.before,
-        "after": span.after,
     }
 
 
@@ -142,50 +140,113 @@ def _cells(why: Why) -> Iterator[dict[str, object]]:
             }
 
 
-def _stage_table(trace: Trace) -> Any:
-    table = _table("from the file to the label", "stage", "shape", "values", "ms", "what happens")
-    for each in trace.stages:
-        table.add_row(
-            each.stage.name,
-            _agreement(each, show_shape(each.stage.shape)),
-            _range(each.values),
-            f"{each.ms:.2f}",
-            each.stage.detail,
-        )
-    return table
+@dataclass(frozen=True, slots=True)
+class _StageTable:
+    """A row for each stage, and what happens in it on the lines below."""
+
+    stages: Sequence[TracedStage]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
+        from rich import box
+        from rich.padding import Padding
+        from rich.segment import Segment, Segments
+        from rich.table import Table
+        from rich.text import Text
+
+        yield Text("from the file to the label", style="bold")
+        table = Table(box=box.SIMPLE_HEAD)
+        for name in ("stage", "shape", "values"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("ms", justify="right", no_wrap=True)
+        for each in self.stages:
+            shape = _agreement(each, show_shape(each.stage.shape))
+            table.add_row(each.stage.name, shape, _range(each.values), f"{each.ms:.2f}")
+        lines = console.render_lines(table, options, pad=False)
+        for i, line in enumerate(lines[: _HEAD_LINES + len(self.stages)]):
+            yield Segments([*line, Segment.line()])
+            if i >= _HEAD_LINES:
+                detail = Text(self.stages[i - _HEAD_LINES].stage.detail, style="dim")
+                yield Padding(detail, (0, 2, 0, 4))
 
 
-def _layer_table(trace: Trace) -> Any:
+@dataclass(frozen=True, slots=True)
+class _LayerText:
+    """A layer in the notation of `audiocnn shapes`, broken between its settings only."""
+
+    text: str
+
+    @property
+    def _pieces(self) -> list[str]:
+        return re.split(r"(?<=[+ ])|(?<=,)(?=[a-z])", self.text)
+
+    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
+        from rich.cells import cell_len
+        from rich.measure import Measurement
+
+        return Measurement(max(map(cell_len, self._pieces)), cell_len(self.text))
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
+        from rich.cells import cell_len
+        from rich.text import Text
+
+        lines = [""]
+        for piece in self._pieces:
+            if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > options.max_width:
+                lines.append("")
+            lines[-1] += piece
+        yield Text("\n".join(line.rstrip() for line in lines), overflow="fold")
+
+
+def _layers(trace: Trace) -> list[Any]:
+    """The layers of the graph in a table, equal neighbours in one row."""
+    from rich.text import Text
+
+    runs = [list(run) for _, run in groupby(trace.graph.layers, key=_shape_key)]
+    first = [run[0] for run in runs]
+    predicted = [show_shape(layer.predicted) for layer in first]
+    shapes = [show_shape(layer.runtime_shape) for layer in first]
+    columns = [
+        Column(
+            name="layer", cells=[*(_LayerText(display(f.text)) for f in first), "others"], wrap=True
+        ),
+        Column(name="n", cells=[*(str(len(run)) for run in runs), ""], justify="right", drop=2),
+        Column(name="predicted", cells=[*predicted, ""], drop=1),
+        Column(
+            name="in ONNX Runtime",
+            cells=[*map(_agreement, first, predicted, shapes), ""],
+        ),
+        Column(
+            name="values",
+            cells=[*(_range(_joined([each.values for each in run])) for run in runs), ""],
+            drop=3,
+        ),
+        Column(
+            name="ms",
+            cells=[
+                *(f"{sum(each.ms for each in run):.2f}" for run in runs),
+                f"{trace.graph.other_ms:.2f}",
+            ],
+            justify="right",
+        ),
+    ]
     title = f"the layers of {display(trace.model)}, for the first segment"
-    table = _table(title, "layer", "predicted", "in ONNX Runtime", "values", "ms")
-    for (text, *_), run in groupby(trace.graph.layers, key=_alike):
-        same = list(run)
-        first = same[0]
-        table.add_row(
-            display(text) + (f"  ({len(same)} times)" if len(same) > 1 else ""),
-            show_shape(first.predicted),
-            _agreement(first, show_shape(first.predicted), real=show_shape(first.runtime_shape)),
-            _range(_joined([each.values for each in same])),
-            f"{sum(each.ms for each in same):.2f}",
-        )
-    table.add_row("operators between them", "", "", "", f"{trace.graph.other_ms:.2f}")
-    return table
+    return [Text(title, style="bold"), FittedTable(columns)]
 
 
-def _alike(layer: TracedLayer) -> tuple[Any, ...]:
-    """What layers that stand side by side, as those of several members, have in common."""
+def _shape_key(layer: TracedLayer) -> tuple[Any, ...]:
+    """Equal for layers that share a row, such as those of several members."""
     return layer.text, layer.predicted, layer.runtime_shape
 
 
 def _joined(values: Sequence[Values | None]) -> Values | None:
-    known = [each for each in values if each is not None]
-    if not known:
+    given = [each for each in values if each is not None]
+    if not given:
         return None
-    mean = sum(each.mean for each in known) / len(known)
-    return Values(min(v.low for v in known), mean, max(v.high for v in known))
+    mean = sum(each.mean for each in given) / len(given)
+    return Values(min(v.low for v in given), mean, max(v.high for v in given))
 
 
-def _agreement(each: TracedStage | TracedLayer, predicted: str, *, real: str = "") -> Any:
+def _agreement(each: TracedStage | TracedLayer, predicted: str, real: str = "") -> Any:
     """The real shape; in red, with the predicted one, where they differ."""
     from rich.text import Text
 
@@ -198,22 +259,6 @@ def _range(values: Values | None) -> str:
     return "" if values is None else f"{values.low:.4g} to {values.high:.4g}"
 
 
-def _table(title: str, *columns: str) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
-    for name in columns:
-        number = name == "ms"
-        table.add_column(
-            name,
-            justify="right" if number else "left",
-            overflow="fold",
-            no_wrap=number or name == "stage",
-        )
-    return table
-
-
 def _words(why: Why) -> list[Any]:
     from rich.text import Text
 
@@ -221,26 +266,31 @@ def _words(why: Why) -> list[Any]:
     return [Text(display(first), style="bold"), *(Text(display(other)) for other in others)]
 
 
-def _picture(why: Why) -> Any:
-    """The drops as a heat map of characters: what the label rests on is bright."""
-    import numpy as np
-    from rich.table import Table
-    from rich.text import Text
+@dataclass(frozen=True, slots=True)
+class _HeatMap:
+    """The drops as a heat map of characters: the larger the drop, the brighter."""
 
-    weights = np.maximum(np.nan_to_num(why.drops), 0.0).astype(np.float32)
-    shares = shrink(weights, width=_WIDTH, height=weights.shape[1])
-    shares = shares / (float(shares.max()) or 1.0)
-    shares = np.repeat(shares, max(1, _WIDTH // len(shares)), axis=0)
-    rows = weights.shape[1]
-    edges = [f"{edge:,.0f} Hz" for edge in why.bands_hz]
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(justify="right", style="dim")
-    grid.add_column()
-    grid.add_row(
-        Text("\n".join(edges[rows - 1 :: -1])),
-        draw(shares, lines=rows, colour=has_colour()),
-    )
-    ends = f"{why.times_s[0]:.1f} s", f"{why.times_s[-1]:.1f} s"
-    gap = " " * max(1, len(shares) - len(ends[0]) - len(ends[1]))
-    grid.add_row("", Text(gap.join(ends), style="dim"))
-    return grid
+    why: Why
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
+        import numpy as np
+        from rich.table import Table
+        from rich.text import Text
+
+        why = self.why
+        edges = [f"{edge:,.0f} Hz" for edge in why.bands_hz]
+        width = min(_WIDEST_MAP, options.max_width - max(map(len, edges)) - 1)
+        drops = np.maximum(np.nan_to_num(why.drops), 0.0).astype(np.float32)
+        rows = drops.shape[1]
+        shares = shrink(drops, width=width, height=rows)
+        shares = shares / (float(shares.max()) or 1.0)
+        shares = np.repeat(shares, max(1, width // len(shares)), axis=0)
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column(justify="right", style="dim", no_wrap=True)
+        grid.add_column(no_wrap=True)
+        labels = Text("\n".join(edges[rows - 1 :: -1]))
+        grid.add_row(labels, draw(shares, lines=rows, colour=has_colour()))
+        begin, end = f"{why.times_s[0]:.1f} s", f"{why.times_s[-1]:.1f} s"
+        gap = " " * max(1, len(shares) - len(begin) - len(end))
+        grid.add_row("", Text(begin + gap + end, style="dim"))
+        yield grid

@@ -1,4 +1,4 @@
-"""A stream that is labelled as it arrives: a line a segment, then the clip."""
+"""A stream that is labelled as it arrives: one line for each segment, then the prediction for the whole."""
 
 from collections.abc import Iterable, Iterator
 from typing import IO
@@ -10,11 +10,9 @@ from audiocnn_cli.output.results import StreamWriter, write_outcomes_to
 from audiocnn_cli.output.terminal.console import console
 from audiocnn_cli.output.views.classify import ClassifyView, entry_document, shown_label, style
 
-LIVE_FORMATS = frozenset({Format.TABLE, Format.JSONL, Format.CSV})
-
 
 def write_live(
-    said: Iterable[TimelineEntry | Prediction | Failure],
+    results: Iterable[TimelineEntry | Prediction | Failure],
     view: ClassifyView,
     destination: Destination,
     *,
@@ -25,8 +23,8 @@ def write_live(
     with destination.open() as stream:
         writer = StreamWriter(stream, destination)
 
-        def rest() -> Iterator[Prediction | Failure]:
-            for each in said:
+        def others() -> Iterator[Prediction | Failure]:
+            for each in results:
                 if not isinstance(each, TimelineEntry):
                     if destination.format is not Format.CSV or isinstance(each, Failure):
                         yield each
@@ -37,7 +35,7 @@ def write_live(
                 else:
                     _print_line(each, stream)
 
-        return write_outcomes_to(writer, rest(), view)
+        return write_outcomes_to(writer, others(), view)
 
 
 def _print_line(entry: TimelineEntry, stream: IO[str]) -> None:

@@ -4,38 +4,37 @@ from collections.abc import Iterator
 
 from audiocnn_cli.inspection.occlusion import Span, Why
 
-# Below this, what a part takes away is said to be little.
-_LITTLE = 0.05
+# A smaller drop is reported as "no single part".
+_SMALL_DROP = 0.05
 
 
 def where(span: Span) -> str:
-    """12.0-13.5 s, 300-1,200 Hz."""
+    """Times and frequencies of a region: `12.0-13.5 s, 300-1,200 Hz`."""
     digits = 1 if span.end_s - span.start_s >= 1 else 2
     times = f"{span.start_s:.{digits}f}-{span.end_s:.{digits}f} s"
     return f"{times}, {span.low_hz:,.0f}-{span.high_hz:,.0f} Hz"
 
 
 def falls(span: Span) -> str:
-    """From what to what the probability falls there."""
-    return f"from {_share(span.before)} to {_share(span.after)}"
+    """The probability without and with the attenuation: `from 0.91 to 0.35`."""
+    return f"from {_probability(span.before)} to {_probability(span.after)}"
 
 
 def sentences(why: Why) -> Iterator[str]:
-    """The part that matters most, further ones, and what was not searched."""
+    """The region with the largest drop, further ones, and which segments were not searched."""
     if not why.segments:
-        yield f"{why.label} rests on nothing: there is only silence"
+        yield f"{why.label} rests on nothing: the clip is silent"
     elif not why.spans:
-        yield f"{why.label} rests on no single part: none, turned down, makes it less probable"
+        yield f"{why.label} rests on no single part: no attenuated part makes it less probable"
     else:
         first = why.spans[0]
-        loses = f"turned down by {why.decibels:g} dB, its probability there falls {falls(first)}"
-        if first.before - first.after < _LITTLE:
+        drop = f"attenuated by {why.decibels:g} dB, its probability there falls {falls(first)}"
+        if first.before - first.after < _SMALL_DROP:
             yield (
-                f"{why.label} rests on no single part; the one that matters most is {where(first)}:"
-                f" {loses}"
+                f"{why.label} rests on no single part; the largest drop is at {where(first)}: {drop}"
             )
         else:
-            yield f"{why.label} rests most on {where(first)}: {loses}"
+            yield f"{why.label} rests most on {where(first)}: {drop}"
     for span in why.spans[1:]:
         yield f"then on {where(span)}: {falls(span)}"
     if why.searched < why.segments:
@@ -44,9 +43,9 @@ def sentences(why: Why) -> Iterator[str]:
         )
 
 
-def _share(probability: float) -> str:
-    """Two decimals, and more where they would hide that it is not 0 or 1."""
+def _probability(value: float) -> str:
+    """Two decimals, or up to four if fewer would round it to 0 or 1."""
     for digits in (2, 3, 4):
-        if 10**-digits / 2 <= probability <= 1 - 10**-digits / 2:
-            return f"{probability:.{digits}f}"
-    return f"{probability:.2f}"
+        if 10**-digits / 2 <= value <= 1 - 10**-digits / 2:
+            return f"{value:.{digits}f}"
+    return f"{value:.2f}"
