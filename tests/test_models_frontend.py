@@ -34,7 +34,7 @@ from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.windows import Window
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.frontend.builder import GraphBuilder
-from audiocnn_cli.models.frontend.clip import segments
+from audiocnn_cli.models.frontend.export import segments
 from audiocnn_cli.models.frontend.features import features
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, write_good_model

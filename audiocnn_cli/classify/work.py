@@ -15,7 +15,6 @@ from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models import runtime
-from audiocnn_cli.models.foreign import Description, open_foreign
 from audiocnn_cli.models.session import Model, open_model
 
 # Speech is none of them: what is said in it is no label that a bundled model has.
@@ -24,10 +23,9 @@ _AUTO_TYPES = frozenset({"music", "environment"})
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """A model file, and what the user says of it where it has no contract."""
+    """A model file."""
 
     path: Path
-    described: Description | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +84,6 @@ class Classification:
 
 @lru_cache(maxsize=16)
 def _opened(choice: ModelChoice, provider: str) -> Model:
-    if choice.described is not None:
-        return open_foreign(choice.path, choice.described, provider=provider)
     return open_model(choice.path, provider=provider)
 
 

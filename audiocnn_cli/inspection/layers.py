@@ -61,8 +61,12 @@ class TracedGraph:
     other_ms: float
 
 
-def trace_layers(path: Path, tensor: "NDArray[np.float32]") -> TracedGraph:
-    """Run the ONNX file at `path` on `tensor`, which has the shape that its input wants, batch first.
+def trace_layers(
+    path: Path, tensor: "NDArray[np.float32]", feeds: "dict[str, NDArray[Any]] | None" = None
+) -> TracedGraph:
+    """Run the ONNX file at `path` on `tensor`, which has the shape of its first input, batch first.
+
+    `feeds` has the values of all inputs by name, where there are several.
 
     Raises:
         ModelRefusedError: the file can't be read, or its graph can't be opened up.
@@ -74,7 +78,7 @@ def trace_layers(path: Path, tensor: "NDArray[np.float32]") -> TracedGraph:
             f"{path}: its layers can't be worked out: layer {error.number} ({error.name}): {error}"
         ) from error
     tensors = {number: name for name, number in read.parts.items()}  # the last part of each step
-    arrays, times = _run(path, tensor, tuple(tensors.values()))
+    arrays, times = _run(path, tensor, feeds, tuple(tensors.values()))
     spent: dict[int, float] = {}
     for name, ms in times.items():
         number = read.parts.get(name, 0)
@@ -110,7 +114,10 @@ def _as_written(shape: Sizes, step: Step, *, channels_first: bool) -> Sizes:
 
 
 def _run(
-    path: Path, tensor: "NDArray[np.float32]", names: tuple[str, ...]
+    path: Path,
+    tensor: "NDArray[np.float32]",
+    feeds: "dict[str, NDArray[Any]] | None",
+    names: tuple[str, ...],
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The named tensors, and the milliseconds of each node by the first tensor that it makes."""
     import onnxruntime
@@ -128,7 +135,7 @@ def _run(
             session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-            given = {session.get_inputs()[0].name: tensor}
+            given = feeds or {session.get_inputs()[0].name: tensor}
             for _ in range(_RUNS):
                 arrays = session.run(list(names), given)
             profile = json.loads(Path(session.end_profiling()).read_text())

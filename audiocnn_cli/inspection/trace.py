@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.audio.load import WHOLE, Excerpt
 from audiocnn_cli.audio.segments import Segment
@@ -15,7 +15,6 @@ from audiocnn_cli.inspection.layers import TracedGraph, trace_layers
 from audiocnn_cli.inspection.meter import Meter
 from audiocnn_cli.inspection.stages import Pipeline, TracedStage
 from audiocnn_cli.models.inference import ModelStream, is_silent
-from audiocnn_cli.models.session import Model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +58,8 @@ def trace(source: Source, listener: ModelStream, excerpt: Excerpt = WHOLE) -> Tr
         answers.add(batch)
     if answers.first is None:
         raise SignalError(FailureKind.EMPTY, "holds no samples")
-    graph = trace_layers(model.path, answers.first)
+    tensor = answers.first[model.binding.input]
+    graph = trace_layers(model.path, tensor, answers.first)
     return Trace(
         model.signature.name, (*pipeline.stages(), *answers.stages(len(graph.layers))), graph
     )
@@ -73,7 +73,7 @@ class _Answers:
         self._meter = Meter()
         self._sounding: list[NDArray[np.float32]] = []
         self._silent: list[NDArray[np.float32]] = []
-        self.first: NDArray[np.float32] | None = None
+        self.first: dict[str, NDArray[Any]] | None = None
 
     def add(self, batch: "Sequence[tuple[Segment, NDArray[np.float32]]]") -> None:
         """Ask for some more segments, each with its tensor of shape (frames, bins)."""
@@ -82,7 +82,7 @@ class _Answers:
         model = self._listener.model
         tensors = np.stack([tensor for _, tensor in batch])
         if self.first is None:
-            self.first = fed(model, tensors[:1])
+            self.first = model.feeds(tensors[:1])
         ask = partial(model.probabilities, tensors, member=self._listener.member)
         answer = self._meter.time(ask)
         self._meter.see(answer)
@@ -105,10 +105,3 @@ class _Answers:
             TracedStage(stage, (meter.length, *meter.rest), meter.values, 1000 * meter.seconds)
             for stage, meter in ((asking, self._meter), (pooling, mean))
         ]
-
-
-def fed(model: Model, tensors: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """Tensors (segments, frames, bins) with the axes that the graph's input has."""
-    if model.graph is None:
-        return tensors.reshape(len(tensors), *model.contract.input_shape)
-    return model.graph.layout.arrange(tensors)

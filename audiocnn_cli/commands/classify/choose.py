@@ -1,67 +1,13 @@
 """From the options of `audiocnn classify` to the models that are asked."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from audiocnn_cli.classify import ClassifyOptions, Thresholds
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.models.foreign import Description, read_labels
-from audiocnn_cli.models.layout import Layout
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
-from audiocnn_cli.models.signature import Activation
 
 AUTO = "auto"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
-    """What the options say of a model without a contract; `features` are settings as `features` has them."""
-
-    labels: str | None
-    segment: float | None
-    layout: Layout | None
-    output: str | None
-    activation: Activation | None
-    multi_label: bool
-    config: str | None
-    features: Mapping[str, Any]
-    no_top_db: bool
-
-    def description(self) -> Description | None:
-        """The description; None without labels.
-
-        Raises:
-            UsageError: options that are for such a model, and no labels.
-        """
-        given = any(value is not None for value in self.features.values()) or self.no_top_db
-        if self.labels is None:
-            others = (self.segment, self.layout, self.output, self.activation, self.config)
-            if given or self.multi_label or any(value is not None for value in others):
-                raise UsageError(
-                    "the options of features, segments, layout and outputs are for a model from elsewhere:"
-                    " add --labels FILE, or leave them out; a model with a contract says them itself"
-                )
-            return None
-        from audiocnn_cli.features.settings import merged_plan
-
-        plan = merged_plan(self.features, self.config, no_top_db=self.no_top_db)
-        if len(plan.configs) > 1 or plan.summary or plan.segmentation or plan.keep_channels:
-            raise UsageError(
-                "a model is fed one feature of mono segments: leave out several, summaries, segments"
-                " and channels"
-            )
-        return Description(
-            labels=read_labels(Path(self.labels)),
-            features=plan.config,
-            segment_s=self.segment,
-            layout=self.layout,
-            output=self.output,
-            activation=self.activation,
-            multi_label=self.multi_label,
-        )
 
 
 def thresholds_from(given: Sequence[str]) -> Thresholds:
@@ -87,7 +33,6 @@ def choose_models(
     *,
     model: str | None,
     ensemble: str | None,
-    foreign: Foreign,
     gate: bool | None,
     provider: str,
     options: ClassifyOptions,
@@ -100,13 +45,10 @@ def choose_models(
     """
     if model is not None and ensemble is not None:
         raise UsageError("give either --model or --ensemble")
-    if foreign.labels is not None and model is None and ensemble is None:
-        raise UsageError("--labels is for a model from elsewhere: add --model FILE.onnx")
-    described = foreign.description()
     auto = model == AUTO
-    if auto and (gate is False or described is not None):
+    if auto and gate is False:
         raise UsageError(
-            "--model auto goes by the gate among the bundled models: leave out --no-gate and --labels"
+            "--model auto goes by the gate among the bundled models: leave out --no-gate"
         )
     if auto:
         files = sorted(bundled_models(), key=lambda file: file.name != DEFAULT_MODEL)
@@ -117,7 +59,7 @@ def choose_models(
     else:
         files = [find_model(model or DEFAULT_MODEL)]
     return Classification(
-        models=tuple(ModelChoice(file.path, described) for file in files),
+        models=tuple(ModelChoice(file.path) for file in files),
         gate=gate,
         auto=auto,
         provider=provider,

@@ -19,7 +19,6 @@ Examples:
   audiocnn classify *.flac --model auto --json
   audiocnn classify song.flac --trace --why
   audiocnn classify song.flac --report song.html
-  audiocnn classify bird.wav --model birds.onnx --labels birds.txt --feature logmel --n-mels 64
   sox song.flac -t raw -e signed -b 16 -c 1 - | audiocnn classify - --raw s16le --sr 22050
 """
 
@@ -43,41 +42,6 @@ def classify(
     raw_channels: given.RawChannels = 1,
     microphone: given.Microphone = False,
     provider: given.Provider = "cpu",
-    labels: given.Labels = None,
-    segment: given.Segment = None,
-    layout: given.LayoutOfInput = None,
-    output_name: given.OutputName = None,
-    activation: given.ActivationOfOutput = None,
-    multi_label: given.MultiLabel = False,
-    config: features.Config = None,
-    feature: features.Feature = None,
-    like: features.Like = None,
-    n_fft: features.NFft = None,
-    hop_length: features.Hop = None,
-    win_length: features.WinLength = None,
-    window: features.WindowShape = None,
-    center: features.Center = None,
-    pad_mode: features.Padding = None,
-    frames_exact: features.FramesExact = None,
-    preemphasis: features.Preemphasis = None,
-    power: features.Power = None,
-    n_mels: features.NMels = None,
-    fmin: features.Fmin = None,
-    fmax: features.Fmax = None,
-    htk: features.Htk = None,
-    mel_norm: features.Norm = None,
-    log: features.LogScale = None,
-    top_db: features.TopDb = None,
-    n_mfcc: features.NMfcc = None,
-    dct_norm: features.Dct = None,
-    lifter: features.Lifter = None,
-    delta: features.Delta = None,
-    delta_width: features.DeltaWidth = None,
-    roll_percent: features.RollPercent = None,
-    n_chroma: features.NChroma = None,
-    tuning: features.Tuning = None,
-    n_bands: features.NBands = None,
-    no_top_db: features.NoTopDb = False,
     trace: given.Trace = False,
     why: given.Why = False,
     report: given.Report = None,
@@ -109,42 +73,11 @@ def classify(
     dropped if not; a clip shorter than a segment is repeated to fill it. The output says which. Silence,
     and another type of sound than the model is for, get no label but the reason why.
     """
-    settings = {
-        # Where bare samples and a model both have a rate, the file says that of the model.
-        "sample_rate": sample_rate if labels and not (raw and config) else None,
-        "feature": feature,
-        "like": like,
-        "n_fft": n_fft,
-        "hop_length": hop_length,
-        "win_length": win_length,
-        "window": window,
-        "center": center,
-        "pad_mode": pad_mode,
-        "frames_exact": frames_exact,
-        "preemphasis": preemphasis,
-        "power": power,
-        "n_mels": n_mels,
-        "fmin": fmin,
-        "fmax": fmax,
-        "htk": htk,
-        "mel_norm": mel_norm,
-        "log": log,
-        "top_db": top_db,
-        "n_mfcc": n_mfcc,
-        "dct_norm": dct_norm,
-        "lifter": lifter,
-        "delta": delta,
-        "delta_width": delta_width,
-        "roll_percent": roll_percent,
-        "n_chroma": n_chroma,
-        "tuning": tuning,
-        "n_bands": n_bands,
-    }
     set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
     from audiocnn_cli.audio.load import Excerpt
     from audiocnn_cli.classify import ClassifyOptions
     from audiocnn_cli.commands.batch import BatchOptions, output_everywhere
-    from audiocnn_cli.commands.classify.choose import Foreign, choose_models, thresholds_from
+    from audiocnn_cli.commands.classify.choose import choose_models, thresholds_from
     from audiocnn_cli.commands.classify.inspect import InspectOptions
     from audiocnn_cli.commands.classify.run import Stream, run
     from audiocnn_cli.datasets.dataset import PartOptions
@@ -157,7 +90,6 @@ def classify(
         sample_rate=sample_rate,
         channels=raw_channels,
         microphone=microphone,
-        foreign=labels is not None,
     )
     batch = BatchOptions(
         paths=[stream.path] if stream else paths,
@@ -184,17 +116,6 @@ def classify(
     work = choose_models(
         model=model,
         ensemble=ensemble,
-        foreign=Foreign(
-            labels=labels,
-            segment=segment,
-            layout=layout,
-            output=output_name,
-            activation=activation,
-            multi_label=multi_label,
-            config=config,
-            features=settings,
-            no_top_db=no_top_db,
-        ),
         gate=gate,
         provider=provider,
         options=ClassifyOptions(

@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from audiocnn_cli.models.layout import Layout
 from audiocnn_cli.models.registry import DEFAULT_MODEL
-from audiocnn_cli.models.signature import Activation
 from audiocnn_cli.output.tensors.kinds import LabelFormat
 
 Paths = Annotated[
@@ -60,34 +58,6 @@ Smooth = Annotated[
 MinEvent = Annotated[
     float, typer.Option(metavar="SECONDS", help="Leave out events that are shorter.")
 ]
-Labels = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="For an .onnx file from elsewhere: its labels, one a line."),
-]
-Segment = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SECONDS", help="Of its segments.", show_default="what its input has room for, or 3"
-    ),
-]
-LayoutOfInput = Annotated[
-    Layout | None, typer.Option("--layout", help="The axes of its input.", show_default="as fits")
-]
-OutputName = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Which of its outputs.", show_default="the one that fits"),
-]
-ActivationOfOutput = Annotated[
-    Activation | None,
-    typer.Option(
-        "--activation",
-        help="What makes probabilities of its output.",
-        show_default="none after Softmax or Sigmoid, else softmax",
-    ),
-]
-MultiLabel = Annotated[
-    bool, typer.Option("--multi-label", help="Several of its labels can hold at once.")
-]
 Trace = Annotated[
     bool,
     typer.Option("--trace", help="Also every tensor from the file to the label, and its time."),
@@ -104,7 +74,7 @@ Provider = Annotated[
 ]
 SampleRate = Annotated[
     int | None,
-    typer.Option("--sr", help="The rate of --raw in Hz; for a model with --labels its own."),
+    typer.Option("--sr", help="The rate of --raw in Hz."),
 ]
 Raw = Annotated[
     str | None,

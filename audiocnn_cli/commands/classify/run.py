@@ -42,7 +42,6 @@ class Stream:
         sample_rate: int | None,
         channels: int,
         microphone: bool,
-        foreign: bool,
     ) -> Self | None:
         """The stream that the options mean, if any.
 
@@ -54,7 +53,7 @@ class Stream:
         if microphone:
             return cls(microphone=True)
         if raw is None:
-            if channels != 1 or (sample_rate is not None and not foreign):
+            if channels != 1 or sample_rate is not None:
                 raise UsageError("--sr and --raw-channels are for bare samples: add --raw FORMAT")
             return cls() if paths == [STDIN] else None
         if paths != [STDIN]:

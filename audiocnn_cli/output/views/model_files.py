@@ -3,20 +3,22 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from audiocnn_cli.models.frontend.export import WAVEFORM, WaveformModel
+from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM
 from audiocnn_cli.models.registry import ModelFile
-from audiocnn_cli.models.session import PROBABILITIES
-from audiocnn_cli.models.user_models import AddedModel
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
+
+if TYPE_CHECKING:
+    from audiocnn_cli.models.frontend.export import WaveformModel
+    from audiocnn_cli.models.user_models import AddedModel
 
 
 class AddedView:
     """The view of `audiocnn models add`."""
 
-    def document(self, result: AddedModel) -> dict[str, Any]:
+    def document(self, result: "AddedModel") -> dict[str, Any]:
         """Its name from now on, and where it lies."""
         return {
             "name": result.model.name,
@@ -24,11 +26,11 @@ class AddedView:
             "replaced": result.replaced,
         }
 
-    def rows(self, result: AddedModel) -> Iterator[Row]:
+    def rows(self, result: "AddedModel") -> Iterator[Row]:
         """One row."""
         yield self.document(result)
 
-    def table(self, results: Sequence[AddedModel]) -> Any:
+    def table(self, results: "Sequence[AddedModel]") -> Any:
         """One line a model."""
         from rich.text import Text
 
@@ -63,7 +65,7 @@ class RemovedView:
 class Exported:
     """A model with its front end, and the file it was written to."""
 
-    model: WaveformModel
+    model: "WaveformModel"
     path: Path
 
 

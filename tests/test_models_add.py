@@ -16,11 +16,14 @@ from onnx import TensorProto, helper, numpy_helper
 from audiocnn_cli.errors import ModelRefusedError, UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.models import runtime
+from audiocnn_cli.models.adopt import adopt
 from audiocnn_cli.models.contract import METADATA_KEY, encode
-from audiocnn_cli.models.foreign import Description, open_foreign, read_labels
-from audiocnn_cli.models.layout import Layout
+from audiocnn_cli.models.description import (
+    Description,
+    read_labels,
+)
 from audiocnn_cli.models.session import activate, open_model
-from audiocnn_cli.models.signature import Activation
+from audiocnn_cli.models.signature import Activation, Layout
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT
 
@@ -89,9 +92,8 @@ SHAPES: list[tuple[Layout, Shape]] = [
 def test_axes_and_length_are_read_from_the_graph(
     layout: Layout, shape: Shape, tmp_path: Path
 ) -> None:
-    model = open_foreign(linear(tmp_path / "m.onnx", shape), said())
-    assert model.graph is not None
-    assert model.graph.layout is layout
+    model = adopt(linear(tmp_path / "m.onnx", shape), said())
+    assert model.binding.layout is layout
     # librosa counts 1 + samples // hop centred frames: 95 hops are the fewest samples for 96.
     assert model.signature.segment.length == 95 * 160
     tensors = np.random.default_rng(2).standard_normal((5, 96, 64)).astype(np.float32)
@@ -113,9 +115,8 @@ def test_axes_and_length_are_read_from_the_graph(
 )
 def test_waveforms_are_fed_as_they_are(layout: Layout, shape: Shape, tmp_path: Path) -> None:
     wave = FeatureConfig(feature=Feature.WAVEFORM, sample_rate=16000)
-    model = open_foreign(linear(tmp_path / "m.onnx", shape), said(features=wave))
-    assert model.graph is not None
-    assert (model.graph.layout, model.signature.segment.length) == (layout, 8000)
+    model = adopt(linear(tmp_path / "m.onnx", shape), said(features=wave))
+    assert (model.binding.layout, model.signature.segment.length) == (layout, 8000)
     samples = np.random.default_rng(2).standard_normal((3, 8000, 1)).astype(np.float32)
     expected = scipy.special.softmax(samples[..., 0] @ matrix(8000), axis=-1)
     np.testing.assert_allclose(model.probabilities(samples), expected, atol=1e-5)
@@ -139,7 +140,7 @@ def test_one_axis_is_one_segment_and_frames_of_answers_are_averaged(tmp_path: Pa
         constants=constants,
     )
     wave = FeatureConfig(feature=Feature.WAVEFORM, sample_rate=1000)
-    model = open_foreign(path, said(features=wave, segment_s=0.4, activation=Activation.SIGMOID))
+    model = adopt(path, said(features=wave, segment_s=0.4, activation=Activation.SIGMOID))
     samples = np.random.default_rng(2).standard_normal((2, 400, 1)).astype(np.float32)
     rows = samples.reshape(2, 4, 100) @ matrix(100)
     expected = scipy.special.expit(rows.mean(axis=1))
@@ -150,15 +151,15 @@ def test_one_axis_is_one_segment_and_frames_of_answers_are_averaged(tmp_path: Pa
 def test_a_mismatch_names_both_shapes(tmp_path: Path) -> None:
     path = linear(tmp_path / "m.onnx", ("n", 1, 96, 64))
     with pytest.raises(ModelRefusedError) as refused:
-        open_foreign(path, said(features=FeatureConfig()))
+        adopt(path, said(features=FeatureConfig()))
     assert "the model wants N x 1 x 96 x 64, these options give N x 130 x 13" in str(refused.value)
     with pytest.raises(ModelRefusedError, match="N x 101 x 64"):
-        open_foreign(path, said(segment_s=1.0))
+        adopt(path, said(segment_s=1.0))
     with pytest.raises(ModelRefusedError, match="N x 64 x 301"):
-        open_foreign(path, said(layout=Layout.NFT))
+        adopt(path, said(layout=Layout.NFT))
     wave = FeatureConfig(feature=Feature.WAVEFORM, sample_rate=16000)
     with pytest.raises(ModelRefusedError, match="N x 48000"):
-        open_foreign(path, said(features=wave))
+        adopt(path, said(features=wave))
 
 
 def test_what_the_graph_leaves_open_is_asked_for(tmp_path: Path) -> None:
@@ -172,8 +173,8 @@ def test_what_the_graph_leaves_open_is_asked_for(tmp_path: Path) -> None:
         constants=[numpy_helper.from_array(matrix(64), "w")],
     )
     with pytest.raises(UsageError, match="--layout NxTxF or NxFxT"):
-        open_foreign(path, said())
-    model = open_foreign(path, said(layout=Layout.NTF, segment_s=0.5))
+        adopt(path, said())
+    model = adopt(path, said(layout=Layout.NTF, segment_s=0.5))
     assert model.signature.segment.length == 8000
     assert model.probabilities(np.zeros((2, 51, 64), dtype=np.float32)).shape == (2, 3)
 
@@ -195,19 +196,17 @@ def two_outputs(path: Path, sizes: tuple[int, int]) -> Path:
 
 
 def test_the_output_that_fits_the_labels_is_read(tmp_path: Path) -> None:
-    model = open_foreign(two_outputs(tmp_path / "a.onnx", (1024, 3)), said())
-    assert model.graph is not None
-    assert model.graph.output == "y1"
+    model = adopt(two_outputs(tmp_path / "a.onnx", (1024, 3)), said())
+    assert model.binding.output == "y1"
     twice = two_outputs(tmp_path / "b.onnx", (3, 3))
     with pytest.raises(UsageError, match="y0, y1 fit the labels; add --output-name"):
-        open_foreign(twice, said())
-    chosen = open_foreign(twice, said(output="y0"))
-    assert chosen.graph is not None
-    assert chosen.graph.output == "y0"
+        adopt(twice, said())
+    chosen = adopt(twice, said(output="y0"))
+    assert chosen.binding.output == "y0"
     with pytest.raises(UsageError, match="has no output 'z'"):
-        open_foreign(twice, said(output="z"))
+        adopt(twice, said(output="z"))
     with pytest.raises(ModelRefusedError, match=r"3 labels, and the model gives y0 \(n x 5\)"):
-        open_foreign(two_outputs(tmp_path / "c.onnx", (5, 7)), said())
+        adopt(two_outputs(tmp_path / "c.onnx", (5, 7)), said())
 
 
 def test_activations_are_scipy_s() -> None:
@@ -233,16 +232,15 @@ def test_the_activation_is_that_of_the_graph_or_softmax(
     last: str | None, applied: Activation, multi: bool, tmp_path: Path
 ) -> None:
     path = linear(tmp_path / "m.onnx", ("n", 96, 64), last=last)
-    model = open_foreign(path, said())
-    assert model.graph is not None
-    assert model.graph.activation is applied
+    model = adopt(path, said())
+    assert model.binding.activation is applied
     assert model.signature.multi_label is multi
     assert model.signature.threshold == (0.5 if multi else 0.0)
 
 
 def test_logits_taken_for_probabilities_are_refused(tmp_path: Path) -> None:
     path = linear(tmp_path / "m.onnx", ("n", 96, 64), last=None)
-    model = open_foreign(path, said(activation=Activation.NONE))
+    model = adopt(path, said(activation=Activation.NONE))
     with pytest.raises(ModelRefusedError, match="--activation softmax or sigmoid"):
         model.probabilities(np.full((1, 96, 64), 1e5, dtype=np.float32))
 

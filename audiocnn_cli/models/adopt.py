@@ -1,0 +1,267 @@
+"""A model from elsewhere gets a contract: its graph is compared with what the user states about it."""
+
+import logging
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audiocnn_cli.audio.segments import SegmentConfig
+from audiocnn_cli.errors import ModelRefusedError, UsageError
+from audiocnn_cli.features.config import Feature, FeatureConfig
+from audiocnn_cli.models import runtime
+from audiocnn_cli.models.contract import (
+    METADATA_KEY,
+    NOT_STATED,
+    DataStatement,
+    Golden,
+    GraphBinding,
+    ModelContract,
+    decode,
+    encode,
+)
+from audiocnn_cli.models.description import Description, Normalization
+from audiocnn_cli.models.golden import golden_probabilities
+from audiocnn_cli.models.runtime import sizes
+from audiocnn_cli.models.session import Model, bound, contract_document
+from audiocnn_cli.models.signature import Activation, Layout
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+DEFAULT_SEGMENT_S = 3.0
+# A label of several independent ones is given when it is more likely than not.
+_MULTI_LABEL_THRESHOLD = 0.5
+_GOLDEN_SEGMENTS = 1.5
+# Operators whose output holds probabilities if their input does.
+_PASSING = frozenset(
+    {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "ReduceMean", "Transpose"}
+)
+_log = logging.getLogger("audiocnn")
+
+
+def adopt(path: Path, description: Description) -> Model:
+    """Open the ONNX file at `path`, which has no contract, with one made from `description`.
+
+    The golden example is what the model gives now; nothing is written.
+
+    Raises:
+        ModelRefusedError: it is no ONNX model, or does not take or give what the description states.
+        UsageError: it has a contract, or the graph does not determine what the description leaves out.
+    """
+    proto = runtime.require_harmless(path)
+    session = runtime.open_session(path)
+    if contract_document(session) is not None:
+        raise UsageError(
+            f"{path}: has a contract with its own labels and features; leave out `labels` and the options"
+            " that describe a model"
+        )
+    fed, lengths = _inputs(session, description.lengths, path)
+    layout, length = _fit_layout(fed.shape, description, path)
+    output = _find_output(session, description, path)
+    inside = _activation_in_graph(proto, output)
+    applied = _activation_to_apply(inside, description, output, path)
+    multi_label = description.multi_label or Activation.SIGMOID in (applied, inside)
+    threshold = _MULTI_LABEL_THRESHOLD if multi_label else 0.0
+    features = description.features
+    _require_one_a_bin(description.normalization, features)
+    samples = max(round(_GOLDEN_SEGMENTS * length), features.n_fft)
+    draft = ModelContract(
+        name=path.stem if description.name is None else description.name,
+        labels=description.labels,
+        features=features,
+        segment=SegmentConfig(length=length, hop=length),
+        activation=Activation.SIGMOID if multi_label else Activation.SOFTMAX,
+        threshold=threshold if description.threshold is None else description.threshold,
+        sound_type=description.sound_type,
+        task=description.task,
+        input_shape=(features.n_frames(length), features.n_bins),
+        data=DataStatement(name=NOT_STATED, licence=NOT_STATED),
+        golden=Golden(
+            duration_s=samples / features.sample_rate,
+            probabilities=(0.0,) * len(description.labels),
+        ),
+        architecture=NOT_STATED,
+        command=description.command,
+        graph=GraphBinding(
+            layout=layout,
+            input=fed.name,
+            output=output,
+            lengths=lengths,
+            single=not layout.batched or isinstance(fed.shape[0], int),
+            mean=description.normalization.mean,
+            std=description.normalization.std,
+            activation=applied,
+            embedding=_require_embedding(session, description.embedding, path),
+        ),
+    )
+    decode(encode(draft), where=str(path))  # every field holds, before the model runs
+    model = bound(path, draft, session)
+    golden = replace(
+        draft.golden,
+        probabilities=golden_probabilities(model, duration_s=draft.golden.duration_s),
+    )
+    return replace(model, contract=replace(draft, golden=golden))
+
+
+def _require_one_a_bin(normalization: Normalization, features: FeatureConfig) -> None:
+    count = len(normalization.mean)
+    if count not in (0, 1, features.n_bins):
+        raise UsageError(
+            f"`normalize` has {count} means, the features have {features.n_bins} bins; give one, or one for"
+            " each bin"
+        )
+
+
+def content_with(document: str, path: Path) -> bytes:
+    """The ONNX file at `path` with the contract `document`, and with weights that it keeps in other files.
+
+    Raises:
+        ModelRefusedError: weights are missing, or the whole is larger than the 2 GiB of one ONNX file.
+    """
+    import onnx
+
+    try:
+        proto = onnx.load(path)
+        metadata = {entry.key: entry.value for entry in proto.metadata_props}
+        onnx.helper.set_model_props(proto, metadata | {METADATA_KEY: document})
+        content: bytes = proto.SerializeToString(deterministic=True)
+    except Exception as error:  # onnx, protobuf and the file system have no root in common
+        raise ModelRefusedError(
+            f"{path}: can't be written as one file ({runtime.first_line(error)})"
+        ) from error
+    return content
+
+
+def _inputs(session: Any, named: str | None, path: Path) -> tuple[Any, str | None]:
+    """The input for the features, and the name of the one for lengths, if there is one."""
+    inputs = session.get_inputs()
+    found = ", ".join(f"{each.name} {each.type} ({sizes(each.shape)})" for each in inputs) or "none"
+    small = [each for each in inputs if len(each.shape) < 2]
+    integers = [each for each in small if each.type in runtime.INTEGERS]
+    candidates = [each for each in inputs if each.name == named] if named else integers or small
+    if named and not candidates:
+        raise UsageError(f"{path}: has no input {named!r}; it has {found}")
+    lengths = candidates[0] if candidates and (named or len(inputs) == 2) else None
+    others = [each for each in inputs if each is not lengths]
+    wrong = lengths is not None and (
+        lengths not in small or lengths.type not in runtime.FLOATS | runtime.INTEGERS
+    )
+    if len(others) != 1 or others[0].type not in runtime.FLOATS or wrong:
+        raise ModelRefusedError(
+            f"{path}: its inputs are {found}; supported are one of type {' or '.join(runtime.FLOATS)} and"
+            " optionally one of lengths with one axis"
+        )
+    return others[0], None if lengths is None else lengths.name
+
+
+def _fit_layout(
+    graph: Sequence[int | str | None], description: Description, path: Path
+) -> tuple[Layout, int]:
+    """The order of the input's axes, and the samples of a segment."""
+    features = description.features
+    if features.feature is Feature.COMPLEX:
+        raise UsageError("`feature=complex` has a real and an imaginary part; no model input has")
+    waveform = features.feature is Feature.WAVEFORM
+    length = round((description.segment_s or DEFAULT_SEGMENT_S) * features.sample_rate)
+    if length < 1 or features.n_frames(length) < 1:
+        raise UsageError(f"`segment={description.segment_s:g}` is shorter than one frame")
+    given = features.n_frames(length)
+    required = given if description.segment_s is not None else None
+    fitting = [
+        layout
+        for layout in Layout
+        if layout.of_waveform == waveform
+        and description.layout in (None, layout)
+        and layout.fits(graph, frames=required, bins=features.n_bins)
+    ]
+    if not fitting:
+        stated = description.layout or (Layout.NT if waveform else Layout.NTF)
+        takes = [size if i or isinstance(size, int) else "N" for i, size in enumerate(graph)]
+        raise ModelRefusedError(
+            f"{path}: its input is {sizes(takes)}, these options give"
+            f" {sizes(stated.shape(given, features.n_bins))}; change the options of features, `segment` or"
+            " `layout`"
+        )
+    if len(fitting) > 1:
+        raise UsageError(
+            f"{path}: the axes of its input {sizes(graph)} can be in several orders; add"
+            f" `layout={' or '.join(fitting)}`"
+        )
+    frames = graph[fitting[0].axes.index("T")]
+    if required is None and isinstance(frames, int):
+        length = _samples_for(frames, features)
+    return fitting[0], length
+
+
+def _samples_for(frames: int, features: FeatureConfig) -> int:
+    """The fewest samples that give so many frames."""
+    if features.feature is Feature.WAVEFORM:
+        return frames
+    most = (frames + 1) * features.hop_length + features.n_fft
+    return 1 + bisect_left(range(1, most + 1), frames, key=features.n_frames)
+
+
+def _find_output(session: Any, description: Description, path: Path) -> str:
+    """The output that is stated, or the only one with a number for each label."""
+    outputs = {each.name: each for each in session.get_outputs()}
+    described = ", ".join(f"{name} ({sizes(each.shape)})" for name, each in outputs.items())
+    if description.output is not None and description.output not in outputs:
+        raise UsageError(f"{path}: has no output {description.output!r}; it has {described}")
+    count = len(description.labels)
+    fitting: list[str] = [
+        name
+        for name, each in outputs.items()
+        if description.output in (None, name)
+        and name != description.embedding
+        and each.type in runtime.FLOATS
+        and each.shape
+        and (not isinstance(each.shape[-1], int) or each.shape[-1] == count)
+    ]
+    if not fitting:
+        raise ModelRefusedError(
+            f"{path}: there are {count} labels, and its outputs are {described}; one must have a number for"
+            " each label on its last axis"
+        )
+    if len(fitting) > 1:
+        raise UsageError(
+            f"{path}: its outputs {', '.join(fitting)} fit the labels; name one with `output_name`"
+        )
+    return fitting[0]
+
+
+def _require_embedding(session: Any, name: str | None, path: Path) -> str | None:
+    outputs = [each.name for each in session.get_outputs()]
+    if name is not None and name not in outputs:
+        raise UsageError(
+            f"{path}: has no output {name!r} for `embedding`; it has {', '.join(outputs)}"
+        )
+    return name
+
+
+def _activation_in_graph(proto: "ModelProto", output: str) -> Activation | None:
+    """The activation that the graph itself ends with, as far as its operators show."""
+    makers = {name: node for node in proto.graph.node for name in node.output}
+    node = makers.get(output)
+    while node is not None and node.op_type in _PASSING and node.input:
+        node = makers.get(node.input[0])
+    found = {"Softmax": Activation.SOFTMAX, "Sigmoid": Activation.SIGMOID}
+    return found.get(node.op_type) if node is not None else None
+
+
+def _activation_to_apply(
+    inside: Activation | None, description: Description, output: str, path: Path
+) -> Activation:
+    if description.activation is not None:
+        return description.activation
+    if inside is not None:
+        return Activation.NONE
+    applied = Activation.SIGMOID if description.multi_label else Activation.SOFTMAX
+    _log.warning(
+        "%s: no Softmax or Sigmoid computes its output %s, so %s is applied to it; `activation` overrides",
+        path,
+        output,
+        applied,
+    )
+    return applied
