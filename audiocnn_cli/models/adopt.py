@@ -21,7 +21,7 @@ from audiocnn_cli.models.contract import (
     decode,
     encode,
 )
-from audiocnn_cli.models.description import Description, Normalization
+from audiocnn_cli.models.description import Description
 from audiocnn_cli.models.golden import golden_probabilities
 from audiocnn_cli.models.runtime import sizes
 from audiocnn_cli.models.session import Model, bound, contract_document
@@ -57,6 +57,11 @@ def adopt(path: Path, description: Description) -> Model:
             f"{path}: has a contract with its own labels and features; leave out `labels` and the options"
             " that describe a model"
         )
+    features, means = description.features, len(description.normalization.mean)
+    if means not in (0, 1, features.n_bins):
+        raise UsageError(
+            f"`normalize` has {means} means; give one, or one for each of {features.n_bins} bins"
+        )
     fed, lengths = _inputs(session, description.lengths, path)
     layout, length = _fit_layout(fed.shape, description, path)
     output = _find_output(session, description, path)
@@ -64,9 +69,10 @@ def adopt(path: Path, description: Description) -> Model:
     applied = _activation_to_apply(inside, description, output, path)
     multi_label = description.multi_label or Activation.SIGMOID in (applied, inside)
     threshold = _MULTI_LABEL_THRESHOLD if multi_label else 0.0
-    features = description.features
-    _require_one_a_bin(description.normalization, features)
-    samples = max(round(_GOLDEN_SEGMENTS * length), features.n_fft)
+    golden = Golden(
+        duration_s=max(_GOLDEN_SEGMENTS * length, features.n_fft) / features.sample_rate,
+        probabilities=(0.0,) * len(description.labels),
+    )
     draft = ModelContract(
         name=path.stem if description.name is None else description.name,
         labels=description.labels,
@@ -78,10 +84,7 @@ def adopt(path: Path, description: Description) -> Model:
         task=description.task,
         input_shape=(features.n_frames(length), features.n_bins),
         data=DataStatement(name=NOT_STATED, licence=NOT_STATED),
-        golden=Golden(
-            duration_s=samples / features.sample_rate,
-            probabilities=(0.0,) * len(description.labels),
-        ),
+        golden=golden,
         architecture=NOT_STATED,
         command=description.command,
         graph=GraphBinding(
@@ -93,25 +96,15 @@ def adopt(path: Path, description: Description) -> Model:
             mean=description.normalization.mean,
             std=description.normalization.std,
             activation=applied,
-            embedding=_require_embedding(session, description.embedding, path),
+            embedding=description.embedding,
         ),
     )
     decode(encode(draft), where=str(path))  # every field holds, before the model runs
     model = bound(path, draft, session)
-    golden = replace(
-        draft.golden,
-        probabilities=golden_probabilities(model, duration_s=draft.golden.duration_s),
+    probabilities = golden_probabilities(model, duration_s=golden.duration_s)
+    return replace(
+        model, contract=replace(draft, golden=replace(golden, probabilities=probabilities))
     )
-    return replace(model, contract=replace(draft, golden=golden))
-
-
-def _require_one_a_bin(normalization: Normalization, features: FeatureConfig) -> None:
-    count = len(normalization.mean)
-    if count not in (0, 1, features.n_bins):
-        raise UsageError(
-            f"`normalize` has {count} means, the features have {features.n_bins} bins; give one, or one for"
-            " each bin"
-        )
 
 
 def content_with(document: str, path: Path) -> bytes:
@@ -176,6 +169,13 @@ def _fit_layout(
         and description.layout in (None, layout)
         and layout.fits(graph, frames=required, bins=features.n_bins)
     ]
+    # Where the bins have an axis of fixed size, that of the frames is the free one.
+    fixed = [
+        each
+        for each in fitting
+        if "F" in each.axes and isinstance(graph[each.axes.index("F")], int)
+    ]
+    fitting = fixed or fitting
     if not fitting:
         stated = description.layout or (Layout.NT if waveform else Layout.NTF)
         takes = [size if i or isinstance(size, int) else "N" for i, size in enumerate(graph)]
@@ -207,14 +207,15 @@ def _find_output(session: Any, description: Description, path: Path) -> str:
     """The output that is stated, or the only one with a number for each label."""
     outputs = {each.name: each for each in session.get_outputs()}
     described = ", ".join(f"{name} ({sizes(each.shape)})" for name, each in outputs.items())
-    if description.output is not None and description.output not in outputs:
-        raise UsageError(f"{path}: has no output {description.output!r}; it has {described}")
+    for name in (description.output, description.embedding):
+        if name is not None and name not in outputs:
+            raise UsageError(f"{path}: has no output {name!r}; it has {described}")
     count = len(description.labels)
     fitting: list[str] = [
         name
         for name, each in outputs.items()
         if description.output in (None, name)
-        and name != description.embedding
+        and (name == description.output or name != description.embedding)
         and each.type in runtime.FLOATS
         and each.shape
         and (not isinstance(each.shape[-1], int) or each.shape[-1] == count)
@@ -229,15 +230,6 @@ def _find_output(session: Any, description: Description, path: Path) -> str:
             f"{path}: its outputs {', '.join(fitting)} fit the labels; name one with `output_name`"
         )
     return fitting[0]
-
-
-def _require_embedding(session: Any, name: str | None, path: Path) -> str | None:
-    outputs = [each.name for each in session.get_outputs()]
-    if name is not None and name not in outputs:
-        raise UsageError(
-            f"{path}: has no output {name!r} for `embedding`; it has {', '.join(outputs)}"
-        )
-    return name
 
 
 def _activation_in_graph(proto: "ModelProto", output: str) -> Activation | None:

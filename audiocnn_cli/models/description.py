@@ -103,17 +103,14 @@ def _column(path: Path, text: str, column: str | None, delimiter: str) -> list[s
             " one as FILE.csv:COLUMN"
         )
     if _INDEX_COLUMN in names:
+        numbered = {(row[names[_INDEX_COLUMN]] or "").strip(): row for row in rows}
+        first = 0 if "0" in numbered else 1
         try:
-            rows.sort(key=lambda row: int(row[names[_INDEX_COLUMN]]))
-        except (TypeError, ValueError) as error:
-            raise UsageError(
-                f"`labels={path}`: its column index must hold whole numbers"
-            ) from error
-        indices = [int(row[names[_INDEX_COLUMN]]) for row in rows]
-        if indices != list(range(indices[0], indices[0] + len(rows))) or indices[0] not in (0, 1):
+            rows = [numbered[str(first + i)] for i in range(len(rows))]
+        except KeyError as error:
             raise UsageError(
                 f"`labels={path}`: its column index must count from 0 or 1, each number once"
-            )
+            ) from error
     return [(row[found] or "").strip() for row in rows]
 
 

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.errors import ModelRefusedError
 from audiocnn_cli.models.inference import infer
 from audiocnn_cli.models.session import Model
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +36,12 @@ class GoldenCheck:
             )
 
 
-def golden_signal(*, sample_rate: int, duration_s: float) -> "NDArray[np.float32]":
+def golden_signal(*, sample_rate: int, duration_s: float) -> NDArray[np.float32]:
     """A chirp from 50 Hz to 0.45 of the rate that beats twice a second, with a click each half second.
 
     A formula instead of random numbers, so that it is the same on every machine. Shape (n,), within
     [-1, 1].
     """
-    import numpy as np
-
     t = np.arange(round(sample_rate * duration_s)) / sample_rate
     low, high = 50.0, 0.45 * sample_rate
     phase = 2 * np.pi * (low * t + (high - low) * t**2 / (2 * duration_s))

@@ -8,11 +8,12 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from audiocnn_cli.errors import ModelRefusedError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from onnx import ModelProto
 
 CPU = "cpu"
@@ -125,14 +126,13 @@ def open_session(path: Path, *, provider: str = CPU) -> Any:
 
 
 def run(
-    session: Any, output: str, feeds: Mapping[str, "NDArray[Any]"], *, where: str
-) -> "NDArray[np.float32]":
+    session: Any, output: str, feeds: Mapping[str, NDArray[Any]], *, where: str
+) -> NDArray[np.float32]:
     """One output of `session`, float32.
 
     Raises:
         ModelRefusedError: the graph fails, takes longer than `LONGEST_RUN_S`, or gives no tensor of numbers.
     """
-    import numpy as np
     import onnxruntime
 
     options = onnxruntime.RunOptions()

@@ -1,9 +1,12 @@
 """An opened model: its contract, and the ONNX Runtime session that runs it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.errors import ModelRefusedError
 from audiocnn_cli.models import runtime
@@ -17,10 +20,6 @@ from audiocnn_cli.models.contract import (
 from audiocnn_cli.models.proposal import proposal
 from audiocnn_cli.models.registry import is_installed
 from audiocnn_cli.models.signature import Activation, Layout
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # Rounding may put a probability this far outside 0 to 1.
 _ROUNDING = 1e-3
@@ -45,14 +44,8 @@ class Model:
         """The contract, for code that reads no more of it than a `Signature` has."""
         return self.contract
 
-    def feeds(self, tensors: "NDArray[np.float32]") -> "dict[str, NDArray[Any]]":
-        """The inputs of the graph for feature tensors of shape (segments, frames, bins).
-
-        They are normalised and laid out as the graph requires; for a graph that takes one segment a run
-        there must be one.
-        """
-        import numpy as np
-
+    def feeds(self, tensors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """The inputs of the graph for tensors (segments, frames, bins); of one segment if it is `single`."""
         binding = self.binding
         segments, frames = tensors.shape[:2]
         if binding.mean:
@@ -60,12 +53,13 @@ class Model:
             tensors = (tensors - mean) / std
         fed = {binding.input: binding.layout.arrange(tensors)}
         if binding.lengths is not None:
-            fed[binding.lengths] = np.full(self._shape_of_lengths(segments), frames)
+            shapes = {each.name: each.shape for each in self.session.get_inputs()}
+            fed[binding.lengths] = np.full([segments][: len(shapes[binding.lengths])], frames)
         return {name: array.astype(self.types[name], copy=False) for name, array in fed.items()}
 
     def probabilities(
-        self, tensors: "NDArray[np.float32]", *, member: int | None = None
-    ) -> "NDArray[np.float32]":
+        self, tensors: NDArray[np.float32], *, member: int | None = None
+    ) -> NDArray[np.float32]:
         """Feature tensors of shape (segments, frames, bins) to probabilities (segments, labels).
 
         With `member` they are those of one of the networks whose mean the model is.
@@ -73,8 +67,6 @@ class Model:
         Raises:
             ModelRefusedError: the graph fails on them, or its output holds no probabilities.
         """
-        import numpy as np
-
         if self.contract.members == 1:
             member = None
         step = 1 if self.binding.single else len(tensors)
@@ -88,10 +80,8 @@ class Model:
             )
         return result
 
-    def _rows(self, tensors: "NDArray[np.float32]", member: int | None) -> "NDArray[np.float32]":
+    def _rows(self, tensors: NDArray[np.float32], member: int | None) -> NDArray[np.float32]:
         """The output for some segments, shape (segments, labels); the mean if each has several rows."""
-        import numpy as np
-
         segments, labels = len(tensors), len(self.contract.labels)
         output = self.binding.output if member is None else MEMBER_PROBABILITIES
         found = runtime.run(self.session, output, self.feeds(tensors), where=str(self.path))
@@ -103,15 +93,8 @@ class Model:
                 f" which is not one number for each of {labels} labels"
             )
         rows = found.reshape(segments, -1, labels)
-        each: NDArray[np.float32] = (
-            rows.mean(axis=1, dtype=np.float32) if member is None else rows[:, member]
-        )
+        each: NDArray[np.float32] = rows.mean(axis=1) if member is None else rows[:, member]
         return each
-
-    def _shape_of_lengths(self, segments: int) -> tuple[int, ...]:
-        """(segments,), or () for a graph whose input of lengths has no axes."""
-        shapes = {each.name: each.shape for each in self.session.get_inputs()}
-        return (segments,) if shapes[self.binding.lengths] else ()
 
 
 def open_model(path: Path, *, provider: str = runtime.CPU) -> Model:
@@ -147,69 +130,50 @@ def bound(path: Path, contract: ModelContract, session: Any) -> Model:
     binding = contract.graph or GraphBinding(
         layout=Layout.NTF1 if len(contract.input_shape) == 3 else Layout.NTF, input=first
     )
-    _check_inputs(inputs, contract, binding, where=str(path))
-    outputs = {each.name: each for each in session.get_outputs()}
-    _check_outputs(outputs, contract, binding, where=str(path))
+    outputs = {each.name: each.shape for each in session.get_outputs()}
+    for holds, problem in _rules(contract, binding, inputs, outputs):
+        if not holds:
+            raise ModelRefusedError(f"{path}: the contract does not hold: {problem}")
     types = {name: (runtime.FLOATS | runtime.INTEGERS)[each.type] for name, each in inputs.items()}
     return Model(path, contract, session, binding, types)
 
 
-def _check_inputs(
-    inputs: Mapping[str, Any], contract: ModelContract, binding: GraphBinding, *, where: str
-) -> None:
-    stated = [binding.input] if binding.lengths is None else [binding.input, binding.lengths]
-    if set(inputs) != set(stated):
-        raise ModelRefusedError(
-            f"{where}: the contract does not hold: it is for the inputs {', '.join(stated)}, the graph has"
-            f" {', '.join(inputs)}"
-        )
-    for name in stated:
+def _rules(
+    contract: ModelContract,
+    binding: GraphBinding,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Sequence[int | str | None]],
+) -> Iterator[tuple[bool, str]]:
+    """What must hold, each with the problem if it does not; later rules rely on earlier ones."""
+    stated = {binding.input, binding.lengths} - {None}
+    yield set(inputs) == stated, f"its inputs are not those of the graph: {', '.join(inputs)}"
+    for name, each in inputs.items():
         allowed = runtime.FLOATS | (runtime.INTEGERS if name == binding.lengths else {})
-        if inputs[name].type not in allowed:
-            raise ModelRefusedError(
-                f"{where}: its input {name} is {inputs[name].type}, not {' or '.join(allowed)}"
-            )
-    shape = inputs[binding.input].shape
-    frames, bins = contract.input_shape[:2]
-    fits = binding.layout.fits(shape, frames=frames, bins=bins)
-    if not fits or (isinstance(shape[0], int) and not binding.single):
-        raise ModelRefusedError(
-            f"{where}: the contract does not hold: input_shape is {list(contract.input_shape)} for a segment"
-            f" (graph.layout {binding.layout}), the graph has {shape}"
-        )
-
-
-def _check_outputs(
-    outputs: Mapping[str, Any], contract: ModelContract, binding: GraphBinding, *, where: str
-) -> None:
+        yield each.type in allowed, f"input {name} is {each.type}, not {' or '.join(allowed)}"
+    shape, (frames, bins) = inputs[binding.input].shape, contract.input_shape[:2]
+    yield (
+        binding.layout.fits(shape, frames=frames, bins=bins)
+        and (binding.single or not isinstance(shape[0], int)),
+        f"input_shape is {list(contract.input_shape)} for a segment, {binding.layout}; the graph has {shape}",
+    )
     labels = len(contract.labels)
     required = {binding.output: [labels]}
     if contract.members > 1:
         required[MEMBER_PROBABILITIES] = [contract.members, labels]
-    names = [*required, *([binding.embedding] if binding.embedding is not None else [])]
-    missing = [name for name in names if name not in outputs]
-    if missing:
-        raise ModelRefusedError(
-            f"{where}: the contract does not hold: the graph has no output {missing[0]}, only"
-            f" {', '.join(outputs)}"
+    for name in [*required, *filter(None, [binding.embedding])]:
+        yield name in outputs, f"the graph has no output {name}"
+    for name, sizes in required.items():
+        shape = outputs[name]
+        # An output from elsewhere may have more axes, or no known shape.
+        axes = shape[1:] if contract.graph is None else shape[-1:] or sizes
+        fits = len(axes) == len(sizes) and all(
+            not isinstance(a, int) or a == b for a, b in zip(axes, sizes, strict=False)
         )
-    for name, stated in required.items():
-        shape = outputs[name].shape
-        axes = shape[1:] if contract.graph is None else shape[-1:]
-        same = len(axes) == len(stated) or (contract.graph is not None and not shape)
-        if not same or any(
-            isinstance(a, int) and a != b for a, b in zip(axes, stated, strict=False)
-        ):
-            raise ModelRefusedError(
-                f"{where}: the contract does not hold: {len(contract.labels)} labels require"
-                f" {stated} for a segment, the output {name} of the graph has {shape}"
-            )
+        yield fits, f"{labels} labels require {sizes} for a segment, output {name} has {shape}"
 
 
-def activate(numbers: "NDArray[np.float32]", activation: Activation) -> "NDArray[np.float32]":
+def activate(numbers: NDArray[np.float32], activation: Activation) -> NDArray[np.float32]:
     """Probabilities of a network's outputs, shape (segments, labels)."""
-    import numpy as np
-
     if activation is Activation.NONE:
         return numbers
     if activation is Activation.SOFTMAX:
