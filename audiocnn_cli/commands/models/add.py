@@ -3,6 +3,7 @@
 import shlex
 import sys
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -24,6 +25,14 @@ EXAMPLES = (
     "add yamnet.onnx --labels class_map.csv --sr 16000 --feature waveform --multi-label",
     "add birds.onnx --labels birds.txt --sr 48000 --feature mel -o birds-audiocnn.onnx",
 )
+
+
+class SoundType(StrEnum):
+    """The types of sound that the gate distinguishes."""
+
+    MUSIC = "music"
+    SPEECH = "speech"
+    ENVIRONMENT = "environment"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +79,11 @@ class ModelOptions:
     ] = None
     layout: Annotated[
         Layout | None,
-        typer.Option(help="Order of the axes of its input.", show_default="the one that fits"),
+        typer.Option(
+            metavar="AXES",
+            help="Order of the axes of its input, e.g. NxTxF or Nx1xFxT.",
+            show_default="the one that fits",
+        ),
     ] = None
     output_name: Annotated[
         str | None,
@@ -102,10 +115,7 @@ class ModelOptions:
         ),
     ] = None
     sound_type: Annotated[
-        str | None,
-        typer.Option(
-            metavar="music|speech|environment", help="Type of sound that its labels apply to."
-        ),
+        SoundType | None, typer.Option(help="Type of sound that its labels apply to.")
     ] = None
     task: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What it recognises, for its card.")
@@ -194,7 +204,7 @@ def add(
     report: AddOutput,
     logging: options.Logging,
 ) -> None:
-    """Add a model to your own, so that every command takes it by its name.
+    """Add a model that every command then takes by its name.
 
     A file from `audiocnn train` has a contract with its labels and features. A model from elsewhere gets one
     from --labels and the options of its features: they must be those that it was trained with. The contract

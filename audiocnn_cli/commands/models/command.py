@@ -18,7 +18,7 @@ from audiocnn_cli.output.results import write_result
 from audiocnn_cli.output.terminal.console import print_error
 
 app = typer.Typer(
-    help="The bundled models and your own: list, show, verify, path, add, remove, export, providers.",
+    help="List, show, verify, add, remove and export models.",
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog="\b\nExamples:\n  audiocnn models list\n  audiocnn models show genre-cnn\n"
@@ -56,7 +56,7 @@ OwnModel = Annotated[
 
 
 def list_models(*, report: options.Report, logging: options.Logging) -> None:
-    """List the bundled models and your own, each with its accuracy on recordings kept apart."""
+    """List all models with their accuracy."""
     logging.set_up()
     destination = report.destination()
     from audiocnn_cli.models.session import open_model
@@ -77,7 +77,7 @@ def list_models(*, report: options.Report, logging: options.Logging) -> None:
 
 
 def show(model: NameOrFile, *, report: options.Report, logging: options.Logging) -> None:
-    """Show the card of a model, or with --json its whole contract."""
+    """Show the card of a model; with --json its contract."""
     logging.set_up()
     destination = report.destination()
     from audiocnn_cli.models.session import open_model
@@ -92,7 +92,10 @@ def show(model: NameOrFile, *, report: options.Report, logging: options.Logging)
 
 
 def verify(model: NameOrFile, *, report: options.Report, logging: options.Logging) -> None:
-    """Check the contract of a model and run its golden example; exit 4 if it does not hold."""
+    """Check a contract and run its golden example.
+
+    Exit 4 if the contract does not hold or the example gives other probabilities.
+    """
     logging.set_up()
     destination = report.destination()
     from audiocnn_cli.models.golden import check_golden
@@ -109,7 +112,7 @@ def verify(model: NameOrFile, *, report: options.Report, logging: options.Loggin
 
 
 def path(model: NameOrFile, *, version: options.Version = False) -> None:
-    """Print the path of the file of a model, for other tools."""
+    """Print the path of a model's file."""
     found = find_model(model)
     if not found.path.is_file():
         raise ModelRefusedError(f"{found.path}: no such model file")
@@ -117,7 +120,7 @@ def path(model: NameOrFile, *, version: options.Version = False) -> None:
 
 
 def remove(name: OwnModel, *, report: options.Report, logging: options.Logging) -> None:
-    """Delete one of your own models, and its card; bundled models can't be deleted."""
+    """Delete one of your own models, and its card."""
     logging.set_up()
     destination = report.destination()
     from audiocnn_cli.models.user_models import remove_model
@@ -141,7 +144,9 @@ def export(
     report: ReportOnStdout,
     logging: options.Logging,
 ) -> None:
-    """Write a model as one ONNX file from waveform to probabilities, for a browser or a phone.
+    """Write one ONNX file from waveform to label.
+
+    For programs that have ONNX Runtime but not audiocnn, e.g. in a browser or on a phone.
 
     Its input `waveform` is (clips, samples): mono, in [-1, 1], at the model's sample rate, of any length.
     Its output `probabilities` is (clips, labels), as `audiocnn classify` gives. Only standard operators
@@ -168,7 +173,10 @@ def export(
 
 
 def providers(*, report: options.Report, logging: options.Logging) -> None:
-    """List the execution providers of ONNX Runtime for `classify --provider`, the installed ones first."""
+    """List the execution providers of ONNX Runtime.
+
+    Their names are for `audiocnn classify --provider`; the installed ones come first.
+    """
     logging.set_up()
     destination = report.destination()
     from audiocnn_cli.models.runtime import providers as execution_providers
