@@ -131,17 +131,19 @@ def _inputs(session: Any, named: str | None, path: Path) -> tuple[Any, str | Non
     """The input for the features, and the name of the one for lengths, if there is one."""
     inputs = session.get_inputs()
     found = ", ".join(f"{each.name} {each.type} ({sizes(each.shape)})" for each in inputs) or "none"
-    small = [each for each in inputs if len(each.shape) < 2]
-    integers = [each for each in small if each.type in runtime.INTEGERS]
-    candidates = [each for each in inputs if each.name == named] if named else integers or small
-    if named and not candidates:
+    if named is not None and named not in [each.name for each in inputs]:
         raise UsageError(f"{path}: has no input {named!r}; it has {found}")
-    lengths = candidates[0] if candidates and (named or len(inputs) == 2) else None
+    small = [each for each in inputs if len(each.shape) < 2]
+    small = [each for each in small if each.type in runtime.INTEGERS] or small
+    if named is not None:
+        lengths = next(each for each in inputs if each.name == named)
+    else:
+        lengths = small[0] if small and len(inputs) == 2 else None
     others = [each for each in inputs if each is not lengths]
-    wrong = lengths is not None and (
-        lengths not in small or lengths.type not in runtime.FLOATS | runtime.INTEGERS
+    numeric = lengths is None or (
+        len(lengths.shape) < 2 and lengths.type in runtime.FLOATS | runtime.INTEGERS
     )
-    if len(others) != 1 or others[0].type not in runtime.FLOATS or wrong:
+    if len(others) != 1 or others[0].type not in runtime.FLOATS or not numeric:
         raise ModelRefusedError(
             f"{path}: its inputs are {found}; supported are one of type {' or '.join(runtime.FLOATS)} and"
             " optionally one of lengths with one axis"
@@ -157,10 +159,11 @@ def _fit_layout(
     if features.feature is Feature.COMPLEX:
         raise UsageError("`feature=complex` has a real and an imaginary part; no model input has")
     waveform = features.feature is Feature.WAVEFORM
-    length = round((description.segment_s or DEFAULT_SEGMENT_S) * features.sample_rate)
-    if length < 1 or features.n_frames(length) < 1:
-        raise UsageError(f"`segment={description.segment_s:g}` is shorter than one frame")
+    seconds = DEFAULT_SEGMENT_S if description.segment_s is None else description.segment_s
+    length = round(seconds * features.sample_rate)
     given = features.n_frames(length)
+    if length < 1 or given < 1:
+        raise UsageError(f"`segment={seconds:g}` is shorter than one frame")
     required = given if description.segment_s is not None else None
     fitting = [
         layout

@@ -64,7 +64,7 @@ class ModelOptions:
     segment: Annotated[
         float | None,
         typer.Option(
-            min=0.0,
+            min=0.001,
             metavar="SECONDS",
             help="Length of its segments.",
             show_default="what its input requires, or 3",
