@@ -61,7 +61,7 @@ def test_scores_are_those_of_librosa_and_numpy(
     path = write_linear(tmp_path / "m.onnx", ("n", 1, 96, 64), last=None)
     added = run("models", "add", path, "--labels", labels, *LOGMEL, "--normalize", "-30,20")
     assert added.exit_code == 0, added.stderr
-    assert "softmax is applied to it; --activation overrides" in added.stderr
+    assert "so softmax is applied; --activation overrides" in added.stderr
     clip = make_wav(rate=16000)
     signal, _ = librosa.load(clip, sr=16000)
     rows = []

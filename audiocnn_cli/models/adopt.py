@@ -38,6 +38,8 @@ _GOLDEN_SEGMENTS = 1.5
 _PASSING = frozenset(
     {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "ReduceMean", "Transpose"}
 )
+# The operators of a graph that compute probabilities.
+_OPERATORS = {"Softmax": Activation.SOFTMAX, "Sigmoid": Activation.SIGMOID}
 _log = logging.getLogger("audiocnn")
 
 
@@ -65,9 +67,7 @@ def adopt(path: Path, description: Description) -> Model:
     fed, lengths = _inputs(session, description.lengths, path)
     layout, length = _fit_layout(fed.shape, description, path)
     output = _find_output(session, description, path)
-    inside = _activation_in_graph(proto, output)
-    applied = _activation_to_apply(inside, description, output, path)
-    multi_label = description.multi_label or Activation.SIGMOID in (applied, inside)
+    applied, multi_label = _activations(proto, output, description, path)
     threshold = _MULTI_LABEL_THRESHOLD if multi_label else 0.0
     golden = Golden(
         duration_s=max(_GOLDEN_SEGMENTS * length, features.n_fft) / features.sample_rate,
@@ -235,28 +235,24 @@ def _find_output(session: Any, description: Description, path: Path) -> str:
     return fitting[0]
 
 
-def _activation_in_graph(proto: "ModelProto", output: str) -> Activation | None:
-    """The activation that the graph itself ends with, as far as its operators show."""
+def _activations(
+    proto: "ModelProto", output: str, description: Description, path: Path
+) -> tuple[Activation, bool]:
+    """The activation to apply to the output, and whether the labels are independent."""
     makers = {name: node for node in proto.graph.node for name in node.output}
     node = makers.get(output)
     while node is not None and node.op_type in _PASSING and node.input:
         node = makers.get(node.input[0])
-    found = {"Softmax": Activation.SOFTMAX, "Sigmoid": Activation.SIGMOID}
-    return found.get(node.op_type) if node is not None else None
-
-
-def _activation_to_apply(
-    inside: Activation | None, description: Description, output: str, path: Path
-) -> Activation:
-    if description.activation is not None:
-        return description.activation
-    if inside is not None:
-        return Activation.NONE
-    applied = Activation.SIGMOID if description.multi_label else Activation.SOFTMAX
-    _log.warning(
-        "%s: no Softmax or Sigmoid computes its output %s, so %s is applied to it; `activation` overrides",
-        path,
-        output,
-        applied,
-    )
-    return applied
+    inside = None if node is None else _OPERATORS.get(node.op_type)
+    applied = description.activation
+    if applied is None and inside is not None:
+        applied = Activation.NONE
+    elif applied is None:
+        applied = Activation.SIGMOID if description.multi_label else Activation.SOFTMAX
+        _log.warning(
+            "%s: no Softmax or Sigmoid computes its output %s, so %s is applied; `activation` overrides",
+            path,
+            output,
+            applied,
+        )
+    return applied, description.multi_label or Activation.SIGMOID in (applied, inside)

@@ -55,17 +55,13 @@ def find_provider(name: str) -> Provider:
     Raises:
         UsageError: there is none of that name, or it is not part of this ONNX Runtime.
     """
-    known = {provider.name: provider for provider in providers()}
-    installed = ", ".join(provider.name for provider in known.values() if provider.available)
-    found = known.get(name.lower())
-    if found is None:
+    known = providers()
+    found = next((provider for provider in known if provider.name == name.lower()), None)
+    if found is None or not found.available:
+        reason = "this ONNX Runtime was built without it" if found else "there is no such provider"
+        installed = ", ".join(provider.name for provider in known if provider.available)
         raise UsageError(
-            f"`provider={name}`: ONNX Runtime has no such execution provider; installed: {installed}"
-        )
-    if not found.available:
-        raise UsageError(
-            f"`provider={name}`: this ONNX Runtime was built without it; installed: {installed}; `audiocnn"
-            " models providers` lists all"
+            f"`provider={name}`: {reason}; installed: {installed}; `audiocnn models providers` lists all"
         )
     return found
 

@@ -1,7 +1,6 @@
 """A model as one ONNX graph from waveform to probabilities, checked against the Python path."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,14 +123,12 @@ def _network_rows(builder: GraphBuilder, tensors: str, network: Any, model: Mode
         tensors = builder.node("Sub", tensors, builder.matrix(np.array(binding.mean)))
         tensors = builder.node("Div", tensors, builder.matrix(np.array(binding.std)))
     if not binding.single:
-        builder.nodes += _feed(builder, tensors, network, model)
-        return _reduce_rows(builder, tensors, model)
+        return _add_network(builder, tensors, network, model)
     # A graph for one segment becomes the body of a loop over the segments.
     inner = GraphBuilder(opset=builder.opset, prefix="segment")
     one = "segment/tensor"
     batch = inner.node("Unsqueeze", one, inner.sizes(0))
-    inner.nodes += _feed(inner, batch, network, model)
-    row = inner.node("Squeeze", _reduce_rows(inner, batch, model), inner.sizes(0))
+    row = inner.node("Squeeze", _add_network(inner, batch, network, model), inner.sizes(0))
     shape = list(model.contract.input_shape[:2])
     body = helper.make_graph(
         inner.nodes,
@@ -143,42 +140,33 @@ def _network_rows(builder: GraphBuilder, tensors: str, network: Any, model: Mode
     return builder.node("Scan", tensors, attributes={"body": body, "num_scan_inputs": 1})
 
 
-def _feed(builder: GraphBuilder, tensors: str, network: Any, model: Model) -> Iterator[Any]:
-    """The nodes that compute the network's inputs from tensors (segments, frames, bins), and its own."""
-    binding = model.binding
-    sizes = dict(zip("NTF", (-1, *model.contract.input_shape), strict=False))
-    types = {each.name: each.type.tensor_type.elem_type for each in network.input}
-    shapes = {each.name: each.type.tensor_type.shape.dim for each in network.input}
+def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model) -> str:
+    """Add the network's nodes and those that lay out its inputs; its output as (segments, labels)."""
+    binding, labels = model.binding, len(model.contract.labels)
+    inputs = {each.name: each.type.tensor_type for each in network.input}
     axes, ordered = binding.layout.axes, tensors
     if "F" in axes and axes.index("F") < axes.index("T"):
         ordered = builder.node("Transpose", tensors, attributes={"perm": (0, 2, 1)})
-    # Without an axis of segments there is one, which Reshape drops.
-    shape = builder.sizes(*(1 if axis == "1" else sizes[axis] for axis in axes))
+    # Without an axis of segments there is one segment, whose axis Reshape drops.
+    sizes = dict(zip("NTF", (-1, *model.contract.input_shape), strict=False)) | {"1": 1}
+    shape = builder.sizes(*(sizes[axis] for axis in axes))
     fed = {binding.input: builder.node("Reshape", ordered, shape)}
-    if binding.lengths is not None:
-        frames = builder.sizes(model.contract.input_shape[0])
-        if not shapes[_NETWORK + binding.lengths]:
-            frames = builder.node("Squeeze", frames)
-        else:
-            count = builder.node("Gather", builder.node("Shape", tensors), builder.sizes(0))
-            frames = builder.node("Expand", frames, count)
-        fed[binding.lengths] = frames
-    casts = [
-        helper.make_node("Cast", [value], [_NETWORK + name], to=types[_NETWORK + name])
-        for name, value in fed.items()
-    ]
-    return iter([*casts, *network.node])
-
-
-def _reduce_rows(builder: GraphBuilder, tensors: str, model: Model) -> str:
-    """The network's output as (segments, labels); the mean if it has several rows for each segment."""
-    found = builder.node(
-        "Cast", _NETWORK + model.binding.output, attributes={"to": TensorProto.FLOAT}
-    )
     count = builder.node("Gather", builder.node("Shape", tensors), builder.sizes(0))
-    shape = builder.concat(count, builder.sizes(-1, len(model.contract.labels)), axis=0)
-    rows = builder.node("Reshape", found, shape)
-    return builder.reduce("ReduceMean", rows, axes=(1,), keep=False)
+    if binding.lengths is not None:
+        frames = builder.sizes(sizes["T"])
+        scalar = not inputs[_NETWORK + binding.lengths].shape.dim
+        fed[binding.lengths] = builder.node(
+            *(("Squeeze", frames) if scalar else ("Expand", frames, count))
+        )
+    for name, value in fed.items():
+        to = inputs[_NETWORK + name].elem_type
+        builder.nodes.append(helper.make_node("Cast", [value], [_NETWORK + name], to=to))
+    builder.nodes += network.node
+    to_float = {"to": TensorProto.FLOAT}
+    found = builder.node("Cast", _NETWORK + binding.output, attributes=to_float)
+    rows = builder.concat(count, builder.sizes(-1, labels), axis=0)
+    # An output with several rows for each segment is averaged.
+    return builder.reduce("ReduceMean", builder.node("Reshape", found, rows), axes=(1,), keep=False)
 
 
 def segments(builder: GraphBuilder, waveform: str, config: SegmentConfig) -> str:
