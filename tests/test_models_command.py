@@ -122,3 +122,27 @@ def test_unknown_names(command: str, run: Run) -> None:
     finished = run("models", command, "nope")
     assert finished.exit_code == 4
     assert finished.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "auto", "--no-gate"), "leave out --no-gate"),
+        (("--model", "a.onnx", "--ensemble", "a,b"), "either --model or --ensemble"),
+        (("--ensemble", "genre-cnn"), "two models"),
+        (("--threshold", "x"), "a probability"),
+        (("--threshold", "0.1", "--threshold", "0.2"), "another for all"),
+        (("--threshold", "rock=2"), "0 to 1"),
+        (("--threshold", "polka=0.2"), "no such label"),
+        (("--provider", "cuda"), "--provider cuda: this ONNX Runtime was built without"),
+        (("--provider", "abacus"), "--provider abacus: there is no such provider; installed: "),
+        (("--sr", "8000"), "--raw"),
+    ],
+)
+def test_options_of_classify_that_contradict_each_other(
+    arguments: tuple[str, ...], message: str, run: Run, make_wav: Callable[..., Path]
+) -> None:
+    finished = run("classify", make_wav(), *arguments)
+    assert finished.exit_code == 2
+    assert message in finished.stderr
+    assert finished.stderr.count("\n") == 1

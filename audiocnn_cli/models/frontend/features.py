@@ -7,18 +7,15 @@ samples on one thread of ONNX Runtime 1.31: the operator STFT takes 11.5 ms, a c
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.features.cepstrum import cepstral_basis
 from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, Log, PadMode
 from audiocnn_cli.features.mel import mel_filters
 from audiocnn_cli.features.spectrum import window
 from audiocnn_cli.models.frontend.builder import GraphBuilder
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _FEATURES = (Feature.WAVEFORM, Feature.MEL, Feature.LOGMEL, Feature.MFCC)
 # The lowest power: -100 dB (librosa, torchaudio), or the smallest step of float32 at 1 (Kaldi).
@@ -103,23 +100,23 @@ def _pad(builder: GraphBuilder, samples: str, width: int, mode: PadMode) -> str:
 def mel_spectrum(builder: GraphBuilder, framed: str, config: FeatureConfig, *, count: int) -> str:
     """Frames (n, count, n_fft) to |DFT|^2, or |DFT|, through the mel filters: (n, count, n_mels).
 
-    With n_fft = a * b, sample b * i + j and frequency p + a * q: a DFT of size a over i, a turn by
-    p * j / n_fft, a DFT of size b over j. The samples are real, so p up to a / 2 gives every frequency or its
-    mirror image; the filters are put in the order in which the frequencies come.
+    With n_fft = a * b, sample b * i + j and frequency p + a * q: a DFT of size a over i, the twiddle factors
+    of p * j / n_fft, a DFT of size b over j. The samples are real, so p up to a / 2 gives every frequency or
+    its mirror image; the rows of the filters are in the order of these frequencies.
     Source: Cooley and Tukey, Mathematics of Computation 19(90), 1965.
     """
     n_fft = config.n_fft
     a = next(size for size in range(math.isqrt(n_fft - 1) + 1, n_fft + 1) if n_fft % size == 0)
     b = n_fft // a
     p, j = np.arange(a // 2 + 1), np.arange(b)
-    over_i, turn, over_j = _turns(p, np.arange(a), a), _turns(p, j, n_fft), _turns(j, j, b)
+    over_i, over_j = _roots(p, np.arange(a), a), _roots(j, j, b)
 
     grid = builder.node("Reshape", framed, builder.sizes(-1, a, b))
     real = builder.node("MatMul", builder.matrix(over_i.real), grid)
     imaginary = builder.node("MatMul", builder.matrix(over_i.imag), grid)
-    turned = _multiply(builder, real, imaginary, turn)
+    twiddled = _multiply(builder, real, imaginary, _roots(p, j, n_fft))
     spectrum = [
-        builder.node("MatMul", turned, builder.matrix(np.concatenate(matrix)))
+        builder.node("MatMul", twiddled, builder.matrix(np.concatenate(matrix)))
         for matrix in ((over_j.real, -over_j.imag), (over_j.imag, over_j.real))
     ]
     squares = [builder.node("Mul", part, part) for part in spectrum]
@@ -131,19 +128,16 @@ def mel_spectrum(builder: GraphBuilder, framed: str, config: FeatureConfig, *, c
     return builder.node("MatMul", rows, builder.constant(ordered))
 
 
-def _turns(
-    rows: "NDArray[np.int_]", columns: "NDArray[np.int_]", period: int
-) -> "NDArray[np.complex128]":
-    """exp(-2 pi i row column / period): a DFT matrix, or part of one."""
-    turns: NDArray[np.complex128] = np.exp(
-        -2j * np.pi * (np.outer(rows, columns) % period) / period
-    )
-    return turns
+def _roots(
+    rows: NDArray[np.int_], columns: NDArray[np.int_], period: int
+) -> NDArray[np.complex128]:
+    """exp(-2 pi i row column / period): a DFT matrix, or twiddle factors."""
+    exponents = np.outer(rows, columns) % period
+    roots: NDArray[np.complex128] = np.exp(-2j * np.pi * exponents / period)
+    return roots
 
 
-def _multiply(
-    builder: GraphBuilder, real: str, imaginary: str, by: "NDArray[np.complex128]"
-) -> str:
+def _multiply(builder: GraphBuilder, real: str, imaginary: str, by: NDArray[np.complex128]) -> str:
     """A complex product, element by element; real and imaginary parts side by side on the last axis."""
     cosines, sines = builder.matrix(by.real), builder.matrix(by.imag)
     product_real = builder.node(
@@ -155,10 +149,8 @@ def _multiply(
     return builder.concat(product_real, product_imaginary, axis=2)
 
 
-def _in_order(
-    filters: "NDArray[np.float32]", frequencies: "NDArray[np.int_]"
-) -> "NDArray[np.float32]":
-    """A row of `filters` for the first time that each of `frequencies` comes, zeros for its repetitions."""
+def _in_order(filters: NDArray[np.float32], frequencies: NDArray[np.int_]) -> NDArray[np.float32]:
+    """The row of `filters` for the first occurrence of each frequency, zeros for the others."""
     ordered = np.zeros((len(frequencies), filters.shape[1]), dtype=np.float32)
     found, first = np.unique(frequencies, return_index=True)
     ordered[first] = filters[found]
