@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,7 @@ def add_model(
     card: bytes | None = None
     if description is not None:
         reference = target.name if output is None else str(output)
-        card = "\n".join(card_of(opened.contract, file.name, reference)).encode()
+        card = card_of(opened.contract, file.name, reference).encode()
     elif source.card.is_file():
         card = source.card.read_bytes()
     with ExitStack() as files:
@@ -98,41 +97,34 @@ def remove_model(name: str) -> ModelFile:
     return own[name]
 
 
-def card_of(contract: ModelContract, source: str, reference: str) -> Iterator[str]:
-    """The lines of the Markdown card of a model from elsewhere.
+def card_of(contract: ModelContract, source: str, reference: str) -> str:
+    """The Markdown card of a model from elsewhere.
 
     `source` is the name of the file that it was added from, `reference` what `--model` takes.
     """
-    features = contract.features
     frames, bins = contract.input_shape[:2]
-    yield f"# {contract.name}"
-    yield ""
-    yield f"Task: {contract.task}. Labels: {', '.join(contract.labels)}."
-    yield ""
-    yield "| | |"
-    yield "|---|---|"
-    yield (
-        f"| input | {frames} x {bins}: {features.feature} of {contract.segment_s:g} s at"
-        f" {features.sample_rate} Hz |"
-    )
-    yield f"| output | {contract.activation} of each segment, {contract.pooling} over the segments |"
-    yield f"| data | {contract.data.name} |"
-    yield f"| licence of the data | {contract.data.licence} |"
-    yield f"| added from | `{source}` by `{contract.command}` |"
-    yield ""
-    yield "## Accuracy"
-    yield ""
-    yield (
-        "Not measured. Measure it on labelled recordings that it was not trained on, a folder for each label:"
-    )
-    yield ""
-    yield f"    audiocnn evaluate RECORDINGS/ --model {shlex.quote(reference)}"
-    yield ""
-    yield (
-        "The golden example shows that the file gives the same probabilities everywhere, not that labels and"
-        " features are those of its training: features that differ lower the accuracy without any error."
-    )
-    yield ""
+    features = contract.features
+    return f"""# {contract.name}
+
+Task: {contract.task}. Labels: {", ".join(contract.labels)}.
+
+| | |
+|---|---|
+| input | {frames} x {bins}: {features.feature} of {contract.segment_s:g} s at {features.sample_rate} Hz |
+| output | {contract.activation} of each segment, {contract.pooling} over the segments |
+| data | {contract.data.name} |
+| licence of the data | {contract.data.licence} |
+| added from | `{source}` by `{contract.command}` |
+
+## Accuracy
+
+Not measured. Measure it on labelled recordings that it was not trained on, in a folder for each label:
+
+    audiocnn evaluate RECORDINGS/ --model {shlex.quote(reference)}
+
+The golden example shows that the file gives the same probabilities everywhere, not that its labels and
+features are those of its training: other features lower the accuracy without any error.
+"""
 
 
 def _target(opened: Model, output: Path | None) -> ModelFile:
