@@ -411,6 +411,7 @@ def test_label_formats_have_no_place_for_it(run: Run, tiny: Path, make_wav: Make
 def test_a_foreign_model_is_traced_and_explained(
     run: Run, tmp_path: Path, make_wav: MakeWav
 ) -> None:
+    pytest.importorskip("audiocnn_cli.models.adopt")
     nodes = [
         helper.make_node("Conv", ["x", "k"], ["c"], strides=[2, 2]),
         helper.make_node("Relu", ["c"], ["r"]),
@@ -422,11 +423,15 @@ def test_a_foreign_model_is_traced_and_explained(
     path = save(model(nodes, ["n", 1, 41, 20], constants), tmp_path / "foreign.onnx")
     labels = tmp_path / "labels.txt"
     labels.write_text("one\ntwo\nthree\n")
-    finished = run(
-        "classify", make_wav(rate=16000), "--model", path, "--labels", labels, "--trace", "--why",
-        "--sr", "8000", "--n-fft", "256", "--hop", "100", "--feature", "logmel", "--n-mels", "20",
-        "--offset", "0.5", "--json",
+    added = run(
+        "models", "add", path, "--labels", labels, "--sr", "8000", "--n-fft", "256", "--hop", "100",
+        "--feature", "logmel", "--n-mels", "20", "--name", "added",
     )  # fmt: skip
+    assert added.exit_code == 0, added.stderr
+    clip = make_wav(rate=16000)
+    finished = run(
+        "classify", clip, "--model", "added", "--trace", "--why", "--offset", "0.5", "--json"
+    )
     assert finished.exit_code == 0, finished.stderr
     (result,) = finished.document["results"]
     assert result["trace"]["agrees"] is True

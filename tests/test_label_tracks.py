@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,12 +12,14 @@ from praatio import textgrid
 
 from audiocnn_cli.audio.segments import TailHandling
 from audiocnn_cli.classify import Candidate, Event, Prediction, TimelineEntry
+from audiocnn_cli.models.contract import METADATA_KEY, encode
+from audiocnn_cli.models.signature import Activation
 from audiocnn_cli.output.labels.formats import RAVEN_COLUMNS, TRACKS, RavenTable, audacity
 from audiocnn_cli.output.labels.formats import textgrid as textgrid_track
 from audiocnn_cli.output.labels.formats import webvtt as webvtt_track
 from audiocnn_cli.output.terminal.strip import axis
 from tests.conftest import Finished
-from tests.onnx_models import write_good_model, write_graph
+from tests.onnx_models import CONTRACT, write_good_model, write_graph
 
 Run = Callable[..., Finished]
 MakeWav = Callable[..., Path]
@@ -219,19 +222,18 @@ def test_a_failure_gives_no_file_and_the_others_go_on(
 
 
 def test_labels_at_once_in_every_format(run: Run, tmp_path: Path, make_wav: MakeWav) -> None:
-    bare = write_graph(tmp_path / "many.onnx", last="Sigmoid")
-    names = tmp_path / "labels.txt"
-    names.write_text("hum\nhiss\nhowl\n")
-    model = ("--model", bare, "--labels", names, "--sr", "8000", "--n-fft", "256", "--hop", "100")
-    rest = ("--n-mels", "20", "--n-mfcc", "7", "--threshold", "0")
+    several = replace(CONTRACT, activation=Activation.SIGMOID, labels=("hum", "hiss", "howl"))
+    document = {METADATA_KEY: encode(several)}
+    model = ("--model", write_graph(tmp_path / "many.onnx", document, last="Sigmoid"))
     clip = make_wav(rate=8000)
-    said = run("classify", clip, *model, *rest, "--events", "--json").document["results"][0]
-    assert {event["label"] for event in said["events"]} == {"hum", "hiss", "howl"}
-    assert set(said["labels"]) == {"hum", "hiss", "howl"}
+    arguments = ("classify", clip, *model, "--threshold", "0")
+    result = run(*arguments, "--events", "--json").document["results"][0]
+    assert {event["label"] for event in result["events"]} == {"hum", "hiss", "howl"}
+    assert set(result["labels"]) == {"hum", "hiss", "howl"}
     for format in TRACKS:
-        finished = run("classify", clip, *model, *rest, "--format", format)
+        finished = run(*arguments, "--format", format)
         assert finished.exit_code == 0
-        assert all(label in finished.stdout for label in said["labels"])
+        assert all(label in finished.stdout for label in result["labels"])
 
 
 @pytest.mark.parametrize(
