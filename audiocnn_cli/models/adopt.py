@@ -129,26 +129,23 @@ def content_with(document: str, path: Path) -> bytes:
 
 def _inputs(session: Any, named: str | None, path: Path) -> tuple[Any, str | None]:
     """The input for the features, and the name of the one for lengths, if there is one."""
-    inputs = session.get_inputs()
-    found = ", ".join(f"{each.name} {each.type} ({sizes(each.shape)})" for each in inputs) or "none"
-    if named is not None and named not in [each.name for each in inputs]:
-        raise UsageError(f"{path}: has no input {named!r}; it has {found}")
-    small = [each for each in inputs if len(each.shape) < 2]
-    small = [each for each in small if each.type in runtime.INTEGERS] or small
-    if named is not None:
-        lengths = next(each for each in inputs if each.name == named)
-    else:
-        lengths = small[0] if small and len(inputs) == 2 else None
-    others = [each for each in inputs if each is not lengths]
-    numeric = lengths is None or (
-        len(lengths.shape) < 2 and lengths.type in runtime.FLOATS | runtime.INTEGERS
-    )
-    if len(others) != 1 or others[0].type not in runtime.FLOATS or not numeric:
+    inputs = {each.name: each for each in session.get_inputs()}
+    found = ", ".join(f"{name} {each.type} ({sizes(each.shape)})" for name, each in inputs.items())
+    if named is not None and named not in inputs:
+        raise UsageError(f"{path}: has no input {named!r}; it has {found or 'none'}")
+    numbers = runtime.INTEGERS | runtime.FLOATS
+    small = [name for name, e in inputs.items() if len(e.shape) < 2 and e.type in numbers]
+    lengths = named
+    if named is None and len(inputs) == 2:
+        whole = [name for name in small if inputs[name].type in runtime.INTEGERS]
+        lengths = next(iter([*whole, *small]), None)
+    others = [each for name, each in inputs.items() if name != lengths]
+    if [each.type in runtime.FLOATS for each in others] != [True] or lengths not in (None, *small):
         raise ModelRefusedError(
-            f"{path}: its inputs are {found}; supported are one of type {' or '.join(runtime.FLOATS)} and"
-            " optionally one of lengths with one axis"
+            f"{path}: its inputs are {found or 'none'}; supported are one of type"
+            f" {' or '.join(runtime.FLOATS)} and optionally one of lengths with one axis"
         )
-    return others[0], None if lengths is None else lengths.name
+    return others[0], lengths
 
 
 def _fit_layout(
