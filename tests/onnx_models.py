@@ -1,8 +1,10 @@
 """Small ONNX models made on the spot, with and without the contract."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -140,3 +142,68 @@ def write_good_model(
     golden = golden_probabilities(model, duration_s=contract.golden.duration_s)
     checked = replace(contract, golden=replace(contract.golden, probabilities=golden))
     return write_model(path, checked, shape=shape)
+
+
+def write_nodes(
+    path: Path,
+    nodes: list[Any],
+    *,
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    constants: Sequence[Any] = (),
+) -> Path:
+    """An ONNX file of these nodes, without a contract."""
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(constants))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def write_linear(
+    path: Path, shape: Sequence[int | str], *, last: str | None = "Softmax", flat: bool = True
+) -> Path:
+    """Weights times the flattened input; `shape` has the batch axis."""
+    sizes = [size for size in shape[1:] if isinstance(size, int)]
+    constants = [numpy_helper.from_array(random_matrix(math.prod(sizes)), "w")]
+    nodes = [helper.make_node("Flatten", ["x"], ["f"], axis=1 if flat else 0)]
+    nodes.append(helper.make_node("MatMul", ["f", "w"], ["y" if last is None else "z"]))
+    if last is not None:
+        nodes.append(helper.make_node(last, ["z"], ["y"]))
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, [shape[0] if flat else 1, 3])
+    return write_nodes(
+        path,
+        nodes,
+        inputs=[helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))],
+        outputs=[out],
+        constants=constants,
+    )
+
+
+def random_matrix(inputs: int) -> NDArray[np.float32]:
+    """Weights of shape (inputs, 3)."""
+    return (np.random.default_rng(1).standard_normal((inputs, 3)) / inputs).astype(np.float32)
+
+
+def write_with_lengths(path: Path, type_: int, shape: Sequence[str]) -> Path:
+    """softmax((sum over frames / lengths) @ weights) for (n, t, 64) and lengths of that type and shape."""
+    value = helper.make_tensor_value_info
+    column = [-1, 1] if shape else [1]
+    nodes = [
+        helper.make_node("ReduceSum", ["x", "frame_axis"], ["sum"], keepdims=0),
+        helper.make_node("Cast", ["frames"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["float", "column"], ["count"]),
+        helper.make_node("Div", ["sum", "count"], ["mean"]),
+        helper.make_node("MatMul", ["mean", "w"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["y"]),
+    ]
+    return write_nodes(
+        path,
+        nodes,
+        inputs=[value("x", TensorProto.FLOAT, ["n", "t", 64]), value("frames", type_, shape)],
+        outputs=[value("y", TensorProto.FLOAT, ["n", 3])],
+        constants=[
+            numpy_helper.from_array(np.array([1]), "frame_axis"),
+            numpy_helper.from_array(np.array(column), "column"),
+            numpy_helper.from_array(random_matrix(64), "w"),
+        ],
+    )

@@ -1,4 +1,4 @@
-"""What a model file must say, and what is refused."""
+"""The contract of a model file: every rule that it must hold, and what is refused."""
 
 import json
 from dataclasses import replace
@@ -6,55 +6,122 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
+from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import ModelRefusedError
-from audiocnn_cli.models.contract import METADATA_KEY, ModelContract, decode, encode
+from audiocnn_cli.models.contract import METADATA_KEY, GraphBinding, ModelContract, decode, encode
 from audiocnn_cli.models.session import open_model
+from audiocnn_cli.models.signature import Layout
 from tests.onnx_models import CONTRACT, LABELS, write_graph, write_model
+
+FIGURE: dict[str, Any] = {
+    "name": "f",
+    "value": 0.5,
+    "interval_95": [0.2, 0.8],
+    "n": 3,
+    "protocol": "",
+}
+GRAPH: dict[str, Any] = {"layout": "NxTxF", "input": "features"}
 
 
 def test_round_trip() -> None:
     assert decode(encode(CONTRACT), where="x.onnx") == CONTRACT
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "said"),
-    [
-        ("format_version", 2, "format_version"),
-        ("labels", ["one"], "labels"),
-        ("labels", ["a", "a", "b"], "labels"),
-        ("threshold", 1.5, "threshold"),
-        ("input_shape", [42, 7, 1], "input_shape"),
-        ("input_shape", [41, 7, 3], "input_shape"),
-        ("activation", "relu", "activation"),
-        ("pooling", "median", "pooling"),
-        ("members", 0, "members"),
-        ("training_clips", {"ab": 1}, "training_clips"),
-        ("segment", {"length": 0, "hop": 1}, "segment"),
-        ("features", {"n_fft": 0}, "n_fft"),
-        ("features", {"sample_rate": "8 kHz"}, "sample_rate"),
-        ("golden", {"duration_s": 1.0, "probabilities": [1.0]}, "golden.probabilities"),
-        (
-            "figures",
-            [{"name": "f", "value": 0.9, "interval_95": [0.1, 0.2], "n": 3, "protocol": ""}],
-            "figures",
-        ),
-    ],
-)
-def test_a_field_that_does_not_hold_is_named(field: str, value: Any, said: str) -> None:
+# Every rule of a contract, broken: the field, its value, and the problem that is named.
+BROKEN: list[tuple[str, Any, str]] = [
+    ("format_version", 2, "format_version"),
+    ("format_version", None, "format_version"),
+    ("labels", ["one"], "labels must be two"),
+    ("labels", ["a", "a", "b"], "labels must be two"),
+    ("labels", ["a", "", "b"], "labels must be two"),
+    ("threshold", 1.5, "threshold must be"),
+    ("threshold", -0.1, "threshold must be"),
+    ("thresholds", {"hum": 1.5}, "thresholds must be"),
+    ("thresholds", {"polka": 0.5}, "thresholds must be"),
+    ("activation", "relu", "activation"),
+    ("activation", "none", "activation must be"),
+    ("pooling", "median", "pooling"),
+    ("segment", {"length": 0, "hop": 1}, "segment.hop must be"),
+    ("segment", {"length": 4000, "hop": 0}, "segment.hop must be"),
+    ("segment", {"length": 4000, "hop": 4001}, "segment.hop must be"),
+    ("segment", {"length": 4000}, "hop"),
+    ("input_shape", [42, 7, 1], "input_shape"),
+    ("input_shape", [41, 8, 1], "input_shape"),
+    ("input_shape", [41, 7, 3], "input_shape"),
+    ("input_shape", [41], "input_shape"),
+    ("members", 0, "members must be"),
+    ("training_clips", {"ab": 1}, "training_clips must be"),
+    ("training_clips", {"ab": -2}, "training_clips must be"),
+    ("features", {"n_fft": 0}, "n_fft"),
+    ("features", {"sample_rate": "8 kHz"}, "sample_rate"),
+    ("golden", {"duration_s": 1.0, "probabilities": [1.0]}, "golden.probabilities must be 3"),
+    ("golden", {"duration_s": 0.0, "probabilities": [0, 0, 1]}, "golden.duration_s"),
+    ("golden", {"duration_s": 1.0, "probabilities": [0, 0, 1], "tolerance": 0}, "golden.tolerance"),
+    ("golden", {"duration_s": 1.0}, "probabilities"),
+    ("data", {"name": "x"}, "licence"),
+    ("figures", [FIGURE | {"value": 0.9}], "figures: f must be"),
+    ("figures", [FIGURE | {"interval_95": [-0.1, 0.8]}], "figures: f must be"),
+    ("figures", [FIGURE | {"interval_95": [0.2, 1.1]}], "figures: f must be"),
+    ("figures", [FIGURE | {"n": 0}], "figures: f must be"),
+    ("figures", [FIGURE | {"n": None}], "figures"),
+    ("graph", {"layout": "NxTxF"}, "input"),
+    ("graph", {"layout": "NxFxFxT", "input": "x"}, "layout"),
+    ("graph", GRAPH | {"layout": "NxT"}, "graph.layout NxT does not fit the feature mfcc"),
+    ("graph", GRAPH | {"layout": "TxF"}, "graph.single must be true"),
+    ("graph", GRAPH | {"mean": [0.0]}, "graph.mean and graph.std"),
+    ("graph", GRAPH | {"mean": [0.0] * 3, "std": [1.0] * 3}, "graph.mean and graph.std"),
+    ("graph", GRAPH | {"mean": [0.0], "std": [0.0]}, "graph.std must be above 0"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "problem"), BROKEN)
+def test_a_field_that_does_not_hold_is_named(field: str, value: Any, problem: str) -> None:
     document = json.loads(encode(CONTRACT)) | {field: value}
-    with pytest.raises(ModelRefusedError, match=said) as refused:
+    with pytest.raises(ModelRefusedError) as refused:
         decode(json.dumps(document), where="x.onnx")
     assert str(refused.value).startswith("x.onnx: ")
+    assert problem in str(refused.value)
 
 
-@pytest.mark.parametrize("field", ["labels", "features", "golden", "data", "segment"])
+def test_a_segment_shorter_than_one_frame_is_named() -> None:
+    short = replace(
+        CONTRACT,
+        features=replace(CONTRACT.features, center=False),
+        segment=SegmentConfig(length=255, hop=255),
+        input_shape=(0, 7, 1),
+    )
+    with pytest.raises(ModelRefusedError, match="shorter than one frame"):
+        decode(encode(short), where="x.onnx")
+
+
+def test_a_graph_of_several_members_is_refused() -> None:
+    both = replace(CONTRACT, members=2, graph=GraphBinding(layout=Layout.NTF, input="x"))
+    with pytest.raises(ModelRefusedError, match="graph is for models of one member"):
+        decode(encode(both), where="x.onnx")
+
+
+REQUIRED = {
+    *("name", "labels", "features", "segment", "task", "input_shape", "data", "golden"),
+    *("architecture", "command", "format_version"),
+}
+
+
+@pytest.mark.parametrize("field", sorted(REQUIRED))
 def test_a_missing_field_is_named(field: str) -> None:
     document = json.loads(encode(CONTRACT))
     del document[field]
     with pytest.raises(ModelRefusedError, match=field):
         decode(json.dumps(document), where="x.onnx")
+
+
+def test_the_fields_of_the_first_version_suffice() -> None:
+    """Files of earlier versions of audiocnn lack what was added since."""
+    document = {name: json.loads(encode(CONTRACT))[name] for name in REQUIRED}
+    assert decode(json.dumps(document), where="x.onnx") == replace(CONTRACT, figures=())
 
 
 @pytest.mark.parametrize("document", ["", "{", "[]", "null", '"audiocnn"'])
@@ -64,7 +131,7 @@ def test_no_json_document_is_refused(document: str) -> None:
 
 
 def test_a_graph_without_the_document_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelRefusedError, match="'audiocnn' document"):
+    with pytest.raises(ModelRefusedError, match="has no contract"):
         open_model(write_graph(tmp_path / "bare.onnx"))
 
 
@@ -84,6 +151,55 @@ def test_an_input_that_the_graph_does_not_have_is_refused(tmp_path: Path) -> Non
     )
     with pytest.raises(ModelRefusedError, match="input_shape"):
         open_model(write_model(tmp_path / "m.onnx", wider))
+
+
+BOUND = GraphBinding(layout=Layout.NTF1, input="features")
+
+
+@pytest.mark.parametrize(
+    ("graph", "problem"),
+    [
+        (replace(BOUND, input="x"), "its inputs are not those of the graph: features"),
+        (replace(BOUND, lengths="x"), "its inputs are not those of the graph: features"),
+        (replace(BOUND, layout=Layout.NTF), "input_shape"),
+        (replace(BOUND, layout=Layout.NFT1), "input_shape"),
+        (replace(BOUND, output="logit"), "no output logit"),
+        (replace(BOUND, embedding="vector"), "no output vector"),
+    ],
+)
+def test_a_binding_that_the_graph_does_not_have_is_refused(
+    graph: GraphBinding, problem: str, tmp_path: Path
+) -> None:
+    open_model(write_model(tmp_path / "good.onnx", replace(CONTRACT, graph=BOUND)))
+    with pytest.raises(ModelRefusedError, match=problem):
+        open_model(write_model(tmp_path / "m.onnx", replace(CONTRACT, graph=graph)))
+
+
+def test_members_that_the_graph_does_not_have_are_refused(tmp_path: Path) -> None:
+    document = encode(replace(CONTRACT, members=2))
+    with pytest.raises(ModelRefusedError, match="no output member_probabilities"):
+        open_model(write_graph(tmp_path / "m.onnx", {METADATA_KEY: document}))
+    with pytest.raises(ModelRefusedError, match=r"3 labels require \[2, 3\]"):
+        open_model(write_graph(tmp_path / "m.onnx", {METADATA_KEY: document}, members=3))
+
+
+@pytest.mark.parametrize(("kind", "batch"), [(TensorProto.DOUBLE, "n"), (TensorProto.FLOAT, 1)])
+def test_an_input_of_another_type_or_a_fixed_batch_is_refused(
+    kind: int, batch: int | str, tmp_path: Path
+) -> None:
+    path = write_model(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = kind
+    model.graph.input[0].type.tensor_type.shape.dim[0].Clear()
+    dim = model.graph.input[0].type.tensor_type.shape.dim[0]
+    setattr(dim, "dim_value" if isinstance(batch, int) else "dim_param", batch)
+    if kind == TensorProto.DOUBLE:
+        cast = helper.make_node("Cast", ["features"], ["single"], to=TensorProto.FLOAT)
+        model.graph.node[0].input[0] = "single"
+        model.graph.node.insert(0, cast)
+    onnx.save(model, path)
+    with pytest.raises(ModelRefusedError, match=r"input_shape|double"):
+        open_model(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"\x00" * 1000, b"not a model\n"])

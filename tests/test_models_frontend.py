@@ -35,7 +35,7 @@ from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.terms import Window
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.frontend.builder import GraphBuilder
-from audiocnn_cli.models.frontend.clip import segments
+from audiocnn_cli.models.frontend.export import segments
 from audiocnn_cli.models.frontend.features import features
 from tests.conftest import Finished
 from tests.numerics import EPS, assert_close, mfcc_scale
@@ -173,12 +173,12 @@ def test_the_program_in_the_docs_labels_a_wav(
     clip = make_wav("song.wav", rate=22050)
     run("models", "export", "genre-cnn", "--with-frontend", "-o", "genre.onnx")
     program = [sys.executable, "-I", "-c", program_of_the_page()]
-    said = subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()
+    printed = subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()
     (expected,) = run(
         "classify", clip, "--model", "genre-cnn", "--threshold", "0", "--json"
     ).document["results"]
-    assert said[0] == expected["label"]
-    assert float(said[1]) == pytest.approx(expected["probability"], abs=1e-3)
+    assert printed[0] == expected["label"]
+    assert float(printed[1]) == pytest.approx(expected["probability"], abs=1e-3)
 
 
 def label_with_onnx_runtime_alone(model: Path, clip: Path) -> tuple[str, list[float]]:
@@ -189,8 +189,8 @@ def label_with_onnx_runtime_alone(model: Path, clip: Path) -> tuple[str, list[fl
         assert (file.getframerate(), file.getnchannels()) == (int(known["sample_rate"]), 1)
         samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
     waveform = (samples / np.float32(32768)).reshape(1, -1)
-    (answer,) = session.run(["probabilities"], {"waveform": waveform})
-    probabilities = answer[0].tolist()
+    (found,) = session.run(["probabilities"], {"waveform": waveform})
+    probabilities = found[0].tolist()
     return json.loads(known["labels"])[probabilities.index(max(probabilities))], probabilities
 
 
@@ -237,17 +237,17 @@ def test_onnx_runtime_alone_labels_a_wav(
     assert finished.exit_code == 0, finished.stderr
     assert finished.document["difference"] < 1e-3
     label, probabilities = label_with_onnx_runtime_alone(exported, clip)
-    (said,) = run("classify", clip, "--model", model, "--threshold", "0", "--json").document[
+    (result,) = run("classify", clip, "--model", model, "--threshold", "0", "--json").document[
         "results"
     ]
-    assert label == said["label"]
-    by_label = {candidate["label"]: candidate["probability"] for candidate in said["top"]}
+    assert label == result["label"]
+    by_label = {candidate["label"]: candidate["probability"] for candidate in result["top"]}
     np.testing.assert_allclose(
         probabilities, [by_label[name] for name in CONTRACT.labels], atol=1e-4
     )
 
 
-def test_only_standard_operators_and_one_answer(run: Run, tmp_path: Path) -> None:
+def test_only_standard_operators_and_one_output(run: Run, tmp_path: Path) -> None:
     contract = contract_of(FeatureConfig(sample_rate=8000, n_fft=256, n_mels=20), members=3)
     model = write_good_model(tmp_path / "m.onnx", contract, shape=contract.input_shape)
     exported = tmp_path / "whole.onnx"
@@ -283,7 +283,7 @@ def test_a_front_end_that_differs_is_not_written(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"preemphasis": 0.97}, "preemphasis"),
         ({"like": Dialect.KALDI}, "kaldi"),
@@ -291,7 +291,7 @@ def test_a_front_end_that_differs_is_not_written(
     ],
 )
 def test_features_that_it_can_not_build_are_refused(
-    changes: dict[str, Any], said: str, run: Run, tmp_path: Path
+    changes: dict[str, Any], message: str, run: Run, tmp_path: Path
 ) -> None:
     contract = contract_of(
         FeatureConfig(sample_rate=8000, n_fft=256, hop_length=100, n_mels=20, **changes)
@@ -299,7 +299,7 @@ def test_features_that_it_can_not_build_are_refused(
     model = write_good_model(tmp_path / "m.onnx", contract, shape=contract.input_shape)
     finished = run("models", "export", model, "--with-frontend", "-o", tmp_path / "x.onnx")
     assert (finished.exit_code, finished.stderr.count("\n")) == (4, 1)
-    assert said in finished.stderr
+    assert message in finished.stderr
 
 
 def test_operators_that_are_too_old_are_refused(run: Run, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`audiocnn models add` and `remove`: only what keeps its promises gets beside the bundled models."""
+"""`audiocnn models add` and `remove`: only a model whose contract holds is added."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -73,7 +73,7 @@ def test_bundled_models_are_neither_shadowed_nor_removed(run: Run, tmp_path: Pat
     assert "genre" in run("models", "show", "genre-cnn").stdout
 
 
-def test_a_model_that_came_to_be_shadowed_is_said_to_be(run: Run, mine: Path) -> None:
+def test_an_own_model_of_a_bundled_name_is_not_used(run: Run, mine: Path) -> None:
     """As after an update that bundles a model of a name that the user has taken."""
     added = Path(run("models", "add", mine, "--json").document["path"])
     added.rename(added.with_name("genre-cnn.onnx"))
@@ -90,22 +90,23 @@ def test_names_that_are_no_file_names(name: str, run: Run, tmp_path: Path) -> No
     assert not (tmp_path / "user data").exists()
 
 
-def test_a_model_that_breaks_its_promise_is_refused(run: Run, tmp_path: Path) -> None:
+def test_a_model_whose_golden_example_differs_is_refused(run: Run, tmp_path: Path) -> None:
     for wrong in (write_model(tmp_path / "wrong.onnx"), tmp_path / "missing.onnx"):
         finished = run("models", "add", wrong)
         assert (finished.exit_code, finished.stderr.count("\n")) == (4, 1)
         assert not (tmp_path / "user data").exists()
 
 
-def test_a_model_whose_weights_lie_elsewhere_is_refused(run: Run, tmp_path: Path) -> None:
+def test_weights_in_another_file_are_put_into_the_copy(run: Run, tmp_path: Path) -> None:
     path = write_good_model(tmp_path / "split.onnx")
     model = onnx.load(path)
     onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=16)
     assert run("models", "verify", path).exit_code == 0
-    finished = run("models", "add", path)
-    assert finished.exit_code == 4
-    assert "one file" in finished.stderr
-    assert list((tmp_path / "user data").rglob("*.onnx*")) == []
+    assert run("models", "add", path).exit_code == 0
+    assert [file.name for file in (tmp_path / "user data").rglob("*.onnx*")] == ["tiny.onnx"]
+    (tmp_path / "weights.bin").unlink()
+    assert run("models", "verify", "tiny").exit_code == 0
+    assert run("models", "add", path, "--force").exit_code == 4
 
 
 def test_one_broken_model_does_not_hide_the_others(run: Run, mine: Path) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from audiocnn_cli.inspection.meter import Meter
 from audiocnn_cli.inspection.stages import Pipeline, TracedStage
 from audiocnn_cli.models.inference import ModelStream, is_silent
 from audiocnn_cli.models.scores import mean_over_segments
-from audiocnn_cli.models.session import Model
 
 _BATCH = 32
 
@@ -51,12 +51,12 @@ def trace(source: Source, stream: ModelStream, excerpt: Excerpt = WHOLE) -> Trac
     model = stream.model
     pipeline = Pipeline(source, model.signature.features, stream.segment, excerpt)
     scoring, pooling = Meter(), Meter()
-    feeds: dict[str, NDArray[np.float32]] = {}
+    feeds: dict[str, NDArray[Any]] = {}
     rows, silent = [], []
     segments = pipeline.tensors()
     while batch := list(islice(segments, _BATCH)):
         tensors = np.stack([tensor for _, tensor in batch])
-        feeds = feeds or _feeds(model, tensors[:1])
+        feeds = feeds or model.feeds(tensors[:1])
         run = partial(model.probabilities, tensors, member=stream.member)
         rows.append(scoring.time(run))
         scoring.add(rows[-1])
@@ -87,9 +87,3 @@ def _stage(name: str, detail: str, shape: tuple[int, ...], meter: Meter) -> Trac
     stage = Stage(name, detail, shape, "probability")
     real = (meter.length, *meter.rest)
     return TracedStage(stage, real, meter.values, 1000 * meter.seconds)
-
-
-def _feeds(model: Model, tensors: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """The graph's input for tensors (segments, frames, bins), by its name."""
-    name = model.session.get_inputs()[0].name
-    return {name: tensors.reshape(len(tensors), *model.contract.input_shape)}

@@ -1,1 +1,1 @@
-"""A tensor becomes probabilities: the ONNX contract, the registry, the session."""
+"""Models: contracts in ONNX files, names and folders, sessions that compute probabilities."""

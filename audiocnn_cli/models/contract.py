@@ -1,23 +1,30 @@
-"""What a model file says of itself: one JSON document in its metadata, under the key `audiocnn`.
+"""The contract of a model: one JSON document in the metadata of its ONNX file, under the key `audiocnn`.
 
-With it a model can't be fed the wrong thing, and nobody has to guess what it was trained on. `read`
-checks every field against its range and against the others; what does not hold is refused by name.
+It holds the features, the segments, the labels and everything else that inference requires. `decode` checks
+every field against its range and against the others, and names the field that does not hold.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from audiocnn_cli.errors import ModelRefusedError, UsageError
-from audiocnn_cli.models.signature import Activation, Signature
+from audiocnn_cli.features.config import Feature
+from audiocnn_cli.models.signature import Activation, Layout, Signature
 
 METADATA_KEY = "audiocnn"
 FORMAT_VERSION = 1
+# In `training_clips`: every member was trained on the recording.
 SEEN_BY_ALL = -1
+NOT_STATED = "not stated"
+# Names of inputs and outputs.
+WAVEFORM = "waveform"
+PROBABILITIES = "probabilities"
+MEMBER_PROBABILITIES = "member_probabilities"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured figure: what was measured, on how many, how; the interval is Wilson's at 95 %."""
+    """One measured figure from 0 to 1, its 95 % Wilson interval, the number of clips and the protocol."""
 
     name: str
     value: float
@@ -28,7 +35,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataStatement:
-    """What the model was trained on; `licence` is that of the recordings, not of the weights.
+    """The training data; `licence` is that of the recordings, not of the weights.
 
     `folder` is the name of the data set's folder, where its figures can be measured again. A set that was put
     together has `parts` of other folders instead (see `evaluation.parts`).
@@ -42,7 +49,7 @@ class DataStatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
-    """The clip probabilities that `models.golden.golden_signal` must give, within `tolerance`."""
+    """The probabilities of the clip `models.golden.golden_signal`, to be reproduced within `tolerance`."""
 
     duration_s: float
     probabilities: tuple[float, ...]
@@ -50,15 +57,39 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GraphBinding:
+    """How the inputs and outputs of a graph are used.
+
+    `input` takes the feature tensors, minus `mean` and divided by `std` (one number, or one for each bin),
+    with their axes in the order of `layout`. `lengths` takes the number of frames of each segment. `single`
+    is for graphs that take one segment a run. `output` has one number for each label on its last axis;
+    `activation` is applied to it. `embedding` is an output that holds an embedding.
+    """
+
+    layout: Layout
+    input: str
+    output: str = PROBABILITIES
+    lengths: str | None = None
+    single: bool = False
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    activation: Activation = Activation.NONE
+    embedding: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelContract(Signature):
-    """Everything needed to feed a model and to read its answer.
+    """Everything that a model file states about itself.
 
     `input_shape` is that of one segment, channels last, e.g. (130, 13, 1).
 
     A model of several `members` is the mean of networks that were each trained without one fold of the
-    data; its graph gives their answers too. `training_clips` maps the content hash of a recording
+    data; its graph has an output for each of them too. `training_clips` maps the content hash of a recording
     (`evaluation.labelled.content_hash`) to the member that was not trained on it, or to `SEEN_BY_ALL`,
-    so that an evaluation never asks a network for what it has learnt.
+    so that an evaluation never uses a network on its own training data.
+
+    `graph` is for models from elsewhere (`audiocnn models add`). Without it the graph has one input of shape
+    (segments, *input_shape) and the output `probabilities`, with several members `member_probabilities` too.
     """
 
     task: str
@@ -70,6 +101,7 @@ class ModelContract(Signature):
     figures: tuple[Figure, ...] = ()
     members: int = 1
     training_clips: dict[str, int] = field(default_factory=dict, repr=False)
+    graph: GraphBinding | None = None
     format_version: int = FORMAT_VERSION
 
 
@@ -84,7 +116,7 @@ def decode(document: str, *, where: str) -> ModelContract:
     """The contract in `document`, checked; `where` names the file in errors.
 
     Raises:
-        ModelRefusedError: a field is missing, of the wrong type, or does not hold.
+        ModelRefusedError: a field is missing, has the wrong type, or does not hold.
     """
     import msgspec
 
@@ -92,8 +124,8 @@ def decode(document: str, *, where: str) -> ModelContract:
         version = msgspec.json.decode(document, type=dict[str, object]).get("format_version")
         if version != FORMAT_VERSION:
             raise ModelRefusedError(
-                f"{where}: format_version {version!r} is not the {FORMAT_VERSION} that this version of"
-                " audiocnn reads"
+                f"{where}: the contract has format_version {version!r}; this version of audiocnn reads"
+                f" {FORMAT_VERSION}"
             )
         contract = msgspec.json.decode(document, type=ModelContract)
     except msgspec.DecodeError as error:
@@ -108,33 +140,62 @@ def decode(document: str, *, where: str) -> ModelContract:
 
 
 def _problems(contract: ModelContract) -> Iterator[str]:
-    labels, segment = contract.labels, contract.segment
-    if len(labels) < 2 or len(set(labels)) != len(labels) or not all(labels):
-        yield "labels must be two or more different names"
-    if not 0 <= contract.threshold <= 1:
-        yield f"threshold must be 0 to 1, not {contract.threshold}"
-    if not all(
-        label in labels and 0 <= threshold <= 1 for label, threshold in contract.thresholds.items()
-    ):
-        yield f"thresholds must be 0 to 1 for labels of the model, not {contract.thresholds}"
-    if contract.activation is Activation.NONE:
-        yield "activation must be softmax or sigmoid, which its graph applies"
-    if not 1 <= segment.hop <= segment.length:
-        yield "segment.hop must be 1 to segment.length"
-    expected = contract.tensor_shape
-    if contract.input_shape[:2] != expected or contract.input_shape[2:] not in ((), (1,)):
-        yield f"input_shape {contract.input_shape} does not fit the {expected} that features gives"
-    if len(contract.golden.probabilities) != len(labels):
-        yield f"golden.probabilities must be {len(labels)}, one a label"
-    if contract.members < 1:
-        yield "members must be at least 1"
-    if not all(
-        SEEN_BY_ALL <= member < contract.members for member in contract.training_clips.values()
-    ):
-        yield f"training_clips must name members from {SEEN_BY_ALL} to {contract.members - 1}"
-    if contract.golden.duration_s <= 0 or contract.golden.tolerance <= 0:
-        yield "golden.duration_s and golden.tolerance must be above 0"
+    labels, members, shape = contract.labels, contract.members, contract.input_shape
+    segment, golden, expected = contract.segment, contract.golden, contract.tensor_shape
+    owners = contract.training_clips.values()
+    rules = [
+        (
+            len(labels) >= 2 and len(set(labels)) == len(labels) and all(labels),
+            "labels must be two or more different names",
+        ),
+        (0 <= contract.threshold <= 1, f"threshold must be 0 to 1, not {contract.threshold}"),
+        (
+            all(name in labels and 0 <= p <= 1 for name, p in contract.thresholds.items()),
+            f"thresholds must be 0 to 1 for labels of the model, not {contract.thresholds}",
+        ),
+        (contract.activation is not Activation.NONE, "activation must be softmax or sigmoid"),
+        (1 <= segment.hop <= segment.length, "segment.hop must be 1 to segment.length"),
+        (expected[0] >= 1, f"segment.length {segment.length} is shorter than one frame"),
+        (
+            shape[:2] == expected and shape[2:] in ((), (1,)),
+            f"input_shape {shape} does not fit the {expected} that features gives",
+        ),
+        (members >= 1, "members must be at least 1"),
+        (
+            all(SEEN_BY_ALL <= owner < members for owner in owners),
+            f"training_clips must be members from {SEEN_BY_ALL} to {members - 1}",
+        ),
+        (
+            len(golden.probabilities) == len(labels),
+            f"golden.probabilities must be {len(labels)}, one for each label",
+        ),
+        (
+            golden.duration_s > 0 and golden.tolerance > 0,
+            "golden.duration_s and golden.tolerance must be above 0",
+        ),
+    ]
     for figure in contract.figures:
         low, high = figure.interval_95
-        if not 0 <= low <= figure.value <= high <= 1 or figure.n < 1:
-            yield f"figures: {figure.name} must be 0 to 1, inside its interval, of one clip or more"
+        holds = 0 <= low <= figure.value <= high <= 1 and figure.n >= 1
+        rules.append((holds, f"figures: {figure.name} must be 0 to 1, inside its interval, n >= 1"))
+    if contract.graph is not None:
+        rules += _graph_rules(contract, contract.graph)
+    return (problem for holds, problem in rules if not holds)
+
+
+def _graph_rules(contract: ModelContract, graph: GraphBinding) -> Iterator[tuple[bool, str]]:
+    feature, bins = contract.features.feature, contract.features.n_bins
+    yield contract.members == 1, "graph is for models of one member"
+    yield (
+        graph.layout.of_waveform == (feature is Feature.WAVEFORM),
+        f"graph.layout {graph.layout} does not fit the feature {feature}",
+    )
+    yield (
+        graph.layout.batched or graph.single,
+        f"graph.single must be true for the layout {graph.layout}",
+    )
+    yield (
+        len(graph.mean) == len(graph.std) and len(graph.mean) in (0, 1, bins),
+        f"graph.mean and graph.std must be one number each, or one for each of {bins} bins",
+    )
+    yield all(deviation > 0 for deviation in graph.std), "graph.std must be above 0"

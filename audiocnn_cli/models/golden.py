@@ -1,50 +1,47 @@
-"""The golden example: a fixed signal whose probabilities a model file carries with it."""
+"""The golden example: a fixed signal, and the probabilities that a model must give for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.errors import ModelRefusedError
-from audiocnn_cli.models.contract import Golden
 from audiocnn_cli.models.inference import infer
 from audiocnn_cli.models.session import Model
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenCheck:
-    """How far a model's answer is from the one it carries."""
+    """The largest difference between expected and computed probabilities."""
 
     difference: float
     tolerance: float
 
     @property
     def passed(self) -> bool:
-        """Whether the answer is the expected one."""
+        """Whether the difference is within the tolerance."""
         return self.difference <= self.tolerance
 
     def require(self, path: Path) -> None:
-        """Refuse the model at `path` if its answer is another.
+        """Refuse the model at `path` unless the check has passed.
 
         Raises:
-            ModelRefusedError: it is.
+            ModelRefusedError: it has not.
         """
         if not self.passed:
             raise ModelRefusedError(
-                f"{path}: its golden example gives other probabilities than it says"
+                f"{path}: its golden example gives probabilities that differ by {self.difference:.1e} from"
+                f" those in its contract (at most {self.tolerance:g})"
             )
 
 
-def golden_signal(*, sample_rate: int, duration_s: float) -> "NDArray[np.float32]":
+def golden_signal(*, sample_rate: int, duration_s: float) -> NDArray[np.float32]:
     """A chirp from 50 Hz to 0.45 of the rate that beats twice a second, with a click each half second.
 
-    It is a formula, not random numbers, so that it is the same everywhere. Shape (n,), within [-1, 1].
+    A formula instead of random numbers, so that it is the same on every machine. Shape (n,), within
+    [-1, 1].
     """
-    import numpy as np
-
     t = np.arange(round(sample_rate * duration_s)) / sample_rate
     low, high = 50.0, 0.45 * sample_rate
     phase = 2 * np.pi * (low * t + (high - low) * t**2 / (2 * duration_s))
@@ -54,7 +51,7 @@ def golden_signal(*, sample_rate: int, duration_s: float) -> "NDArray[np.float32
 
 
 def golden_probabilities(model: Model, *, duration_s: float) -> tuple[float, ...]:
-    """What `model` says of the golden signal through the whole path: cut, features, graph, mean."""
+    """The probabilities of the golden signal by the whole path: segments, features, graph, mean."""
     rate = model.contract.features.sample_rate
     signal = golden_signal(sample_rate=rate, duration_s=duration_s)
     return tuple(float(p) for p in infer([signal], model).mean)
@@ -62,7 +59,7 @@ def golden_probabilities(model: Model, *, duration_s: float) -> tuple[float, ...
 
 def check_golden(model: Model) -> GoldenCheck:
     """Run the golden example of `model` and compare."""
-    golden: Golden = model.contract.golden
+    golden = model.contract.golden
     found = golden_probabilities(model, duration_s=golden.duration_s)
     pairs = zip(found, golden.probabilities, strict=True)
     return GoldenCheck(max(abs(a - b) for a, b in pairs), golden.tolerance)

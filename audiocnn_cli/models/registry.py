@@ -1,4 +1,4 @@
-"""Models by name: those that ship with the package, the user's own beside them, and files."""
+"""Models by name: the bundled ones, the user's own, and files."""
 
 import logging
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file and the name that the command line knows it by."""
+    """A model file, and its name on the command line."""
 
     name: str
     path: Path
@@ -35,13 +35,13 @@ class ModelFile:
 
 
 def bundled_folder() -> Path:
-    """Where the bundled models lie: inside an installed wheel, or at the top of a checkout."""
+    """The folder of the bundled models: inside an installed wheel, or at the top of a checkout."""
     installed = Path(__file__).parent / "bundled"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "models"
 
 
 def own_folder() -> Path:
-    """Where the user's own models lie; it may be missing until the first is added."""
+    """The folder of the user's own models; it may be missing until the first is added."""
     from platformdirs import user_data_path
 
     return user_data_path("audiocnn", appauthor=False) / "models"
@@ -57,13 +57,13 @@ def own_models() -> list[ModelFile]:
     return _models_in(own_folder(), Origin.OWN)
 
 
-def is_shelved(path: Path) -> bool:
-    """Whether a model ships with the package or was added: both were looked at before."""
+def is_installed(path: Path) -> bool:
+    """Whether a model is bundled or was added by the user, so that its graph was checked before."""
     return path.parent in (bundled_folder(), own_folder())
 
 
 def find_model(name_or_path: str) -> ModelFile:
-    """The model that a name or a path of an .onnx file means; a bundled name is the bundled model's.
+    """The model of that name, a bundled one before the user's own, or the file at that path.
 
     Raises:
         ModelRefusedError: there is neither.
@@ -71,7 +71,7 @@ def find_model(name_or_path: str) -> ModelFile:
     named = [model for model in bundled_models() + own_models() if model.name == name_or_path]
     if len(named) > 1:
         _log.warning(
-            "%s: the bundled model is used; your own of that name is %s",
+            "%s: the bundled model is used; your own model of that name is %s",
             named[0].name,
             named[1].path,
         )
@@ -82,7 +82,7 @@ def find_model(name_or_path: str) -> ModelFile:
         return ModelFile(path.stem, path)
     known = ", ".join(model.name for model in bundled_models() + own_models())
     raise ModelRefusedError(
-        f"{name_or_path}: no model of that name; there are {known or 'none'}, or give the path of an .onnx"
+        f"{name_or_path}: no model of that name; available: {known or 'none'}; or give the path of an .onnx"
         " file"
     )
 

@@ -1,209 +1,185 @@
-"""A model file, opened: what it says of itself, and ONNX Runtime to run it."""
+"""An opened model: its contract, and the ONNX Runtime session that runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.errors import ModelRefusedError
-from audiocnn_cli.models import contract as contracts
 from audiocnn_cli.models import runtime
-from audiocnn_cli.models.contract import ModelContract
-from audiocnn_cli.models.guard import require_harmless
-from audiocnn_cli.models.layout import Layout
-from audiocnn_cli.models.registry import is_shelved
-from audiocnn_cli.models.signature import Activation, Signature
+from audiocnn_cli.models.contract import (
+    MEMBER_PROBABILITIES,
+    METADATA_KEY,
+    GraphBinding,
+    ModelContract,
+    decode,
+)
+from audiocnn_cli.models.proposal import proposal
+from audiocnn_cli.models.registry import is_installed
+from audiocnn_cli.models.signature import Activation, Layout
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-PROBABILITIES = "probabilities"
-MEMBER_PROBABILITIES = "member_probabilities"
-_SLACK = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """How the graph of a foreign model is fed and read: where each axis goes, and which output is asked.
-
-    `one_by_one` is for graphs that take a single segment at a time. `activation` is applied to the output.
-    """
-
-    layout: Layout
-    output: str
-    one_by_one: bool
-    activation: Activation
+# Rounding may put a probability this far outside 0 to 1.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """An opened model; safe to use from several threads.
 
-    Its `signature` is its whole contract, where it has one. `graph` is for models without.
+    `binding` is `contract.graph`, or what holds for models without it. `types` has the NumPy type of each
+    input.
     """
 
     path: Path
-    signature: Signature
+    contract: ModelContract
     session: Any  # onnxruntime.InferenceSession, which ships no types
-    graph: Graph | None = None
+    binding: GraphBinding
+    types: Mapping[str, str]
 
     @property
-    def contract(self) -> ModelContract:
-        """The whole contract.
+    def signature(self) -> ModelContract:
+        """The contract, for code that reads no more of it than a `Signature` has."""
+        return self.contract
 
-        Raises:
-            ModelRefusedError: the model has none.
-        """
-        if isinstance(self.signature, ModelContract):
-            return self.signature
-        raise ModelRefusedError(f"{self.path}: has no contract: it only classifies, with --labels")
+    def feeds(self, tensors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """The inputs of the graph for tensors (segments, frames, bins); of one segment if it is `single`."""
+        binding = self.binding
+        segments, frames = tensors.shape[:2]
+        if binding.mean:
+            mean, std = np.array([binding.mean, binding.std], dtype=np.float32)
+            tensors = (tensors - mean) / std
+        fed = {binding.input: binding.layout.arrange(tensors)}
+        if binding.lengths is not None:
+            shapes = {each.name: each.shape for each in self.session.get_inputs()}
+            fed[binding.lengths] = np.full([segments][: len(shapes[binding.lengths])], frames)
+        return {name: array.astype(self.types[name], copy=False) for name, array in fed.items()}
 
     def probabilities(
-        self, tensors: "NDArray[np.float32]", *, member: int | None = None
-    ) -> "NDArray[np.float32]":
+        self, tensors: NDArray[np.float32], *, member: int | None = None
+    ) -> NDArray[np.float32]:
         """Feature tensors of shape (segments, frames, bins) to probabilities (segments, labels).
 
         With `member` they are those of one of the networks whose mean the model is.
 
         Raises:
-            ModelRefusedError: the graph fails on them, or what it gives are no probabilities.
+            ModelRefusedError: the graph fails on them, or its output holds no probabilities.
         """
-        if self.graph is not None:
-            return self._checked(_ask_foreign(self, self.graph, tensors))
-        shaped = tensors.reshape(len(tensors), *self.contract.input_shape)
-        if member is None or self.contract.members == 1:
-            return self._run(PROBABILITIES, shaped)
-        return self._run(MEMBER_PROBABILITIES, shaped)[:, member]
-
-    def _run(self, output: str, shaped: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        feeds = {self.session.get_inputs()[0].name: shaped}
-        result = runtime.run(self.session, output, feeds, where=str(self.path))
-        expected = (len(shaped), *_output_shapes(self.contract)[output])
-        if result.shape != expected:
+        if self.contract.members == 1:
+            member = None
+        step = 1 if self.binding.single else len(tensors)
+        rows = [self._rows(tensors[i : i + step], member) for i in range(0, len(tensors), step)]
+        result = activate(np.concatenate(rows), self.binding.activation)
+        if not ((result >= -_ROUNDING) & (result <= 1 + _ROUNDING)).all():
             raise ModelRefusedError(
-                f"{self.path}: gives {list(result.shape)} as {output}, not {list(expected)}"
+                f"{self.path}: its output {self.binding.output} holds values outside 0 to 1, no"
+                " probabilities; for a model from elsewhere `activation=softmax` or `activation=sigmoid` of"
+                " `audiocnn models add` computes them"
             )
-        return self._checked(result)
-
-    def _checked(self, result: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        if not ((result >= -_SLACK) & (result <= 1 + _SLACK)).all():
-            hint = (
-                ""
-                if self.graph is None
-                else "; say what makes them: --activation softmax or sigmoid"
-            )
-            raise ModelRefusedError(f"{self.path}: gives values that are no probabilities{hint}")
         return result
+
+    def _rows(self, tensors: NDArray[np.float32], member: int | None) -> NDArray[np.float32]:
+        """The output for some segments, shape (segments, labels); the mean if each has several rows."""
+        segments, labels = len(tensors), len(self.contract.labels)
+        output = self.binding.output if member is None else MEMBER_PROBABILITIES
+        found = runtime.run(self.session, output, self.feeds(tensors), where=str(self.path))
+        if found.shape == (segments, labels):
+            return found
+        if found.shape[-1:] != (labels,) or found.size % (segments * labels):
+            raise ModelRefusedError(
+                f"{self.path}: its output {output} is {runtime.sizes(found.shape)} for {segments} segments,"
+                f" which is not one number for each of {labels} labels"
+            )
+        rows = found.reshape(segments, -1, labels)
+        each: NDArray[np.float32] = rows.mean(axis=1) if member is None else rows[:, member]
+        return each
 
 
 def open_model(path: Path, *, provider: str = runtime.CPU) -> Model:
-    """Open the model file at `path` and check that it holds what its contract says.
+    """Open the model file at `path`, and check its graph against its contract.
 
     Raises:
-        ModelRefusedError: it is missing, not ONNX, without the contract, or the contract does not hold.
-        UsageError: the execution provider is not here.
+        ModelRefusedError: it is missing, is not ONNX, has no contract, or the contract does not hold.
+        UsageError: the execution provider is not installed.
     """
-    if not is_shelved(path):
-        require_harmless(path)
+    if not is_installed(path):
+        runtime.require_harmless(path)
     session = runtime.open_session(path, provider=provider)
     document = contract_document(session)
     if document is None:
-        raise ModelRefusedError(
-            f"{path}: has no '{contracts.METADATA_KEY}' document in its metadata, so its features and"
-            " labels are unknown; models from `audiocnn train` have one, and for others `audiocnn classify`"
-            " takes --labels and feature options"
-        )
-    contract = contracts.decode(document, where=str(path))
-    _check_graph(session, contract, where=str(path))
-    return Model(path=path, signature=contract, session=session)
+        raise ModelRefusedError(proposal(path, session))
+    return bound(path, decode(document, where=str(path)), session)
 
 
 def contract_document(session: Any) -> str | None:
-    """The contract in a session's metadata, as it stands there."""
-    found: str | None = session.get_modelmeta().custom_metadata_map.get(contracts.METADATA_KEY)
+    """The contract in the metadata of a session's model, not decoded; None without one."""
+    found: str | None = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     return found
 
 
-def _ask_foreign(
-    model: Model, graph: Graph, tensors: "NDArray[np.float32]"
-) -> "NDArray[np.float32]":
-    import numpy as np
+def bound(path: Path, contract: ModelContract, session: Any) -> Model:
+    """The model of a contract and a session.
 
-    name = model.session.get_inputs()[0].name
-    step = 1 if graph.one_by_one else len(tensors)
-    answers = []
-    for start in range(0, len(tensors), step):
-        fed = graph.layout.arrange(tensors[start : start + step])
-        found = runtime.run(model.session, graph.output, {name: fed}, where=str(model.path))
-        answers.append(_one_row_a_segment(found, step, model))
-    return activate(np.concatenate(answers), graph.activation)
+    Raises:
+        ModelRefusedError: the graph does not have the inputs or outputs that the contract states.
+    """
+    inputs = {each.name: each for each in session.get_inputs()}
+    first = next(iter(inputs), "")
+    binding = contract.graph or GraphBinding(
+        layout=Layout.NTF1 if len(contract.input_shape) == 3 else Layout.NTF, input=first
+    )
+    outputs = {each.name: each.shape for each in session.get_outputs()}
+    for holds, problem in _rules(contract, binding, inputs, outputs):
+        if not holds:
+            raise ModelRefusedError(f"{path}: the contract does not hold: {problem}")
+    types = {name: (runtime.FLOATS | runtime.INTEGERS)[each.type] for name, each in inputs.items()}
+    return Model(path, contract, session, binding, types)
 
 
-def _one_row_a_segment(
-    found: "NDArray[np.float32]", segments: int, model: Model
-) -> "NDArray[np.float32]":
-    """(segments, labels) of what a graph gave, its answers for parts of a segment averaged."""
-    import numpy as np
-
-    labels = len(model.signature.labels)
-    if found.shape[-1:] != (labels,) or found.size % (segments * labels):
-        raise ModelRefusedError(
-            f"{model.path}: gives {runtime.sizes(found.shape)} for {segments} segments, which is not one"
-            f" number for each of {labels} labels"
+def _rules(
+    contract: ModelContract,
+    binding: GraphBinding,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Sequence[int | str | None]],
+) -> Iterator[tuple[bool, str]]:
+    """What must hold, each with the problem if it does not; later rules rely on earlier ones."""
+    stated = {binding.input, binding.lengths} - {None}
+    yield set(inputs) == stated, f"its inputs are not those of the graph: {', '.join(inputs)}"
+    for name, each in inputs.items():
+        allowed = runtime.FLOATS | (runtime.INTEGERS if name == binding.lengths else {})
+        yield each.type in allowed, f"input {name} is {each.type}, not {' or '.join(allowed)}"
+    shape, (frames, bins) = inputs[binding.input].shape, contract.input_shape[:2]
+    yield (
+        binding.layout.fits(shape, frames=frames, bins=bins)
+        and (binding.single or not isinstance(shape[0], int)),
+        f"input_shape is {list(contract.input_shape)} for a segment, {binding.layout}; the graph has {shape}",
+    )
+    labels = len(contract.labels)
+    required = {binding.output: [labels]}
+    if contract.members > 1:
+        required[MEMBER_PROBABILITIES] = [contract.members, labels]
+    for name in [*required, *filter(None, [binding.embedding])]:
+        yield name in outputs, f"the graph has no output {name}"
+    for name, sizes in required.items():
+        shape = outputs[name]
+        # An output from elsewhere may have more axes, or no known shape.
+        axes = shape[1:] if contract.graph is None else shape[-1:] or sizes
+        fits = len(axes) == len(sizes) and all(
+            not isinstance(a, int) or a == b for a, b in zip(axes, sizes, strict=False)
         )
-    each: NDArray[np.float32] = found.reshape(segments, -1, labels).mean(axis=1, dtype=np.float32)
-    return each
+        yield fits, f"{labels} labels require {sizes} for a segment, output {name} has {shape}"
 
 
-def activate(numbers: "NDArray[np.float32]", activation: Activation) -> "NDArray[np.float32]":
-    """Probabilities of a network's numbers, shape (segments, labels)."""
-    import numpy as np
-
+def activate(numbers: NDArray[np.float32], activation: Activation) -> NDArray[np.float32]:
+    """Probabilities of a network's outputs, shape (segments, labels)."""
     if activation is Activation.NONE:
         return numbers
     if activation is Activation.SOFTMAX:
         powers = np.exp(numbers - numbers.max(axis=-1, keepdims=True))
         shares: NDArray[np.float32] = powers / powers.sum(axis=-1, keepdims=True)
         return shares
-    # By the hyperbolic tangent: no overflow for numbers of any size.
+    # The logistic function by the hyperbolic tangent: no overflow for numbers of any size.
     chances: NDArray[np.float32] = 0.5 * (1 + np.tanh(0.5 * numbers))
     return chances
-
-
-def _output_shapes(contract: ModelContract) -> dict[str, list[int]]:
-    """The outputs that the graph must have, each with its shape for one segment."""
-    labels = len(contract.labels)
-    shapes = {PROBABILITIES: [labels]}
-    if contract.members > 1:
-        shapes[MEMBER_PROBABILITIES] = [contract.members, labels]
-    return shapes
-
-
-def _check_graph(session: Any, contract: ModelContract, *, where: str) -> None:
-    inputs = session.get_inputs()
-    outputs = {output.name: output for output in session.get_outputs()}
-    wanted = _output_shapes(contract)
-    if len(inputs) != 1 or set(outputs) != set(wanted):
-        raise ModelRefusedError(
-            f"{where}: has {len(inputs)} inputs and the outputs {', '.join(outputs)}; the contract wants one"
-            f" input and {', '.join(wanted)}"
-        )
-    pairs = [("input_shape", inputs[0].shape, list(contract.input_shape))]
-    pairs += [(f"labels ({name})", outputs[name].shape, shape) for name, shape in wanted.items()]
-    for field, graph, promised in pairs:
-        if not _fits(graph, promised):
-            raise ModelRefusedError(
-                f"{where}: the contract does not hold: {field} says {promised} for a segment, the graph"
-                f" has {graph}"
-            )
-    if inputs[0].type != "tensor(float)":
-        raise ModelRefusedError(f"{where}: its input is {inputs[0].type}, not tensor(float)")
-
-
-def _fits(graph: Sequence[int | str | None], promised: Sequence[int]) -> bool:
-    """Whether a graph's shape is the promised one behind a free batch axis; unnamed axes are free."""
-    if len(graph) != len(promised) + 1 or isinstance(graph[0], int):
-        return False
-    sizes = zip(graph[1:], promised, strict=True)
-    return all(size == want or not isinstance(size, int) for size, want in sizes)

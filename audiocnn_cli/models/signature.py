@@ -1,19 +1,25 @@
-"""What goes into a model and what comes out: all that inference needs to know of it."""
+"""The input and the output of a model: features, segments, labels, the order of the axes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.features.config import Feature, FeatureConfig
 
-# A waveform has no frames; less than one usual frame of 20 ms tells as little as less than one of theirs.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# The shortest waveform that is labelled, 20 ms: as long as a usual frame.
 _WAVEFORM_FRAMES_PER_S = 50
 
 
 class Activation(StrEnum):
-    """What makes probabilities of the network's numbers: one label of many, or each label by itself.
+    """The function that turns outputs into probabilities: over all labels, or for each label alone.
 
-    `none` is for numbers that are probabilities as they come, of one label of many.
+    `none` is the identity, for outputs that are probabilities already.
     """
 
     SOFTMAX = "softmax"
@@ -22,18 +28,86 @@ class Activation(StrEnum):
 
 
 class Pooling(StrEnum):
-    """How the probabilities of the segments become those of the clip."""
+    """How the probabilities of the segments are combined into those of the clip."""
 
     MEAN = "mean"
 
 
+class Layout(StrEnum):
+    """The order of a graph's input axes.
+
+    N: segments, T: frames (or samples), F: bins, 1: an axis of size 1. Layouts without F take a waveform,
+    those without N one segment at a time.
+    """
+
+    NTF = "NxTxF"
+    NFT = "NxFxT"
+    N1TF = "Nx1xTxF"
+    N1FT = "Nx1xFxT"
+    NTF1 = "NxTxFx1"
+    NFT1 = "NxFxTx1"
+    TF = "TxF"
+    FT = "FxT"
+    NT = "NxT"
+    N1T = "Nx1xT"
+    NT1 = "NxTx1"
+    T = "T"
+
+    @property
+    def axes(self) -> list[str]:
+        """One letter for each axis."""
+        return self.split("x")
+
+    @property
+    def of_waveform(self) -> bool:
+        """Whether the input is samples instead of features."""
+        return "F" not in self.axes
+
+    @property
+    def batched(self) -> bool:
+        """Whether there is an axis of segments."""
+        return "N" in self.axes
+
+    @property
+    def order(self) -> list[int]:
+        """The position in (segments, frames, bins) of each axis that is not of size 1 by definition."""
+        return ["NTF".index(axis) for axis in self.axes if axis != "1"]
+
+    def shape(self, frames: int | None, bins: int) -> list[int | str | None]:
+        """The shape of the input, with `N` for the segments and None for frames not known yet."""
+        sizes: dict[str, int | str | None] = {"N": "N", "T": frames, "F": bins, "1": 1}
+        return [sizes[axis] for axis in self.axes]
+
+    def fits(self, graph: Sequence[int | str | None], *, frames: int | None, bins: int) -> bool:
+        """Whether a graph's input takes that shape; a named or unnamed axis takes any size, N also 1."""
+        if len(graph) != len(self.axes):
+            return False
+        return all(
+            not isinstance(size, int) or own is None or size == (1 if own == "N" else own)
+            for size, own in zip(graph, self.shape(frames, bins), strict=True)
+        )
+
+    def arrange(self, tensors: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """Tensors (segments, frames, bins) with their axes in this order; of one segment if not `batched`."""
+        import numpy as np
+
+        order = self.order
+        if self.of_waveform:
+            tensors = tensors[..., 0]
+        if not self.batched:
+            tensors, order = tensors[0], [axis - 1 for axis in order]
+        ordered = np.ascontiguousarray(tensors.transpose(order))
+        sizes = iter(ordered.shape)
+        return ordered.reshape([1 if axis == "1" else next(sizes) for axis in self.axes])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What a model is fed and what it answers.
+    """What inference requires of a model.
 
-    `threshold` is the clip probability below which a label is not said (0: always said), `thresholds` those
-    of labels that have their own. With the activation `sigmoid` several labels may hold at once.
-    `sound_type` is the kind of sound that the labels are for, as the gate names it (see `classify.gate`).
+    `threshold` is the probability of a clip below which it gets no label (0: it always gets one),
+    `thresholds` those of labels that have their own. With the activation `sigmoid` the labels are
+    independent. `sound_type` is the type of sound that the labels apply to, as the gate names it.
     """
 
     name: str
@@ -53,12 +127,12 @@ class Signature:
 
     @property
     def multi_label(self) -> bool:
-        """Whether each label holds or not by itself."""
+        """Whether the labels are independent of each other."""
         return self.activation is Activation.SIGMOID
 
     @property
     def fewest_samples(self) -> int:
-        """A clip of fewer is too short to label: one frame, or 20 ms of waveform."""
+        """A clip with fewer samples is too short to label: one frame, or 20 ms of waveform."""
         if self.features.feature is Feature.WAVEFORM:
             return self.features.sample_rate // _WAVEFORM_FRAMES_PER_S
         return self.features.n_fft

@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from audiocnn_cli.files import atomic_writer
-from audiocnn_cli.models.contract import METADATA_KEY, ModelContract, encode
-from audiocnn_cli.models.session import MEMBER_PROBABILITIES, PROBABILITIES
+from audiocnn_cli.models.contract import (
+    MEMBER_PROBABILITIES,
+    METADATA_KEY,
+    PROBABILITIES,
+    ModelContract,
+    encode,
+)
 
 _STORED_SMALL_FROM = 1024
 

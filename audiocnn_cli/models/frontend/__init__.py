@@ -1,1 +1,1 @@
-"""A model's whole way from waveform to label as one ONNX graph of standard operators."""
+"""A model as one ONNX graph of standard operators, from waveform to probabilities."""

@@ -1,21 +1,25 @@
-"""Collects the nodes and constants of an ONNX graph; values are known by their names."""
+"""Collect the nodes and constants of an ONNX graph; values are referred to by their names."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
-# Before it the axes of reductions were attributes; since then they are inputs.
+# The opset since which the axes of reductions are inputs; before they were attributes.
 _REDUCTIONS_BY_INPUT = 18
 
 
 class GraphBuilder:
-    """Nodes in the order of their use, for the standard operators of version `opset`."""
+    """Nodes in the order of their use, for the standard operators of version `opset`.
 
-    def __init__(self, *, opset: int) -> None:
+    Names of values start with `prefix`.
+    """
+
+    def __init__(self, *, opset: int, prefix: str = "frontend") -> None:
         self.opset = opset
+        self.prefix = prefix
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
@@ -23,36 +27,26 @@ class GraphBuilder:
         self, operator: str, *inputs: str, attributes: Mapping[str, object] | None = None
     ) -> str:
         """Add a node of one output, and give the output's name."""
-        from onnx import helper
-
-        output = f"frontend/{operator.lower()}_{len(self.nodes)}"
+        output = f"{self.prefix}/{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], **(attributes or {})))
         return output
 
-    def constant(self, value: "NDArray[Any]") -> str:
+    def constant(self, value: NDArray[Any]) -> str:
         """Add a constant, and give its name."""
-        from onnx import numpy_helper
-
-        name = f"frontend/constant_{len(self.constants)}"
+        name = f"{self.prefix}/constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(value, name))
         return name
 
     def sizes(self, *sizes: int) -> str:
         """A constant of shape (n,) and type int64: sizes, axes, positions."""
-        import numpy as np
-
         return self.constant(np.array(sizes, dtype=np.int64))
 
-    def matrix(self, values: "NDArray[np.floating]") -> str:
+    def matrix(self, values: NDArray[np.floating]) -> str:
         """A float32 constant of any shape."""
-        import numpy as np
-
         return self.constant(values.astype(np.float32))
 
     def number(self, value: float) -> str:
         """A float32 constant without axes."""
-        import numpy as np
-
         return self.constant(np.array(value, dtype=np.float32))
 
     def slice(self, value: str, *, axis: int, start: int, stop: int, step: int = 1) -> str:

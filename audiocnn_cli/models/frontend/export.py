@@ -1,28 +1,34 @@
-"""One ONNX model from waveform to probabilities, checked against the Python path before it is given away."""
+"""A model as one ONNX graph from waveform to probabilities, checked against the Python path."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, compose, helper
+
+from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import ModelRefusedError
-from audiocnn_cli.models.contract import ModelContract
+from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM, ModelContract
 from audiocnn_cli.models.frontend.builder import GraphBuilder
-from audiocnn_cli.models.frontend.clip import pool, segments
 from audiocnn_cli.models.frontend.features import features, unsupported
 from audiocnn_cli.models.golden import GoldenCheck, golden_signal
 from audiocnn_cli.models.inference import infer
-from audiocnn_cli.models.session import PROBABILITIES, Model
+from audiocnn_cli.models.session import Model
+from audiocnn_cli.models.signature import Activation
 
-WAVEFORM = "waveform"
 _TOLERANCE = 1e-3
 # Slice, Squeeze and the other operators used take their axes as inputs since then.
 _OLDEST_OPSET = 13
 _NETWORK = "network/"
+_OPERATORS = {Activation.SOFTMAX: ("Softmax", {"axis": -1}), Activation.SIGMOID: ("Sigmoid", {})}
 
 
 @dataclass(frozen=True, slots=True)
 class WaveformModel:
-    """The bytes of an ONNX file from waveform to probabilities, and how far it is from the Python path."""
+    """The bytes of an ONNX file from waveform to probabilities, and its difference from the Python path."""
 
     contract: ModelContract
     content: bytes
@@ -30,30 +36,36 @@ class WaveformModel:
 
 
 def with_frontend(model: Model) -> WaveformModel:
-    """`model` with everything in front of it, and the mean over the segments behind it.
+    """`model` with segments and features before it, and the mean over the segments behind it.
 
     The input `waveform` has shape (n, samples): mono samples in [-1, 1] at the model's sample rate, of any
     length; the output `probabilities` has shape (n, labels).
 
     Raises:
-        ModelRefusedError: the model's features are none that can be built, its operators are too old, or
-            the whole gives other probabilities for the golden signal than the Python path does.
+        ModelRefusedError: the features can't be built from ONNX operators, the model's operators are too
+            old, or the whole gives other probabilities for the golden signal than the Python path does.
     """
-    contract = model.contract
-    for what in unsupported(contract.features):
+    for setting in unsupported(model.contract.features):
         raise ModelRefusedError(
-            f"{model.path}: no front end can be built for its features ({what}); only for mfcc, logmel and"
-            " mel as librosa and torchaudio compute them"
+            f"{model.path}: no front end can be built for its features ({setting}); only for waveform, mel,"
+            " logmel and mfcc as librosa and torchaudio compute them"
         )
-    proto = _compose(model)
-    content: bytes = proto.SerializeToString(deterministic=True)
-    check = _compare(content, model)
+    try:
+        content: bytes = _compose(model).SerializeToString(deterministic=True)
+        check = _compare(content, model)
+    except ModelRefusedError:
+        raise
+    except Exception as error:  # onnx and ONNX Runtime have no exception in common
+        reason = " ".join(str(error).split())[:200]
+        raise ModelRefusedError(
+            f"{model.path}: can't be joined with a front end ({reason})"
+        ) from error
     if not check.passed:
         raise ModelRefusedError(
             f"{model.path}: with the front end inside, its probabilities for the golden signal differ by"
             f" {check.difference:.1e} (at most {check.tolerance:g})"
         )
-    return WaveformModel(contract, content, check)
+    return WaveformModel(model.contract, content, check)
 
 
 def _metadata(contract: ModelContract) -> dict[str, str]:
@@ -73,29 +85,23 @@ def _metadata(contract: ModelContract) -> dict[str, str]:
 
 
 def _compose(model: Model) -> Any:
-    import onnx
-    from onnx import TensorProto, compose, helper
-
-    contract = model.contract
+    contract, labels = model.contract, len(model.contract.labels)
     network = compose.add_prefix(onnx.load(model.path), _NETWORK)
-    opset = _standard_opset(network, where=str(model.path))
-    builder = GraphBuilder(opset=opset)
+    builder = GraphBuilder(opset=_standard_opset(network, where=str(model.path)))
     pieces = segments(builder, WAVEFORM, contract.segment)
     tensors = features(builder, pieces, contract.features, length=contract.segment.length)
-    shape = builder.sizes(-1, *contract.input_shape)
-    feed = helper.make_node("Reshape", [tensors, shape], [network.graph.input[0].name])
-    builder.nodes += [feed, *network.graph.node]
-    answer = pool(builder, _NETWORK + PROBABILITIES, WAVEFORM, labels=len(contract.labels))
-    builder.nodes.append(helper.make_node("Identity", [answer], [PROBABILITIES]))
+    rows = _network_rows(builder, tensors, network.graph, model)
+    if model.binding.activation in _OPERATORS:
+        operator, attributes = _OPERATORS[model.binding.activation]
+        rows = builder.node(operator, rows, attributes=attributes)
+    mean = pool(builder, rows, WAVEFORM, labels=labels)
+    builder.nodes.append(helper.make_node("Identity", [mean], [PROBABILITIES]))
+    value = helper.make_tensor_value_info
     graph = helper.make_graph(
         builder.nodes,
         contract.name,
-        [helper.make_tensor_value_info(WAVEFORM, TensorProto.FLOAT, ["clips", "samples"])],
-        [
-            helper.make_tensor_value_info(
-                PROBABILITIES, TensorProto.FLOAT, ["clips", len(contract.labels)]
-            )
-        ],
+        [value(WAVEFORM, TensorProto.FLOAT, ["clips", "samples"])],
+        [value(PROBABILITIES, TensorProto.FLOAT, ["clips", labels])],
         [*network.graph.initializer, *builder.constants],
     )
     whole = helper.make_model(
@@ -110,23 +116,118 @@ def _compose(model: Model) -> Any:
     return whole
 
 
+def _network_rows(builder: GraphBuilder, tensors: str, network: Any, model: Model) -> str:
+    """Tensors (segments, frames, bins) through the network: (segments, labels), before the activation."""
+    binding = model.binding
+    if binding.mean:
+        tensors = builder.node("Sub", tensors, builder.matrix(np.array(binding.mean)))
+        tensors = builder.node("Div", tensors, builder.matrix(np.array(binding.std)))
+    if not binding.single:
+        return _add_network(builder, tensors, network, model)
+    # A graph for one segment becomes the body of a loop over the segments.
+    inner = GraphBuilder(opset=builder.opset, prefix="segment")
+    one = "segment/tensor"
+    batch = inner.node("Unsqueeze", one, inner.sizes(0))
+    row = inner.node("Squeeze", _add_network(inner, batch, network, model), inner.sizes(0))
+    shape = list(model.contract.input_shape[:2])
+    body = helper.make_graph(
+        inner.nodes,
+        "segment",
+        [helper.make_tensor_value_info(one, TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(row, TensorProto.FLOAT, [len(model.contract.labels)])],
+    )
+    builder.constants += inner.constants
+    return builder.node("Scan", tensors, attributes={"body": body, "num_scan_inputs": 1})
+
+
+def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model) -> str:
+    """Add the network's nodes and those that lay out its inputs; its output as (segments, labels)."""
+    binding, labels = model.binding, len(model.contract.labels)
+    inputs = {each.name: each.type.tensor_type for each in network.input}
+    axes, ordered = binding.layout.axes, tensors
+    if "F" in axes and axes.index("F") < axes.index("T"):
+        ordered = builder.node("Transpose", tensors, attributes={"perm": (0, 2, 1)})
+    # Without an axis of segments there is one segment, whose axis Reshape drops.
+    sizes = dict(zip("NTF", (-1, *model.contract.input_shape), strict=False)) | {"1": 1}
+    shape = builder.sizes(*(sizes[axis] for axis in axes))
+    fed = {binding.input: builder.node("Reshape", ordered, shape)}
+    count = builder.node("Gather", builder.node("Shape", tensors), builder.sizes(0))
+    if binding.lengths is not None:
+        frames = builder.sizes(sizes["T"])
+        scalar = not inputs[_NETWORK + binding.lengths].shape.dim
+        fed[binding.lengths] = builder.node(
+            *(("Squeeze", frames) if scalar else ("Expand", frames, count))
+        )
+    for name, value in fed.items():
+        to = inputs[_NETWORK + name].elem_type
+        builder.nodes.append(helper.make_node("Cast", [value], [_NETWORK + name], to=to))
+    builder.nodes += network.node
+    to_float = {"to": TensorProto.FLOAT}
+    found = builder.node("Cast", _NETWORK + binding.output, attributes=to_float)
+    rows = builder.concat(count, builder.sizes(-1, labels), axis=0)
+    # An output with several rows for each segment is averaged.
+    return builder.reduce("ReduceMean", builder.node("Reshape", found, rows), axes=(1,), keep=False)
+
+
+def segments(builder: GraphBuilder, waveform: str, config: SegmentConfig) -> str:
+    """Clips (n, samples) to their segments, one clip after the other: (n * segments, length).
+
+    Equal to `audio.segments.cut`: a clip shorter than one segment is repeated to fill it; a remainder of half
+    a segment or more gives one more segment, which ends with the clip.
+    """
+    length, hop = builder.sizes(config.length), builder.sizes(config.hop)
+    zero, one, two = builder.sizes(0), builder.sizes(1), builder.sizes(2)
+    samples = builder.node("Gather", builder.node("Shape", waveform), one)
+    filled = builder.node("Max", samples, length)
+    # At least 1: ONNX Runtime may divide by the length of an empty clip, which ends the process.
+    repeats = builder.node(
+        "Div",
+        builder.node("Add", samples, builder.sizes(config.length - 1)),
+        builder.node("Max", samples, one),
+    )
+    repeated = builder.node("Tile", waveform, builder.concat(one, repeats, axis=0))
+    clip = builder.node("Slice", repeated, zero, filled, one)
+
+    last = builder.node("Sub", filled, length)
+    steps = builder.node("Div", last, hop)
+    rest = builder.node("Sub", last, builder.node("Mul", steps, hop))
+    is_long = builder.node("GreaterOrEqual", builder.node("Mul", rest, two), length)
+    one_more = builder.node("Cast", is_long, attributes={"to": TensorProto.INT64})
+    count = builder.node("Add", builder.node("Add", steps, one), one_more)
+    starts = builder.node("Min", builder.node("Mul", _range(builder, count), hop), last)
+    positions = builder.node("Add", builder.node("Unsqueeze", starts, one), _range(builder, length))
+    pieces = builder.node("Gather", clip, positions, attributes={"axis": 1})
+    return builder.node("Reshape", pieces, builder.sizes(-1, config.length))
+
+
+def pool(builder: GraphBuilder, probabilities: str, waveform: str, *, labels: int) -> str:
+    """The probabilities of segments (n * segments, labels) to their mean for each clip: (n, labels)."""
+    clips = builder.node("Gather", builder.node("Shape", waveform), builder.sizes(0))
+    shape = builder.concat(clips, builder.sizes(-1, labels), axis=0)
+    by_clip = builder.node("Reshape", probabilities, shape)
+    return builder.reduce("ReduceMean", by_clip, axes=(1,), keep=False)
+
+
+def _range(builder: GraphBuilder, count: str) -> str:
+    """0 to count - 1, for a count of shape (1,)."""
+    start, step = (builder.constant(np.array(number)) for number in (0, 1))
+    return builder.node("Range", start, builder.node("Squeeze", count), step)
+
+
 def _standard_opset(network: Any, *, where: str) -> int:
     (version,) = (
         entry.version for entry in network.opset_import if entry.domain in ("", "ai.onnx")
     )
     if version < _OLDEST_OPSET:
         raise ModelRefusedError(
-            f"{where}: uses ONNX operators of version {version}; a front end needs {_OLDEST_OPSET} or newer,"
-            " so export the network again"
+            f"{where}: uses ONNX operators of version {version}; a front end requires {_OLDEST_OPSET} or"
+            " newer, so export the network again"
         )
     return int(version)
 
 
 def _compare(content: bytes, model: Model) -> GoldenCheck:
     """The golden signal through the file as ONNX Runtime alone runs it, and through the Python path."""
-    import numpy as np
-    import onnxruntime
-
     contract = model.contract
     signal = golden_signal(
         sample_rate=contract.features.sample_rate, duration_s=contract.golden.duration_s

@@ -1,34 +1,36 @@
-"""What is said of a model file that was added, removed or exported."""
+"""Views of model files that were added, removed or exported."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from audiocnn_cli.models.frontend.export import WAVEFORM, WaveformModel
+from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM
 from audiocnn_cli.models.registry import ModelFile
-from audiocnn_cli.models.session import PROBABILITIES
-from audiocnn_cli.models.user_models import AddedModel
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
+
+if TYPE_CHECKING:
+    from audiocnn_cli.models.frontend.export import WaveformModel
+    from audiocnn_cli.models.user_models import AddedModel
 
 
 class AddedView:
     """The view of `audiocnn models add`."""
 
-    def document(self, result: AddedModel) -> dict[str, Any]:
-        """Its name from now on, and where it lies."""
+    def document(self, result: "AddedModel") -> dict[str, Any]:
+        """Its name and its path, and whether it replaced another."""
         return {
             "name": result.model.name,
             "path": str(result.model.path),
             "replaced": result.replaced,
         }
 
-    def rows(self, result: AddedModel) -> Iterator[Row]:
+    def rows(self, result: "AddedModel") -> Iterator[Row]:
         """One row."""
         yield self.document(result)
 
-    def table(self, results: Sequence[AddedModel]) -> Any:
+    def table(self, results: "Sequence[AddedModel]") -> Any:
         """One line a model."""
         from rich.text import Text
 
@@ -45,7 +47,7 @@ class RemovedView:
     """The view of `audiocnn models remove`."""
 
     def document(self, result: ModelFile) -> dict[str, Any]:
-        """What it was called, and where it lay."""
+        """The name and the path that it had."""
         return {"name": result.name, "path": str(result.path)}
 
     def rows(self, result: ModelFile) -> Iterator[Row]:
@@ -63,7 +65,7 @@ class RemovedView:
 class Exported:
     """A model with its front end, and the file it was written to."""
 
-    model: WaveformModel
+    model: "WaveformModel"
     path: Path
 
 
@@ -71,7 +73,7 @@ class ExportedView:
     """The view of `audiocnn models export`."""
 
     def document(self, result: Exported) -> dict[str, Any]:
-        """What a program needs to feed the file and to read its answer."""
+        """What a program requires to run the file: input, output, labels, sample rate."""
         contract = result.model.contract
         return {
             "model": contract.name,
@@ -91,7 +93,7 @@ class ExportedView:
         yield {key: document[key] for key in ("model", "path", "size_bytes", "difference")}
 
     def table(self, results: Sequence[Exported]) -> Any:
-        """Two lines a model: what goes in and out, and how near it is."""
+        """Two lines a model: input and output, and the difference from the Python path."""
         from rich.text import Text
 
         lines = []

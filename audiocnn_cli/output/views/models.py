@@ -1,16 +1,18 @@
-"""How models look: the list, one model's contract, the outcome of a verification."""
+"""Views of models: the list, a contract, a verification, the execution providers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from audiocnn_cli.models.contract import ModelContract
+from audiocnn_cli.models.contract import GraphBinding, ModelContract
 from audiocnn_cli.models.golden import GoldenCheck
 from audiocnn_cli.models.registry import ModelFile
 from audiocnn_cli.models.runtime import Provider
+from audiocnn_cli.models.signature import Activation
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import console, display
+from audiocnn_cli.output.terminal.layout import Column, FittedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +48,29 @@ class ModelListView:
             }
 
     def table(self, results: Sequence[Sequence[ModelSummary]]) -> Any:
-        """One row a model, with the figure that a user will meet first."""
-        from rich import box
-        from rich.table import Table
-
-        table = Table(box=box.SIMPLE_HEAD)
-        table.add_column("model", style="bold")
-        table.add_column("task")
-        table.add_column("classes", justify="right")
-        table.add_column("accuracy", justify="right", style="cyan")
-        table.add_column("of")
-        table.add_column("KiB", justify="right")
-        table.add_column("origin", style="dim")
-        for row in (row for result in results for row in self.rows(result)):
-            accuracy = "" if row["accuracy"] is None else f"{row['accuracy']:.2f}"
-            table.add_row(
-                display(row["name"]),
-                display(row["task"]),
-                str(row["classes"]),
-                accuracy,
-                display(row["accuracy_of"] or ""),
-                str(round(row["size_bytes"] / 1024)),
-                row["origin"],
-            )
-        return table
+        """One row a model, with the accuracy on recordings like those that a user has."""
+        rows = [row for result in results for row in self.rows(result)]
+        accuracies = ["" if r["accuracy"] is None else f"{r['accuracy']:.2f}" for r in rows]
+        figures = [display(r["accuracy_of"] or "") for r in rows]
+        sizes = [str(round(r["size_bytes"] / 1024)) for r in rows]
+        return FittedTable(
+            [
+                Column(name="model", cells=[display(r["name"]) for r in rows], style="bold"),
+                Column(name="task", cells=[display(r["task"]) for r in rows], wrap=True),
+                Column(name="classes", cells=[str(r["classes"]) for r in rows], justify="right"),
+                Column(name="accuracy", cells=accuracies, justify="right", style="cyan"),
+                Column(name="of", cells=figures, drop=1),
+                Column(name="KiB", cells=sizes, justify="right", drop=2),
+                Column(name="origin", cells=[str(r["origin"]) for r in rows], style="dim", drop=3),
+            ]
+        )
 
 
 class ContractView:
     """The view of `audiocnn models show`."""
 
     def document(self, result: ModelContract) -> dict[str, Any]:
-        """The whole contract, as it stands in the file."""
+        """The whole contract, as in the file."""
         import msgspec
 
         document: dict[str, Any] = msgspec.to_builtins(result)
@@ -97,7 +91,7 @@ class ContractView:
             }
 
     def table(self, results: Sequence[ModelContract]) -> Any:
-        """The contract in words."""
+        """The contract, one fact a row."""
         from rich.table import Table
 
         table = Table.grid(padding=(0, 2))
@@ -110,7 +104,7 @@ class ContractView:
 
 
 def print_card(markdown: str) -> None:
-    """A model's card on stdout: laid out on a terminal, as it stands in a pipe."""
+    """Print a model's card on stdout: formatted on a terminal, as Markdown in a pipe."""
     screen = console()
     if screen.is_terminal:
         from rich.markdown import Markdown
@@ -129,15 +123,19 @@ def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
         "input",
         f"{shape}: {features.feature}, {features.sample_rate} Hz, {contract.segment_s:g} s a segment",
     )
+    if contract.graph is not None:
+        yield from _graph_facts(contract.graph)
     yield (
         "network",
         f"{contract.architecture}, {contract.activation}, {contract.pooling} over segments",
     )
     if contract.sound_type is not None:
-        yield "sound", f"{contract.sound_type}: other types of sound get no label"
+        yield "sound", f"{contract.sound_type}; other types of sound get no label"
     yield "abstains", f"below {contract.threshold:g}" if contract.threshold else "never"
     yield "trained on", f"{contract.data.name} ({contract.data.licence})"
     yield "made by", contract.command
+    if not contract.figures:
+        yield "accuracy", "not measured; see `audiocnn evaluate`"
     for figure in contract.figures:
         low, high = figure.interval_95
         yield (
@@ -146,9 +144,22 @@ def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
         )
 
 
+def _graph_facts(graph: GraphBinding) -> Iterator[tuple[str, str]]:
+    lengths = f"; frames in {graph.lengths}" if graph.lengths else ""
+    single = "; one segment a run" if graph.single else ""
+    yield "graph", f"{graph.input} ({graph.layout}){lengths} -> {graph.output}{single}"
+    if graph.mean:
+        one = f"mean {graph.mean[0]:g}, std {graph.std[0]:g}"
+        yield "normalised", one if len(graph.mean) == 1 else "mean and std of each bin"
+    if graph.activation is not Activation.NONE:
+        yield "activation", f"{graph.activation}, applied to {graph.output}"
+    if graph.embedding is not None:
+        yield "embedding", graph.embedding
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The golden example of a model, run again."""
+    """The outcome of the golden example of a model."""
 
     model: str
     path: Path
@@ -159,7 +170,7 @@ class VerificationView:
     """The view of `audiocnn models verify`."""
 
     def document(self, result: Verification) -> dict[str, Any]:
-        """The difference, the tolerance and the verdict."""
+        """The difference, the tolerance, and whether it is within."""
         return {
             "model": result.model,
             "path": str(result.path),
@@ -202,13 +213,13 @@ class ProvidersView:
             yield asdict(provider) | {"available": str(provider.available).lower()}
 
     def table(self, results: Sequence[Sequence[Provider]]) -> Any:
-        """Those that are here, then the names of the others."""
+        """One line for each installed provider, then the names of the others."""
         from rich.text import Text
 
         providers = [provider for result in results for provider in result]
         text = Text()
         for provider in providers:
             if provider.available:
-                text.append("here      ", "green").append(f"{provider.name}\n")
+                text.append("installed      ", "green").append(f"{provider.name}\n")
         others = ", ".join(provider.name for provider in providers if not provider.available)
-        return text.append("not here  ", "dim").append(others, "dim")
+        return text.append("not installed  ", "dim").append(others, "dim")
