@@ -1,4 +1,4 @@
-"""`audiocnn evaluate --all`: a card that says something else than the recordings do is found out."""
+"""`audiocnn evaluate --all`: a card whose figures differ from the recordings' is detected."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -77,8 +77,8 @@ def test_an_honest_card_is_confirmed(run: Run, root: Path, honest: Path) -> None
     assert [figure["figure"] for figure in figures] == [
         "accuracy over clips",
         "accuracy over segments",
-        "answered at threshold 0.5",
-        "accuracy on what is answered",
+        "coverage at threshold 0.5",
+        "accuracy over covered clips",
         "accuracy over clips, -20 dB gain",
         "accuracy over clips, white noise at 20 dB SNR",
     ]
@@ -102,19 +102,19 @@ def test_a_card_that_flatters_is_found_out(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [({"n": 14}, "measured on 12, not 14"), ({"name": "accuracy on Mars"}, "no figure that")],
 )
 def test_figures_that_can_not_be_compared(
-    changes: dict[str, object], said: str, run: Run, root: Path, honest: Path
+    changes: dict[str, object], message: str, run: Run, root: Path, honest: Path
 ) -> None:
     with_figure(honest, **changes)
     finished = run("evaluate", "--all", root, "--model", honest, "--json")
     assert finished.exit_code == 1
-    assert said in finished.document["figures"][0]["problem"]
+    assert message in finished.document["figures"][0]["problem"]
 
 
-def test_a_recording_that_can_not_be_used_is_told(run: Run, root: Path, honest: Path) -> None:
+def test_a_recording_that_can_not_be_used_is_a_failure(run: Run, root: Path, honest: Path) -> None:
     (root / "noises" / "hum" / "bad.wav").write_text("no audio")
     finished = run("evaluate", "--all", root, "--model", honest, "--json")
     assert finished.exit_code == 1
