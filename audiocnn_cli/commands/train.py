@@ -4,9 +4,8 @@ import shlex
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
@@ -30,33 +29,17 @@ Examples:
 """
 
 
-class Bits(StrEnum):
-    """The number of bits of a stored weight."""
-
-    FLOAT32 = "32"
-    FLOAT16 = "16"
-    INT8 = "8"
-
-
-class SoundTypeName(StrEnum):
-    """The types of sound that the gate distinguishes."""
-
-    MUSIC = "music"
-    SPEECH = "speech"
-    ENVIRONMENT = "environment"
-
-
 def _complete_arch(incomplete: str) -> list[str]:
     return [name for name in ARCHITECTURES if name.startswith(incomplete)]
 
 
-def _option(help: str, default: str, *flags: str, **more: Any) -> Any:
-    """An option whose default is described by `default`, since its value depends on other options."""
+def _option(help: str, *flags: str, default: str | bool = True, **more: Any) -> Any:
+    """An option; `default` describes a default that depends on other options."""
     return typer.Option(*flags, help=help, show_default=default, **more)
 
 
 def _count(help: str, *flags: str) -> Any:
-    return _option(help, "that of the network", *flags, min=1, metavar="N")
+    return _option(help, *flags, default="that of the network", min=1, metavar="N")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,23 +51,22 @@ class Data:
         str | None,
         _option(
             "Regular expression of the group that a split must not divide: speaker, artist, fold.",
-            "each file is a group",
+            default="each file is a group",
             metavar="PATTERN",
         ),
     ] = None
     group_block: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="N consecutive numbers that match are one group."),
+        int | None, _option("N consecutive numbers that match are one group.", min=1, metavar="N")
     ] = None
     keep_apart: Annotated[
         str | None,
-        _option("Train on no clips whose path matches; test on them.", "none", metavar="PATTERN"),
+        _option("Train on no clips whose path matches; test on them.", metavar="PATTERN"),
     ] = None
     part: Annotated[
         list[str] | None,
         _option(
             "Assemble classes from parts of FOLDER: speech/news=radio, noise=esc/*/1-*.ogg.",
-            "FOLDER as it is",
+            default="FOLDER as it is",
             metavar="PATH=PATTERN",
         ),
     ] = None
@@ -97,16 +79,16 @@ class Network:
     heading: ClassVar[str] = "Network"
     arch: Annotated[
         str,
-        typer.Option(
+        _option(
+            "logmel-cnn, or the course networks cnn, mlp and lstm.",
             metavar="NAME",
-            help="logmel-cnn, or the course networks cnn, mlp and lstm.",
             autocompletion=_complete_arch,
         ),
     ] = LOGMEL
     sample_rate: Annotated[
-        int, typer.Option("--sample-rate", "--sr", min=1, help="Sample rate in Hz.")
+        int, _option("Sample rate in Hz.", "--sample-rate", "--sr", min=1, metavar="HZ")
     ] = 22050
-    segment: Annotated[float, typer.Option(help="Length of a segment in seconds.")] = 3.0
+    segment: Annotated[float, _option("Length of a segment.", metavar="SECONDS")] = 3.0
     hop_length: Annotated[
         int | None, _count("Samples between frames.", "--hop-length", "--hop")
     ] = None
@@ -123,33 +105,34 @@ class Training:
         int | None,
         _option(
             "Cross-validate with K folds; the model is the mean of the K networks.",
-            "one held-out split",
+            default="one held-out split",
             min=2,
             metavar="K",
         ),
     ] = None
     networks: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Networks a fold; the member is their mean.")
+        int, _option("Networks a fold; the member is their mean.", min=1, metavar="N")
     ] = 1
     patience: Annotated[
         int | None, _count("Stop after so many epochs without a lower validation loss.")
     ] = None
     learning_rate: Annotated[
-        float | None, _option("Learning rate.", "that of the network", "--learning-rate", "--lr")
+        float | None,
+        _option("Learning rate.", "--learning-rate", "--lr", default="that of the network"),
     ] = None
     batch_size: Annotated[int | None, _count("Segments in a batch.")] = None
-    optimizer: Annotated[Optimizer, typer.Option(help="The optimizer.")] = Optimizer.ADAM
+    optimizer: Annotated[Optimizer, _option("The optimizer.")] = Optimizer.ADAM
     roll: Annotated[
         bool,
-        typer.Option(
-            help="Shift segments circularly in time; not where the order is the label, as in words."
-        ),
+        _option("Shift segments circularly in time; not where order is the label, as in words."),
     ] = True
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0
+    seed: Annotated[int, _option("The same seed gives the same model.", min=0)] = 0
     cache: Annotated[
         Path | None,
         _option(
-            "Folder for features and checkpoints.", "the user's cache folder", metavar="FOLDER"
+            "Folder for features and checkpoints.",
+            default="the user's cache folder",
+            metavar="FOLDER",
         ),
     ] = None
 
@@ -160,25 +143,30 @@ class ModelFile:
 
     heading: ClassVar[str] = "Model file"
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE.onnx", help="The model file to write.")
+        Path, _option("The model file to write.", "--output", "-o", metavar="FILE.onnx")
     ]
-    name: Annotated[str | None, _option("The model's name.", "that of the file")] = None
-    task: Annotated[str, typer.Option(help="What the labels describe.")] = "audio classification"
+    name: Annotated[str | None, _option("The model's name.", default="that of the file")] = None
+    task: Annotated[str, _option("What the labels describe.")] = "audio classification"
     threshold: Annotated[
         float | None,
         _option(
-            "Abstain below this probability.", "90 % accuracy over covered clips", min=0, max=1
+            "Abstain below this probability.",
+            default="90 % accuracy over covered clips",
+            min=0,
+            max=1,
         ),
     ] = None
     bits: Annotated[
-        Bits, typer.Option(help="Bits of a stored weight: 16 halve the size of the file.")
-    ] = Bits.FLOAT32
+        Literal["32", "16", "8"], _option("Bits of a stored weight: 16 halve the size.")
+    ] = "32"
     sound_type: Annotated[
-        SoundTypeName | None,
-        _option("Type of sound that the labels are for; classify's gate rejects others.", "any"),
+        Literal["music", "speech", "environment"] | None,
+        _option("Type of sound that the labels are for; classify's gate rejects others."),
     ] = None
-    data_name: Annotated[str | None, _option("Name of the data.", "that of the folder")] = None
-    data_licence: Annotated[str, typer.Option(help="Licence of the recordings.")] = "not stated"
+    data_name: Annotated[str | None, _option("Name of the data.", default="that of the folder")] = (
+        None
+    )
+    data_licence: Annotated[str, _option("Licence of the recordings.")] = "not stated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,9 +177,7 @@ class Output:
     json: options.Json = False
     plot: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.png|svg", help="Plot the learning curve (needs the [plot] extra)."
-        ),
+        _option("Plot the learning curve (needs the [plot] extra).", metavar="FILE.png|svg"),
     ] = None
     force: options.Force = False
 
