@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from audiocnn_cli import __version__
+from audiocnn_cli.commands.options import ManyFiles
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.output.terminal.console import log
 
@@ -101,6 +102,23 @@ class BatchOptions:
         from audiocnn_cli.batch.journal.shard import Shard
 
         return Shard() if self.shard is None else Shard.parse(self.shard)
+
+
+def batch_options(paths: list[str] | None, many: ManyFiles, *, force: bool) -> BatchOptions:
+    """The batch that the options of a command describe."""
+    return BatchOptions(
+        paths=paths,
+        jobs=many.jobs,
+        timeout=many.timeout,
+        journal=many.journal,
+        resume=many.resume,
+        checksum=many.checksum,
+        failures=many.failures,
+        retry_failures=many.retry_failures,
+        shard=many.shard,
+        cluster=many.cluster,
+        force=force,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
