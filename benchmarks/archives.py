@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.task import WithoutFiles
 
 _NAMES_PER_FOLDER = 1000
 
@@ -32,7 +33,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(WithoutFiles):
     """A batch's task that costs nothing."""
 
     modules: ClassVar[tuple[str, ...]] = ()

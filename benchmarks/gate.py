@@ -15,6 +15,7 @@ from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
 from audiocnn_cli.audio.sources import Source, find_audio
 from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.classify import SoundType
 from audiocnn_cli.classify.gate import GATE_MODEL, objection, sound_type
 from audiocnn_cli.evaluation.labelled import content_hash
@@ -42,7 +43,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Ear:
+class Ear(WithoutFiles):
     """The batch's task: listen with the gate at `path`."""
 
     path: Path

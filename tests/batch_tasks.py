@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.errors import FailureKind, InputError, OutputError
 
 
 @dataclass(frozen=True)
-class Echo:
+class Echo(WithoutFiles):
     """Gives back the path; `die`, `kill-once`, `hang`, `corrupt`, `bug`, `full` in it happen.
 
     Each call adds a line to `log`, where one is given; `size` is what a result weighs, `seconds` what each
@@ -58,7 +59,7 @@ class Echo:
 
 
 @dataclass(frozen=True)
-class NotHere:
+class NotHere(WithoutFiles):
     """Work that can't be prepared anywhere."""
 
     modules: ClassVar[tuple[str, ...]] = ()
@@ -68,7 +69,7 @@ class NotHere:
 
 
 @dataclass(frozen=True)
-class NeverReady:
+class NeverReady(WithoutFiles):
     """Workers that die before they begin."""
 
     modules: ClassVar[tuple[str, ...]] = ()

@@ -22,6 +22,7 @@ from audiocnn_cli.batch.journal.parts import missing_shards, read_parts
 from audiocnn_cli.batch.journal.shard import Shard
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.classify import Prediction
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import FailureKind, InputError, OutputError, UsageError
@@ -45,7 +46,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Read:
+class Read(WithoutFiles):
     """Gives back what a file holds, and notes that it was asked; with `out` also in a file of its own."""
 
     log: Path

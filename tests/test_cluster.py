@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.dask.remote import model_files, pack
+from audiocnn_cli.batch.dask.remote import pack
 from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.classify.work import Classification, ModelChoice
+from audiocnn_cli.datasets.result_folder import IntoFolder, ResultFolder
 from audiocnn_cli.errors import OutputError
+from audiocnn_cli.inspection.work import Inspection
 from tests.batch_tasks import Echo, sources
 from tests.conftest import Finished
 from tests.onnx_models import LABELS, write_good_model
@@ -85,12 +87,24 @@ def test_nobody_answers(run: Run, make_wav: Any, monkeypatch: pytest.MonkeyPatch
     assert f"{address}: no Dask scheduler answers there" in finished.stderr
 
 
-def test_models_travel_with_the_task(tmp_path: Path) -> None:
+class NoWriter:
+    def write(self, result: object, path: Path) -> None:
+        raise AssertionError
+
+
+def test_the_files_of_a_task_are_packed_with_it(tmp_path: Path) -> None:
     first, second = (write_good_model(tmp_path / f"{name}.onnx") for name in ("first", "second"))
     task = Classification(models=(ModelChoice(first), ModelChoice(second), ModelChoice(first)))
-    assert model_files(task) == [first, second]
-    assert pack(task).models == (first.read_bytes(), second.read_bytes())
-    assert model_files(Echo()) == []
+    content = {first: first.read_bytes(), second: second.read_bytes()}
+    assert pack(task).files == content
+    moved = {first: tmp_path / "a", second: tmp_path / "b"}
+    for composite in (
+        Inspection(classification=task),
+        IntoFolder(task, ResultFolder("out", "json", force=False), NoWriter()),
+    ):
+        assert pack(composite).files == content
+        assert set(composite.with_files(moved).files) == set(moved.values())
+    assert pack(Echo()).files == {}
 
 
 @slow

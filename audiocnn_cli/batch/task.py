@@ -2,9 +2,10 @@
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
@@ -30,12 +31,30 @@ class Task(Protocol[R_co]):
         Nothing that starts threads when it is imported (ONNX Runtime does): that belongs in `prepare`.
         """
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files, beside its inputs, that the work reads: a worker on another machine gets copies."""
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:
+        """The same task with each of `files` read from `moved[path]`."""
+
     def prepare(self) -> Callable[[Source], R_co]:
         """Load what the work needs, once for each worker, and give the work.
 
         The work's `SignalError` fails its input; another `AudiocnnError`, also of `prepare`, ends the
         batch (a refused model, a full disk); any other exception is an `internal` failure.
         """
+
+
+class WithoutFiles:
+    """Base class of tasks that read no files but their inputs."""
+
+    __slots__ = ()
+    files: ClassVar[tuple[Path, ...]] = ()
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:  # noqa: ARG002 (of the protocol)
+        """The task itself."""
+        return self
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """The work on each input of a batch, as one value that can be sent to another process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify.clip import classify
@@ -44,6 +44,16 @@ class Classification:
     provider: str = runtime.CPU
     options: ClassifyOptions = DEFAULTS
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The model files."""
+        return tuple(choice.path for choice in self.models)
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:
+        """The same work with the models read from other paths."""
+        models = tuple(replace(choice, path=moved[choice.path]) for choice in self.models)
+        return replace(self, models=models)
 
     def ensemble(self) -> Ensemble:
         """The opened models; once opened they stay so.

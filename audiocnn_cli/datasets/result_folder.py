@@ -1,11 +1,11 @@
 """A folder with a file for the result of each input, named after it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import Task
@@ -79,7 +79,7 @@ class IntoFolder(Generic[R]):
     """The batch's task: `task`, and its result written to a file of its own."""
 
     task: Task[R]
-    files: ResultFolder
+    folder: ResultFolder
     writer: FileWriter[R]
 
     @property
@@ -87,12 +87,21 @@ class IntoFolder(Generic[R]):
         """Those of the task."""
         return self.task.modules
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the task."""
+        return self.task.files
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:
+        """The same task with its files read from other paths."""
+        return replace(self, task=self.task.with_files(moved))
+
     def prepare(self) -> Callable[[Source], R]:
         """Prepare the task."""
         work = self.task.prepare()
         return lambda source: self._write(source, work(source))
 
     def _write(self, source: Source, result: R) -> R:
-        with self.files.writing(source) as (path, _):
+        with self.folder.writing(source) as (path, _):
             self.writer.write(result, path)
         return result

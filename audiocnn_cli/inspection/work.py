@@ -1,8 +1,9 @@
 """Classify a clip and look into the answer, as one value that can be sent to another process."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Self
 
 from audiocnn_cli.audio.sources import STDIN, Source
 from audiocnn_cli.classify.ensemble import Ensemble
@@ -34,6 +35,15 @@ class Inspection:
     trace: bool = False
     why: bool = False
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the classification."""
+        return self.classification.files
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:
+        """The same task with its files read from other paths."""
+        return replace(self, classification=self.classification.with_files(moved))
 
     def prepare(self) -> Callable[[Source], Inspected]:
         """Open the models, and give what looks into one input.

@@ -16,6 +16,7 @@ from audiocnn_cli.audio.segments import cut
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, SignalError
 from audiocnn_cli.evaluation.labelled import Grouping, LabelledClip, class_names, labelled_clips
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT, extract
@@ -111,7 +112,7 @@ def _compute(
 
 
 @dataclass(frozen=True, slots=True)
-class ClipFrames:
+class ClipFrames(WithoutFiles):
     """The batch's task: `clip_frames` with a recipe."""
 
     recipe: Recipe

@@ -5,8 +5,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,6 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.allocator import as_it_was, keep_memory
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import Attempt, Task, Work, attempt
-from audiocnn_cli.classify.work import ModelChoice
 from audiocnn_cli.errors import AudiocnnError, FailureKind
 
 R = TypeVar("R")
@@ -23,10 +22,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class PackedTask:
-    """A pickled task, and the content of the model files that it names, in the order of `model_files`."""
+    """A pickled task, and the content of the files that it reads."""
 
     task: bytes
-    models: tuple[bytes, ...]
+    files: dict[Path, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +51,13 @@ _preparing = threading.Lock()
 
 
 def pack(task: Task[Any]) -> PackedTask:
-    """A task for machines that don't have its model files."""
-    return PackedTask(pickle.dumps(task), tuple(path.read_bytes() for path in model_files(task)))
+    """A task for machines that don't have its files."""
+    return PackedTask(pickle.dumps(task), {path: path.read_bytes() for path in task.files})
 
 
 def deliver(parcel: PackedTask) -> PackedTask:
     """The parcel, as a result that workers hand on to each other."""
     return parcel
-
-
-def model_files(value: Any) -> list[Path]:
-    """The model files that a task names, however deep, each once."""
-    return list(dict.fromkeys(choice.path for choice in _choices(value)))
 
 
 def work_on(
@@ -106,7 +100,7 @@ def _work_of(run: str, parcel: PackedTask) -> Work[Any]:
     with _preparing:
         if run not in _prepared:
             folder = Path(tempfile.mkdtemp(prefix="audiocnn-"))
-            task = _with_models_in(folder, pickle.loads(parcel.task), parcel.models)  # noqa: S301 (Dask's own way)
+            task = _unpacked(parcel, folder)
             for oldest in list(_prepared)[:-_MOST_RUNS]:
                 _let_go(oldest)
             _prepared[run] = _Prepared(task.prepare(), folder)
@@ -114,37 +108,14 @@ def _work_of(run: str, parcel: PackedTask) -> Work[Any]:
         return _prepared[run].work
 
 
-def _with_models_in(folder: Path, task: Any, models: Sequence[bytes]) -> Any:
-    """The task with its models written to `folder`, each in a folder of its own under its own name."""
-    moved: dict[Path, Path] = {}
-    for number, (path, content) in enumerate(zip(model_files(task), models, strict=True)):
-        moved[path] = folder / str(number) / path.name
+def _unpacked(packed: PackedTask, folder: Path) -> Task[Any]:
+    """The task, its files written below `folder`: each in a folder of its own, under its own name."""
+    moved = {path: folder / str(n) / path.name for n, path in enumerate(packed.files)}
+    for path, content in packed.files.items():
         moved[path].parent.mkdir()
         moved[path].write_bytes(content)
-    return _replaced(task, lambda choice: replace(choice, path=moved[choice.path]))
-
-
-def _choices(value: Any) -> Iterator[ModelChoice]:
-    if isinstance(value, ModelChoice):
-        yield value
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _choices(getattr(value, field.name))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _choices(item)
-
-
-def _replaced(value: Any, change: Callable[[ModelChoice], ModelChoice]) -> Any:
-    """The same value with each model choice in it changed."""
-    if isinstance(value, ModelChoice):
-        return change(value)
-    if not any(True for _ in _choices(value)):
-        return value
-    if isinstance(value, tuple):
-        return tuple(_replaced(item, change) for item in value)
-    changed = {f.name: _replaced(getattr(value, f.name), change) for f in fields(value) if f.init}
-    return replace(value, **changed)
+    task: Task[Any] = pickle.loads(packed.task)  # noqa: S301 (as Dask itself does)
+    return task.with_files(moved)
 
 
 def _let_go(run: str) -> None:

@@ -1,11 +1,11 @@
 """Classify recordings and write a page for each."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
@@ -35,6 +35,15 @@ class Reporting:
     inspection: Inspection
     pages: Pages
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the inspection."""
+        return self.inspection.files
+
+    def with_files(self, moved: Mapping[Path, Path]) -> Self:
+        """The same task with its files read from other paths."""
+        return replace(self, inspection=self.inspection.with_files(moved))
 
     def prepare(self) -> Callable[[Source], Reported]:
         """Open the models, and return the function that writes one page.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.result import extract_source
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
+class Features(WithoutFiles):
     """The batch's task: the tensor of a recording, delivered where `output` wants it."""
 
     plan: Plan

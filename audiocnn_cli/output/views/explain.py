@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.features.explain import Stage, explain, recording_of
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.features.plan import Plan
@@ -21,7 +22,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Explain:
+class Explain(WithoutFiles):
     """The batch's task of `--explain`: the stages that a recording goes through."""
 
     plan: Plan
