@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,13 @@ import pytest
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.errors import FailureKind
-from audiocnn_cli.output.destination import Format
-from audiocnn_cli.output.results import StreamWriter, write_outcomes_to
+from audiocnn_cli.output.destination import Destination, Format
+from audiocnn_cli.output.results import (
+    StreamWriter,
+    write_outcomes,
+    write_outcomes_to,
+    write_result,
+)
 from audiocnn_cli.output.terminal.console import log, set_up_logging
 from audiocnn_cli.output.terminal.progress import Progress, duration
 from tests.conftest import Finished as Ended
@@ -163,7 +169,7 @@ def test_a_real_terminal(make_wav: MakeWav) -> None:
 
 class _View:
     def document(self, result: int) -> dict[str, Any]:
-        return {"n": result, "deep": {"list": [1, "two\n"], "none": []}}
+        return {"path": f"{result}.wav", "n": result, "deep": {"list": [1, "two\n"], "none": []}}
 
     def rows(self, result: int) -> Sequence[dict[str, object]]:
         return [{"n": result}]
@@ -177,7 +183,9 @@ def test_a_document_that_grows_is_the_same_document(results: int, failures: int)
     failed = [Failure(f"{i}", FailureKind.CORRUPT, "is bad") for i in range(failures)]
     stream = io.StringIO()
     outcomes = [*range(results), *failed]
-    tally = write_outcomes_to(StreamWriter(stream, Format.JSON), iter(outcomes), _View())
+    tally = write_outcomes_to(
+        StreamWriter(stream, Destination(Format.JSON)), iter(outcomes), _View()
+    )
     assert (tally.done, tally.failed) == (results, failures)
     document = {
         "results": [_View().document(i) for i in range(results)],
@@ -188,5 +196,38 @@ def test_a_document_that_grows_is_the_same_document(results: int, failures: int)
 
 def test_a_long_table_is_written_in_pieces() -> None:
     stream = io.StringIO()
-    write_outcomes_to(StreamWriter(stream, Format.TABLE), iter(range(2500)), _View())
+    write_outcomes_to(StreamWriter(stream, Destination(Format.TABLE)), iter(range(2500)), _View())
     assert stream.getvalue().split("\n")[:3] == ["1000 rows", "1000 rows", "500 rows"]
+
+
+TABLE, JSONL = Destination(Format.TABLE), Destination(Format.JSONL)
+
+
+@pytest.mark.parametrize(
+    ("destination", "printed"),
+    [
+        (TABLE, "2 rows\n"),
+        (replace(TABLE, quiet=True), ""),
+        (TABLE.beside_files(), ""),
+        (replace(TABLE, verbose=True).beside_files(), "0.wav\n1.wav\n"),
+        (replace(TABLE, verbose=True, quiet=True).beside_files(), ""),
+    ],
+)
+def test_tables_are_printed_only_where_they_are_the_result(
+    destination: Destination, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = write_outcomes(iter(range(2)), _View(), destination)
+    assert (counts.done, counts.failed) == (2, 0)
+    assert capsys.readouterr().out == printed
+
+
+def test_quiet_prints_what_programs_read_and_writes_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_result(3, _View(), replace(JSONL, quiet=True).beside_files())
+    assert json.loads(capsys.readouterr().out)["n"] == 3
+    path = tmp_path / "table.txt"
+    write_result(3, _View(), Destination(Format.TABLE, path, quiet=True))
+    assert path.read_text() == "1 rows\n"
+    write_result(3, _View(), replace(TABLE, quiet=True))
+    assert capsys.readouterr().out == ""

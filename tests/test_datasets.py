@@ -377,7 +377,7 @@ def test_results_go_to_other_machines(run: Run, clips: Path, tmp_path: Path) -> 
 def test_what_can_not_be_written_elsewhere(run: Run, clips: Path) -> None:
     single = run("features", clips, "-o", "memory://bucket/all.parquet")
     assert single.exit_code == 2
-    assert "elsewhere only folders are written; end it with /" in single.stderr
+    assert "only a folder can be a URL; end it with /" in single.stderr
     nowhere = run("features", clips, "--format", "parquet", "-o", "nosuch://bucket/set/")
     assert nowhere.exit_code == 3
     assert "nosuch://bucket/set: can't be reached" in nowhere.stderr

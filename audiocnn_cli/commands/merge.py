@@ -1,5 +1,6 @@
 """`audiocnn merge`: the parts of a batch, joined."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,7 +39,7 @@ def merge(
     input has failed.
     """
     logging.set_up()
-    destination = report.destination()
+    destination = replace(report.destination(), quiet=logging.quiet)
     from audiocnn_cli.batch.journal.parts import missing_shards, read_parts
     from audiocnn_cli.output.results import write_outcomes
     from audiocnn_cli.output.views.parts import parts_table

@@ -1,9 +1,10 @@
-"""Where a result goes, and in which format: one answer from --json, --jsonl, --csv and -o."""
+"""The destination and the format of a result, as --json, --jsonl, --csv, -o, -q and -v choose them."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import IO
@@ -33,20 +34,47 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A format, and a file to write it to (`path` None: stdout)."""
+    """A format, and a file to write it to (`path` None: stdout).
+
+    `quiet` prints no table. `in_files` states that the results themselves are written to other files: then
+    one line a result is printed with `verbose`, else nothing. JSON, JSONL, CSV and Markdown, which are only
+    printed on request, and files are not affected.
+    """
 
     format: Format
     path: Path | None = None
     force: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    in_files: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is written, so that tables and pictures need not be made."""
+        printed = self.format is Format.TABLE and self.path is None
+        return printed and (self.quiet or (self.in_files and not self.verbose))
+
+    @property
+    def one_line_each(self) -> bool:
+        """Whether a line for each result is printed instead of a table."""
+        printed = self.format is Format.TABLE and self.path is None
+        return printed and self.in_files and self.verbose and not self.quiet
+
+    def beside_files(self) -> "Destination":
+        """The same destination for a command whose results are written to other files."""
+        return replace(self, in_files=True)
 
     @contextmanager
     def open(self) -> Iterator[IO[str]]:
         """The stream to write to; a file appears only when the block ends without an error."""
-        if self.path is None:
+        if self.silent:
+            with Path(os.devnull).open("w", encoding="utf-8") as nothing:
+                yield nothing
+        elif self.path is None:
             yield sys.stdout
-            return
-        with atomic_writer(self.path, "w", force=self.force) as stream:
-            yield stream
+        else:
+            with atomic_writer(self.path, "w", force=self.force) as stream:
+                yield stream
 
 
 def choose_destination(
@@ -57,14 +85,16 @@ def choose_destination(
     markdown: bool | None = None,
     output: Path | None,
     force: bool,
+    quiet: bool = False,
+    verbose: bool = False,
     other_endings: Sequence[str] = (),
 ) -> Destination:
-    """The destination that the common options mean: a format by its flag, or by the ending of the file.
+    """The destination that the common options choose: a format by its flag, or by the ending of the file.
 
     A command without Markdown leaves `markdown` out; `other_endings` are those that it writes itself.
 
     Raises:
-        UsageError: two formats at once, an ending that says none, or the name of a recording.
+        UsageError: two formats at once, an ending that is not of any format, or the name of a recording.
         OutputError: the file can't be written.
     """
     flags = {
@@ -73,49 +103,51 @@ def choose_destination(
         Format.CSV: csv,
         Format.MARKDOWN: markdown,
     }
-    asked = [format for format, given in flags.items() if given]
+    chosen = [format for format, given in flags.items() if given]
     suffixes = _SUFFIXES if markdown is None else _SUFFIXES | {".md": Format.MARKDOWN}
-    if len(asked) > 1:
-        raise UsageError(f"give one of --{' and --'.join(asked)}, not both")
+    if len(chosen) > 1:
+        raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in chosen)}, not both")
     if output is None:
-        return Destination(asked[0] if asked else Format.TABLE)
+        printed = chosen[0] if chosen else Format.TABLE
+        return Destination(printed, quiet=quiet, verbose=verbose)
     require_no_recording(output)
     by_ending = suffixes.get(output.suffix.lower())
-    format = asked[0] if asked else by_ending
+    format = chosen[0] if chosen else by_ending
     if format is None:
         raise UsageError(
-            f"-o {output}: the ending says no format; use one of {', '.join([*other_endings, *suffixes])}"
-            " or add --json, --jsonl or --csv"
+            f"`output` {output}: no format has this ending; use one of"
+            f" {', '.join([*other_endings, *suffixes])} or add `json=True`, `jsonl=True` or `csv=True`"
         )
-    # Any text may be in a .txt file.
+    # A .txt file may hold any text.
     if by_ending not in (None, Format.TABLE, format):
         raise UsageError(
-            f"-o {output}: the ending says {by_ending}, but --{format} is asked for; leave out one of the two"
+            f"`output` {output}: the ending is that of {by_ending}, but `{format}=True` is given; leave"
+            " out one of the two"
         )
     check_writable(output, force=force)
-    return Destination(format, output, force)
+    return Destination(format, output, force, quiet=quiet, verbose=verbose)
 
 
 def names_folder(output: str) -> bool:
-    """Whether -o names a folder: it is one, or ends with `/`.
+    """Whether -o names a folder: one that exists, or a name that ends with `/`.
 
     Raises:
-        UsageError: it is a single file elsewhere.
+        UsageError: it is the URL of a single file.
     """
     if output.endswith("/"):
         return True
     if "://" in output:
-        raise UsageError(f"-o {output}: elsewhere only folders are written; end it with /")
+        raise UsageError(f"`output` {output}: only a folder can be a URL; end it with /")
     return Path(output).is_dir()
 
 
 def require_no_recording(output: Path) -> None:
-    """Keep a slip of the keyboard from writing over a recording.
+    """Refuse an output whose name is that of a recording, which it would replace.
 
     Raises:
-        UsageError: `output` is named as recordings are.
+        UsageError: `output` has the ending of an audio file.
     """
     if output.suffix.lower() in AUDIO_SUFFIXES:
         raise UsageError(
-            f"-o {output}: that is the name of a recording; no recording is written over"
+            f"`output` {output}: this is the name of a recording; recordings are not overwritten"
         )

@@ -1,15 +1,16 @@
-"""Write the outcomes of a batch, or one document, in the format asked for."""
+"""Write the outcomes of a batch, or one document, in the format of a destination."""
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from textwrap import indent
 from typing import IO, Any, Protocol, TypeVar
 
 from audiocnn_cli.batch.outcome import Counts, Failure, failure_document
 from audiocnn_cli.output.destination import Destination, Format
-from audiocnn_cli.output.encoded import encode
-from audiocnn_cli.output.terminal.console import console, print_failure
+from audiocnn_cli.output.terminal.console import console, display, print_failure
 from audiocnn_cli.parameters import with_flags
 
 R = TypeVar("R")
@@ -36,12 +37,12 @@ class View(Protocol[R_contra]):
 def write_outcomes(
     outcomes: Iterable[R | Failure], view: View[R], destination: Destination
 ) -> Counts:
-    """Write each outcome as the destination wants it; failures are also said on stderr.
+    """Write each outcome in the format of `destination`; failures are also printed on stderr.
 
-    Results are written as they come and not kept; a table takes a thousand rows at once.
+    Results are written as they come and not kept; a table is printed for each thousand of them.
     """
     with destination.open() as stream:
-        return write_outcomes_to(StreamWriter(stream, destination.format), outcomes, view)
+        return write_outcomes_to(StreamWriter(stream, destination), outcomes, view)
 
 
 def write_outcomes_to(
@@ -61,7 +62,11 @@ def write_outcomes_to(
                 failures.append(outcome)
             continue
         done += 1
-        if writer.format is Format.JSONL:
+        if writer.destination.silent:
+            continue
+        if writer.destination.one_line_each:
+            writer.text(_summary(view.document(outcome)))
+        elif writer.format is Format.JSONL:
             writer.line(view.document(outcome))
         elif writer.format is Format.CSV:
             writer.rows(view.rows(outcome))
@@ -74,24 +79,31 @@ def write_outcomes_to(
                 results.clear()
     if writer.format is Format.JSON:
         listing.finish(failures)
-    elif writer.format is Format.TABLE and results:
+    elif results:
         console(writer.stream).print(view.table(results))
     return Counts(done=done, failed=failed)
 
 
 def write_result(result: R, view: View[R], destination: Destination) -> None:
     """Write the one result of a command that has no list of inputs."""
+    if destination.silent:
+        return
     with destination.open() as stream:
+        writer = StreamWriter(stream, destination)
         if destination.format is Format.JSON:
             dump(view.document(result), stream)
-        elif destination.format is Format.TABLE:
-            console(stream).print(view.table([result]))
+        elif destination.format is Format.JSONL:
+            writer.line(view.document(result))
+        elif destination.format is Format.CSV:
+            writer.rows(view.rows(result))
         else:
-            writer = StreamWriter(stream, destination.format)
-            if destination.format is Format.JSONL:
-                writer.line(view.document(result))
-            else:
-                writer.rows(view.rows(result))
+            console(stream).print(view.table([result]))
+
+
+def _summary(document: Mapping[str, Any]) -> str:
+    """A result as one line: its path, then the file that it was written to, or its label."""
+    found = document.get("output") or document.get("label")
+    return display(f"{document['path']}: {found}" if found else document["path"])
 
 
 def dump(document: Mapping[str, Any], stream: IO[str], *, indent: int | None = 2) -> None:
@@ -129,17 +141,26 @@ class _Listing:
 
 
 class StreamWriter:
-    """Lines of JSON and rows of CSV, each flushed so that a reader has it at once."""
+    """Lines of JSON, rows of CSV or lines of text, each flushed so that a reader has it at once."""
 
-    def __init__(self, stream: IO[str], format: Format) -> None:
+    def __init__(self, stream: IO[str], destination: Destination) -> None:
         self.stream = stream
-        self.format = format
+        self.destination = destination
         self._csv: csv.DictWriter[str] | None = None
+
+    @property
+    def format(self) -> Format:
+        """The format of the destination."""
+        return self.destination.format
+
+    def text(self, line: str) -> None:
+        """One line of text."""
+        self.stream.write(line + "\n")
+        self.stream.flush()
 
     def line(self, document: Mapping[str, Any]) -> None:
         """One JSON object."""
-        self.stream.write(encode(document) + "\n")
-        self.stream.flush()
+        self.text(encode(document))
 
     def failure(self, failure: Failure) -> None:
         """An input that gave no result, where the format has a place for it."""
@@ -155,3 +176,29 @@ class StreamWriter:
                 self._csv.writeheader()
             self._csv.writerow(row)
         self.stream.flush()
+
+
+def encode(document: Mapping[str, Any]) -> str:
+    """One line of JSON, without its end; NaN is refused."""
+    return document.line if isinstance(document, Encoded) else json.dumps(document, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Encoded(Mapping[str, Any]):
+    """A mapping stored as its line of JSON: a worker encodes it, and it is decoded only when it is read."""
+
+    line: str
+
+    def __getitem__(self, key: str) -> Any:
+        return self._document[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._document)
+
+    def __len__(self) -> int:
+        return len(self._document)
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        decoded: dict[str, Any] = json.loads(self.line)
+        return decoded

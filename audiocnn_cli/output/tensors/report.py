@@ -9,7 +9,7 @@ from audiocnn_cli.datasets.dataset import class_label
 from audiocnn_cli.datasets.feature_rows import blocks, columns_of, feature_table
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.features.verify import Verification
-from audiocnn_cli.output.encoded import Encoded, encode
+from audiocnn_cli.output.results import Encoded, encode
 from audiocnn_cli.output.terminal.features import FeaturePicture, picture_of
 
 if TYPE_CHECKING:

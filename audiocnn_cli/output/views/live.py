@@ -23,7 +23,7 @@ def write_live(
 ) -> Counts:
     """Write each segment as it comes, then the prediction; CSV has the rows of segments only."""
     with destination.open() as stream:
-        writer = StreamWriter(stream, destination.format)
+        writer = StreamWriter(stream, destination)
 
         def rest() -> Iterator[Prediction | Failure]:
             for each in said:
