@@ -13,6 +13,8 @@ from sklearn import metrics
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify import Ensemble, classify
+from audiocnn_cli.commands import evaluate as evaluate_command
+from audiocnn_cli.commands import train as train_command
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
@@ -178,3 +180,8 @@ def test_a_training_clip_is_scored_by_the_member_not_trained_on_it(
         assert prediction.probabilities == tuple(expected[label] for label in LABELS)
     sharper = [max(prediction.probabilities) for prediction in evaluation.predictions[:3]]
     assert sharper == sorted(sharper)  # member 0, 1, 2: logits times 1, 2, 3
+
+
+def test_names_of_models_and_networks_complete() -> None:
+    assert evaluate_command._complete_model("genre-") == ["genre-cnn", "genre-lstm", "genre-mlp"]
+    assert train_command._complete_arch("l") == ["logmel-cnn", "lstm"]

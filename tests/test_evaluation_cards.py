@@ -11,8 +11,11 @@ import soundfile
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.figures import Protocol, measured_figures
+from audiocnn_cli.evaluation.metrics import ConfusionMatrix
 from audiocnn_cli.models.contract import DataStatement
+from audiocnn_cli.models.registry import ModelFile, bundled_models
 from audiocnn_cli.models.session import open_model
+from audiocnn_cli.training.card import card
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, LABELS, write_good_model
 
@@ -144,3 +147,17 @@ def test_what_does_not_go_with_all(run: Run, root: Path) -> None:
     for option in ("--robustness", "--include-training"):
         finished = run("evaluate", "--all", root, option)
         assert (finished.exit_code, finished.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("file", bundled_models(), ids=lambda file: file.name)
+def test_a_bundled_card_is_that_of_its_contract(file: ModelFile) -> None:
+    contract = open_model(file.path).contract
+    text = file.card.read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| **")]
+    counts = {cells[1].strip(" *"): tuple(map(int, cells[2:-2])) for cells in rows}
+    clips = ConfusionMatrix(contract.labels, tuple(counts[label] for label in contract.labels))
+    assert text == card(contract, clips)
+    figures = {figure.name: figure for figure in contract.figures}
+    accuracy = figures["accuracy over clips"]
+    assert clips.n == accuracy.n
+    assert clips.accuracy == pytest.approx(accuracy.value)

@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
+from audiocnn_cli.commands.batch import BatchOptions, Job, batch_options, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model, own_models
-from audiocnn_cli.output.destination import Destination, Format, choose_destination
+from audiocnn_cli.output.destination import Destination
 from audiocnn_cli.output.terminal.console import log, print_failure
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Output(options.Report):
 
 @dataclass(frozen=True, kw_only=True)
 class ManyFiles:
-    """Workers, the journal and a cluster; figures need all clips, so that there are no shards."""
+    """As `options.ManyFiles`, without shards: the metrics need all clips."""
 
     heading: ClassVar[str] = "Many files"
     jobs: options.Jobs = None
@@ -99,19 +99,8 @@ class ManyFiles:
 
     def batch(self, folder: Path, *, force: bool) -> BatchOptions:
         """The batch over the recordings below `folder`."""
-        return BatchOptions(
-            paths=[str(folder)],
-            jobs=self.jobs,
-            timeout=self.timeout,
-            journal=self.journal,
-            resume=self.resume,
-            checksum=self.checksum,
-            failures=self.failures,
-            retry_failures=None,
-            shard=None,
-            cluster=self.cluster,
-            force=force,
-        )
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return batch_options([str(folder)], options.ManyFiles(**given), force=force)
 
 
 def evaluate(
@@ -134,10 +123,7 @@ def evaluate(
     journal = many_files.journal
     # A resumed run replaces the output of the run before it.
     force = report.force or (many_files.resume and journal is not None and journal.exists())
-    destination = choose_destination(
-        json=report.json, jsonl=report.jsonl, csv=report.csv, output=report.output, force=force
-    )
-    printed = destination.format is Format.TABLE and destination.path is None
+    destination = replace(replace(report, force=force).destination(), quiet=logging.quiet)
     batch = many_files.batch(folder, force=report.force)
     if model.all_figures:
         others = (model.robustness, model.include_training, batch.resume, batch.checksum)
@@ -146,10 +132,7 @@ def evaluate(
                 "--all measures the figures of the cards; it can be combined with --model, --jobs and"
                 " --timeout only"
             )
-        code = _check_cards(
-            folder, model.model, batch, destination, quiet=logging.quiet and printed
-        )
-        raise typer.Exit(code)
+        raise typer.Exit(_check_cards(folder, model.model, batch, destination))
     from audiocnn_cli.evaluation.degrade import DEGRADATIONS
     from audiocnn_cli.evaluation.evaluate import evaluate as evaluate_folder
     from audiocnn_cli.models.session import open_model
@@ -169,8 +152,7 @@ def evaluate(
     )
     if report.plot is not None:
         plot_evaluation(result, report.plot, force=force)
-    if not (logging.quiet and printed):
-        write_result(result, EvaluationView(), destination)
+    write_result(result, EvaluationView(), destination)
     raise typer.Exit(ExitCode.SOME_FAILED if result.failures else ExitCode.DONE)
 
 
@@ -216,7 +198,7 @@ def _with_errors_printed(
 
 
 def _check_cards(
-    folder: Path, model: str | None, batch: BatchOptions, destination: Destination, *, quiet: bool
+    folder: Path, model: str | None, batch: BatchOptions, destination: Destination
 ) -> ExitCode:
     from audiocnn_cli.evaluation.figures import check_cards
     from audiocnn_cli.models.session import open_model
@@ -226,8 +208,7 @@ def _check_cards(
     files = bundled_models() if model is None else [find_model(model)]
     models = (open_model(file.path) for file in files)
     result = check_cards(models, folder, run=lambda scoring: _run(scoring, batch))
-    if not quiet:
-        write_result(result, CardCheckView(), destination)
+    write_result(result, CardCheckView(), destination)
     if all(figure.measured is None for figure in result.figures):
         return ExitCode.NOTHING_DONE
     agree = all(figure.agrees for figure in result.figures) and not result.failures

@@ -13,7 +13,7 @@ from audiocnn_cli.commands import options
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.extras import require_extra
 from audiocnn_cli.files import check_writable
-from audiocnn_cli.output.destination import choose_destination
+from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.terminal.console import print_error
 from audiocnn_cli.training.recipes import ARCHITECTURES, LOGMEL, Optimizer
 
@@ -201,9 +201,7 @@ def train(
     computed once, and an interrupted training continues when the same command is run again.
     """
     logging.set_up()
-    destination = choose_destination(
-        json=report.json, jsonl=False, csv=False, output=None, force=False
-    )
+    destination = Destination(Format.JSON if report.json else Format.TABLE, quiet=logging.quiet)
     output = model_file.output
     if output.suffix != ".onnx":
         raise UsageError(f"-o {output}: the name of a model file ends in .onnx")
@@ -234,8 +232,7 @@ def train(
         plot_learning_curve(trained.histories, report.plot, force=report.force)
     for failure in trained.failures:
         print_error(f"{failure.path}: {failure.message}")
-    if report.json or not logging.quiet:
-        write_result(trained.evaluation, EvaluationView(), destination)
+    write_result(trained.evaluation, EvaluationView(), destination)
     raise typer.Exit(ExitCode.SOME_FAILED if trained.failures else ExitCode.DONE)
 
 

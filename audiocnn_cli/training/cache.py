@@ -9,11 +9,11 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,18 +58,27 @@ class FrameCache:
         shape = (int(offsets[-1]), self._bins)
         return np.memmap(self._data, dtype=np.float32, mode="r", shape=shape), offsets
 
-    @contextmanager
-    def writer(self) -> Iterator["FrameWriter"]:
-        """Write the entry; it exists once `finish` was called, else nothing of it is left.
+    def write(self, outcomes: Iterable[NDArray[np.float32] | Failure]) -> tuple[Failure, ...]:
+        """Write the frames (n, bins) of each clip in order, and return the failures.
 
         Raises:
             OutputError: the disk is full, or the folder can't be written.
         """
         temporary = self._data.with_suffix(f".{os.getpid()}.part")
+        lengths: list[int] = []
+        failures: list[Failure] = []
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as stream:
-                yield FrameWriter(self, stream, temporary)
+                for outcome in outcomes:
+                    if isinstance(outcome, Failure):
+                        failures.append(outcome)
+                    else:
+                        stream.write(outcome.tobytes())
+                        lengths.append(len(outcome))
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(self._data)
         except OSError as error:
             raise OutputError(
                 f"{self._folder}: the features can't be cached ({error.strerror or error}); free some space"
@@ -78,44 +87,10 @@ class FrameCache:
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-
-    def publish(self, temporary: Path, lengths: Sequence[int], failures: Sequence[Failure]) -> None:
-        """Move a complete file of frames into place and write its index."""
-        temporary.replace(self._data)
         index = {"lengths": lengths, "failures": [(f.path, f.kind, f.message) for f in failures]}
-        with atomic_writer(self._index, "w", force=True) as stream:
-            json.dump(index, stream)
-
-
-class FrameWriter:
-    """Appends clips to an entry."""
-
-    def __init__(self, cache: FrameCache, stream: BinaryIO, temporary: Path) -> None:
-        self._cache = cache
-        self._stream = stream
-        self._temporary = temporary
-        self._lengths: list[int] = []
-
-    def append(self, frames: NDArray[np.float32]) -> None:
-        """Add one clip's frames (n, bins)."""
-        self._stream.write(frames.tobytes())
-        self._lengths.append(len(frames))
-
-    def finish(self, failures: Sequence[Failure]) -> None:
-        """Publish the entry: all clips are written."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._cache.publish(self._temporary, self._lengths, failures)
-
-
-class Resumable(Protocol):
-    """A computation whose state can be saved and restored."""
-
-    def state(self) -> dict[str, Any]:
-        """Everything that changes, for `torch.save`."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from `state`."""
+        with atomic_writer(self._index, "w", force=True) as file:
+            json.dump(index, file)
+        return tuple(failures)
 
 
 class Checkpoint:
@@ -128,8 +103,8 @@ class Checkpoint:
         self._fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
         self.path = folder / f"{self._fingerprint[:16]}.pt"
 
-    def save(self, run: Resumable) -> None:
-        """Replace the file by the state of `run`, atomically.
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the file by `state`, atomically.
 
         Raises:
             OutputError: the disk is full, or the folder can't be written.
@@ -137,18 +112,18 @@ class Checkpoint:
         import torch  # slow, and workers that compute frames import this module too
 
         with atomic_writer(self.path, "wb", force=True) as stream:
-            torch.save({"fingerprint": self._fingerprint, "run": run.state()}, stream)
+            torch.save({"fingerprint": self._fingerprint, "run": state}, stream)
 
-    def load(self, run: Resumable) -> None:
-        """Restore `run` from the file, if there is one of the same fit."""
+    def load(self) -> dict[str, Any] | None:
+        """The saved state, if there is one of the same fit."""
         import torch
 
         try:
             saved = torch.load(self.path, weights_only=True)
         except (OSError, RuntimeError, pickle.UnpicklingError, EOFError):
-            return
-        if saved.get("fingerprint") == self._fingerprint:
-            run.restore(saved["run"])
+            return None
+        state: dict[str, Any] = saved["run"]
+        return state if saved.get("fingerprint") == self._fingerprint else None
 
     def remove(self) -> None:
         """Delete the file once the training is complete."""

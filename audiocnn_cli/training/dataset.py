@@ -1,7 +1,7 @@
 """Read a labelled folder as feature frames, cut into the same segments as in classification."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,8 @@ def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Pat
     stored = FrameCache(cache, recipe, [c for c in listed if isinstance(c, LabelledClip)])
     failures = stored.failures()
     if failures is None:
-        failures = _compute(listed, recipe, stored)
+        sources = (item.source for item in listed if isinstance(item, LabelledClip))
+        failures = stored.write(run_batch(sources, ClipFrames(recipe)))
     failed = {failure.path for failure in failures}
     good = [
         item for item in listed if isinstance(item, LabelledClip) and item.source.path not in failed
@@ -93,22 +94,6 @@ def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Pat
     seconds = len(frames) * recipe.features.hop_length / recipe.features.sample_rate
     log.info("%d clips in %d classes, %.1f minutes", len(good), len(labels), seconds / 60)
     return dataset
-
-
-def _compute(
-    listed: Sequence[LabelledClip | InputError], recipe: Recipe, stored: FrameCache
-) -> tuple[Failure, ...]:
-    """Fill the cache, clip by clip; the failures are stored with it."""
-    failures: list[Failure] = []
-    sources = (item.source for item in listed if isinstance(item, LabelledClip))
-    with stored.writer() as writer:
-        for outcome in run_batch(sources, ClipFrames(recipe)):
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-            else:
-                writer.append(outcome)
-        writer.finish(failures)
-    return tuple(failures)
 
 
 @dataclass(frozen=True, slots=True)

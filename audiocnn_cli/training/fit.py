@@ -95,7 +95,9 @@ def fit(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     run = _Run(network, train, config, device)
-    checkpoint.load(run)
+    state = checkpoint.load()
+    if state is not None:
+        run.restore(state)
     while run.continues():
         epoch = run.epoch(validation)
         losses = [epoch.loss] + ([epoch.validation.loss] if epoch.validation else [])
@@ -104,7 +106,7 @@ def fit(
                 f"the loss became infinite or NaN in epoch {epoch.number}; try a `learning_rate` below"
                 f" {config.learning_rate:g}"
             )
-        checkpoint.save(run)
+        checkpoint.save(run.state())
         on_epoch(epoch)
     network.load_state_dict(run.best)
     network.to("cpu").eval()

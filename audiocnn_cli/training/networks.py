@@ -4,7 +4,8 @@ Inputs are channels last, as everywhere in this project; the network permutes th
 from `audiocnn_cli.shapes`, so that the network has the shapes and parameters that `shapes` states.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -133,20 +134,16 @@ class Recurrent(nn.Module):
         return sequence if self.return_sequences else sequence[:, -1]
 
 
-class GlobalMaximum(nn.Module):
-    """The largest value of each channel: (n, channels, frames, bins) to (n, channels)."""
+class GlobalPooling(nn.Module):
+    """Reduce both axes of each channel: (n, channels, frames, bins) to (n, channels)."""
+
+    def __init__(self, reduce: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self.reduce = reduce
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Reduce both axes."""
-        return torch.amax(x, dim=(2, 3))
-
-
-class GlobalAverage(nn.Module):
-    """The mean of each channel: (n, channels, frames, bins) to (n, channels)."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Reduce both axes."""
-        return torch.mean(x, dim=(2, 3))
+        """The maximum or the mean over frames and bins."""
+        return self.reduce(x, dim=(2, 3))
 
 
 def _modules(step: Step) -> Iterator[nn.Module]:
@@ -174,10 +171,10 @@ def _modules(step: Step) -> Iterator[nn.Module]:
         yield nn.ReLU()
 
 
-_PLAIN = {
+_PLAIN: dict[str, Callable[[], nn.Module]] = {
     "flatten": nn.Flatten,
-    "globalavgpool": GlobalAverage,
-    "globalmaxpool": GlobalMaximum,
+    "globalavgpool": partial(GlobalPooling, torch.mean),
+    "globalmaxpool": partial(GlobalPooling, torch.amax),
     "add": nn.Identity,
 }
 
