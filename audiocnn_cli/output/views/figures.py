@@ -42,17 +42,19 @@ class CardCheckView:
             yield document | {"card_low": low, "card_high": high}
 
     def table(self, results: Sequence[CardCheck]) -> Any:
-        """One row a figure, those that differ in red, with the problem below."""
+        """One row a figure below the name of its model; a problem is printed below its figure."""
         table = Table(box=box.SIMPLE_HEAD)
-        table.add_column("model", style="bold")
-        table.add_column("figure")
+        table.add_column("model and figure")
         for column in ("card", "measured", "n"):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("agrees", no_wrap=True)
+        model = None
         for each in (figure for result in results for figure in result.figures):
+            if each.model != model:
+                model = each.model
+                table.add_row(Text(display(model), style="bold"))
             name = display(each.card.name)
             table.add_row(
-                display(each.model),
                 f"{name}\n{display(each.problem)}" if each.problem else name,
                 f"{each.card.value:.3f}",
                 "" if each.measured is None else f"{each.measured.value:.3f}",
