@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.batch import BatchOptions, Job, batch_options, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model, own_models
 from audiocnn_cli.output.destination import Destination
@@ -17,6 +16,7 @@ from audiocnn_cli.output.terminal.console import log, print_failure
 
 if TYPE_CHECKING:
     from audiocnn_cli.batch.outcome import Counts, Failure
+    from audiocnn_cli.commands.batch import BatchOptions
     from audiocnn_cli.evaluation.scoring import ClipResult, Predictions, Scoring
 
 EXAMPLES = """\b
@@ -97,8 +97,10 @@ class ManyFiles:
     failures: options.Failures = None
     cluster: options.Cluster = None
 
-    def batch(self, folder: Path, *, force: bool) -> BatchOptions:
+    def batch(self, folder: Path, *, force: bool) -> "BatchOptions":
         """The batch over the recordings below `folder`."""
+        from audiocnn_cli.commands.batch import batch_options
+
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return batch_options([str(folder)], options.ManyFiles(**given), force=force)
 
@@ -156,9 +158,10 @@ def evaluate(
     raise typer.Exit(ExitCode.SOME_FAILED if result.failures else ExitCode.DONE)
 
 
-def _run(scoring: "Scoring", batch: BatchOptions) -> "Predictions":
+def _run(scoring: "Scoring", batch: "BatchOptions") -> "Predictions":
     """Score all clips as a batch; after Ctrl-C there are no predictions."""
     from audiocnn_cli.batch.codec import DataclassCodec
+    from audiocnn_cli.commands.batch import Job, run_job
     from audiocnn_cli.evaluation.labelled import recordings
     from audiocnn_cli.evaluation.scoring import ClipResult, Predictions
 
@@ -198,7 +201,7 @@ def _with_errors_printed(
 
 
 def _check_cards(
-    folder: Path, model: str | None, batch: BatchOptions, destination: Destination
+    folder: Path, model: str | None, batch: "BatchOptions", destination: Destination
 ) -> ExitCode:
     from audiocnn_cli.evaluation.figures import check_cards
     from audiocnn_cli.models.session import open_model
