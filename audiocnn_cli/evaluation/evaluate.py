@@ -24,6 +24,7 @@ from audiocnn_cli.evaluation.scoring import (
     Scoring,
     run_scoring,
 )
+from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.session import Model
 
 
@@ -115,22 +116,22 @@ def evaluate(
     predictions = run(scoring)
     if not predictions.clips:
         raise AudiocnnError(_nothing_left(folder, predictions))
-    return summarise(model, predictions, degradations=degradations)
+    return summarise(model.contract, predictions, degradations=degradations)
 
 
 def summarise(
-    model: Model, predictions: Predictions, *, degradations: Sequence[Degradation] = ()
+    contract: ModelContract, predictions: Predictions, *, degradations: Sequence[Degradation] = ()
 ) -> Evaluation:
-    """The metrics of `predictions`."""
-    labels = model.contract.labels
+    """The metrics of the `predictions` of the model with `contract`."""
+    labels = contract.labels
     held_out = tuple(each for each in predictions.clips if each.member is not None)
     apart = [each for each in predictions.clips if each.member is None] if held_out else []
     counted = held_out or predictions.clips
     truth = [each.clip.label for each in counted]
     segments = [(each.clip.label, label) for each in counted for label in each.segment_labels]
     return Evaluation(
-        model=model.contract.name,
-        threshold=model.contract.threshold,
+        model=contract.name,
+        threshold=contract.threshold,
         predictions=counted,
         clips=confusion_matrix(truth, [each.label for each in counted], labels=labels),
         segments=confusion_matrix(
