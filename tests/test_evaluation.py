@@ -1,4 +1,4 @@
-"""Figures against scikit-learn, grouping, and evaluations that leave training clips out."""
+"""Metrics against scikit-learn, grouping, and evaluations that leave training clips out."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,19 +9,16 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import (
-    accuracy_score,
-    balanced_accuracy_score,
-    confusion_matrix,
-    precision_score,
-)
+from sklearn import metrics
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify import Ensemble, classify
+from audiocnn_cli.commands import evaluate as evaluate_command
+from audiocnn_cli.commands import train as train_command
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
-from audiocnn_cli.evaluation.metrics import score, wilson_interval
+from audiocnn_cli.evaluation.metrics import confusion_matrix, wilson_interval
 from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, LABELS, write_good_model
@@ -32,18 +29,21 @@ Pairs = list[tuple[str, str]]
 
 @given(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1))
 def test_figures_equal_scikit_learn(pairs: Pairs) -> None:
-    truth, said = [t for t, _ in pairs], [s for _, s in pairs]
-    scores = score(truth, said, labels=LABELS)
-    assert np.array_equal(scores.confusion, confusion_matrix(truth, said, labels=LABELS))
-    assert scores.accuracy == pytest.approx(accuracy_score(truth, said))
+    truth, predicted = [t for t, _ in pairs], [p for _, p in pairs]
+    found = confusion_matrix(truth, predicted, labels=LABELS)
+    expected = metrics.confusion_matrix(truth, predicted, labels=LABELS)
+    assert np.array_equal(found.counts, expected)
+    assert found.accuracy == pytest.approx(metrics.accuracy_score(truth, predicted))
     present = [label for label in LABELS if label in truth]
-    recalls = [scores.per_class[label].recall or 0.0 for label in present]
-    assert scores.balanced_accuracy == pytest.approx(np.mean(recalls))
-    if set(said) <= set(truth) and len(present) > 1:
-        assert scores.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, said))
-    for label in set(said):
-        expected = precision_score(truth, said, labels=[label], average="macro")
-        assert scores.per_class[label].precision == pytest.approx(expected)
+    recalls = [found.per_class[label].recall or 0.0 for label in present]
+    assert found.balanced_accuracy == pytest.approx(np.mean(recalls))
+    if set(predicted) <= set(truth) and len(present) > 1:
+        assert found.balanced_accuracy == pytest.approx(
+            metrics.balanced_accuracy_score(truth, predicted)
+        )
+    for label in set(predicted):
+        expected = metrics.precision_score(truth, predicted, labels=[label], average="macro")
+        assert found.per_class[label].precision == pytest.approx(expected)
 
 
 def test_wilson_interval_of_a_published_case() -> None:
@@ -67,11 +67,11 @@ def test_groups(grouping: Grouping, name: str, group: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "block", "said"),
-    [("(", None, "regular expression"), (None, 5, "needs --group-by"), ("(z+)", None, "matches")],
+    ("pattern", "block", "message"),
+    [("(", None, "regular expression"), (None, 5, "needs `group_by`"), ("(z+)", None, "matches")],
 )
-def test_groupings_that_make_no_sense(pattern: str | None, block: int | None, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_groupings_that_make_no_sense(pattern: str | None, block: int | None, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         Grouping(pattern, block).group(Path("data/rock/a.wav"), folder=Path("data"))
 
 
@@ -113,7 +113,7 @@ def test_training_clips_are_left_out(run: Run, folder: Path, tmp_path: Path) -> 
     assert (everything["clips"], everything["training_clips_left_out"]) == (9, 0)
 
 
-def test_a_folder_of_training_clips_only_is_said_to_be_so(
+def test_a_folder_of_training_clips_only_is_an_error(
     run: Run, folder: Path, tmp_path: Path
 ) -> None:
     seen = tuple(content_hash(str(path)) for path in folder.rglob("*.wav"))
@@ -126,7 +126,7 @@ def test_a_folder_of_training_clips_only_is_said_to_be_so(
     assert "trained on all 9 clips; 1 more can't be read" in finished.stderr
 
 
-def test_classes_that_the_model_does_not_know(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_classes_that_the_model_lacks(run: Run, folder: Path, tmp_path: Path) -> None:
     (folder / "whistle").mkdir()
     finished = run("evaluate", folder, "--model", write_good_model(tmp_path / "tiny.onnx"))
     assert finished.exit_code == 2
@@ -154,7 +154,7 @@ def test_table_shows_the_interval(run: Run, folder: Path, tmp_path: Path) -> Non
     assert "95 % interval" in shown.stdout
 
 
-def test_a_training_clip_is_asked_of_the_member_that_never_saw_it(
+def test_a_training_clip_is_scored_by_the_member_not_trained_on_it(
     run: Run, folder: Path, tmp_path: Path
 ) -> None:
     clips = sorted(folder.rglob("*.wav"))
@@ -164,7 +164,7 @@ def test_a_training_clip_is_asked_of_the_member_that_never_saw_it(
     model = open_model(write_good_model(tmp_path / "three.onnx", contract))
     evaluation = evaluate(folder, model)
     assert (evaluation.clips.n, evaluation.held_out, evaluation.left_out) == (6, 6, 1)
-    # The two that are no training data are asked of all members together, and counted apart.
+    # The two that are no training data are scored by all members together, and counted apart.
     assert evaluation.kept_apart is not None
     assert evaluation.kept_apart.n == 2
     together = [
@@ -172,11 +172,16 @@ def test_a_training_clip_is_asked_of_the_member_that_never_saw_it(
     ]
     right = sum(label == clip.parent.name for label, clip in zip(together, clips[7:], strict=True))
     assert evaluation.kept_apart.correct == right
-    for answer in evaluation.answers:
-        member = unseen[answer.clip.content]
-        assert answer.member == member
-        alone = classify(answer.clip.source, Ensemble(models=(model,), member=member))
-        said = {candidate.label: candidate.probability for candidate in alone.top}
-        assert answer.probabilities == tuple(said[label] for label in LABELS)
-    sharper = [max(answer.probabilities) for answer in evaluation.answers[:3]]
+    for prediction in evaluation.predictions:
+        member = unseen[prediction.clip.content]
+        assert prediction.member == member
+        alone = classify(prediction.clip.source, Ensemble(models=(model,), member=member))
+        expected = {candidate.label: candidate.probability for candidate in alone.top}
+        assert prediction.probabilities == tuple(expected[label] for label in LABELS)
+    sharper = [max(prediction.probabilities) for prediction in evaluation.predictions[:3]]
     assert sharper == sorted(sharper)  # member 0, 1, 2: logits times 1, 2, 3
+
+
+def test_names_of_models_and_networks_complete() -> None:
+    assert evaluate_command._complete_model("genre-") == ["genre-cnn", "genre-lstm", "genre-mlp"]
+    assert train_command._complete_arch("l") == ["logmel-cnn", "lstm"]

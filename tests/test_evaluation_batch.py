@@ -20,7 +20,7 @@ Run = Callable[..., Finished]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three classes of twelve clips that differ; the work on some is slow, where a test asks for it."""
+    """Three classes of twelve clips that differ; scoring some is slow, where a test sets it."""
     random = np.random.default_rng(8)
     for label in LABELS:
         for i in range(12):
@@ -42,31 +42,29 @@ def recalled(finished: Finished) -> int:
     return sum(event["event"] in ("done", "failed") and event["recalled"] for event in events)
 
 
-def test_what_has_changed_is_asked_again(
+def test_a_changed_recording_is_scored_again(
     run: Run, evaluate: tuple[Any, ...], folder: Path, tmp_path: Path
 ) -> None:
     (folder / LABELS[0] / "00.wav").write_text("no audio")
-    ledger, journal = tmp_path / "bad.jsonl", tmp_path / "run.sqlite"
+    log, journal = tmp_path / "bad.jsonl", tmp_path / "run.sqlite"
     keeping = (*evaluate, "--journal", journal, "--log-json")
-    first = run(*keeping, "--failures", ledger)
+    first = run(*keeping, "--failures", log)
     assert first.exit_code == 1
-    assert [json.loads(line)["kind"] for line in ledger.read_text().splitlines()] == ["not_audio"]
+    assert [json.loads(line)["kind"] for line in log.read_text().splitlines()] == ["not_audio"]
     assert states(journal) == {"done": 35, "not_audio": 1}
     again = run(*keeping, "--resume")
     assert again.exit_code == 1
     assert again.document == first.document
     assert recalled(again) == 36
     soundfile.write(folder / LABELS[0] / "00.wav", np.zeros(18000), 16000)
-    mended = run(*keeping, "--resume", "--failures", ledger)
-    assert mended.exit_code == 0
-    assert (mended.document["clips"], recalled(mended)) == (36, 35)
-    assert ledger.read_text() == ""
-    assert mended.document == run(*evaluate).document
+    fixed = run(*keeping, "--resume", "--failures", log)
+    assert fixed.exit_code == 0
+    assert (fixed.document["clips"], recalled(fixed)) == (36, 35)
+    assert log.read_text() == ""
+    assert fixed.document == run(*evaluate).document
 
 
-def test_other_options_are_noticed_and_asked_again(
-    run: Run, evaluate: tuple[Any, ...], tmp_path: Path
-) -> None:
+def test_other_options_score_all_again(run: Run, evaluate: tuple[Any, ...], tmp_path: Path) -> None:
     keeping = (*evaluate, "--journal", tmp_path / "run.sqlite", "--resume")
     run(*keeping)
     robust = run(*keeping, "--robustness")
@@ -93,7 +91,7 @@ def test_stopped_and_resumed(
     assert out == ""
     if stop is signal.SIGINT:
         assert code == 130
-        assert "stopped before all clips were asked, so there are no figures; --resume" in err
+        assert "interrupted before all clips were scored, so there are no figures; --resume" in err
         assert set(states(journal)) == {"done"}
     done = states(journal)["done"]
     assert 0 < done < 36
@@ -107,13 +105,13 @@ def test_stopped_and_resumed(
     "option",
     ["--resume", "--journal=a.sqlite", "--failures=a.jsonl", "--cluster=tcp://a:1", "--robustness"],
 )
-def test_all_figures_are_measured_as_the_cards_say(run: Run, folder: Path, option: str) -> None:
+def test_all_goes_with_few_other_options(run: Run, folder: Path, option: str) -> None:
     finished = run("evaluate", "--all", folder, option)
     assert finished.exit_code == 2
-    assert "it goes with --model, --jobs and --timeout only" in finished.stderr
+    assert "combined with --model, --jobs and --timeout only" in finished.stderr
 
 
 def test_resume_needs_a_journal(run: Run, evaluate: tuple[Any, ...]) -> None:
     finished = run(*evaluate, "--resume")
     assert finished.exit_code == 2
-    assert "--journal FILE" in finished.stderr
+    assert "--journal" in finished.stderr

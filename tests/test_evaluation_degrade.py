@@ -65,14 +65,14 @@ def test_mp3_stays_in_step_and_in_kind(rate: int) -> None:
 
 @pytest.mark.parametrize("rate", [rate for rate in RATES if rate <= 48000])
 @pytest.mark.parametrize("kbit_s", [32, 64])
-def test_mp3_has_the_bit_rate_asked_for(rate: int, kbit_s: int) -> None:
+def test_mp3_has_the_requested_bit_rate(rate: int, kbit_s: int) -> None:
     file = encode_mp3(sound(rate, seconds=10), sample_rate=rate, kbit_s=kbit_s)
     assert len(file) * 8 / 10 == pytest.approx(1000 * kbit_s, rel=0.07)
     assert soundfile.info(io.BytesIO(file)).samplerate == rate
 
 
 @pytest.mark.parametrize("snr_db", [20.0, 10.0, -3.0])
-def test_noise_is_white_and_as_loud_as_asked(snr_db: float) -> None:
+def test_noise_is_white_and_has_the_requested_level(snr_db: float) -> None:
     samples = sound(16000, seconds=5)
     noise = white_noise(samples, snr_db=snr_db, seed=7) - samples
     ratio = 10 * np.log10(np.mean(samples.astype(float) ** 2) / np.mean(noise.astype(float) ** 2))

@@ -15,25 +15,24 @@ from sklearn.metrics import brier_score_loss
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify import Ensemble, classify
-from audiocnn_cli.evaluation.calibration import brier, calibrate
-from audiocnn_cli.evaluation.coverage import cover
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS, Degradation
 from audiocnn_cli.evaluation.evaluate import evaluate
+from audiocnn_cli.evaluation.metrics import brier, calibrate, cover
 from audiocnn_cli.models.registry import find_model
 from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, LABELS, write_good_model
 
 Run = Callable[..., Finished]
-Answers = list[tuple[float, bool]]
-answers = st.lists(
+Clips = list[tuple[float, bool]]
+clips = st.lists(
     st.tuples(st.floats(0, 1) | st.sampled_from([0.0, 1 / 3, 0.2, 0.8, 1.0]), st.booleans()),
     min_size=1,
 )
 
 
-@given(answers, st.sampled_from([1, 5, 15]))
-def test_bins_equal_scikit_learn(pairs: Answers, bins: int) -> None:
+@given(clips, st.sampled_from([1, 5, 15]))
+def test_bins_equal_scikit_learn(pairs: Clips, bins: int) -> None:
     confidences, right = [c for c, _ in pairs], [r for _, r in pairs]
     found = calibrate(confidences, right, bins=bins)
     filled = [b for b in found.bins if b.n]
@@ -65,21 +64,19 @@ def test_brier_equals_scikit_learn(clips: list[tuple[list[float], int]]) -> None
     assert brier(probabilities.tolist(), truth) == pytest.approx(expected)
 
 
-@given(answers, st.lists(st.floats(0, 1), min_size=1))
-def test_coverage_falls_and_counts_what_is_answered(
-    pairs: Answers, thresholds: list[float]
-) -> None:
+@given(clips, st.lists(st.floats(0, 1), min_size=1))
+def test_coverage_falls_and_counts_covered_clips(pairs: Clips, thresholds: list[float]) -> None:
     confidence, right = np.array([c for c, _ in pairs]), np.array([r for _, r in pairs])
     rows = cover(confidence.tolist(), right.tolist(), thresholds)
     assert [row.threshold for row in rows] == sorted(set(thresholds))
-    assert sorted((row.answered for row in rows), reverse=True) == [row.answered for row in rows]
+    assert sorted((row.covered for row in rows), reverse=True) == [row.covered for row in rows]
     for row in rows:
-        answered = right[confidence >= row.threshold]
-        assert row.coverage == pytest.approx(len(answered) / len(right))
-        if len(answered):
-            assert row.accuracy == pytest.approx(answered.mean())
+        covered = right[confidence >= row.threshold]
+        assert row.coverage == pytest.approx(len(covered) / len(right))
+        if len(covered):
+            assert row.accuracy == pytest.approx(covered.mean())
             assert row.interval_95 is not None
-            assert row.interval_95[0] <= answered.mean() <= row.interval_95[1]
+            assert row.interval_95[0] <= covered.mean() <= row.interval_95[1]
         else:
             assert (row.accuracy, row.interval_95) == (None, None)
 
@@ -106,7 +103,7 @@ def test_document_has_calibration_and_coverage(run: Run, folder: Path, tmp_path:
     assert sum(b["n"] for b in document["calibration"]["bins"]) == 9
     assert 0 <= document["calibration"]["ece"] <= 1
     everything, *_, surest = document["coverage"]
-    assert (everything["threshold"], everything["answered"]) == (0, 9)
+    assert (everything["threshold"], everything["covered"]) == (0, 9)
     assert everything["accuracy"] == document["accuracy"]
     assert surest["threshold"] == 0.99
     assert document["robustness"] == []
@@ -135,14 +132,14 @@ def test_a_degraded_clip_is_what_a_degraded_file_would_be(folder: Path, tmp_path
         (folder / label).rename(folder / genre)
     evaluation = evaluate(folder, model, degradations=DEGRADATIONS)
     changed = 0
-    for answer in evaluation.answers:
-        samples, rate = soundfile.read(answer.clip.source.path, dtype="float32")
-        for degradation, said in zip(DEGRADATIONS, answer.degraded_labels, strict=True):
-            worse = degradation.apply(samples, rate, int(answer.clip.content, 16))
+    for prediction in evaluation.predictions:
+        samples, rate = soundfile.read(prediction.clip.source.path, dtype="float32")
+        for degradation, label in zip(DEGRADATIONS, prediction.degraded_labels, strict=True):
+            worse = degradation.apply(samples, rate, int(prediction.clip.content, 16))
             soundfile.write(tmp_path / "worse.wav", worse, rate, subtype="FLOAT")
             expected = classify(Source(str(tmp_path / "worse.wav")), Ensemble(models=(model,)))
-            assert said == expected.top[0].label
-            changed += said != answer.label
+            assert label == expected.top[0].label
+            changed += label != prediction.label
     assert changed > 2
 
 
@@ -156,11 +153,11 @@ def _note_seed(
 
 
 def test_each_clip_has_a_seed_of_its_own(folder: Path, tmp_path: Path) -> None:
-    seeds = tmp_path / "seeds"
-    note = partial(_note_seed, seeds)
+    noted = tmp_path / "noted.txt"
+    note = partial(_note_seed, noted)
     model = open_model(write_good_model(tmp_path / "m.onnx"))
     evaluation = evaluate(folder, model, degradations=[Degradation("none", "nothing", note)])
-    assert len(set(seeds.read_text().split())) == 9
+    assert len(set(noted.read_text().split())) == 9
     (row,) = evaluation.robustness
     assert row.clips == evaluation.clips
 

@@ -1,4 +1,4 @@
-"""The page of `classify --report`: what is in it, what it escapes, what is said before the work starts."""
+"""The page of `classify --report`: its content, its escaping, and the errors before the work starts."""
 
 import base64
 import hashlib
@@ -21,11 +21,11 @@ from audiocnn_cli.classify import SoundType
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.inspection.occlusion import Why
 from audiocnn_cli.inspection.work import Inspection
-from audiocnn_cli.output.report import compress
+from audiocnn_cli.output.report import sound as report_sound
 from audiocnn_cli.output.report.page import PageInput, page_html
 from audiocnn_cli.output.report.pages import Pages
-from audiocnn_cli.output.report.pictures import why_uri
-from audiocnn_cli.output.report.sound import listen
+from audiocnn_cli.output.report.plots import why_uri
+from audiocnn_cli.output.report.sound import read_sound
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, write_good_model
 
@@ -41,7 +41,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 class Page(HTMLParser):
-    """The elements of a page as a browser's parser sees them."""
+    """The elements of a page as a browser's parser reads them."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ def test_only_its_own_scripts_may_run(
     (policy,) = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
     assert policy.startswith("default-src 'none';")
     running = [text for attributes, text in page.scripts if "type" not in attributes]
-    assert len(running) == 3
+    assert len(running) == 2
     for text in running:
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
@@ -118,7 +118,7 @@ def test_hostile_names_labels_and_cards_are_only_text(
     assert run("classify", clip, "--model", path, "--report", report).exit_code == 0
     page = Page(report)
     assert not page.all("img")
-    assert len(page.all("script")) == 3
+    assert len(page.all("script")) == 2
     assert all(HOSTILE not in text for attributes, text in page.scripts)
     text = "".join(page.texts)
     assert f"{HOSTILE}.wav" in text
@@ -160,7 +160,7 @@ def test_several_recordings_get_an_overview(
 def test_the_sound_is_the_recordings(make_wav: MakeWav) -> None:
     tone = 0.5 * np.sin(2 * np.pi * 700 * np.arange(44100 * 4) / 44100)
     clip = make_wav(samples=np.stack([tone, tone], axis=1), rate=44100)
-    sound = listen(Source(str(clip)))
+    sound = read_sound(Source(str(clip)))
     samples, rate = soundfile.read(io.BytesIO(sound.mp3))
     assert len(samples) / rate == pytest.approx(4, abs=0.1)
     spectrum = np.abs(np.fft.rfft(samples[rate : 2 * rate]))
@@ -174,20 +174,20 @@ def test_the_sound_is_the_recordings(make_wav: MakeWav) -> None:
 def test_of_a_long_recording_the_beginning_is_kept(
     run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compress, "_MOST_BYTES", 12_000)
+    monkeypatch.setattr(report_sound, "_MOST_BYTES", 12_000)
     clip = make_wav(samples=0.1 * np.random.default_rng(0).standard_normal(8000 * 9), rate=8000)
-    sound = listen(Source(str(clip)))
+    sound = read_sound(Source(str(clip)))
     assert sound.kept_s == pytest.approx(3.0, abs=0.01)
     assert len(sound.mp3) < 13_500
     run("classify", clip, "--model", tiny, "--report", tmp_path / "r.html", "-j", "1")
     page = Page(tmp_path / "r.html")
-    assert any("The page holds the first 0:03.0 of 0:09.0" in text for text in page.texts)
+    assert any("The page contains the first 0:03.0 of 0:09.0" in text for text in page.texts)
     assert page.data["kept"] == pytest.approx(3.0, abs=0.01)
     assert page.data["end"] == 9.0
 
 
 def test_the_heat_map_lies_where_the_parts_are(make_wav: MakeWav) -> None:
-    sound = listen(Source(str(make_wav(rate=24000))))
+    sound = read_sound(Source(str(make_wav(rate=24000))))
     drops = np.zeros((2, 3))
     drops[1, 2], drops[0, 1] = 0.5, -0.5
     drops[0, 0] = np.nan
@@ -231,7 +231,7 @@ def test_labels_can_be_written_beside_it(
     assert report.is_file()
 
 
-def test_what_can_not_be_written_is_said_first(run: Run, tiny: Path, tmp_path: Path) -> None:
+def test_what_can_not_be_written_is_an_error_first(run: Run, tiny: Path, tmp_path: Path) -> None:
     for report, code, words in (
         (tmp_path, 2, "name an .html file"),
         (tmp_path / "r.pdf", 2, "name an .html file"),
@@ -258,13 +258,13 @@ def test_nothing_is_replaced_unless_forced(
     assert "s-pages: exists already" in finished.stderr
 
 
-def test_without_the_extra_it_says_which(
+def test_without_the_extra_the_error_names_it(
     run: Run, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audiocnn_cli.output.report.render.find_spec", lambda name: None)
+    monkeypatch.setattr("audiocnn_cli.extras.find_spec", lambda name: None)
     finished = run("classify", "gone.wav", "--model", tiny, "--report", tmp_path / "r.html")
     assert finished.exit_code == 3
-    assert "audiocnn-cli[report]" in finished.stderr
+    assert "--report needs the [report] extra: pip install" in finished.stderr
 
 
 def test_names_of_pages_differ_and_stay_in_their_folder(tmp_path: Path) -> None:
@@ -273,12 +273,6 @@ def test_names_of_pages_differ_and_stay_in_their_folder(tmp_path: Path) -> None:
     found = [pages.page_of(Source(f"/in/{name}", name)) for name in names]
     assert len(set(found)) == len(names)
     assert all(page.parent == tmp_path / "r-pages" and len(page.name) < 100 for page in found)
-
-
-def test_the_vendored_library_has_its_licence_beside_it() -> None:
-    vendor = Path(compress.__file__).parent / "vendor"
-    assert "MIT" in (vendor / "LICENSE-uPlot.txt").read_text()
-    assert "uPlot" in (vendor / "uPlot.iife.min.js").read_text()[:100]
 
 
 def test_why_there_is_no_label_is_on_the_page(
@@ -296,8 +290,10 @@ def test_why_there_is_no_label_is_on_the_page(
     )
     (model,) = work.ensemble().models
     assert found.why is not None
-    (tmp_path / "r.html").write_text(page_html(PageInput(gated, found.why, listen(source), model)))
+    (tmp_path / "r.html").write_text(
+        page_html(PageInput(gated, found.why, read_sound(source), model))
+    )
     text = " ".join("".join(Page(tmp_path / "r.html").texts).split())
     assert "no label this is speech, not music" in text
-    assert "The recording sounds like speech (0.97)." in text
-    assert "None: no label holds anywhere." in text
+    assert "Type of sound: speech (0.97)." in text
+    assert "None: no label reaches the threshold." in text

@@ -34,7 +34,7 @@ def classify(*arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pages of one recording, and of several, by a model and with names that want to be HTML."""
+    """Pages of one recording, and of several, by a model and with names that are HTML."""
     folder = tmp_path_factory.mktemp("report")
     labels = (SCRIPT, HOSTILE, "silence")
     model = write_good_model(folder / "m.onnx", replace(CONTRACT, labels=labels, name=SCRIPT))
@@ -69,18 +69,18 @@ def page(browser: Any) -> Iterator[Any]:
     """A tab that fails the test for any message, dialog, error or request."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     opened = context.new_page()
-    said: list[str] = []
-    watch(opened, said)
+    messages: list[str] = []
+    watch(opened, messages)
     yield opened
-    assert said == []
+    assert messages == []
     context.close()
 
 
-def watch(page: Any, said: list[str]) -> None:
-    page.on("console", lambda message: said.append(f"console: {message.text}"))
-    page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
-    page.on("request", lambda request: said.extend(leaving(request.url)))
+def watch(page: Any, messages: list[str]) -> None:
+    page.on("console", lambda message: messages.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: messages.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: messages.append(f"dialog: {dialog.message}"))
+    page.on("request", lambda request: messages.extend(leaving(request.url)))
 
 
 def leaving(url: str) -> list[str]:
@@ -98,7 +98,7 @@ def until(page: Any, holds: str) -> None:
 
 def show(page: Any, path: Path) -> None:
     page.goto(path.as_uri())
-    until(page, "document.querySelectorAll('.u-over').length === 3")
+    until(page, "document.querySelectorAll('.layer').length === 3")
     until(page, "document.getElementById('audio').readyState >= 1")
 
 
@@ -107,7 +107,7 @@ def time_of(page: Any) -> float:
 
 
 def middle(page: Any, plot: str, share: float) -> tuple[float, float]:
-    box = page.locator(f"#{plot} .u-over").bounding_box()
+    box = page.locator(f"#{plot} .layer").bounding_box()
     return box["x"] + share * box["width"], box["y"] + box["height"] / 2
 
 
@@ -126,11 +126,11 @@ def test_it_is_quiet_and_fits(
     context = browser.new_context(color_scheme=scheme, viewport={"width": across, "height": down})
     for name in ("one.html", "all.html"):
         page = context.new_page()
-        said: list[str] = []
-        watch(page, said)
+        messages: list[str] = []
+        watch(page, messages)
         page.goto((folder / name).as_uri())
         page.wait_for_timeout(300)
-        assert said == []
+        assert messages == []
         assert page.evaluate("document.documentElement.scrollWidth") <= across
         light = (
             page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(15, 20, 26)"
@@ -157,7 +157,7 @@ def test_a_click_plays_from_there(page: Any, folder: Path, plot: str) -> None:
     until(page, "!document.getElementById('audio').paused")
     assert time_of(page) == pytest.approx(SECONDS / 2, abs=0.5)
     until(page, f"document.getElementById('audio').currentTime > {SECONDS / 2 + 0.2}")
-    at = float(page.locator(f"#{plot} .u-over").get_attribute("aria-valuenow"))
+    at = float(page.locator(f"#{plot} .layer").get_attribute("aria-valuenow"))
     assert SECONDS / 2 < at < SECONDS / 2 + 2
 
 
@@ -200,6 +200,40 @@ def test_dragging_zooms_all_plots_and_does_not_play(page: Any, folder: Path) -> 
     assert page.evaluate("document.getElementById('audio').paused")
     page.mouse.click(*middle(page, "wave", 0.5))
     assert time_of(page) == pytest.approx(SECONDS * 0.625, abs=0.1)
+
+
+def test_the_pointer_shows_the_probabilities_at_its_time(page: Any, folder: Path) -> None:
+    show(page, folder / "one.html")
+    assert page.locator(".cursor:visible").count() == 0
+    page.mouse.move(*middle(page, "spectrogram", 0.5))
+    assert page.locator(".cursor:visible").count() == 3
+    shown = page.locator("#readout").inner_text()
+    assert shown.startswith("0:06.0")
+    assert "silence 0." in shown
+    page.mouse.move(2, 2)
+    assert page.locator(".cursor:visible").count() == 0
+
+
+def test_a_double_click_shows_the_whole_recording(page: Any, folder: Path) -> None:
+    show(page, folder / "one.html")
+    before = drawn(page, "wave")
+    page.locator("#wave .layer").focus()
+    page.keyboard.press("+")
+    assert (drawn(page, "wave") != before).any()
+    page.mouse.dblclick(*middle(page, "wave", 0.5))
+    assert page.locator("#whole").is_disabled()
+    assert (drawn(page, "wave") == before).all()
+
+
+def test_a_tap_plays_from_there(browser: Any, folder: Path) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    show(page, folder / "one.html")
+    page.locator("#probabilities").scroll_into_view_if_needed()
+    page.touchscreen.tap(*middle(page, "probabilities", 0.5))
+    until(page, "!document.getElementById('audio').paused")
+    assert time_of(page) == pytest.approx(SECONDS / 2, abs=0.5)
+    context.close()
 
 
 def test_events_and_parts_play_from_their_start(page: Any, folder: Path) -> None:

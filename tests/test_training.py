@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(run: Run, folder: Path, output: Path, *options: str) -> Finished:
-    """Six epochs of the seeds' CNN unless the options say otherwise; nothing is kept between tests."""
+    """Six epochs of the course CNN unless `options` are others; no cache is shared by tests."""
     return run(
         "train", folder, "-o", output, "--cache", output.parent / "cache", "--arch", "cnn",
         "--epochs", "6", "--learning-rate", "1e-3", "--json", *options,
@@ -140,7 +140,7 @@ def _as_run(proto: Any, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "count"), [("logmel-cnn", 80_122), ("cnn", 298_186), ("mlp", 1_014_218)]
 )
-def test_the_network_has_the_parameters_that_shapes_says(name: str, count: int) -> None:
+def test_the_network_has_the_parameters_that_shapes_counts(name: str, count: int) -> None:
     import torch
 
     from audiocnn_cli.training.batches import Moments
@@ -236,18 +236,18 @@ def test_folds_make_a_model_that_is_their_mean(run: Run, folder: Path, tmp_path:
     model = open_model(output)
     assert model.contract.members == 3
     assert sorted(set(model.contract.training_clips.values())) == [0, 1, 2]
-    assert "2 networks that were not" in model.contract.figures[0].protocol
+    assert "2 networks not trained" in model.contract.figures[0].protocol
     assert "network 6/6" in trained.stderr
 
 
-def test_several_networks_answer_by_the_mean_of_their_probabilities() -> None:
+def test_several_networks_give_the_mean_of_their_probabilities() -> None:
     import torch
 
-    from audiocnn_cli.training.networks import MeanAnswer
+    from audiocnn_cli.training.networks import MeanNetwork
 
     networks = [torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)]
     x = torch.randn(5, 4)
-    found = torch.softmax(MeanAnswer(networks)(x), dim=-1)
+    found = torch.softmax(MeanNetwork(networks)(x), dim=-1)
     expected = (torch.softmax(networks[0](x), -1) + torch.softmax(networks[1](x), -1)) / 2
     torch.testing.assert_close(found, expected)
 
@@ -318,7 +318,9 @@ def test_bad_options_end_in_a_sentence(
     assert not output.exists()
 
 
-def test_a_bad_file_in_the_set_is_skipped_and_said(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_a_bad_file_in_the_set_is_skipped_and_reported(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
     bad = folder / "low" / "bad.wav"
     bad.write_text("no audio")
     try:

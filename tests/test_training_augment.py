@@ -1,4 +1,4 @@
-"""What happens to segments while training, piece by piece (needs the [train] extra: make test-train)."""
+"""Each augmentation by itself (needs the [train] extra: make test-train)."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -11,8 +11,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from audiocnn_cli.training import augment as augmenting
-from audiocnn_cli.training.augment import FLOOR_DB, AugmentConfig, augment, stretch_frames
+from audiocnn_cli.training import batches
+from audiocnn_cli.training.batches import FLOOR_DB, AugmentConfig, augment, stretch_frames
 
 OFF: dict[str, Any] = {field.name: 0.0 for field in fields(AugmentConfig)} | {"roll": False}
 NOTHING = AugmentConfig(**OFF)
@@ -117,7 +117,7 @@ def test_stretching_and_pitch_move_a_line() -> None:
     tone = torch.full((1, 10, 100), FLOOR_DB)
     tone[:, :, 50] = 0.0
     places = {
-        int(augmenting._resize(tone, 10, replace(NOTHING, pitch=0.2), random)[0, 0].argmax())
+        int(batches._resize(tone, 10, replace(NOTHING, pitch=0.2), random)[0, 0].argmax())
         for _ in range(200)
     }
     assert 39 <= min(places) <= 42

@@ -1,23 +1,23 @@
-"""`audiocnn evaluate`: how often a model is right on a labelled folder."""
+"""`audiocnn evaluate`: measure a model on a labelled folder."""
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
-from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
-from audiocnn_cli.output.destination import Destination, choose_destination
-from audiocnn_cli.output.terminal.console import log, print_failure, set_up_logging
+from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model, own_models
+from audiocnn_cli.output.destination import Destination
+from audiocnn_cli.output.terminal.console import log, print_failure
 
 if TYPE_CHECKING:
     from audiocnn_cli.batch.outcome import Counts, Failure
-    from audiocnn_cli.evaluation.scoring import Question, Replies, Reply
+    from audiocnn_cli.commands.batch import BatchOptions
+    from audiocnn_cli.evaluation.scoring import ClipResult, Predictions, Scoring
 
 EXAMPLES = """\b
 Examples:
@@ -29,149 +29,169 @@ Examples:
 """
 
 
-def evaluate(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Holds one sub-folder of recordings a class.")
-    ],
+def _complete_model(incomplete: str) -> list[str]:
+    models = bundled_models() + own_models()
+    return [model.name for model in models if model.name.startswith(incomplete)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The model, and which of its figures are measured."""
+
+    heading: ClassVar[str] = "Model"
     model: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|FILE",
             help="A model's name, or an .onnx file.",
             show_default=f"{DEFAULT_MODEL}; with --all every bundled one",
+            autocompletion=_complete_model,
         ),
-    ] = None,
-    all_figures: Annotated[
-        bool,
-        typer.Option(
-            "--all",
-            help="Measure every figure of the models' cards again; FOLDER holds their data sets.",
-        ),
-    ] = False,
-    include_training: Annotated[
-        bool,
-        typer.Option(
-            "--include-training",
-            help="Count clips that the model was trained on: a flattering figure.",
-        ),
-    ] = False,
+    ] = None
     robustness: Annotated[
         bool,
         typer.Option(
             "--robustness",
-            help="Also of the same clips as 8 kHz copies, as MP3, softer, with noise and from stereo.",
+            help="Also evaluate 8 kHz, MP3, quieter, noisy and stereo copies of the clips.",
         ),
-    ] = False,
+    ] = False
+    include_training: Annotated[
+        bool,
+        typer.Option(
+            "--include-training",
+            help="Include clips that the model was trained on: an optimistic figure.",
+        ),
+    ] = False
+    all_figures: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Measure every figure of the models' cards again; FOLDER has their data sets.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output(options.Report):
+    """The report, and the plot."""
+
     plot: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.png|svg",
-            help="Draw confusion matrix, reliability and coverage (needs the [plot] extra).",
+            help="Plot confusion matrix, reliability and coverage (needs the [plot] extra).",
         ),
-    ] = None,
-    jobs: options.Jobs = None,
-    timeout: options.Timeout = None,
-    journal: options.JournalFile = None,
-    resume: options.Resume = False,
-    checksum: options.Checksum = False,
-    failures: options.Failures = None,
-    cluster: options.Cluster = None,
-    log_json: options.LogJson = False,
-    json: options.Json = False,
-    jsonl: options.Jsonl = False,
-    csv: options.Csv = False,
-    output: options.Output = None,
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    version: options.Version = False,
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyFiles:
+    """As `options.ManyFiles`, without shards: the metrics need all clips."""
+
+    heading: ClassVar[str] = "Many files"
+    jobs: options.Jobs = None
+    timeout: options.Timeout = None
+    journal: options.JournalFile = None
+    resume: options.Resume = False
+    checksum: options.Checksum = False
+    failures: options.Failures = None
+    cluster: options.Cluster = None
+
+    def batch(self, folder: Path, *, force: bool) -> "BatchOptions":
+        """The batch over the recordings below `folder`."""
+        from audiocnn_cli.commands.batch import batch_options
+
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return batch_options([str(folder)], options.ManyFiles(**given), force=force)
+
+
+def evaluate(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Has one sub-folder of recordings a class.")
+    ],
+    *,
+    model: Model,
+    report: Output,
+    many_files: ManyFiles,
+    logging: options.BatchLogging,
 ) -> None:
     """Measure a model on recordings sorted into folders, one folder a class.
 
     Accuracy is over clips, with a 95 % interval. Clips that the model was trained on are recognised by
-    their content: the member of the model that never heard one answers for it, and where there is none it
-    is left out. Exit 1 if a recording could not be used, or with --all if a figure differs from its card.
+    their content: they are scored by a member that was not trained on them, and left out if there is none.
+    Exit 1 if a recording could not be used, or with --all if a figure differs from its card.
     """
-    set_up_logging(quiet=quiet, verbose=verbose, as_json=log_json)
-    # What an earlier run with this journal wrote is written again.
-    again = force or (resume and journal is not None and journal.exists())
-    destination = choose_destination(json=json, jsonl=jsonl, csv=csv, output=output, force=again)
+    logging.set_up()
+    journal = many_files.journal
+    # A resumed run replaces the output of the run before it.
+    force = report.force or (many_files.resume and journal is not None and journal.exists())
+    destination = replace(replace(report, force=force).destination(), quiet=logging.quiet)
+    batch = many_files.batch(folder, force=report.force)
+    if model.all_figures:
+        others = (model.robustness, model.include_training, batch.resume, batch.checksum)
+        if any(others) or any((batch.journal, batch.failures, batch.cluster, report.plot)):
+            raise UsageError(
+                "--all measures the figures of the cards; it can be combined with --model, --jobs and"
+                " --timeout only"
+            )
+        raise typer.Exit(_check_cards(folder, model.model, batch, destination))
     from audiocnn_cli.evaluation.degrade import DEGRADATIONS
     from audiocnn_cli.evaluation.evaluate import evaluate as evaluate_folder
     from audiocnn_cli.models.session import open_model
-    from audiocnn_cli.output.plots.evaluation import draw_evaluation
+    from audiocnn_cli.output.plots.evaluation import plot_evaluation
     from audiocnn_cli.output.plots.figure import check_picture
     from audiocnn_cli.output.results import write_result
     from audiocnn_cli.output.views.evaluation import EvaluationView
 
-    batch = BatchOptions(
-        paths=[str(folder)],
-        jobs=jobs,
-        timeout=timeout,
-        journal=journal,
-        resume=resume,
-        checksum=checksum,
-        failures=failures,
-        retry_failures=None,
-        shard=None,
-        cluster=cluster,
-        force=force,
-    )
-    if all_figures:
-        alone = (journal, failures, cluster, plot)
-        if any((robustness, include_training, resume, checksum)) or any(alone):
-            raise UsageError(
-                "--all measures what the cards say; it goes with --model, --jobs and --timeout only"
-            )
-        _remake(folder, model, batch, destination)
-    if plot is not None:
-        check_picture(plot, force=again)
-    opened = open_model(find_model(model or DEFAULT_MODEL).path)
+    if report.plot is not None:
+        check_picture(report.plot, force=force)
     result = evaluate_folder(
-        folder if cluster is None else Path(os.path.abspath(folder)),  # noqa: PTH100 (keeps links)
-        opened,
-        include_training=include_training,
-        degradations=DEGRADATIONS if robustness else (),
-        ask=lambda question: _ask(question, batch),
+        folder if batch.cluster is None else Path(os.path.abspath(folder)),  # noqa: PTH100 (keeps links)
+        open_model(find_model(model.model or DEFAULT_MODEL).path),
+        include_training=model.include_training,
+        degradations=DEGRADATIONS if model.robustness else (),
+        run=lambda scoring: _run(scoring, batch),
     )
-    if plot is not None:
-        draw_evaluation(result, plot, force=again)
+    if report.plot is not None:
+        plot_evaluation(result, report.plot, force=force)
     write_result(result, EvaluationView(), destination)
     raise typer.Exit(ExitCode.SOME_FAILED if result.failures else ExitCode.DONE)
 
 
-def _ask(question: "Question", batch: BatchOptions) -> "Replies":
-    """Ask of all clips, as a batch like others; no figure is said of those that were asked before Ctrl-C."""
+def _run(scoring: "Scoring", batch: "BatchOptions") -> "Predictions":
+    """Score all clips as a batch; after Ctrl-C there are no predictions."""
     from audiocnn_cli.batch.codec import DataclassCodec
+    from audiocnn_cli.commands.batch import Job, run_job
     from audiocnn_cli.evaluation.labelled import recordings
-    from audiocnn_cli.evaluation.scoring import Replies, Reply
+    from audiocnn_cli.evaluation.scoring import ClipResult, Predictions
 
     job = Job(
         command="evaluate",
-        task=question,
-        # Each recording is known by its own path.
-        recipe=replace(question, folder=Path(), degradations=()),
-        # By their names: they are functions.
-        options={"degradations": ", ".join(each.name for each in question.degradations)},
-        codec=DataclassCodec(Reply),
-        audio_s=lambda reply: reply.audio_s,
+        task=scoring,
+        # A recording is identified by its own path; degradations are functions, and named in the options.
+        recipe=replace(scoring, folder=Path(), degradations=()),
+        options={"degradations": ", ".join(each.name for each in scoring.degradations)},
+        codec=DataclassCodec(ClipResult),
+        audio_s=lambda result: result.audio_s,
         in_order=True,
-        find=lambda: recordings(question.folder),
+        find=lambda: recordings(scoring.folder),
     )
-    replies: list[Replies] = []
+    collected: list[Predictions] = []
 
-    def gather(outcomes: "Iterator[Reply | Failure]") -> "Counts":
-        replies.append(Replies.of(_said(outcomes)))
-        return replies[0].tally
+    def collect(outcomes: "Iterator[ClipResult | Failure]") -> "Counts":
+        collected.append(Predictions.of(_with_errors_printed(outcomes)))
+        return collected[0].counts
 
-    if run_job(job, batch, gather) is ExitCode.INTERRUPTED:
-        again = "; --resume goes on" if batch.journal else ""
-        log.warning("stopped before all clips were asked, so there are no figures%s", again)
+    if run_job(job, batch, collect) is ExitCode.INTERRUPTED:
+        resume = "; --resume continues" if batch.journal else ""
+        log.warning("interrupted before all clips were scored, so there are no figures%s", resume)
         raise typer.Exit(ExitCode.INTERRUPTED)
-    return replies[0]
+    return collected[0]
 
 
-def _said(outcomes: "Iterator[Reply | Failure]") -> "Iterator[Reply | Failure]":
+def _with_errors_printed(
+    outcomes: "Iterator[ClipResult | Failure]",
+) -> "Iterator[ClipResult | Failure]":
     from audiocnn_cli.batch.outcome import Failure
 
     for outcome in outcomes:
@@ -180,19 +200,19 @@ def _said(outcomes: "Iterator[Reply | Failure]") -> "Iterator[Reply | Failure]":
         yield outcome
 
 
-def _remake(
-    folder: Path, model: str | None, batch: BatchOptions, destination: Destination
-) -> NoReturn:
-    from audiocnn_cli.evaluation.remake import remake
+def _check_cards(
+    folder: Path, model: str | None, batch: "BatchOptions", destination: Destination
+) -> ExitCode:
+    from audiocnn_cli.evaluation.figures import check_cards
     from audiocnn_cli.models.session import open_model
     from audiocnn_cli.output.results import write_result
-    from audiocnn_cli.output.views.figures import RemakeView
+    from audiocnn_cli.output.views.figures import CardCheckView
 
     files = bundled_models() if model is None else [find_model(model)]
     models = (open_model(file.path) for file in files)
-    result = remake(models, folder, ask=lambda question: _ask(question, batch))
-    write_result(result, RemakeView(), destination)
+    result = check_cards(models, folder, run=lambda scoring: _run(scoring, batch))
+    write_result(result, CardCheckView(), destination)
     if all(figure.measured is None for figure in result.figures):
-        raise typer.Exit(ExitCode.NOTHING_DONE)
-    right = all(figure.agrees for figure in result.figures) and not result.failures
-    raise typer.Exit(ExitCode.DONE if right else ExitCode.SOME_FAILED)
+        return ExitCode.NOTHING_DONE
+    agree = all(figure.agrees for figure in result.figures) and not result.failures
+    return ExitCode.DONE if agree else ExitCode.SOME_FAILED

@@ -1,17 +1,24 @@
-"""`audiocnn train`: from a folder of classes to a model file."""
+"""`audiocnn train`: train a model on a folder of classes."""
 
 import shlex
 import sys
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
 from audiocnn_cli.commands import options
 from audiocnn_cli.errors import ExitCode, UsageError
+from audiocnn_cli.extras import require_extra
 from audiocnn_cli.files import check_writable
-from audiocnn_cli.output.destination import choose_destination
-from audiocnn_cli.output.terminal.console import print_error, set_up_logging
+from audiocnn_cli.output.destination import Destination, Format
+from audiocnn_cli.output.terminal.console import print_error
+from audiocnn_cli.training.recipes import ARCHITECTURES, LOGMEL, Optimizer
+
+if TYPE_CHECKING:
+    from audiocnn_cli.training.train import TrainingConfig
 
 EXAMPLES = """\b
 Examples:
@@ -22,236 +29,262 @@ Examples:
 """
 
 
-def train(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Holds one sub-folder of recordings a class.")
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE.onnx", help="The model file to write.")
-    ],
-    arch: Annotated[
-        str, typer.Option(help="The network: logmel-cnn, or the seeds' cnn, mlp, lstm.")
-    ] = "logmel-cnn",
-    part: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PLACE=PATTERN",
-            help="Put classes together of parts of FOLDER: speech/news=radio, noise=esc/*/1-*.ogg.",
-            show_default="FOLDER as it is",
-        ),
-    ] = None,
+def _complete_arch(incomplete: str) -> list[str]:
+    return [name for name in ARCHITECTURES if name.startswith(incomplete)]
+
+
+def _option(help: str, *flags: str, default: str | bool = True, **more: Any) -> Any:
+    """An option; `default` describes a default that depends on other options."""
+    return typer.Option(*flags, help=help, show_default=default, **more)
+
+
+def _count(help: str, *flags: str) -> Any:
+    return _option(help, *flags, default="that of the network", min=1, metavar="N")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The clips, and how they are grouped and split."""
+
+    heading: ClassVar[str] = "Data"
     group_by: Annotated[
         str | None,
-        typer.Option(
+        _option(
+            "Regular expression of the group that a split must not divide: speaker, artist, fold.",
+            default="each file is a group",
             metavar="PATTERN",
-            help="Regular expression for what must stay on one side of the split: speaker, artist, fold.",
-            show_default="each file by itself",
         ),
-    ] = None,
+    ] = None
     group_block: Annotated[
-        int | None,
-        typer.Option(min=1, help="The pattern finds a number; so many in a row are one group."),
-    ] = None,
-    folds: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            help="Cross-validate: K networks, each without one fold; the model is their mean.",
-            show_default="one held-out split",
-        ),
-    ] = None,
-    networks: Annotated[
-        int, typer.Option(min=1, help="Networks a fold; their mean is more often right than one.")
-    ] = 1,
+        int | None, _option("N consecutive numbers that match are one group.", min=1, metavar="N")
+    ] = None
     keep_apart: Annotated[
         str | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Clips whose path matches are never trained on, and measured by themselves.",
-            show_default="none",
+        _option("Train on no clips whose path matches; test on them.", metavar="PATTERN"),
+    ] = None
+    part: Annotated[
+        list[str] | None,
+        _option(
+            "Assemble classes from parts of FOLDER: speech/news=radio, noise=esc/*/1-*.ogg.",
+            default="FOLDER as it is",
+            metavar="PATH=PATTERN",
         ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Passes over the training side.", show_default="the network's"),
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Epochs without a lower validation loss before stopping.",
-            show_default="the network's",
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The architecture and its input."""
+
+    heading: ClassVar[str] = "Network"
+    arch: Annotated[
+        str,
+        _option(
+            "logmel-cnn, or the course networks cnn, mlp and lstm.",
+            metavar="NAME",
+            autocompletion=_complete_arch,
         ),
-    ] = None,
-    optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Segments in a step: 1 is stochastic descent, all of them plain descent.",
-            show_default="the network's",
-        ),
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Step size.", show_default="the network's")
-    ] = None,
-    sample_rate: Annotated[int, typer.Option("--sr", min=1, help="Sample rate in Hz.")] = 22050,
-    segment: Annotated[float, typer.Option(help="Seconds a segment.")] = 3.0,
+    ] = LOGMEL
+    sample_rate: Annotated[
+        int, _option("Sample rate in Hz.", "--sample-rate", "--sr", min=1, metavar="HZ")
+    ] = 22050
+    segment: Annotated[float, _option("Length of a segment.", metavar="SECONDS")] = 3.0
     hop_length: Annotated[
+        int | None, _count("Samples between frames.", "--hop-length", "--hop")
+    ] = None
+    n_mels: Annotated[int | None, _count("Number of mel bands.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The folds and the hyperparameters of the fit."""
+
+    heading: ClassVar[str] = "Training"
+    epochs: Annotated[int | None, _count("Number of epochs.")] = None
+    folds: Annotated[
         int | None,
-        typer.Option("--hop", min=1, help="Samples between frames.", show_default="the network's"),
-    ] = None,
-    n_mels: Annotated[
-        int | None, typer.Option(min=1, help="Mel bands.", show_default="the network's")
-    ] = None,
+        _option(
+            "Cross-validate with K folds; the model is the mean of the K networks.",
+            default="one held-out split",
+            min=2,
+            metavar="K",
+        ),
+    ] = None
+    networks: Annotated[
+        int, _option("Networks a fold; the member is their mean.", min=1, metavar="N")
+    ] = 1
+    patience: Annotated[
+        int | None, _count("Stop after so many epochs without a lower validation loss.")
+    ] = None
+    learning_rate: Annotated[
+        float | None,
+        _option("Learning rate.", "--learning-rate", "--lr", default="that of the network"),
+    ] = None
+    batch_size: Annotated[int | None, _count("Segments in a batch.")] = None
+    optimizer: Annotated[Optimizer, _option("The optimizer.")] = Optimizer.ADAM
     roll: Annotated[
         bool,
-        typer.Option(
-            "--roll/--no-roll",
-            help="Turn segments around in time while training; not where their order is the label: words.",
-        ),
-    ] = True,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="The model abstains below it.",
-            show_default="for 90 % accuracy on what it answers",
-        ),
-    ] = None,
-    bits: Annotated[
-        int,
-        typer.Option(
-            metavar="32|16|8", help="In how many bits large weights are stored: 16 halve the file."
-        ),
-    ] = 32,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
-    name: Annotated[
-        str | None, typer.Option(help="The model's name.", show_default="the file's")
-    ] = None,
-    task: Annotated[
-        str, typer.Option(help="What it labels, for the card.")
-    ] = "audio classification",
-    sound_type: Annotated[
-        str | None,
-        typer.Option(
-            metavar="music|speech|environment",
-            help="What type of sound its labels are for; `classify --gate` flags others.",
-            show_default="any",
-        ),
-    ] = None,
-    data_name: Annotated[
-        str | None, typer.Option(help="The data's name, for the card.", show_default="the folder's")
-    ] = None,
-    data_licence: Annotated[
-        str, typer.Option(help="The licence of the recordings, for the card.")
-    ] = "not stated",
+        _option("Shift segments circularly in time; not where order is the label, as in words."),
+    ] = True
+    seed: Annotated[int, _option("The same seed gives the same model.", min=0)] = 0
     cache: Annotated[
         Path | None,
-        typer.Option(
+        _option(
+            "Folder for features and checkpoints.",
+            default="the user's cache folder",
             metavar="FOLDER",
-            help="Where features and interrupted trainings are kept.",
-            show_default="the user's cache folder",
         ),
-    ] = None,
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile:
+    """The model file, and the statements in its contract and on its card."""
+
+    heading: ClassVar[str] = "Model file"
+    output: Annotated[
+        Path, _option("The model file to write.", "--output", "-o", metavar="FILE.onnx")
+    ]
+    name: Annotated[str | None, _option("The model's name.", default="that of the file")] = None
+    task: Annotated[str, _option("What the labels describe.")] = "audio classification"
+    threshold: Annotated[
+        float | None,
+        _option(
+            "Abstain below this probability.",
+            default="90 % accuracy over covered clips",
+            min=0,
+            max=1,
+        ),
+    ] = None
+    bits: Annotated[
+        Literal["32", "16", "8"], _option("Bits of a stored weight: 16 halve the size.")
+    ] = "32"
+    sound_type: Annotated[
+        Literal["music", "speech", "environment"] | None,
+        _option("Type of sound that the labels are for; classify's gate rejects others."),
+    ] = None
+    data_name: Annotated[str | None, _option("Name of the data.", default="that of the folder")] = (
+        None
+    )
+    data_licence: Annotated[str, _option("Licence of the recordings.")] = "not stated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """The report on stdout, and the plot."""
+
+    heading: ClassVar[str] = "Output"
+    json: options.Json = False
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png|svg", help="Draw the learning curve.")
-    ] = None,
-    json: options.Json = False,
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    version: options.Version = False,
+        Path | None,
+        _option("Plot the learning curve (needs the [plot] extra).", metavar="FILE.png|svg"),
+    ] = None
+    force: options.Force = False
+
+
+def train(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Has one sub-folder of recordings a class.")
+    ],
+    *,
+    data: Data,
+    network: Network,
+    training: Training,
+    model_file: ModelFile,
+    report: Output,
+    logging: options.Logging,
 ) -> None:
     """Train a network on your own recordings (needs the [train] extra).
 
-    Segments of one clip, and clips of one group, are never on two sides of a split. The model file holds
-    its own recipe, calibrated probabilities and figures; a card is written beside it. Features are computed
-    once, and the same command goes on where it was interrupted.
+    The split never divides the segments of one clip or the clips of one group. The model file contains its
+    features, calibrated probabilities and measured figures; a card is written beside it. Features are
+    computed once, and an interrupted training continues when the same command is run again.
     """
-    set_up_logging(quiet=quiet, verbose=verbose)
-    destination = choose_destination(json=json, jsonl=False, csv=False, output=None, force=False)
+    logging.set_up()
+    destination = Destination(Format.JSON if report.json else Format.TABLE, quiet=logging.quiet)
+    output = model_file.output
     if output.suffix != ".onnx":
-        raise UsageError(f"-o {output}: a model file ends in .onnx")
-    if optimizer not in ("adam", "sgd"):
-        raise UsageError(f"--optimizer {optimizer}: adam or sgd")
-    if bits not in (32, 16, 8):
-        raise UsageError(f"--bits {bits}: 32, 16 or 8")
-    if sound_type not in (None, "music", "speech", "environment"):
-        raise UsageError(f"--sound-type {sound_type}: music, speech or environment")
-    if learning_rate is not None and not learning_rate > 0:
-        raise UsageError(f"--learning-rate must be above 0, not {learning_rate}")
-    from audiocnn_cli.training.extra import require_training_packages
-
-    require_training_packages()
-    from contextlib import nullcontext
-    from dataclasses import replace
-
-    from platformdirs import user_cache_path
-
-    from audiocnn_cli.evaluation.labelled import Grouping
-    from audiocnn_cli.evaluation.parts import parts_from, put_together
-    from audiocnn_cli.models.contract import DataStatement
+        raise UsageError(f"-o {output}: the name of a model file ends in .onnx")
+    if training.learning_rate is not None and not training.learning_rate > 0:
+        raise UsageError(f"--learning-rate must be above 0, not {training.learning_rate}")
+    require_extra("train", "audiocnn train")
+    from audiocnn_cli.evaluation.parts import link_parts
     from audiocnn_cli.output.plots.figure import check_picture
     from audiocnn_cli.output.plots.learning_curve import plot_learning_curve
     from audiocnn_cli.output.results import write_result
     from audiocnn_cli.output.terminal.training import show_epochs
     from audiocnn_cli.output.views.evaluation import EvaluationView
-    from audiocnn_cli.training.fit import LOGMEL_FIT, SEEDS_FIT
-    from audiocnn_cli.training.recipes import recipe_for
-    from audiocnn_cli.training.train import TrainingConfig, card_path
-    from audiocnn_cli.training.train import train as train_folder
+    from audiocnn_cli.training.train import card_path, train_folder
 
-    parts = parts_from(part or ())
+    config = _config(folder, data, network, training, model_file)
     for path in (output, card_path(output)):
-        check_writable(path, force=force)
-    if plot is not None:
-        check_picture(plot, force=force)
-    recipe = recipe_for(
-        arch, sample_rate=sample_rate, segment_s=segment, hop_length=hop_length, n_mels=n_mels
-    )
-    preset = LOGMEL_FIT if recipe.anywhere else SEEDS_FIT
-    config = TrainingConfig(
-        recipe=recipe,
-        fit=replace(
-            preset,
-            optimizer=optimizer,
-            epochs=epochs or preset.epochs,
-            patience=patience or preset.patience,
-            batch_size=batch_size or preset.batch_size,
-            learning_rate=learning_rate or preset.learning_rate,
-            seed=seed,
-            augment=preset.augment and replace(preset.augment, roll=roll),
-        ),
-        grouping=Grouping(group_by, group_block),
-        folds=folds,
-        networks=networks,
-        keep_apart=keep_apart,
-        threshold=threshold,
-        bits=bits,
-        name=name or output.stem,
-        task=task,
-        sound_type=sound_type,
-        data=DataStatement(
-            name=data_name or folder.resolve().name,
-            licence=data_licence,
-            folder=None if parts else folder.resolve().name,
-            parts=parts,
-        ),
-        command=shlex.join(["audiocnn", *sys.argv[1:]]),
-        cache=cache or user_cache_path("audiocnn"),
-    )
+        check_writable(path, force=report.force)
+    if report.plot is not None:
+        check_picture(report.plot, force=report.force)
+    parts = config.data.parts
+    fits = (training.folds or 1) * training.networks
     with (
-        show_epochs(
-            epochs=config.fit.epochs, networks=(folds or 1) * networks, quiet=quiet
-        ) as on_epoch,
-        put_together(folder, parts) if parts else nullcontext(folder) as whole,
+        show_epochs(epochs=config.fit.epochs, networks=fits, quiet=logging.quiet) as on_epoch,
+        link_parts(folder, parts) if parts else nullcontext(folder) as whole,
     ):
-        trained = train_folder(whole, output, config, force=force, on_epoch=on_epoch)
-    if plot is not None:
-        plot_learning_curve(trained.histories, plot, force=force)
+        trained = train_folder(whole, output, config, force=report.force, on_epoch=on_epoch)
+    if report.plot is not None:
+        plot_learning_curve(trained.histories, report.plot, force=report.force)
     for failure in trained.failures:
         print_error(f"{failure.path}: {failure.message}")
     write_result(trained.evaluation, EvaluationView(), destination)
     raise typer.Exit(ExitCode.SOME_FAILED if trained.failures else ExitCode.DONE)
+
+
+def _config(
+    folder: Path, data: Data, network: Network, training: Training, model_file: ModelFile
+) -> "TrainingConfig":
+    from platformdirs import user_cache_path
+
+    from audiocnn_cli.evaluation.labelled import Grouping
+    from audiocnn_cli.evaluation.parts import parse_parts
+    from audiocnn_cli.models.contract import DataStatement
+    from audiocnn_cli.training.fit import COURSE_FIT, LOGMEL_FIT
+    from audiocnn_cli.training.recipes import recipe_for
+    from audiocnn_cli.training.train import TrainingConfig
+
+    recipe = recipe_for(
+        network.arch,
+        sample_rate=network.sample_rate,
+        segment_s=network.segment,
+        hop_length=network.hop_length,
+        n_mels=network.n_mels,
+    )
+    preset = LOGMEL_FIT if recipe.anywhere else COURSE_FIT
+    parts = parse_parts(data.part or ())
+    name = folder.resolve().name
+    return TrainingConfig(
+        recipe=recipe,
+        fit=replace(
+            preset,
+            optimizer=training.optimizer,
+            epochs=training.epochs or preset.epochs,
+            patience=training.patience or preset.patience,
+            batch_size=training.batch_size or preset.batch_size,
+            learning_rate=training.learning_rate or preset.learning_rate,
+            seed=training.seed,
+            augment=preset.augment and replace(preset.augment, roll=training.roll),
+        ),
+        grouping=Grouping(data.group_by, data.group_block),
+        folds=training.folds,
+        networks=training.networks,
+        keep_apart=data.keep_apart,
+        threshold=model_file.threshold,
+        bits=int(model_file.bits),
+        name=model_file.name or model_file.output.stem,
+        task=model_file.task,
+        sound_type=model_file.sound_type,
+        data=DataStatement(
+            name=model_file.data_name or name,
+            licence=model_file.data_licence,
+            folder=None if parts else name,
+            parts=parts,
+        ),
+        command=shlex.join(["audiocnn", *sys.argv[1:]]),
+        cache=training.cache or user_cache_path("audiocnn"),
+    )

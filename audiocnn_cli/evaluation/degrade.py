@@ -1,22 +1,22 @@
-"""What recordings go through on their way to a model, each a pure function of mono samples at any rate.
+"""Degradations of recordings, each a pure function of mono samples at any rate.
 
-All take samples of shape (n,), float32, and give as many, float32, in step with them.
+All take float32 samples of shape (n,) and return as many, aligned in time with the input.
 """
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.load import mix_down
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Samples = NDArray[np.float32]
 
-    Samples = NDArray[np.float32]
-
-# The rates that MPEG-1, 2 and 2.5 know, and the least and most kbit/s of each (ISO 11172-3, 13818-3).
+# The sample rates of MPEG-1, 2 and 2.5, and the bit-rate limits of each (ISO 11172-3, 13818-3).
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _MP3_KBIT_S = {32000: (32, 320), 16000: (8, 160), 8000: (8, 64)}
 _BLOCK = 1 << 16
@@ -24,41 +24,35 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """A way in which a recording gets worse: `apply(samples, sample_rate, seed)`."""
+    """A named degradation: `apply(samples, sample_rate, seed)`."""
 
     name: str
     title: str
-    apply: Callable[["Samples", int, int], "Samples"]
+    apply: Callable[[Samples, int, int], Samples]
 
 
-def narrow_band(samples: "Samples", *, sample_rate: int, through: int) -> "Samples":
-    """A copy at `through` Hz, brought back: nothing above `through` / 2 is left."""
-    import soxr
-
+def narrow_band(samples: Samples, *, sample_rate: int, through: int) -> Samples:
+    """Resample to `through` Hz and back: removes the frequencies above `through` / 2."""
     if through >= sample_rate:
         return samples
     copy = soxr.resample(samples, sample_rate, through, quality="HQ")
     return _as_long_as(samples, soxr.resample(copy, through, sample_rate, quality="HQ"))
 
 
-def as_mp3(samples: "Samples", *, sample_rate: int, kbit_s: int) -> "Samples":
-    """Encoded as MP3 at a constant bit rate by libsndfile (LAME), and decoded.
+def as_mp3(samples: Samples, *, sample_rate: int, kbit_s: int) -> Samples:
+    """Encode as MP3 at a constant bit rate by libsndfile (LAME), and decode.
 
-    A rate that MP3 does not know goes through the next higher one that it does, or 48 kHz.
+    A sample rate that MP3 lacks is resampled to the next higher one that it has, or to 48 kHz.
     """
-    import soxr
-
-    rate = next((known for known in _MP3_RATES if known >= sample_rate), _MP3_RATES[-1])
+    rate = next((each for each in _MP3_RATES if each >= sample_rate), _MP3_RATES[-1])
     if rate == sample_rate:
         return _as_long_as(samples, _through_mp3(samples, rate, kbit_s))
     decoded = _through_mp3(soxr.resample(samples, sample_rate, rate, quality="HQ"), rate, kbit_s)
     return _as_long_as(samples, soxr.resample(decoded, rate, sample_rate, quality="HQ"))
 
 
-def encode_mp3(samples: "Samples", *, sample_rate: int, kbit_s: int) -> bytes:
-    """An MP3 file of a constant bit rate, at one of the rates that MP3 knows."""
-    import soundfile
-
+def encode_mp3(samples: Samples, *, sample_rate: int, kbit_s: int) -> bytes:
+    """An MP3 file of a constant bit rate; `sample_rate` must be one of MP3's."""
     least, most = next(limits for lowest, limits in _MP3_KBIT_S.items() if sample_rate >= lowest)
     file = io.BytesIO()
     with soundfile.SoundFile(
@@ -68,7 +62,7 @@ def encode_mp3(samples: "Samples", *, sample_rate: int, kbit_s: int) -> bytes:
         channels=1,
         format="MP3",
         bitrate_mode="CONSTANT",
-        # libsndfile: 0 for most kbit/s, just below 1 for least.
+        # libsndfile: 0 is the highest bit rate, just below 1 the lowest.
         compression_level=min(0.999, (most - kbit_s) / (most - least)),
     ) as sound:
         for start in range(0, len(samples), _BLOCK):
@@ -76,60 +70,54 @@ def encode_mp3(samples: "Samples", *, sample_rate: int, kbit_s: int) -> bytes:
     return file.getvalue()
 
 
-def gain(samples: "Samples", *, decibels: float) -> "Samples":
-    """Louder, or with negative `decibels` softer."""
-    import numpy as np
-
+def gain(samples: Samples, *, decibels: float) -> Samples:
+    """Multiply the amplitude by `decibels` dB."""
     return samples * np.float32(10 ** (decibels / 20))
 
 
-def white_noise(samples: "Samples", *, snr_db: float, seed: int) -> "Samples":
-    """Gaussian white noise added, its power `snr_db` below the mean power of the clip.
+def white_noise(samples: Samples, *, snr_db: float, seed: int) -> Samples:
+    """Add Gaussian white noise whose power is `snr_db` below the mean power of the clip.
 
-    The same seed gives the same noise, so that a clip's does not depend on the clips before it.
+    The same seed gives the same noise.
     """
-    import numpy as np
-
     power = float(np.mean(np.square(samples, dtype=np.float64)))
     amplitude = np.sqrt(power * 10 ** (-snr_db / 10))
     noise = np.random.default_rng(seed).standard_normal(len(samples), dtype=np.float32)
     return samples + np.float32(amplitude) * noise
 
 
-def two_microphones(samples: "Samples", *, sample_rate: int) -> "Samples":
-    """A stereo copy whose right channel is 6 dB softer and 0.5 ms late, mixed down: a comb filter."""
-    import numpy as np
-
+def two_microphones(samples: Samples, *, sample_rate: int) -> Samples:
+    """Add a second channel, 6 dB softer and 0.5 ms late, and mix down: a comb filter."""
     delay = round(0.0005 * sample_rate)
     right = np.pad(samples, (delay, 0))[: len(samples)] / np.float32(2)
     return mix_down(np.stack([samples, right], axis=1))
 
 
-def _narrow_band(samples: "Samples", rate: int, _seed: int) -> "Samples":
+def _narrow_band(samples: Samples, rate: int, _seed: int) -> Samples:
     return narrow_band(samples, sample_rate=rate, through=8000)
 
 
-def _as_mp3(samples: "Samples", rate: int, _seed: int) -> "Samples":
+def _as_mp3(samples: Samples, rate: int, _seed: int) -> Samples:
     return as_mp3(samples, sample_rate=rate, kbit_s=64)
 
 
-def _softer(samples: "Samples", _rate: int, _seed: int) -> "Samples":
+def _softer(samples: Samples, _rate: int, _seed: int) -> Samples:
     return gain(samples, decibels=-20)
 
 
-def _some_noise(samples: "Samples", _rate: int, seed: int) -> "Samples":
+def _some_noise(samples: Samples, _rate: int, seed: int) -> Samples:
     return white_noise(samples, snr_db=20, seed=seed)
 
 
-def _more_noise(samples: "Samples", _rate: int, seed: int) -> "Samples":
+def _more_noise(samples: Samples, _rate: int, seed: int) -> Samples:
     return white_noise(samples, snr_db=10, seed=seed)
 
 
-def _stereo(samples: "Samples", rate: int, _seed: int) -> "Samples":
+def _stereo(samples: Samples, rate: int, _seed: int) -> Samples:
     return two_microphones(samples, sample_rate=rate)
 
 
-# Named functions, because they travel to worker processes.
+# Module-level functions, because they are pickled for worker processes.
 DEGRADATIONS = (
     Degradation("8khz", "8 kHz copy", _narrow_band),
     Degradation("mp3_64", "MP3 at 64 kbit/s", _as_mp3),
@@ -140,9 +128,7 @@ DEGRADATIONS = (
 )
 
 
-def _through_mp3(samples: "Samples", rate: int, kbit_s: int) -> "Samples":
-    import soundfile
-
+def _through_mp3(samples: Samples, rate: int, kbit_s: int) -> Samples:
     if not len(samples):
         return samples
     file = io.BytesIO(encode_mp3(samples, sample_rate=rate, kbit_s=kbit_s))
@@ -150,8 +136,6 @@ def _through_mp3(samples: "Samples", rate: int, kbit_s: int) -> "Samples":
     return decoded
 
 
-def _as_long_as(samples: "Samples", other: "Samples") -> "Samples":
-    """`other` cut, or filled with silence, to the length of `samples`."""
-    import numpy as np
-
+def _as_long_as(samples: Samples, other: Samples) -> Samples:
+    """`other` cut or zero-padded to the length of `samples`."""
     return np.pad(other, (0, max(0, len(samples) - len(other))))[: len(samples)]

@@ -1,66 +1,86 @@
-"""A model's answers on a labelled folder, and the figures that they give."""
+"""Evaluate a model on a labelled folder."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.classify.work import ModelChoice
 from audiocnn_cli.errors import AudiocnnError, UsageError
-from audiocnn_cli.evaluation.calibration import Calibration, brier, calibrate
-from audiocnn_cli.evaluation.coverage import Coverage, cover
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import class_names
-from audiocnn_cli.evaluation.metrics import Scores, score
-from audiocnn_cli.evaluation.robustness import Robustness
-from audiocnn_cli.evaluation.scoring import Asker, ClipAnswer, Question, Replies, ask
+from audiocnn_cli.evaluation.metrics import (
+    Calibration,
+    ConfusionMatrix,
+    Coverage,
+    brier,
+    calibrate,
+    confusion_matrix,
+    cover,
+)
+from audiocnn_cli.evaluation.scoring import (
+    ClipPrediction,
+    Predictions,
+    Runner,
+    Scoring,
+    run_scoring,
+)
+from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.session import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """The confusion matrix of the same clips after one degradation."""
+
+    degradation: Degradation
+    clips: ConfusionMatrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Figures over clips and over their segments, and on whose answers they stand.
+    """The predictions for a labelled folder, and the metrics over clips and over segments.
 
-    `clips` counts every clip by the most probable label, whether or not the model would abstain on it.
-    `held_out` of them were answered by a member that was not trained on them; `left_out` more were not
-    counted, because the whole model was trained on or tuned by them. Beside clips that only a member
-    answers, those that the whole model answers are counted apart (`kept_apart`): it is better than each of
-    its members. `threshold` is where the model abstains; `robustness` are the same clips after each
-    degradation that was asked for.
+    `clips` counts every clip by its most probable label, whether or not the model would abstain on it.
+    `left_out` clips were not scored because every member was trained or tuned on them. Where some clips are
+    scored by a single member, `clips` counts only these: the clips that the whole model scores are counted
+    in `kept_apart`, since the mean of the members is more accurate than each of them. `threshold` is where
+    the model abstains; `robustness` has the same clips after each requested degradation.
     """
 
     model: str
     threshold: float
-    answers: tuple[ClipAnswer, ...]
-    clips: Scores
-    segments: Scores
+    predictions: tuple[ClipPrediction, ...]
+    clips: ConfusionMatrix
+    segments: ConfusionMatrix
     robustness: tuple[Robustness, ...]
-    kept_apart: Scores | None
+    kept_apart: ConfusionMatrix | None
     left_out: int
     failures: tuple[Failure, ...]
 
     @property
     def held_out(self) -> int:
-        """Clips of the training data, each answered by a network that never saw it."""
-        return sum(answer.member is not None for answer in self.answers)
+        """The number of clips of the training data, each scored by a network not trained on it."""
+        return sum(each.member is not None for each in self.predictions)
 
     @property
     def calibration(self) -> Calibration:
-        """Whether the probabilities of the labels said are what they say."""
-        return calibrate([a.confidence for a in self.answers], [a.right for a in self.answers])
+        """The reliability of the probabilities of the predicted labels."""
+        return calibrate(*self._confidences)
 
     @property
     def brier(self) -> float:
-        """The mean squared distance of all probabilities from the truth."""
+        """The Brier score over all labels."""
         index = {label: i for i, label in enumerate(self.clips.labels)}
-        truth = [index[answer.clip.label] for answer in self.answers]
-        return brier([answer.probabilities for answer in self.answers], truth)
+        truth = [index[each.clip.label] for each in self.predictions]
+        return brier([each.probabilities for each in self.predictions], truth)
 
     def coverage(self, thresholds: Iterable[float]) -> tuple[Coverage, ...]:
-        """What is answered, and how well, when the model abstains below each of `thresholds`."""
-        return cover(
-            [a.confidence for a in self.answers], [a.right for a in self.answers], thresholds
-        )
+        """Coverage and accuracy when the model abstains below each of `thresholds`."""
+        return cover(*self._confidences, thresholds)
+
+    @property
+    def _confidences(self) -> tuple[list[float], list[bool]]:
+        return [p.confidence for p in self.predictions], [p.correct for p in self.predictions]
 
 
 def evaluate(
@@ -69,84 +89,78 @@ def evaluate(
     *,
     include_training: bool = False,
     degradations: Sequence[Degradation] = (),
-    ask: Asker = ask,
+    run: Runner = run_scoring,
 ) -> Evaluation:
     """Classify the clips below `folder` (one sub-folder a class) and compare with the folders' names.
 
-    With `include_training` the whole model answers for every clip, also for those it was trained on. Each
-    clip is classified once more after each of `degradations`.
+    With `include_training` the whole model scores every clip, also those it was trained on. Each clip is
+    classified once more after each of `degradations`.
 
     Raises:
-        UsageError: the folder has no classes, or classes that the model does not know.
-        AudiocnnError: nothing is left to evaluate.
+        UsageError: the folder has no classes, or classes that are no labels of the model.
+        AudiocnnError: no clip is left to evaluate.
     """
     labels = model.contract.labels
     unknown = [name for name in class_names(folder) if name not in labels]
     if unknown:
         raise UsageError(
-            f"{folder}: {model.contract.name} does not know the class {', '.join(unknown)}; it knows"
+            f"{folder}: {model.contract.name} has no label {', '.join(unknown)}; its labels are"
             f" {', '.join(labels)}"
         )
-    question = Question(
+    scoring = Scoring(
         folder=folder,
-        model=ModelChoice(model.path),
+        model=model.path,
         include_training=include_training,
         degradations=tuple(degradations),
     )
-    replies = ask(question)
-    if not replies.answers:
-        raise AudiocnnError(_nothing_left(folder, replies))
-    return summarise(model, replies, degradations=degradations)
+    predictions = run(scoring)
+    if not predictions.clips:
+        raise AudiocnnError(_nothing_left(folder, predictions))
+    return summarise(model.contract, predictions, degradations=degradations)
 
 
 def summarise(
-    model: Model,
-    replies: Replies,
-    *,
-    degradations: Sequence[Degradation] = (),
+    contract: ModelContract, predictions: Predictions, *, degradations: Sequence[Degradation] = ()
 ) -> Evaluation:
-    """The figures of these replies."""
-    labels = model.contract.labels
-    answers = replies.answers
-    held_out = tuple(answer for answer in answers if answer.member is not None)
-    apart = [answer for answer in answers if answer.member is None] if held_out else []
-    answers = held_out or answers
-    truth = [answer.clip.label for answer in answers]
-
-    def labelled_as(answered: Sequence[ClipAnswer]) -> Scores:
-        return score(
-            [answer.clip.label for answer in answered],
-            [answer.label for answer in answered],
-            labels=labels,
-        )
-
-    pieces = [(answer.clip.label, said) for answer in answers for said in answer.segment_labels]
+    """The metrics of the `predictions` of the model with `contract`."""
+    labels = contract.labels
+    held_out = tuple(each for each in predictions.clips if each.member is not None)
+    apart = [each for each in predictions.clips if each.member is None] if held_out else []
+    counted = held_out or predictions.clips
+    truth = [each.clip.label for each in counted]
+    segments = [(each.clip.label, label) for each in counted for label in each.segment_labels]
     return Evaluation(
-        model=model.contract.name,
-        threshold=model.contract.threshold,
-        answers=answers,
-        clips=labelled_as(answers),
-        segments=score([t for t, _ in pieces], [s for _, s in pieces], labels=labels),
+        model=contract.name,
+        threshold=contract.threshold,
+        predictions=counted,
+        clips=confusion_matrix(truth, [each.label for each in counted], labels=labels),
+        segments=confusion_matrix(
+            [t for t, _ in segments], [p for _, p in segments], labels=labels
+        ),
         robustness=tuple(
             Robustness(
                 degradation,
-                score(truth, [answer.degraded_labels[i] for answer in answers], labels=labels),
+                confusion_matrix(truth, [p.degraded_labels[i] for p in counted], labels=labels),
             )
             for i, degradation in enumerate(degradations)
         ),
-        kept_apart=labelled_as(apart) if apart else None,
-        left_out=replies.left_out,
-        failures=replies.failures,
+        kept_apart=confusion_matrix(
+            [each.clip.label for each in apart], [each.label for each in apart], labels=labels
+        )
+        if apart
+        else None,
+        left_out=predictions.left_out,
+        failures=predictions.failures,
     )
 
 
-def _nothing_left(folder: Path, replies: Replies) -> str:
-    failures = replies.failures
+def _nothing_left(folder: Path, predictions: Predictions) -> str:
+    failures = predictions.failures
     bad = f"; {len(failures)} more can't be read, the first {failures[0].path}" if failures else ""
-    if replies.left_out:
+    if predictions.left_out:
         return (
-            f"{folder}: the model was trained on all {replies.left_out} clips{bad}; evaluate it on others, or"
-            " add --include-training for a figure that flatters"
+            f"{folder}: the model was trained on all {predictions.left_out} clips{bad}; evaluate it on"
+            " others, or add `include_training=True` for an optimistic figure"
         )
     first = f": {failures[0].path}: {failures[0].message}" if failures else ""
     return f"{folder}: no clip could be evaluated{first}"

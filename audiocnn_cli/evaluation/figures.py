@@ -1,13 +1,25 @@
-"""The figures that a model's card states, by their names."""
+"""The figures that a model's card states: measured for a new card, and measured again to check an old one."""
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from audiocnn_cli.evaluation.degrade import Degradation
-from audiocnn_cli.evaluation.evaluate import Evaluation
+from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.errors import AudiocnnError
+from audiocnn_cli.evaluation.degrade import DEGRADATIONS, Degradation
+from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.metrics import wilson_interval
+from audiocnn_cli.evaluation.parts import link_parts
+from audiocnn_cli.evaluation.scoring import Runner, run_scoring
 from audiocnn_cli.models.contract import Figure
+from audiocnn_cli.models.session import Model
 
 KEPT_APART = "accuracy over clips kept apart"
+# Rounding on another processor may change the predicted label of this proportion of clips.
+_TOLERANCE = 0.005
+
+_log = logging.getLogger("audiocnn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +31,16 @@ class Protocol:
 
 
 def measured_figures(evaluation: Evaluation, *, protocol: Protocol) -> tuple[Figure, ...]:
-    """All figures of `evaluation`: accuracies, and where the model abstains how much that leaves."""
+    """All figures of `evaluation`: accuracies, and the coverage at the model's own threshold."""
     counts = {
         "accuracy over clips": (evaluation.clips.correct, evaluation.clips.n),
         "accuracy over segments": (evaluation.segments.correct, evaluation.segments.n),
     }
     if evaluation.threshold:
         (own,) = evaluation.coverage([evaluation.threshold])
-        counts[f"answered at threshold {own.threshold:g}"] = (own.answered, own.n)
-        if own.answered:
-            counts["accuracy on what is answered"] = (own.right, own.answered)
+        counts[f"coverage at threshold {own.threshold:g}"] = (own.covered, own.n)
+        if own.covered:
+            counts["accuracy over covered clips"] = (own.correct, own.covered)
     for row in evaluation.robustness:
         counts[degraded_name(row.degradation)] = (row.clips.correct, row.clips.n)
     if evaluation.kept_apart is not None:
@@ -46,5 +58,85 @@ def measured_figures(evaluation: Evaluation, *, protocol: Protocol) -> tuple[Fig
 
 
 def degraded_name(degradation: Degradation) -> str:
-    """What the accuracy after `degradation` is called."""
+    """The name of the accuracy after `degradation`."""
     return f"accuracy over clips, {degradation.title}"
+
+
+@dataclass(frozen=True, slots=True)
+class FigureCheck:
+    """A figure of a card and the same figure measured; `problem` is why it could not be compared."""
+
+    model: str
+    card: Figure
+    measured: Figure | None
+    problem: str | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both count the same clips as correct, but for one clip or half a per cent."""
+        if self.measured is None:
+            return False
+        changed = abs(self.measured.value * self.measured.n - self.card.value * self.card.n)
+        return self.same_size and changed <= self._slack
+
+    @property
+    def same_size(self) -> bool:
+        """Whether it was measured on as many clips as the card states."""
+        return self.measured is not None and abs(self.measured.n - self.card.n) <= self._slack
+
+    @property
+    def _slack(self) -> float:
+        return max(1.0, _TOLERANCE * self.card.n) + 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class CardCheck:
+    """All checked figures, and the recordings that could not be used."""
+
+    figures: tuple[FigureCheck, ...]
+    failures: tuple[Failure, ...]
+
+
+def check_cards(models: Iterable[Model], root: Path, *, run: Runner = run_scoring) -> CardCheck:
+    """Measure every figure of every model again; `root` holds the data sets, each in its folder."""
+    figures: list[FigureCheck] = []
+    failures: list[Failure] = []
+    for model in models:
+        contract = model.contract
+        _log.info("%s: measuring %d figures", contract.name, len(contract.figures))
+        try:
+            evaluation = _evaluate(model, root, run=run)
+        except AudiocnnError as error:
+            problem = str(error)
+            figures += (
+                FigureCheck(contract.name, each, None, problem) for each in contract.figures
+            )
+        else:
+            figures += _compare(model, evaluation)
+            failures += evaluation.failures
+    return CardCheck(tuple(figures), tuple(failures))
+
+
+def _evaluate(model: Model, root: Path, *, run: Runner) -> Evaluation:
+    data = model.contract.data
+    if data.folder is None and not data.parts:
+        raise AudiocnnError("its contract names no folder of data")
+    names = {figure.name for figure in model.contract.figures}
+    degradations = [each for each in DEGRADATIONS if degraded_name(each) in names]
+    if data.folder is not None:
+        return evaluate(root / data.folder, model, degradations=degradations, run=run)
+    with link_parts(root, data.parts) as folder:
+        return evaluate(folder, model, degradations=degradations, run=run)
+
+
+def _compare(model: Model, evaluation: Evaluation) -> Iterator[FigureCheck]:
+    by_name = {figure.name: figure for figure in measured_figures(evaluation, protocol=Protocol())}
+    for figure in model.contract.figures:
+        check = FigureCheck(model.contract.name, figure, by_name.get(figure.name))
+        if check.measured is None:
+            yield replace(check, problem="no figure that `audiocnn evaluate` measures")
+        elif not check.same_size:
+            problem = f"measured on {check.measured.n}, not {figure.n}: other data than the card's"
+            yield replace(check, problem=problem)
+        else:
+            yield check

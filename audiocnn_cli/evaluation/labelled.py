@@ -10,13 +10,13 @@ from pathlib import Path
 from audiocnn_cli.audio.sources import Source, find_audio
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
-# 64 bits of SHA-256: enough to tell a few million recordings apart, short enough to list in a model.
+# 64 bits of SHA-256: collisions are unlikely among millions of recordings, and a model lists thousands.
 _HASH_DIGITS = 16
 
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """One recording, the class that its folder says it is, and its content's hash."""
+    """One recording, the class that its folder is named after, and the hash of its content."""
 
     source: Source
     label: str
@@ -36,13 +36,11 @@ def class_names(folder: Path) -> tuple[str, ...]:
         UsageError: the folder is not there, has fewer than two sub-folders, or two that differ in case only.
     """
     if not folder.is_dir():
-        raise UsageError(
-            f"{folder}: no such folder; give one that holds a sub-folder for each class"
-        )
+        raise UsageError(f"{folder}: no such folder; give one with a sub-folder for each class")
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if len(names) < 2:
         raise UsageError(
-            f"{folder}: holds {len(names)} sub-folders; it needs two or more, one for each class"
+            f"{folder}: has {len(names)} sub-folders; two or more are needed, one for each class"
         )
     for name, other in combinations(names, 2):
         if name.casefold() == other.casefold():
@@ -59,7 +57,7 @@ def recordings(folder: Path) -> Iterator[Source | InputError]:
 
 
 def labelled(source: Source, folder: Path) -> LabelledClip:
-    """The clip that one of the `recordings` of `folder` is.
+    """One of the `recordings` of `folder`, with its label and content hash.
 
     Raises:
         InputError: it can't be read.
@@ -84,11 +82,11 @@ def labelled_clips(folder: Path) -> Iterator[LabelledClip | InputError]:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """What must stay on one side of a split.
+    """Groups of clips that a split must not divide.
 
-    `pattern` is searched in a clip's path relative to the data set; what its groups match (or the whole
-    match, without groups) names the clip's group. With `block` the match is a number, and so many
-    consecutive numbers make one group. Without a pattern each file is a group.
+    `pattern` is a regular expression, searched in a clip's path relative to the data set; its capture groups
+    (or the whole match, without any) are the clip's group. With `block` the match is a number, and `block`
+    consecutive numbers form one group. Without a pattern each file is a group.
     """
 
     pattern: str | None = None
@@ -99,34 +97,34 @@ class Grouping:
             re.compile(self.pattern or "")
         except re.error as error:
             raise UsageError(
-                f"--group-by {self.pattern!r} is no regular expression ({error})"
+                f"`group_by={self.pattern}` is no regular expression ({error})"
             ) from error
         if self.block is not None and (self.pattern is None or self.block < 1):
-            raise UsageError("--group-block needs --group-by, and must be at least 1")
+            raise UsageError("`group_block` needs `group_by`, and must be at least 1")
 
     def group(self, path: Path, *, folder: Path) -> str:
-        """The name of the group that the clip at `path` belongs to.
+        """The name of the group of the clip at `path`.
 
         Raises:
-            UsageError: the pattern is not in the path, or a block is asked for and it matches no number.
+            UsageError: the pattern is not in the path, or `block` is given and the match is no number.
         """
         name = path.relative_to(folder).as_posix()
         if self.pattern is None:
             return name
         match = re.search(self.pattern, name)
         if match is None:
-            raise UsageError(f"--group-by {self.pattern!r} matches nothing in {name}")
+            raise UsageError(f"`group_by={self.pattern}` matches nothing in {name}")
         key = "/".join(part or "" for part in match.groups()) or match[0]
         if self.block is None:
             return key
         if not key.isdecimal():
             raise UsageError(
-                f"--group-block needs a number, but --group-by finds {key!r} in {name}"
+                f"`group_block` needs a number, but `group_by` finds {key!r} in {name}"
             )
         return str(int(key) // self.block)
 
     def __str__(self) -> str:
-        """For the protocol on a card."""
+        """The grouping in the protocol of a card."""
         if self.pattern is None:
             return "by file"
         blocks = f" in blocks of {self.block} consecutive numbers" if self.block else ""

@@ -1,12 +1,18 @@
-"""How often a model is right: accuracy with its interval, precision and recall, the confusion matrix."""
+"""Metrics of labelled predictions: confusion matrix, calibration, and coverage under abstention."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+CALIBRATION_BINS = 15
+THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """Of one class: how many of the clips so labelled are right, how many of its `n` clips are found.
+    """Precision and recall of one class with `n` clips, each 0 to 1.
 
     `precision` is None when no clip was given this label, `recall` when there is no clip of the class.
     """
@@ -17,30 +23,30 @@ class ClassScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """The figures of a set of clips; `confusion[i][j]` counts clips of class i labelled j."""
+class ConfusionMatrix:
+    """`counts[i][j]` clips of class i were predicted as class j."""
 
     labels: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    counts: tuple[tuple[int, ...], ...]
 
     @property
     def n(self) -> int:
-        """How many clips."""
-        return sum(map(sum, self.confusion))
+        """The number of clips."""
+        return sum(map(sum, self.counts))
 
     @property
     def correct(self) -> int:
-        """How many of them are labelled right."""
-        return sum(row[i] for i, row in enumerate(self.confusion))
+        """The number of clips whose predicted label is the true one."""
+        return sum(row[i] for i, row in enumerate(self.counts))
 
     @property
     def accuracy(self) -> float:
-        """The part that is labelled right, 0 to 1."""
+        """The proportion of correct clips, 0 to 1."""
         return self.correct / self.n
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean of the recalls of the classes that have clips."""
+        """The mean recall over the classes that have clips."""
         recalls = [score.recall for score in self.per_class.values() if score.recall is not None]
         return sum(recalls) / len(recalls)
 
@@ -49,10 +55,12 @@ class Scores:
         """Precision and recall of each class."""
         scores = {}
         for i, label in enumerate(self.labels):
-            said = sum(row[i] for row in self.confusion)
-            n = sum(self.confusion[i])
-            right = self.confusion[i][i]
-            scores[label] = ClassScore(right / said if said else None, right / n if n else None, n)
+            predicted = sum(row[i] for row in self.counts)
+            n = sum(self.counts[i])
+            correct = self.counts[i][i]
+            scores[label] = ClassScore(
+                correct / predicted if predicted else None, correct / n if n else None, n
+            )
         return scores
 
     @property
@@ -61,18 +69,130 @@ class Scores:
         return wilson_interval(self.correct, self.n)
 
 
-def score(truth: Sequence[str], said: Sequence[str], *, labels: tuple[str, ...]) -> Scores:
-    """Count what was said of each class; both sequences hold labels, one a clip."""
+def confusion_matrix(
+    truth: Sequence[str], predicted: Sequence[str], *, labels: tuple[str, ...]
+) -> ConfusionMatrix:
+    """Count the clips by true and predicted label; both sequences have one label a clip."""
     index = {label: i for i, label in enumerate(labels)}
     counts = [[0] * len(labels) for _ in labels]
-    for true, found in zip(truth, said, strict=True):
+    for true, found in zip(truth, predicted, strict=True):
         counts[index[true]][index[found]] += 1
-    return Scores(labels, tuple(map(tuple, counts)))
+    return ConfusionMatrix(labels, tuple(map(tuple, counts)))
 
 
 def wilson_interval(correct: int, n: int) -> tuple[float, float]:
     """The 95 % score interval of a proportion. Source: Wilson, JASA 22(158), 1927."""
-    from scipy.stats import binomtest
+    from scipy.stats import binomtest  # slow to import, and not needed by every command
 
     interval = binomtest(correct, n).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The `n` clips whose confidence is above `low` and at most `high`: mean confidence and accuracy.
+
+    Both are None for an empty bin.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A reliability diagram, and the error that summarises it."""
+
+    bins: tuple[Bin, ...]
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error (ECE): the mean of |confidence - accuracy| over clips, 0 to 1.
+
+        Source: Guo et al., On calibration of modern neural networks, ICML 2017.
+        """
+        distances = (
+            each.n * abs(each.confidence - each.accuracy)
+            for each in self.bins
+            if each.confidence is not None and each.accuracy is not None
+        )
+        return sum(distances) / sum(each.n for each in self.bins)
+
+
+def calibrate(
+    confidences: Sequence[float], correct: Sequence[bool], *, bins: int = CALIBRATION_BINS
+) -> Calibration:
+    """Sort clips into `bins` bins of equal width by confidence.
+
+    Args:
+        confidences: the probability of the predicted label, 0 to 1, of each clip; at least one.
+        correct: whether the predicted label is the true one.
+        bins: the number of bins.
+    """
+    edges = np.linspace(0, 1, bins + 1)
+    confidence, hit = np.asarray(confidences, dtype=np.float64), np.asarray(correct)
+    bin_of = np.searchsorted(edges[1:-1], confidence)
+    found = []
+    for i, (low, high) in enumerate(pairwise(edges)):
+        inside = bin_of == i
+        n = int(inside.sum())
+        means = (float(confidence[inside].mean()), float(hit[inside].mean())) if n else (None, None)
+        found.append(Bin(float(low), float(high), n, *means))
+    return Calibration(tuple(found))
+
+
+def brier(probabilities: Sequence[Sequence[float]], truth: Sequence[int]) -> float:
+    """The Brier score: the mean squared distance of the probabilities from the one-hot truth, 0 to 2.
+
+    `probabilities` has shape (clips, labels), `truth` the index of each clip's label.
+    Source: Brier, Monthly Weather Review 78(1), 1950.
+    """
+    predicted = np.asarray(probabilities, dtype=np.float64)
+    one_hot = np.eye(predicted.shape[1])[np.asarray(truth)]
+    return float(np.square(predicted - one_hot).sum(axis=1).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Of `n` clips, `covered` have a confidence of `threshold` or more, and `correct` of these are correct.
+
+    A model that abstains below `threshold` gives a label to the covered clips only.
+    """
+
+    threshold: float
+    n: int
+    covered: int
+    correct: int
+
+    @property
+    def coverage(self) -> float:
+        """The proportion of covered clips, 0 to 1."""
+        return self.covered / self.n
+
+    @property
+    def accuracy(self) -> float | None:
+        """The accuracy over the covered clips; None without any."""
+        return self.correct / self.covered if self.covered else None
+
+    @property
+    def interval_95(self) -> tuple[float, float] | None:
+        """The 95 % interval of the accuracy; None without a covered clip."""
+        return wilson_interval(self.correct, self.covered) if self.covered else None
+
+
+def cover(
+    confidences: Sequence[float], correct: Sequence[bool], thresholds: Iterable[float]
+) -> tuple[Coverage, ...]:
+    """Coverage and accuracy at each of `thresholds`, in rising order, without repetitions.
+
+    `confidences` and `correct` are as in `calibrate`.
+    """
+    pairs = list(zip(confidences, correct, strict=True))
+    rows = []
+    for threshold in sorted(set(thresholds)):
+        covered = [hit for confidence, hit in pairs if confidence >= threshold]
+        rows.append(Coverage(threshold, len(pairs), len(covered), sum(covered)))
+    return tuple(rows)

@@ -1,31 +1,32 @@
-"""What a model says of the clips of a labelled folder: nobody is asked for what he learnt."""
+"""Score the clips of a labelled folder, each by a network that was not trained on it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
+from audiocnn_cli.audio.load import load
+from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.classify import ClassifyOptions, Ensemble, Thresholds, classify
-from audiocnn_cli.classify.work import ModelChoice
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import LabelledClip, labelled, recordings
-from audiocnn_cli.evaluation.robustness import labels_after
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models.contract import SEEN_BY_ALL
+from audiocnn_cli.models.inference import infer
 from audiocnn_cli.models.session import Model, open_model
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipAnswer:
-    """What was said of one clip: its probabilities in the order of the model's labels.
+class ClipPrediction:
+    """The prediction for one clip: its probabilities in the order of the model's labels.
 
-    `member` is the network that was asked because it had not been trained on the clip; None: the mean of
-    all of them. `segment_labels` is the most probable label of each segment, `degraded_labels` that of the
-    clip after each degradation that was asked for.
+    `member` is the index of the one network that was run, because it was not trained on the clip; None: the
+    mean of all. `segment_labels` is the most probable label of each segment, `degraded_labels` that of the
+    clip after each requested degradation.
     """
 
     clip: LabelledClip
@@ -37,29 +38,29 @@ class ClipAnswer:
 
     @property
     def confidence(self) -> float:
-        """The probability of the label said."""
+        """The probability of the predicted label."""
         return max(self.probabilities)
 
     @property
-    def right(self) -> bool:
-        """Whether the label said is the true one."""
+    def correct(self) -> bool:
+        """Whether the predicted label is the true one."""
         return self.label == self.clip.label
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What became of a clip of `audio_s` seconds; no answer, and none, if the whole model learnt it."""
+class ClipResult:
+    """The result for a clip of `audio_s` seconds; no prediction if every member was trained on it."""
 
-    answer: ClipAnswer | None = None
+    prediction: ClipPrediction | None = None
     audio_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """The batch's task: what `model` says of each of the recordings below `folder`."""
+class Scoring:
+    """The batch's task: run the model at `model` on each of the recordings below `folder`."""
 
     folder: Path
-    model: ModelChoice
+    model: Path
     include_training: bool
     degradations: tuple[Degradation, ...]
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
@@ -67,81 +68,95 @@ class Question:
     @property
     def files(self) -> tuple[Path, ...]:
         """The model file."""
-        return (self.model.path,)
+        return (self.model,)
 
     def with_files(self, moved: Mapping[Path, Path]) -> Self:
         """The same task with the model read from another path."""
-        return replace(self, model=replace(self.model, path=moved[self.model.path]))
+        return replace(self, model=moved[self.model])
 
-    def prepare(self) -> Callable[[Source], Reply]:
-        """Open the model.
+    def prepare(self) -> Callable[[Source], ClipResult]:
+        """Open the model, and return the function that scores one recording.
 
         Raises:
-            ModelRefusedError: it does not hold what its contract says.
+            ModelRefusedError: the model does not match its contract.
         """
-        model = open_model(self.model.path)
-        return lambda source: self._reply(source, model)
+        model = open_model(self.model)
+        return lambda source: self._score(source, model)
 
-    def _reply(self, source: Source, model: Model) -> Reply:
+    def _score(self, source: Source, model: Model) -> ClipResult:
         clip = labelled(source, self.folder)
-        seen = {} if self.include_training else model.contract.training_clips
-        member = seen.get(clip.content)
+        trained_on = {} if self.include_training else model.contract.training_clips
+        member = trained_on.get(clip.content)
         if member == SEEN_BY_ALL:
-            return Reply()
-        return _reply(clip, model, member, self.degradations)
+            return ClipResult()
+        labels = model.contract.labels
+        options = ClassifyOptions(top=len(labels), thresholds=Thresholds(0.0))
+        result = classify(source, Ensemble(models=(model,), member=member), options)
+        by_label = {candidate.label: candidate.probability for candidate in result.top}
+        prediction = ClipPrediction(
+            clip=clip,
+            probabilities=tuple(by_label[label] for label in labels),
+            label=result.top[0].label,
+            segment_labels=tuple(entry.best.label for entry in result.timeline),
+            member=member,
+            degraded_labels=_labels_after(self.degradations, clip, model, member),
+        )
+        return ClipResult(prediction, result.duration_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replies:
-    """What came of all clips: the answers, how many were left out, and what can't be read."""
+class Predictions:
+    """The predictions for a folder, how many clips were left out, and the recordings that failed."""
 
-    answers: tuple[ClipAnswer, ...]
+    clips: tuple[ClipPrediction, ...]
     left_out: int
     failures: tuple[Failure, ...]
 
     @classmethod
-    def of(cls, outcomes: Iterable[Reply | Failure]) -> "Replies":
-        """The outcomes of the batch, in the order of the recordings."""
-        answers: list[ClipAnswer] = []
+    def of(cls, outcomes: Iterable[ClipResult | Failure]) -> "Predictions":
+        """Collect the outcomes of the batch, in the order of the recordings."""
+        results: list[ClipResult] = []
         failures: list[Failure] = []
-        left_out = 0
         for outcome in outcomes:
             if isinstance(outcome, Failure):
                 failures.append(outcome)
-            elif outcome.answer is None:
-                left_out += 1
             else:
-                answers.append(outcome.answer)
-        return cls(answers=tuple(answers), left_out=left_out, failures=tuple(failures))
+                results.append(outcome)
+        clips = tuple(each.prediction for each in results if each.prediction is not None)
+        return cls(clips=clips, left_out=len(results) - len(clips), failures=tuple(failures))
 
     @property
-    def tally(self) -> Counts:
-        """How many recordings could be used, and how many not."""
-        return Counts(done=len(self.answers) + self.left_out, failed=len(self.failures))
+    def counts(self) -> Counts:
+        """How many recordings could be used, and how many failed."""
+        return Counts(done=len(self.clips) + self.left_out, failed=len(self.failures))
 
 
-# Who asks: here and now, or watched, with a journal, on other machines.
-Asker = Callable[[Question], Replies]
+# Runs the scoring: in plain worker processes, or with a journal, progress and a cluster.
+Runner = Callable[[Scoring], Predictions]
 
 
-def ask(question: Question) -> Replies:
-    """Ask in processes of this machine, one a core."""
-    return Replies.of(run_batch(recordings(question.folder), question, workers=Workers()))
+def run_scoring(scoring: Scoring) -> Predictions:
+    """Run the scoring in one worker process a core."""
+    return Predictions.of(run_batch(recordings(scoring.folder), scoring, workers=Workers()))
 
 
-def _reply(
-    clip: LabelledClip, model: Model, member: int | None, degradations: Sequence[Degradation]
-) -> Reply:
-    labels = model.contract.labels
-    options = ClassifyOptions(top=len(labels), thresholds=Thresholds(0.0))
-    result = classify(clip.source, Ensemble(models=(model,), member=member), options)
-    by_label = {candidate.label: candidate.probability for candidate in result.top}
-    answer = ClipAnswer(
-        clip=clip,
-        probabilities=tuple(by_label[label] for label in labels),
-        label=result.top[0].label,
-        segment_labels=tuple(entry.best.label for entry in result.timeline),
-        member=member,
-        degraded_labels=labels_after(clip, model, member, degradations),
-    )
-    return Reply(answer, result.duration_s)
+def _labels_after(
+    degradations: Sequence[Degradation], clip: LabelledClip, model: Model, member: int | None
+) -> tuple[str, ...]:
+    """The predicted label after each of `degradations`, applied to the mono clip at its own rate.
+
+    Noise is seeded by the clip's content, so that it does not depend on the order or number of clips.
+
+    Raises:
+        SignalError: the clip can't be used.
+    """
+    if not degradations:
+        return ()
+    signal = load(clip.source)
+    rate = model.contract.features.sample_rate
+    labels = []
+    for degradation in degradations:
+        samples = degradation.apply(signal.samples, signal.sample_rate, int(clip.content, 16))
+        blocks = resample_blocks(iter([samples]), source_rate=signal.sample_rate, sample_rate=rate)
+        labels.append(model.contract.labels[infer(blocks, model, member=member).mean.argmax()])
+    return tuple(labels)

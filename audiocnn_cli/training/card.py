@@ -1,20 +1,17 @@
-"""The card of a trained model: what it is, what it was trained on, how often it is right."""
+"""The card of a trained model: its input, its data, and its measured figures."""
 
 from collections.abc import Iterator
 
-from audiocnn_cli.evaluation.evaluate import Evaluation
-from audiocnn_cli.evaluation.metrics import Scores
+from audiocnn_cli.evaluation.metrics import ConfusionMatrix
 from audiocnn_cli.models.contract import ModelContract
 
 
-def card(contract: ModelContract, evaluation: Evaluation) -> str:
-    """The Markdown card of `contract`, with the confusion matrix of `evaluation`."""
-    return "\n".join(
-        [*_what(contract), *_how_often(contract, evaluation.clips), *_limits(contract)]
-    )
+def card(contract: ModelContract, clips: ConfusionMatrix) -> str:
+    """The Markdown card of `contract`, with the confusion matrix over its test clips."""
+    return "\n".join([*_facts(contract), *_figures(contract, clips), *_limits(contract)])
 
 
-def _what(contract: ModelContract) -> Iterator[str]:
+def _facts(contract: ModelContract) -> Iterator[str]:
     features = contract.features
     shape = " x ".join(map(str, contract.input_shape))
     yield f"# {contract.name}"
@@ -25,17 +22,17 @@ def _what(contract: ModelContract) -> Iterator[str]:
     yield "|---|---|"
     yield f"| input | {shape}: {features.feature} of {contract.segment_s:g} s at {features.sample_rate} Hz |"
     yield f"| network | {contract.architecture} (`audiocnn shapes --arch {contract.architecture}`) |"
-    yield f"| answer | {contract.activation} a segment, {contract.pooling} over the segments of a clip |"
+    yield f"| output | {contract.activation} a segment, {contract.pooling} over the segments of a clip |"
     yield f"| data | {contract.data.name} |"
     yield f"| licence of the data | {contract.data.licence} |"
-    yield f"| made by | `{contract.command}` |"
+    yield f"| command | `{contract.command}` |"
     yield ""
 
 
-def _how_often(contract: ModelContract, clips: Scores) -> Iterator[str]:
-    yield "## How often it is right"
+def _figures(contract: ModelContract, clips: ConfusionMatrix) -> Iterator[str]:
+    yield "## Evaluation"
     yield ""
-    yield "| accuracy | figure | 95 % interval | n | protocol |"
+    yield "| figure | value | 95 % interval | n | protocol |"
     yield "|---|---|---|---|---|"
     for figure in contract.figures:
         low, high = figure.interval_95
@@ -44,11 +41,11 @@ def _how_often(contract: ModelContract, clips: Scores) -> Iterator[str]:
             f" {figure.protocol} |"
         )
     yield ""
-    yield "Confusion matrix over the test clips: a row a true class, a column a label said."
+    yield "Confusion matrix over the test clips: true classes in rows, predicted labels in columns."
     yield ""
     yield f"| | {' | '.join(clips.labels)} | recall |"
     yield f"|---|{'---:|' * (len(clips.labels) + 1)}"
-    for label, row in zip(clips.labels, clips.confusion, strict=True):
+    for label, row in zip(clips.labels, clips.counts, strict=True):
         recall = clips.per_class[label].recall
         cells = " | ".join(map(str, row))
         yield f"| **{label}** | {cells} | {'' if recall is None else f'{recall:.2f}'} |"
@@ -56,12 +53,12 @@ def _how_often(contract: ModelContract, clips: Scores) -> Iterator[str]:
 
 
 def _limits(contract: ModelContract) -> Iterator[str]:
-    yield "## What it can't do"
+    yield "## Limitations"
     yield ""
     yield (
-        f"It knows {len(contract.labels)} labels and gives one of them to any sound, also to one that is none"
-        " of them. The figures hold for recordings like those it was tested on."
+        f"It has {len(contract.labels)} labels and predicts one of them for any sound, also for a sound that"
+        " is none of them. The figures are valid for recordings similar to those of the test."
     )
     if not contract.threshold:
-        yield "It never abstains by itself: `--threshold P` makes it."
+        yield "It does not abstain unless `--threshold P` is given."
     yield ""

@@ -1,11 +1,14 @@
-"""A folder of classes becomes feature frames on disk, cut as they will be in use."""
+"""Read a labelled folder as feature frames, cut into the same segments as in classification."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
@@ -20,10 +23,6 @@ from audiocnn_cli.features.extract import DECODE_AND_EXTRACT, extract
 from audiocnn_cli.training.cache import FrameCache
 from audiocnn_cli.training.recipes import Recipe
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 log = logging.getLogger("audiocnn")
 
 
@@ -31,46 +30,37 @@ log = logging.getLogger("audiocnn")
 class Dataset:
     """The feature frames of a labelled folder, on disk.
 
-    `frames` (all frames, bins) holds the clips one after the other; clip c has those from `offsets[c]` to
-    `offsets[c + 1]`, `window` or more. A segment is `window` frames that start at a multiple of `step`.
-    `groups[c]` names what clip c must stay on one side of a split with.
+    `frames` (all frames, bins) is the concatenation of the clips; clip c has those from `offsets[c]` to
+    `offsets[c + 1]`, `window` or more. A segment is `window` frames. A split must not divide the clips of
+    one of `groups`, which names the group of each clip.
     """
 
     labels: tuple[str, ...]
     clips: tuple[LabelledClip, ...]
     groups: tuple[str, ...]
-    frames: "NDArray[np.float32]"
-    offsets: "NDArray[np.int64]"
+    frames: NDArray[np.float32]
+    offsets: NDArray[np.int64]
     window: int
-    step: int
     failures: tuple[Failure, ...]
 
     @property
-    def clip_labels(self) -> "NDArray[np.int64]":
+    def clip_labels(self) -> NDArray[np.int64]:
         """The index of each clip's label, shape (clips,)."""
-        import numpy as np
-
         index = {label: i for i, label in enumerate(self.labels)}
         return np.array([index[clip.label] for clip in self.clips], dtype=np.int64)
 
-    def segment_starts(self, clip: int) -> "NDArray[np.int64]":
-        """Where the segments of a clip start in `frames`: one after the other, at least one."""
-        import numpy as np
-
+    def segment_starts(self, clip: int) -> NDArray[np.int64]:
+        """The first frame of each segment of a clip: contiguous segments, at least one."""
         first, end = self.offsets[clip : clip + 2]
         return np.arange(first, end - self.window + 1, self.window, dtype=np.int64)
 
-    def segments(
-        self, starts: "NDArray[np.int64]", *, window: int | None = None
-    ) -> "NDArray[np.float32]":
-        """Those frames, copied into memory: shape (len(starts), window, bins)."""
-        import numpy as np
-
-        return np.stack([self.frames[start : start + (window or self.window)] for start in starts])
+    def segments(self, starts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Copy the segments with these first frames into memory: shape (len(starts), window, bins)."""
+        return np.stack([self.frames[start : start + self.window] for start in starts])
 
 
 def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Path) -> Dataset:
-    """Decode every clip below `folder` and compute its features, unless `cache` holds them already.
+    """Decode every clip below `folder` and compute its features, unless they are in `cache`.
 
     Raises:
         UsageError: there are fewer than two classes, or a path does not match the grouping.
@@ -81,7 +71,8 @@ def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Pat
     stored = FrameCache(cache, recipe, [c for c in listed if isinstance(c, LabelledClip)])
     failures = stored.failures()
     if failures is None:
-        failures = _compute(listed, recipe, stored)
+        sources = (item.source for item in listed if isinstance(item, LabelledClip))
+        failures = stored.write(run_batch(sources, ClipFrames(recipe)))
     failed = {failure.path for failure in failures}
     good = [
         item for item in listed if isinstance(item, LabelledClip) and item.source.path not in failed
@@ -97,7 +88,6 @@ def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Pat
         frames=frames,
         offsets=offsets,
         window=recipe.window,
-        step=1 if recipe.anywhere else recipe.window,
         failures=(*listing, *failures),
     )
     _warn_of_duplicates(dataset)
@@ -106,52 +96,34 @@ def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Pat
     return dataset
 
 
-def _compute(
-    listed: Sequence[LabelledClip | InputError], recipe: Recipe, stored: FrameCache
-) -> tuple[Failure, ...]:
-    """Fill the cache, clip after clip; what fails is kept with it."""
-    failures: list[Failure] = []
-    sources = (item.source for item in listed if isinstance(item, LabelledClip))
-    with stored.writer() as writer:
-        for outcome in run_batch(sources, ClipFrames(recipe)):
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-            else:
-                writer.append(outcome)
-        writer.finish(failures)
-    return tuple(failures)
-
-
 @dataclass(frozen=True, slots=True)
 class ClipFrames(WithoutFiles):
-    """The batch's task: `clip_frames` of a recipe."""
+    """The batch's task: `clip_frames` with a recipe."""
 
     recipe: Recipe
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
 
-    def prepare(self) -> "Callable[[Source], NDArray[np.float32]]":
-        """Nothing is to be loaded."""
+    def prepare(self) -> Callable[[Source], NDArray[np.float32]]:
+        """Return `clip_frames` with the recipe bound."""
         return partial(clip_frames, recipe=self.recipe)
 
 
-def clip_frames(source: Source, recipe: Recipe) -> "NDArray[np.float32]":
+def clip_frames(source: Source, recipe: Recipe) -> NDArray[np.float32]:
     """The frames to cut segments from, shape (window or more, bins).
 
-    Where segments may start anywhere these are the frames of the clip, else those of its segments.
+    With `recipe.anywhere` these are the frames of the clip, else those of its segments, concatenated.
     """
-    import numpy as np
-
     with open_audio(source) as reader:
         blocks = mono_blocks(reader, sample_rate=recipe.features.sample_rate)
         if recipe.anywhere:
             samples = np.concatenate(list(blocks))
-            heard = len(samples)
-            pieces = [np.resize(samples, max(heard, recipe.segment.length))]
+            length = len(samples)
+            pieces = [np.resize(samples, max(length, recipe.segment.length))]
         else:
             segments = list(cut(blocks, recipe.segment))
-            heard = segments[-1].valid
+            length = segments[-1].valid
             pieces = [segment.samples for segment in segments]
-    if heard < recipe.features.n_fft:
+    if length < recipe.features.n_fft:
         raise SignalError(FailureKind.TOO_SHORT, "is shorter than one analysis frame")
     return np.concatenate([extract(piece, recipe.features) for piece in pieces])
 
@@ -167,7 +139,7 @@ def _require_all_classes(
 
 
 def _warn_of_duplicates(dataset: Dataset) -> None:
-    """Say when one recording lies under two names in two groups: it would be on both sides of a split."""
+    """Warn of one recording under two names in two groups: it would be on both sides of a split."""
     first: dict[str, int] = {}
     for i, clip in enumerate(dataset.clips):
         twin = first.setdefault(clip.content, i)

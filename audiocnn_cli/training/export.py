@@ -1,4 +1,4 @@
-"""A network becomes an ONNX file with its contract inside."""
+"""Export networks as an ONNX file with its contract in the metadata."""
 
 import io
 import logging
@@ -22,11 +22,12 @@ from audiocnn_cli.models.contract import (
     encode,
 )
 
-_STORED_SMALL_FROM = 1024
+# Smaller weights stay float32.
+_FEWEST_WEIGHTS = 1024
 
 
 class Calibrated(nn.Module):
-    """Segments to the members' mean probabilities, and with several members to those of each."""
+    """The mean probabilities of the members, and with several members those of each."""
 
     def __init__(self, networks: Sequence[nn.Module], temperature: float) -> None:
         super().__init__()
@@ -45,15 +46,15 @@ class Calibrated(nn.Module):
 def export_graph(
     networks: Sequence[nn.Module], *, temperature: float, input_shape: tuple[int, ...]
 ) -> Any:
-    """The ONNX graph of the mean of `networks` (tensors to logits), with a free batch axis.
+    """The `onnx.ModelProto` of the mean of `networks` (tensors to logits), with a free batch axis.
 
-    Traces of the exporter (source lines, paths of this machine) are taken out: the same weights give the
-    same bytes anywhere. Returns an `onnx.ModelProto`.
+    The exporter's metadata (source lines, local paths) is removed: the same weights give the same bytes on
+    any machine.
     """
     model = Calibrated(networks, temperature).eval()
     outputs = [PROBABILITIES, MEMBER_PROBABILITIES][: min(2, len(networks))]
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")  # the exporter's advice is for its own developers
+        warnings.simplefilter("ignore")  # they are for the developers of the exporter
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
             model,
@@ -64,10 +65,10 @@ def export_graph(
             output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("segments")},),
         )
-    return _without_traces(program.model_proto)
+    return _strip_metadata(program.model_proto)
 
 
-def _without_traces(proto: Any) -> Any:
+def _strip_metadata(proto: Any) -> Any:
     graph = proto.graph
     for part in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]
@@ -80,11 +81,11 @@ def _without_traces(proto: Any) -> Any:
 
 
 def store_weights(proto: Any, *, bits: int) -> None:
-    """Store large weights in 16 or 8 bits, turned back into float32 as the graph is loaded; 32: as they are.
+    """Store large weights in 16 or 8 bits, converted to float32 when the graph is loaded; 32: unchanged.
 
-    16 bits (half precision) change probabilities by some 1e-4. 8 bits, with a scale for each output channel,
-    change them by some 1e-2. Both are written with operators that ONNX Runtime works out once, when it opens
-    the file: a `DequantizeLinear` it would work out in each run.
+    16 bits (half precision) change probabilities by about 1e-4, 8 bits (with a scale for each output
+    channel) by about 1e-2. Both use operators that ONNX Runtime folds into constants when it opens the file;
+    it would run a `DequantizeLinear` for each input.
     """
     from onnx import numpy_helper
 
@@ -94,7 +95,7 @@ def store_weights(proto: Any, *, bits: int) -> None:
     store = _as_half if bits == 16 else _as_bytes
     for tensor in proto.graph.initializer:
         weights = numpy_helper.to_array(tensor)
-        if weights.dtype != np.float32 or weights.size < _STORED_SMALL_FROM:
+        if weights.dtype != np.float32 or weights.size < _FEWEST_WEIGHTS:
             continue
         restored_by, stored, *scale = store(tensor.name, weights)
         tensor.CopyFrom(stored)
@@ -130,10 +131,10 @@ def _as_bytes(name: str, weights: NDArray[np.float32]) -> tuple[Any, ...]:
 
 
 def write_model(proto: Any, contract: ModelContract, path: Path, *, force: bool) -> None:
-    """Write the graph with `contract` in its metadata, whole or not at all.
+    """Write the graph with `contract` in its metadata, atomically.
 
     Raises:
-        OutputError: the file can't be written, or exists and `force` is not given.
+        OutputError: the file can't be written, or exists and `force` is off.
     """
     import onnx
 

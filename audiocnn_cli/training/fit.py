@@ -1,7 +1,6 @@
-"""Fit a network to one side of a split, by the recipe's own rules, and stop where it is best."""
+"""Fit a network to the training side of a split, with early stopping and checkpoints."""
 
 import copy
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,25 +9,23 @@ from typing import Any
 import torch
 
 from audiocnn_cli.errors import AudiocnnError
-from audiocnn_cli.training.augment import AugmentConfig
-from audiocnn_cli.training.batches import Side
-from audiocnn_cli.training.checkpoint import Checkpoint
-
-log = logging.getLogger("audiocnn")
+from audiocnn_cli.training.batches import AugmentConfig, Side
+from audiocnn_cli.training.cache import Checkpoint
+from audiocnn_cli.training.recipes import Optimizer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitConfig:
-    """How to fit.
+    """The hyperparameters of a fit.
 
-    Without a validation side all epochs are run. With one, `patience` epochs without a lower validation
-    loss end the fit, and the best epoch's weights are kept. `average` is the decay of the moving average of
-    the weights that is used in the end (0: the weights themselves), `warmup` the part of the steps in which
-    the step size rises; it then falls to zero as a cosine (Loshchilov and Hutter, arXiv:1608.03983), or
-    stays when `cosine` is off.
+    Without a validation side all epochs are run. With one, the fit stops after `patience` epochs without a
+    lower validation loss, and keeps the weights of the best epoch. `average` is the decay of the moving
+    average of the weights that is kept (0: the weights themselves), `warmup` the proportion of the steps in
+    which the learning rate rises; it then follows a cosine to zero (Loshchilov and Hutter,
+    arXiv:1608.03983), or stays constant when `cosine` is off.
     """
 
-    optimizer: str = "adam"
+    optimizer: Optimizer = Optimizer.ADAM
     epochs: int = 60
     patience: int = 8
     batch_size: int = 32
@@ -42,7 +39,7 @@ class FitConfig:
     augment: AugmentConfig | None = None
 
 
-SEEDS_FIT = FitConfig(learning_rate=1e-4)
+COURSE_FIT = FitConfig(learning_rate=1e-4)
 LOGMEL_FIT = FitConfig(
     epochs=100,
     patience=30,
@@ -66,7 +63,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one pass over the training side gave: the loss in nats a segment, and the validation after it."""
+    """One pass over the training side: its mean loss in nats a segment, and the validation after it."""
 
     number: int
     loss: float
@@ -74,7 +71,7 @@ class Epoch:
 
 
 def seed_everything(seed: int) -> None:
-    """Make torch draw the same numbers, and use only algorithms that give the same sums, every time."""
+    """Seed torch's generator, and use deterministic algorithms only."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
 
@@ -90,24 +87,26 @@ def fit(
 ) -> tuple[Epoch, ...]:
     """Train `network` (tensors to logits) in place; it ends on the CPU, in evaluation mode.
 
-    A `checkpoint` that holds an interrupted fit is gone on with.
+    An interrupted fit continues from its `checkpoint`.
 
     Raises:
-        AudiocnnError: the loss is no number any more.
+        AudiocnnError: the loss became infinite or NaN.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     run = _Run(network, train, config, device)
-    checkpoint.load(run)
-    while run.wants_more():
+    state = checkpoint.load()
+    if state is not None:
+        run.restore(state)
+    while run.continues():
         epoch = run.epoch(validation)
         losses = [epoch.loss] + ([epoch.validation.loss] if epoch.validation else [])
         if not all(map(math.isfinite, losses)):
             raise AudiocnnError(
-                f"the loss is no number any more in epoch {epoch.number}; try a smaller --learning-rate"
-                f" than {config.learning_rate:g}"
+                f"the loss became infinite or NaN in epoch {epoch.number}; try a `learning_rate` below"
+                f" {config.learning_rate:g}"
             )
-        checkpoint.save(run)
+        checkpoint.save(run.state())
         on_epoch(epoch)
     network.load_state_dict(run.best)
     network.to("cpu").eval()
@@ -115,7 +114,7 @@ def fit(
 
 
 class _Run:
-    """Everything that changes from epoch to epoch, so that it can be saved and gone on with."""
+    """The state of a fit, which a checkpoint saves and restores."""
 
     def __init__(
         self, network: torch.nn.Module, train: Side, config: FitConfig, device: Any
@@ -133,13 +132,13 @@ class _Run:
         self.optimizer = _optimizer(network, config)
         self.weights = train.class_weights.to(device)
 
-    def wants_more(self) -> bool:
+    def continues(self) -> bool:
         if len(self.history) >= self.config.epochs:
             return False
         return len(self.history) - self._best_number() < self.config.patience
 
     def epoch(self, validation: Side | None) -> Epoch:
-        """One pass; afterwards `best` holds the weights to keep if this were the last."""
+        """Run one pass; afterwards `best` is the weights to keep if no further epoch is run."""
         config = self.config
         self.network.train()
         total = count = 0.0
@@ -168,7 +167,7 @@ class _Run:
         self.optimizer.step()
         self.step += 1
         if config.average:
-            # The average of few steps must not hold on to the start.
+            # A lower decay in the first steps, so that the initial weights are forgotten.
             decay = min(config.average, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
                 pairs = zip(
@@ -190,12 +189,12 @@ class _Run:
         return 0.5 * (1 + math.cos(math.pi * (self.step - rising) / max(1.0, self.steps - rising)))
 
     def _best_number(self) -> int:
-        """The epoch with the lowest validation loss; without a validation side the last."""
+        """The epoch with the lowest validation loss; the last one without a validation side."""
         losses = [epoch.validation.loss for epoch in self.history if epoch.validation]
         return losses.index(min(losses)) + 1 if losses else len(self.history)
 
     def state(self) -> dict[str, Any]:
-        """All of it, for `torch.save`."""
+        """The whole state, for `torch.save`."""
         return {
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -208,7 +207,7 @@ class _Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was saved."""
+        """Continue from a saved `state`."""
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -220,7 +219,7 @@ class _Run:
 
 
 def _optimizer(network: torch.nn.Module, config: FitConfig) -> torch.optim.Optimizer:
-    if config.optimizer == "sgd":
+    if config.optimizer is Optimizer.SGD:
         return torch.optim.SGD(
             network.parameters(), config.learning_rate, 0.9, weight_decay=config.weight_decay
         )

@@ -1,6 +1,5 @@
-"""The members of a model: one of a held-out split, or one a fold, each of one network or of several."""
+"""Train the members of a model (one for a held-out split, or one a fold) and calibrate their mean."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,33 +7,38 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from audiocnn_cli.training.batches import Side
-from audiocnn_cli.training.calibrate import HeldOut
-from audiocnn_cli.training.checkpoint import Checkpoint
+from audiocnn_cli.training.cache import Checkpoint
 from audiocnn_cli.training.dataset import Dataset
 from audiocnn_cli.training.fit import Epoch, FitConfig, fit, predict, seed_everything
-from audiocnn_cli.training.networks import MeanAnswer, build_network
+from audiocnn_cli.training.networks import MeanNetwork, build_network
 from audiocnn_cli.training.recipes import Recipe
 from audiocnn_cli.training.split import Split
 
-log = logging.getLogger("audiocnn")
+TARGET_ACCURACY = 0.9
+_FEWEST_CLIPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Logits of held-out segments (segments, classes), their labels, and the index of each one's clip."""
+
+    logits: torch.Tensor
+    labels: torch.Tensor
+    clips: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What was trained on one split, and how the training of each of its networks went."""
+    """The mean of the networks trained on one split, and the history of each."""
 
     network: torch.nn.Module
     split: Split
     histories: tuple[tuple[Epoch, ...], ...]
     held_out: HeldOut
     checkpoints: tuple[Checkpoint, ...]
-
-    @property
-    def answers_for(self) -> set[int]:
-        """Clips that it has not seen in any way."""
-        return {int(clip) for clip in self.split.test}
 
 
 def train_members(
@@ -47,65 +51,85 @@ def train_members(
     checkpoints: Path,
     on_epoch: Callable[[int, Epoch], None],
 ) -> tuple[Member, ...]:
-    """Train so many networks a split, one after the other.
+    """Train `networks` networks a split, one after the other.
 
-    An interrupted one goes on at its last whole epoch. `on_epoch` is told the number of the network, counted
-    over all splits.
+    An interrupted fit continues after its last complete epoch. `on_epoch` is called with the index of the
+    network, counted over all splits.
     """
     members = []
     for number, split in enumerate(splits):
-        fits = []
+        train = Side(dataset, split.train)
+        validation = Side(dataset, split.validation) if len(split.validation) else None
+        fitted, histories, saved = [], [], []
         for i in range(number * networks, (number + 1) * networks):
             seeded = replace(config, seed=config.seed + i)
             checkpoint = Checkpoint(checkpoints, _fingerprint(dataset, split, recipe, seeded))
-            fits.append(_fit(dataset, split, recipe, seeded, checkpoint, partial(on_epoch, i)))
-        members.append(_member(dataset, split, fits))
+            seed_everything(seeded.seed)
+            network = build_network(recipe, classes=len(dataset.labels), scale_by=train.moments())
+            report = partial(on_epoch, i)
+            histories.append(
+                fit(network, train, validation, seeded, checkpoint=checkpoint, on_epoch=report)
+            )
+            fitted.append(network)
+            saved.append(checkpoint)
+        network = fitted[0] if len(fitted) == 1 else MeanNetwork(fitted)
+        aside = validation or Side(dataset, split.test)
+        logits, labels = predict(network, aside, torch.device("cpu"))
+        held_out = HeldOut(logits, labels, aside.starts[1])
+        members.append(Member(network, split, tuple(histories), held_out, tuple(saved)))
     return tuple(members)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    network: torch.nn.Module
-    history: tuple[Epoch, ...]
-    checkpoint: Checkpoint
-
-
-def _fit(
-    dataset: Dataset,
-    split: Split,
-    recipe: Recipe,
-    config: FitConfig,
-    checkpoint: Checkpoint,
-    on_epoch: Callable[[Epoch], None],
-) -> _Fit:
-    seed_everything(config.seed)
-    train = Side(dataset, split.train)
-    validation = Side(dataset, split.validation) if len(split.validation) else None
-    network = build_network(recipe, classes=len(dataset.labels), scale_by=train.moments())
-    history = fit(network, train, validation, config, checkpoint=checkpoint, on_epoch=on_epoch)
-    return _Fit(network, history, checkpoint)
-
-
-def _member(dataset: Dataset, split: Split, fits: list[_Fit]) -> Member:
-    network = fits[0].network if len(fits) == 1 else MeanAnswer([fit.network for fit in fits])
-    aside = Side(dataset, split.validation if len(split.validation) else split.test)
-    logits, labels = predict(network, aside, torch.device("cpu"))
-    return Member(
-        network=network,
-        split=split,
-        histories=tuple(fit.history for fit in fits),
-        held_out=HeldOut(logits, labels, aside.starts[1]),
-        checkpoints=tuple(fit.checkpoint for fit in fits),
-    )
-
-
-def together(members: tuple[Member, ...]) -> HeldOut:
-    """What all members say of clips that they were not trained on."""
+def join_held_out(members: tuple[Member, ...]) -> HeldOut:
+    """The logits of all members for clips that they were not trained on."""
     return HeldOut(
         torch.cat([member.held_out.logits for member in members]),
         torch.cat([member.held_out.labels for member in members]),
         np.concatenate([member.held_out.clips for member in members]),
     )
+
+
+def fit_temperature(held_out: HeldOut) -> float:
+    """The divisor of the logits that minimises the cross-entropy, 0.2 to 5.
+
+    Source: Guo et al., On calibration of modern neural networks, arXiv:1706.04599.
+    """
+    candidates = torch.logspace(np.log10(0.2), np.log10(5.0), 65)
+    losses = [
+        torch.nn.functional.cross_entropy(held_out.logits / t, held_out.labels).item()
+        for t in candidates
+    ]
+    return float(candidates[int(np.argmin(losses))])
+
+
+def choose_threshold(held_out: HeldOut, *, temperature: float) -> float:
+    """The lowest threshold above which 90 % of the clips are correct; 1 when there is none.
+
+    A threshold that fewer than ten clips reach is not used.
+    """
+    correct, confidence = clip_confidences(held_out, temperature=temperature)
+    fewest = min(_FEWEST_CLIPS, len(confidence))
+    # The contract stores three digits: the accuracy must be that of the rounded threshold.
+    for threshold in np.unique(np.floor(confidence * 1000) / 1000):
+        covered = confidence >= threshold
+        if correct[covered].mean() >= TARGET_ACCURACY and covered.sum() >= fewest:
+            return 0.0 if covered.all() else float(threshold)
+    return 1.0
+
+
+def clip_confidences(
+    held_out: HeldOut, *, temperature: float = 1.0
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """For each clip whether the label of its mean probabilities is correct, and its probability."""
+    probabilities = torch.softmax(held_out.logits / temperature, dim=-1).double().numpy()
+    labels = held_out.labels.numpy()
+    correct, confidence = [], []
+    for clip in np.unique(held_out.clips):
+        segments = held_out.clips == clip
+        mean = probabilities[segments].mean(axis=0)
+        correct.append(mean.argmax() == labels[segments][0])
+        confidence.append(mean.max())
+    return np.array(correct), np.array(confidence)
 
 
 def _fingerprint(dataset: Dataset, split: Split, recipe: Recipe, config: FitConfig) -> str:

@@ -1,10 +1,11 @@
-"""PyTorch networks built from the same layer lists that `audiocnn shapes` explains.
+"""PyTorch networks built from the layer lists that `audiocnn shapes` prints.
 
-Tensors come in channels last, as everywhere in this project; the network turns them itself. Sizes and
-padding are those that the shapes room has worked out, so that what it says is what runs.
+Inputs are channels last, as everywhere in this project; the network permutes them. Sizes and padding come
+from `audiocnn_cli.shapes`, so that the network has the shapes and parameters that `shapes` states.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,12 +23,12 @@ RANGE_DB = 80.0
 def build_network(recipe: Recipe, *, classes: int, scale_by: Moments) -> nn.Module:
     """A network from segments (n, frames, bins) or (n, frames, bins, 1) to logits (n, classes).
 
-    Its first node brings the features to a common scale: those of a log-mel network relative to the
-    segment's loudest value, so that a gain changes nothing; those of the seeds' networks by the mean and
-    standard deviation of each bin. The last layer of the architecture is resized to `classes`.
+    Its first layer scales the features: the log-mel network's relative to the segment's maximum, which makes
+    it invariant to gain; the course networks' by the mean and standard deviation of each bin. The last layer
+    of the architecture is resized to `classes`.
 
     Raises:
-        UsageError: the architecture has a layer that can't be trained here, or the segment is too short
+        UsageError: the architecture has a layer that training lacks, or the segment is too short
             for it.
         ImpossibleShapeError: a layer does not fit the segment.
     """
@@ -46,8 +47,8 @@ def build_network(recipe: Recipe, *, classes: int, scale_by: Moments) -> nn.Modu
     return nn.Sequential(scale, *turn, Layers(steps, classes))
 
 
-class MeanAnswer(nn.Module):
-    """The mean of several networks' probabilities, as their logarithms: logits like any other."""
+class MeanNetwork(nn.Module):
+    """The mean of several networks' probabilities; its logits are their logarithms."""
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -60,7 +61,7 @@ class MeanAnswer(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Each bin less its mean, over its standard deviation; constants of the graph."""
+    """Standardise each bin by a constant mean and standard deviation."""
 
     def __init__(self, moments: Moments, input_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -76,7 +77,7 @@ class Normalise(nn.Module):
 
 
 class RelativeLevel(nn.Module):
-    """Decibels below the segment's loudest value, -80 and less as -1, 0 as 1."""
+    """Map decibels relative to the segment's maximum to -1 (-80 dB and below) to 1 (0 dB)."""
 
     def __init__(self, input_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -90,15 +91,15 @@ class RelativeLevel(nn.Module):
 
 
 class ChannelsFirst(nn.Module):
-    """(n, frames, bins, channels) to (n, channels, frames, bins), as PyTorch's convolutions want it."""
+    """(n, frames, bins, channels) to (n, channels, frames, bins), the order of PyTorch's convolutions."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Turn the axes."""
+        """Permute the axes."""
         return x.permute(0, 3, 1, 2)
 
 
 class Layers(nn.Module):
-    """The steps of a stack, each fed by those it names."""
+    """The layers of a stack, each applied to the outputs of its sources."""
 
     def __init__(self, steps: tuple[Step, ...], classes: int) -> None:
         super().__init__()
@@ -120,7 +121,7 @@ class Layers(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """An LSTM that gives its whole sequence or its last state."""
+    """An LSTM that returns its whole sequence or its last state."""
 
     def __init__(self, inputs: int, units: int, *, return_sequences: bool) -> None:
         super().__init__()
@@ -133,20 +134,16 @@ class Recurrent(nn.Module):
         return sequence if self.return_sequences else sequence[:, -1]
 
 
-class GlobalMaximum(nn.Module):
-    """The largest value of each channel: (n, channels, frames, bins) to (n, channels)."""
+class GlobalPooling(nn.Module):
+    """Reduce both axes of each channel: (n, channels, frames, bins) to (n, channels)."""
+
+    def __init__(self, reduce: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self.reduce = reduce
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Over both axes."""
-        return torch.amax(x, dim=(2, 3))
-
-
-class GlobalAverage(nn.Module):
-    """The mean of each channel: (n, channels, frames, bins) to (n, channels)."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Over both axes."""
-        return torch.mean(x, dim=(2, 3))
+        """The maximum or the mean over frames and bins."""
+        return self.reduce(x, dim=(2, 3))
 
 
 def _modules(step: Step) -> Iterator[nn.Module]:
@@ -169,15 +166,15 @@ def _modules(step: Step) -> Iterator[nn.Module]:
     elif step.type in _PLAIN:
         yield _PLAIN[step.type]()
     else:
-        raise UsageError(f"a {step.type} layer can't be trained here")
+        raise UsageError(f"training has no {step.type} layer")
     if step.activation == "relu":
         yield nn.ReLU()
 
 
-_PLAIN = {
+_PLAIN: dict[str, Callable[[], nn.Module]] = {
     "flatten": nn.Flatten,
-    "globalavgpool": GlobalAverage,
-    "globalmaxpool": GlobalMaximum,
+    "globalavgpool": partial(GlobalPooling, torch.mean),
+    "globalmaxpool": partial(GlobalPooling, torch.amax),
     "add": nn.Identity,
 }
 

@@ -1,39 +1,49 @@
-"""What each architecture is fed: the features, the segment, and where a segment may start."""
+"""The architectures to train, and the input of each: features, segment, and where a segment may start."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig
-from audiocnn_cli.shapes.stackfile import Architecture, architecture
+
+if TYPE_CHECKING:
+    from audiocnn_cli.shapes.stackfile import Architecture
 
 LOGMEL = "logmel-cnn"
-SEEDS = ("cnn", "mlp", "lstm")
-ARCHITECTURES = (LOGMEL, *SEEDS)
+ARCHITECTURES = (LOGMEL, "cnn", "mlp", "lstm")
 _FRAME_S = 0.047
+
+
+class Optimizer(StrEnum):
+    """The optimizers of a fit: AdamW, or SGD with momentum 0.9."""
+
+    ADAM = "adam"
+    SGD = "sgd"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An architecture over the features of a segment.
+    """An architecture and the features of its segments.
 
-    `anywhere` says that the features of a segment are those frames of the whole clip (frames that are not
-    centred, no floor relative to the clip's maximum), so that training may cut at any frame.
+    With `anywhere` the features of a segment equal those frames of the whole clip (frames that are not
+    centred, no floor relative to the clip's maximum), so that training may cut a segment at any frame.
     """
 
-    architecture: Architecture
+    architecture: "Architecture"
     features: FeatureConfig
     segment: SegmentConfig
     anywhere: bool
 
     @property
     def window(self) -> int:
-        """Frames of a segment."""
+        """The number of frames of a segment."""
         return self.features.n_frames(self.segment.length)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Of one segment, channels last as the architecture has it."""
+        """The shape of one segment, channels last, with as many axes as the architecture's input."""
         return (self.window, self.features.n_bins, 1)[: len(self.architecture.input_shape)]
 
 
@@ -47,18 +57,20 @@ def recipe_for(
 ) -> Recipe:
     """The recipe of the architecture called `name`.
 
-    The seeds' networks get MFCCs as the seeds have them; the log-mel network frames of about 47 ms that
-    overlap by half, unless `hop_length` says otherwise.
+    The course networks have MFCCs as input; the log-mel network has frames of about 47 ms that overlap by
+    half, unless `hop_length` is given.
 
     Raises:
-        UsageError: no such architecture to train, or features that make no sense.
+        UsageError: no such architecture to train, or features that contradict each other.
     """
+    from audiocnn_cli.shapes.stackfile import architecture  # imports msgspec
+
     if name not in ARCHITECTURES:
         raise UsageError(
-            f"--arch {name}: no such network to train; one of {', '.join(ARCHITECTURES)}"
+            f"`arch={name}`: no such network to train; use one of {', '.join(ARCHITECTURES)}"
         )
     if not segment_s > 0:
-        raise UsageError(f"--segment must be above 0 seconds, not {segment_s}")
+        raise UsageError(f"`segment` must be above 0 seconds, not {segment_s}")
     length = round(segment_s * sample_rate)
     if name == LOGMEL:
         features = _logmel(sample_rate, hop_length, n_mels or 64)
@@ -74,7 +86,7 @@ def recipe_for(
     )
     if recipe.window < 1:
         raise UsageError(
-            f"--segment {segment_s} is shorter than one frame of {features.n_fft} samples"
+            f"`segment={segment_s}` is shorter than one frame of {features.n_fft} samples"
         )
     return recipe
 

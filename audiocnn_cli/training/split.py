@@ -1,4 +1,4 @@
-"""Sides that share no group: train, validation and test, or folds for cross-validation."""
+"""Split the clips by group: train, validation and test sides, or folds for cross-validation."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ NOTHING: Clips = np.zeros(0, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Indices of clips on each side; without a validation side the fit runs all its epochs."""
+    """Indices of the clips on each side; the validation side may be empty."""
 
     train: Clips
     validation: Clips
@@ -25,9 +25,9 @@ class Split:
 
 
 def holdout(dataset: Dataset, *, seed: int, apart: Clips = NOTHING) -> Split:
-    """One fifth of the clips to test on, one to stop by, three to train on; whole groups, classes even.
+    """One fifth of the clips for the test, one for validation, three to train on, stratified, whole groups.
 
-    Where clips are kept `apart` they are the test side, and one fifth of the others is to stop by.
+    Clips kept `apart` are the test side instead, and one fifth of the others is for validation.
 
     Raises:
         UsageError: there are too few groups.
@@ -41,7 +41,7 @@ def holdout(dataset: Dataset, *, seed: int, apart: Clips = NOTHING) -> Split:
 def cross_validation(
     dataset: Dataset, folds: int, *, seed: int, apart: Clips = NOTHING
 ) -> tuple[Split, ...]:
-    """Each fold once as the test side, all others to train on; whole groups, classes even.
+    """Each fold once as the test side, all others to train on, stratified, whole groups.
 
     Clips kept `apart` are on no side.
 
@@ -56,22 +56,22 @@ def cross_validation(
 
 
 def kept_apart(dataset: Dataset, pattern: str | None, *, folder: Path) -> Clips:
-    """The clips below `folder` in whose path, relative to it, `pattern` is found; none without a pattern.
+    """The clips whose path relative to `folder` matches `pattern`; none without a pattern.
 
     Raises:
-        UsageError: it is no regular expression, or is found in no path or in all.
+        UsageError: it is no regular expression, or matches no path or every one.
     """
     if pattern is None:
         return NOTHING
     try:
         search = re.compile(pattern).search
     except re.error as error:
-        raise UsageError(f"--keep-apart {pattern!r} is no regular expression ({error})") from error
+        raise UsageError(f"`keep_apart={pattern}` is no regular expression ({error})") from error
     names = [Path(clip.source.path).relative_to(folder).as_posix() for clip in dataset.clips]
     found = np.flatnonzero([search(name) is not None for name in names])
     if len(found) in (0, len(names)):
         many = "no clip" if not len(found) else "every clip"
-        raise UsageError(f"--keep-apart {pattern!r} matches {many} below {folder}")
+        raise UsageError(f"`keep_apart={pattern}` matches {many} below {folder}")
     return found
 
 
@@ -83,8 +83,8 @@ def _folds(dataset: Dataset, folds: int, *, seed: int, apart: Clips) -> list[Cli
     found = len(set(groups.tolist()))
     if found < folds:
         raise UsageError(
-            f"--group-by makes {found} groups, but {folds} sides that share none are needed; use smaller"
-            " groups or fewer --folds"
+            f"`group_by` makes {found} groups, but {folds} sides that share none are needed; use smaller"
+            " groups or fewer `folds`"
         )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     labels = dataset.clip_labels[clips]
@@ -92,10 +92,10 @@ def _folds(dataset: Dataset, folds: int, *, seed: int, apart: Clips) -> list[Cli
 
 
 def _checked(split: Split, dataset: Dataset) -> Split:
-    """The split, if every class can be learnt and there is something to test.
+    """Check that every class has training clips, and that the test side is not empty.
 
     Raises:
-        UsageError: a side lacks what it needs.
+        UsageError: a class has none, or the test side is empty.
     """
     labels = dataset.clip_labels
     missing = sorted(set(labels) - set(labels[split.train]))
@@ -103,6 +103,6 @@ def _checked(split: Split, dataset: Dataset) -> Split:
         names = ", ".join(dataset.labels[i] for i in missing) or "none"
         raise UsageError(
             f"the split by group leaves a side empty (classes without training clips: {names}); use more or"
-            " smaller groups, or another --seed"
+            " smaller groups, or another `seed`"
         )
     return split

@@ -1,4 +1,4 @@
-"""From a folder of classes to a model file with honest figures inside."""
+"""Train a model on a folder of classes, and evaluate it on clips that it was not trained on."""
 
 import tempfile
 from collections.abc import Callable
@@ -12,35 +12,36 @@ from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.figures import Protocol, measured_figures
 from audiocnn_cli.evaluation.labelled import Grouping
 from audiocnn_cli.files import atomic_writer
-from audiocnn_cli.models.contract import (
-    SEEN_BY_ALL,
-    DataStatement,
-    Golden,
-    ModelContract,
-)
+from audiocnn_cli.models.contract import SEEN_BY_ALL, DataStatement, Golden, ModelContract
 from audiocnn_cli.models.golden import golden_probabilities
 from audiocnn_cli.models.session import open_model
-from audiocnn_cli.training.calibrate import choose_threshold, fit_temperature
 from audiocnn_cli.training.card import card
 from audiocnn_cli.training.dataset import Dataset, read_dataset
 from audiocnn_cli.training.export import export_graph, store_weights, write_model
 from audiocnn_cli.training.fit import Epoch, FitConfig
-from audiocnn_cli.training.members import Member, together, train_members
+from audiocnn_cli.training.members import (
+    Member,
+    choose_threshold,
+    fit_temperature,
+    join_held_out,
+    train_members,
+)
 from audiocnn_cli.training.recipes import Recipe
 from audiocnn_cli.training.split import Split, cross_validation, holdout, kept_apart
 
 _GOLDEN_SEGMENTS = 2.7
-# The copy that fools networks: what was recorded or sent at telephone quality.
+# Telephone bandwidth lowers the accuracy of many networks, so that every card states the figure.
 _NARROW_BAND = next(each for each in DEGRADATIONS if each.name == "8khz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
-    """What to train, on what, and what to say of it.
+    """The options of a training.
 
-    `folds` of None keeps one fifth of the groups to test on and one to stop by; with K folds the model is
-    the mean of K members, each trained without one fold. A member is the mean of so many `networks`. Clips
-    whose path `keep_apart` matches are trained on by none. `threshold` of None is chosen.
+    `folds` of None holds out one fifth of the groups for the test and one for validation; with K folds the
+    model is the mean of K members, each trained without one fold. A member is the mean of `networks`
+    networks. No network is trained on clips whose path matches `keep_apart`. `threshold` of None is chosen
+    by `choose_threshold`. `bits` is 32, 16 or 8; `command` is the command line, for the card.
     """
 
     recipe: Recipe
@@ -61,7 +62,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model that was written, its evaluation on clips not trained on, and how its training went."""
+    """A written model, its evaluation on clips not trained on, and the history of each network."""
 
     path: Path
     contract: ModelContract
@@ -70,7 +71,7 @@ class Trained:
     failures: tuple[Failure, ...]
 
 
-def train(
+def train_folder(
     folder: Path,
     output: Path,
     config: TrainingConfig,
@@ -80,18 +81,18 @@ def train(
 ) -> Trained:
     """Train on `folder` (one sub-folder a class), write the model to `output` and its card beside it.
 
-    The clips are split by group; the figures are those of `evaluate`, which asks of each clip only a
-    network that was not trained on it.
+    The clips are split by group; the figures are those of `evaluate`, which scores each clip by a network
+    that was not trained on it. `on_epoch` is called with the index of the network and its epoch.
 
     Raises:
         UsageError: the folder or the grouping can't be used.
-        AudiocnnError: there is nothing to train on, or the training failed.
+        AudiocnnError: a class has no usable clip, or the training diverged.
         OutputError: a file can't be written.
     """
+    recipe, seed = config.recipe, config.fit.seed
     dataset = read_dataset(
-        folder, recipe=config.recipe, grouping=config.grouping, cache=config.cache / "features"
+        folder, recipe=recipe, grouping=config.grouping, cache=config.cache / "features"
     )
-    seed = config.fit.seed
     apart = kept_apart(dataset, config.keep_apart, folder=folder)
     splits = (
         (holdout(dataset, seed=seed, apart=apart),)
@@ -101,13 +102,13 @@ def train(
     members = train_members(
         dataset,
         splits,
-        config.recipe,
+        recipe,
         config.fit,
         networks=config.networks,
         checkpoints=config.cache / "checkpoints",
         on_epoch=on_epoch,
     )
-    held_out = together(members)
+    held_out = join_held_out(members)
     temperature = fit_temperature(held_out)
     threshold = config.threshold
     if threshold is None:
@@ -115,7 +116,7 @@ def train(
     proto = export_graph(
         [member.network for member in members],
         temperature=temperature,
-        input_shape=config.recipe.input_shape,
+        input_shape=recipe.input_shape,
     )
     store_weights(proto, bits=config.bits)
     draft = _draft(config, dataset, members, threshold, apart=set(apart.tolist()))
@@ -136,7 +137,7 @@ def _draft(
     *,
     apart: set[int],
 ) -> ModelContract:
-    """The contract without what only the written model can tell: golden example and figures."""
+    """The contract without what needs the written model: the golden example and the figures."""
     recipe = config.recipe
     return ModelContract(
         name=config.name,
@@ -155,24 +156,24 @@ def _draft(
         command=config.command,
         threshold=threshold,
         members=len(members),
-        training_clips=_who_never_saw(dataset, members, apart=apart),
+        training_clips=_training_clips(dataset, members, apart=apart),
     )
 
 
-def _who_never_saw(
+def _training_clips(
     dataset: Dataset, members: tuple[Member, ...], *, apart: set[int]
 ) -> dict[str, int]:
-    """For each recording the member that was not trained on it; what no member has seen needs no entry."""
-    unseen = {clip: number for number, member in enumerate(members) for clip in member.answers_for}
+    """The member that was not trained on each recording; recordings that none was trained on are left out."""
+    untrained = {int(clip): i for i, member in enumerate(members) for clip in member.split.test}
     if len(members) == 1:
-        seen = (clip for i, clip in enumerate(dataset.clips) if i not in unseen)
-        return dict.fromkeys(sorted(clip.content for clip in seen), SEEN_BY_ALL)
-    answers = (
-        (clip.content, unseen.get(i, SEEN_BY_ALL))
+        trained = (clip.content for i, clip in enumerate(dataset.clips) if i not in untrained)
+        return dict.fromkeys(sorted(trained), SEEN_BY_ALL)
+    members_of = (
+        (clip.content, untrained.get(i, SEEN_BY_ALL))
         for i, clip in enumerate(dataset.clips)
         if i not in apart
     )
-    return dict(sorted(answers))
+    return dict(sorted(members_of))
 
 
 def _protocol(splits: tuple[Split, ...], config: TrainingConfig) -> Protocol:
@@ -187,10 +188,10 @@ def _protocol(splits: tuple[Split, ...], config: TrainingConfig) -> Protocol:
         )
         return Protocol(f"one split {config.grouping}, no group on two sides; {sides}", apart)
     clips = sum(len(split.test) for split in splits)
-    who = "network that was" if config.networks == 1 else f"{config.networks} networks that were"
+    networks = "network" if config.networks == 1 else f"{config.networks} networks"
     folds = (
-        f"{config.folds} folds {config.grouping}, no group in two; each of {clips} clips answered by the"
-        f" {who} not trained on its fold"
+        f"{config.folds} folds {config.grouping}, no group in two; each of {clips} clips scored by the"
+        f" {networks} not trained on its fold"
     )
     return Protocol(folds, apart)
 
@@ -204,7 +205,7 @@ def _finish(
     protocol: Protocol,
     force: bool,
 ) -> tuple[ModelContract, Evaluation]:
-    """Measure the model as it will be used, then write it with what was measured, and its card."""
+    """Evaluate the exported graph, then write it with its figures, and its card."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "draft.onnx"
         write_model(proto, draft, path, force=False)
@@ -218,10 +219,10 @@ def _finish(
     contract = replace(draft, golden=golden, figures=figures)
     write_model(proto, contract, output, force=force)
     with atomic_writer(card_path(output), "w", force=force) as stream:
-        stream.write(card(contract, evaluation))
+        stream.write(card(contract, evaluation.clips))
     return contract, evaluation
 
 
 def card_path(output: Path) -> Path:
-    """Where the card of the model at `output` is written."""
+    """The path of the card of the model at `output`."""
     return output.with_suffix(".md")

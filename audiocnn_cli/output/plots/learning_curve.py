@@ -1,4 +1,4 @@
-"""The learning curve of a training as a figure."""
+"""A figure of the learning curves of a training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +8,10 @@ from audiocnn_cli.training.fit import Epoch
 
 
 def plot_learning_curve(histories: Sequence[Sequence[Epoch]], path: Path, *, force: bool) -> None:
-    """Draw the losses of every network over its epochs, and the validation accuracy where there is one.
+    """Plot the loss of every network against its epochs, and the validation accuracy if there is one.
 
     Raises:
-        OutputError: the picture can't be written.
+        OutputError: the figure can't be written.
     """
     from matplotlib.figure import Figure
 
@@ -27,8 +27,8 @@ def plot_learning_curve(histories: Sequence[Sequence[Epoch]], path: Path, *, for
         if checks:
             losses.plot(epochs, [check.loss for check in checks], label="validation")
             accuracy = losses.twinx()
-            shown = [check.accuracy for check in checks]
-            accuracy.plot(epochs, shown, "k--", label="validation accuracy")
+            values = [check.accuracy for check in checks]
+            accuracy.plot(epochs, values, "k--", label="validation accuracy")
             accuracy.set(ylabel="accuracy of segments", ylim=(0, 1))
             accuracy.legend(loc="upper right")
     losses.legend(loc="upper center")

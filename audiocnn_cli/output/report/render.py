@@ -1,43 +1,29 @@
-"""Templates to HTML: every value is escaped, and the page may load nothing and run only its own script."""
+"""Render templates: values are escaped, and a content security policy allows only the page's own script."""
 
 import base64
 import hashlib
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from audiocnn_cli.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_HERE = Path(__file__).parent
-
-
-def require_rendering() -> None:
-    """Say before the work starts that no page can be made.
-
-    Raises:
-        MissingExtraError: Jinja or Pillow is not installed.
-    """
-    if find_spec("jinja2") is None or find_spec("PIL") is None:
-        raise MissingExtraError("--report", "report")
+_ASSETS = Path(__file__).parent / "assets"
 
 
 def render(template: str, **values: Any) -> str:
-    """The HTML of a template, with the style and the scripts in it."""
+    """The HTML of a template, with its style and script inline."""
     from markupsafe import Markup
 
-    style = _asset("vendor/uPlot.min.css") + _asset("assets/style.css")
-    scripts = [_asset("vendor/uPlot.iife.min.js"), _asset("assets/page.js")]
+    style, script = _asset("style.css"), _asset("page.js")
     policy = "; ".join(
         [
             "default-src 'none'",
             "img-src data:",
             "media-src data:",
             f"style-src {_hash(style)}",
-            f"script-src {' '.join(map(_hash, scripts))}",
+            f"script-src {_hash(script)}",
             "base-uri 'none'",
             "form-action 'none'",
         ]
@@ -48,8 +34,8 @@ def render(template: str, **values: Any) -> str:
         .render(
             values,
             policy=policy,
-            style=Markup(style),  # noqa: S704 (our own files)
-            scripts=[Markup(script) for script in scripts],  # noqa: S704
+            style=Markup(style),  # noqa: S704 (a file of this package)
+            script=Markup(script),  # noqa: S704
         )
     )
     return html
@@ -57,11 +43,11 @@ def render(template: str, **values: Any) -> str:
 
 @lru_cache(maxsize=8)
 def _asset(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+    return (_ASSETS / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
-    """How a content security policy names an element by its content."""
+    """The source expression of an inline element in a content security policy."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
@@ -71,7 +57,7 @@ def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(_HERE / "assets"),
+        loader=FileSystemLoader(_ASSETS),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,7 +1,11 @@
-"""What a page shows and plays of a recording, gathered in one pass over it."""
+"""The sound of a page: waveform, spectrogram and MP3 of a recording, computed in one pass."""
 
+import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import WHOLE, Excerpt, mono_blocks
@@ -9,13 +13,14 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import Extraction
 from audiocnn_cli.output.plots.envelope import Envelope
-from audiocnn_cli.output.report.compress import SAMPLE_RATE, Mp3, can_write_mp3
 from audiocnn_cli.output.terminal.heatmap import shrink
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+SAMPLE_RATE = 24000
+_MOST_BYTES = 1_700_000
+# Bit rates in kbit/s, in order of preference; at the last one 7 minutes fit into the page.
+_BIT_RATES = (96, 64, 48, 32)
+# The bit rates of libsndfile's compression levels 0 and 1 at this sample rate.
+_HIGHEST, _LOWEST = 160, 8
 _WIDEST_WAVE = 3000
 _WIDEST_PICTURE = 1600
 _HOPS = (128, 2048)
@@ -24,12 +29,11 @@ _MELS = 128
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """One recording.
+    """A recording, read from `start_s` on.
 
-    It was read from `start_s` on. `lows` and `highs` are those of each `stretch_s` seconds. `levels` is a mel
-    spectrogram in dB, shape (columns, bands), of `config`, its columns `column_s` apart, the first one
-    centred on `start_s`. `mp3` holds the first `kept_s` seconds; it is empty where this libsndfile writes
-    none.
+    `lows` and `highs` are the minima and maxima of each `stretch_s` seconds. `levels` is a mel spectrogram in
+    dB, shape (columns, bands), by `config`, with columns `column_s` apart, the first one centred on
+    `start_s`. `mp3` contains the first `kept_s` seconds; it is empty where libsndfile can't write MP3.
     """
 
     start_s: float
@@ -37,17 +41,17 @@ class Sound:
     sample_rate: int
     channels: int
     format: str
-    lows: "NDArray[np.float32]"
-    highs: "NDArray[np.float32]"
+    lows: NDArray[np.float32]
+    highs: NDArray[np.float32]
     stretch_s: float
     config: FeatureConfig
-    levels: "NDArray[np.float32]"
+    levels: NDArray[np.float32]
     column_s: float
     mp3: bytes
     kept_s: float
 
 
-def listen(source: Source, excerpt: Excerpt = WHOLE) -> Sound:
+def read_sound(source: Source, excerpt: Excerpt = WHOLE) -> Sound:
     """Read `source`, or a part of it, once.
 
     Raises:
@@ -91,3 +95,47 @@ def listen(source: Source, excerpt: Excerpt = WHOLE) -> Sound:
         mp3=mp3.finish() if mp3 is not None else b"",
         kept_s=mp3.kept_s if mp3 is not None else 0.0,
     )
+
+
+class Mp3:
+    """Encodes mono samples as MP3, and stops where the page would become too large."""
+
+    def __init__(self, duration_s: float) -> None:
+        fitting = (rate for rate in _BIT_RATES if duration_s * rate * 125 <= _MOST_BYTES)
+        kbits = next(fitting, _BIT_RATES[-1])
+        self._room = int(_MOST_BYTES / (kbits * 125) * SAMPLE_RATE)
+        self._kept = 0
+        self._bytes = io.BytesIO()
+        # Written block by block: libsndfile's encoders have crashed on very long writes.
+        self._file = soundfile.SoundFile(
+            self._bytes,
+            "w",
+            SAMPLE_RATE,
+            1,
+            format="MP3",
+            subtype="MPEG_LAYER_III",
+            bitrate_mode="CONSTANT",
+            compression_level=(_HIGHEST - kbits) / (_HIGHEST - _LOWEST),
+        )
+
+    @property
+    def kept_s(self) -> float:
+        """The number of encoded seconds."""
+        return self._kept / SAMPLE_RATE
+
+    def push(self, block: NDArray[np.float32]) -> None:
+        """Encode the next samples, shape (n,), at `SAMPLE_RATE`; those that do not fit are dropped."""
+        part = block[: max(0, self._room - self._kept)]
+        if len(part):
+            self._file.write(np.clip(part, -1.0, 1.0))
+            self._kept += len(part)
+
+    def finish(self) -> bytes:
+        """The bytes of the file."""
+        self._file.close()
+        return self._bytes.getvalue()
+
+
+def can_write_mp3() -> bool:
+    """Whether the installed libsndfile writes MP3, as version 1.1 and later do."""
+    return "MP3" in soundfile.available_formats()

@@ -1,4 +1,4 @@
-"""Classify a recording, look into the answer, and write its page."""
+"""Classify recordings and write a page for each."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,15 +13,16 @@ from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.inspection.occlusion import explain_label
 from audiocnn_cli.inspection.work import Inspected, Inspection, stream_of
-from audiocnn_cli.output.report.overview import Overview
+from audiocnn_cli.output.report.page import Overview, PageInput, page_html
 from audiocnn_cli.output.report.pages import Pages
+from audiocnn_cli.output.report.sound import read_sound
 
 _log = logging.getLogger("audiocnn")
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What was found, and the page that shows it."""
+    """The inspected prediction, and the path of its page."""
 
     inspected: Inspected
     page: Path
@@ -29,7 +30,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporting:
-    """The batch's task: an `inspection`, and a page of it. A page always says what its label rests on."""
+    """The batch's task: an `inspection` and its page, which always shows the evidence for the label."""
 
     inspection: Inspection
     pages: Pages
@@ -45,7 +46,7 @@ class Reporting:
         return replace(self, inspection=self.inspection.with_files(moved))
 
     def prepare(self) -> Callable[[Source], Reported]:
-        """Open the models, and give what makes one page.
+        """Open the models, and return the function that writes one page.
 
         Raises:
             ModelRefusedError, UsageError: as `Inspection.prepare`.
@@ -54,31 +55,28 @@ class Reporting:
         return lambda source: self._report(source, inspect)
 
     def _report(self, source: Source, inspect: Callable[[Source], Inspected]) -> Reported:
-        from audiocnn_cli.output.report.page import PageInput, page_html
-        from audiocnn_cli.output.report.sound import listen
-
         classification = self.inspection.classification
         options = classification.options
-        # Compressing the sound takes as long as all the rest, and libsndfile does it beside Python.
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            listening = beside.submit(listen, source, options.excerpt)
+        # Encoding the sound takes as long as all the rest, and libsndfile releases Python's lock.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            reading = thread.submit(read_sound, source, options.excerpt)
             found = inspect(source)
-            said = found.prediction
-            scored_by = stream_of(said, classification.ensemble(), options)
-            label = said.top[0].label
-            why = found.why or explain_label(source, scored_by, label, options.excerpt)
-            sound = listening.result()
-        html = page_html(PageInput(said, why, sound, scored_by.model, self.pages.link_back))
+            prediction = found.prediction
+            stream = stream_of(prediction, classification.ensemble(), options)
+            label = prediction.top[0].label
+            why = found.why or explain_label(source, stream, label, options.excerpt)
+            sound = reading.result()
+        html = page_html(PageInput(prediction, why, sound, stream.model, self.pages.link_back))
         page = self.pages.page_of(source)
-        with atomic_writer(page, "w", force=self.pages.force) as stream:
-            stream.write(html)
+        with atomic_writer(page, "w", force=self.pages.force) as file:
+            file.write(html)
         return Reported(found, page)
 
 
 def with_overview(
     outcomes: Iterable[Reported | Failure], pages: Pages
 ) -> Iterator[Inspected | Failure]:
-    """Hand on what was found; once all are there write the overview of several, and say where it is.
+    """Yield the inspected predictions, then write the overview of several and log its path.
 
     Raises:
         OutputError: it can't be written.
@@ -94,7 +92,7 @@ def with_overview(
         overview.add(outcome.inspected.prediction, pages.link_to(outcome.page))
         yield outcome.inspected
     if pages.several:
-        with atomic_writer(pages.path, "w", force=pages.force) as stream:
-            stream.write(overview.html())
+        with atomic_writer(pages.path, "w", force=pages.force) as file:
+            file.write(overview.html())
     if written:
-        _log.info("%s: the report", pages.path)
+        _log.info("%s: report written", pages.path)

@@ -1,4 +1,4 @@
-"""Progress of a training: a bar on a terminal, one log line per epoch elsewhere."""
+"""The progress of a training: a bar on a terminal, else one log line an epoch."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from audiocnn_cli.training.fit import Epoch
 def show_epochs(
     *, epochs: int, networks: int, quiet: bool
 ) -> Iterator[Callable[[int, Epoch], None]]:
-    """A function to call after each epoch with the network's number (from 0) and what the epoch gave."""
+    """Yield the function to call after each epoch with the index of the network and the epoch."""
     if quiet or not sys.stderr.isatty():
         yield lambda number, epoch: log.info("%s", _line(number, networks, epoch, epochs))
         return

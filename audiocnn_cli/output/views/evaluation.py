@@ -1,17 +1,24 @@
-"""How an evaluation looks as a table, as JSON and as CSV."""
+"""The report of an evaluation as tables, JSON and CSV."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from audiocnn_cli.batch.outcome import failure_document
-from audiocnn_cli.evaluation.coverage import THRESHOLDS, Coverage
 from audiocnn_cli.evaluation.evaluate import Evaluation
-from audiocnn_cli.evaluation.metrics import Scores
+from audiocnn_cli.evaluation.metrics import THRESHOLDS, ConfusionMatrix, Coverage
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
 
-# A loss that a table shows in red: the issue's bound for 8 kHz copies.
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+# A loss of accuracy from here on is printed in red.
 _NOTABLE = 0.03
 
 
@@ -19,7 +26,7 @@ class EvaluationView:
     """The view of `audiocnn evaluate`."""
 
     def document(self, result: Evaluation) -> dict[str, Any]:
-        """Figures over clips; those over segments have their own keys."""
+        """Metrics over clips; those over segments have keys of their own."""
         clips = result.clips
         return {
             "model": result.model,
@@ -39,13 +46,10 @@ class EvaluationView:
                 "accuracy": result.kept_apart.accuracy,
                 "interval_95": list(result.kept_apart.interval_95),
             },
-            "per_class": {
-                label: {"precision": s.precision, "recall": s.recall, "n": s.n}
-                for label, s in clips.per_class.items()
-            },
+            "per_class": {label: asdict(score) for label, score in clips.per_class.items()},
             "confusion": {
                 "labels": list(clips.labels),
-                "matrix": [list(row) for row in clips.confusion],
+                "matrix": [list(row) for row in clips.counts],
             },
             "calibration": {
                 "ece": result.calibration.ece,
@@ -68,53 +72,91 @@ class EvaluationView:
 
     def rows(self, result: Evaluation) -> Iterator[Row]:
         """One row a class."""
-        for label, scores in result.clips.per_class.items():
+        for label, score in result.clips.per_class.items():
             yield {
                 "model": result.model,
                 "label": label,
-                "n": scores.n,
-                "precision": "" if scores.precision is None else round(scores.precision, 6),
-                "recall": "" if scores.recall is None else round(scores.recall, 6),
+                "n": score.n,
+                "precision": "" if score.precision is None else round(score.precision, 6),
+                "recall": "" if score.recall is None else round(score.recall, 6),
             }
 
     def table(self, results: Sequence[Evaluation]) -> Any:
-        """The figures, then the confusion matrix."""
-        from rich.console import Group
-
+        """The metrics, then the confusion matrix, coverage and robustness."""
         return Group(*(part for result in results for part in _parts(result)))
 
 
 def _parts(result: Evaluation) -> Iterator[Any]:
-    from rich.text import Text
-
-    yield Text(f"{display(result.model)}", style="bold")
-    for name, scores in (("clips", result.clips), ("segments", result.segments)):
-        low, high = scores.interval_95
-        yield Text(
-            f"  accuracy over {scores.n} {name}: {scores.accuracy:.3f}"
-            f"  (95 % interval {low:.3f} to {high:.3f})"
-        )
+    yield Text(display(result.model), style="bold")
+    for name, scored in (("clips", result.clips), ("segments", result.segments)):
+        yield Text(f"  accuracy over {scored.n} {name}: {_with_interval(scored)}")
     yield Text(f"  balanced accuracy over clips: {result.clips.balanced_accuracy:.3f}")
+    yield Text(
+        f"  ECE: {result.calibration.ece:.3f} in {len(result.calibration.bins)} bins;"
+        f" Brier score: {result.brier:.3f}"
+    )
     if result.held_out:
         yield Text(
-            f"  {result.held_out} clips are training data: each asked of a member that never saw it"
+            f"  training data: {result.held_out} clips, each scored by a member not trained on it"
         )
     if result.kept_apart is not None:
-        low, high = result.kept_apart.interval_95
-        yield Text(
-            f"  not among them: {result.kept_apart.n} clips that no member was trained on, asked of all"
-            f" together: {result.kept_apart.accuracy:.3f}  (95 % interval {low:.3f} to {high:.3f})"
-        )
+        yield Text(f"  accuracy over {result.kept_apart.n} clips that no member was trained on,")
+        yield Text(f"  scored by the whole model: {_with_interval(result.kept_apart)}")
     if result.left_out:
-        yield Text(f"  left out: {result.left_out} clips that the model was trained on or tuned by")
-    yield confusion_table(result.clips)
-    yield Text(
-        f"  calibration: expected error {result.calibration.ece:.3f} in {len(result.calibration.bins)} bins,"
-        f" Brier score {result.brier:.3f}"
-    )
+        yield Text(f"  left out: {result.left_out} clips that the model was trained or tuned on")
+    yield _PerClass(result.clips)
     yield _coverage_table(result)
     if result.robustness:
         yield _robustness_table(result)
+
+
+@dataclass(frozen=True)
+class _PerClass:
+    """The confusion matrix, precision and recall: numbered columns, in as many tables as the width needs."""
+
+    clips: ConfusionMatrix
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        labels = self.clips.labels
+        numbers = [str(i) for i in range(1, len(labels) + 1)]
+        names = [
+            f"{i:>{len(numbers[-1])}} {display(n)}" for i, n in zip(numbers, labels, strict=True)
+        ]
+        columns = zip(numbers, *(map(str, row) for row in self.clips.counts), strict=True)
+        widths = [max(map(len, column)) + 3 for column in columns]
+        longest = max(len("true class"), *map(len, names))
+        head = min(longest, options.max_width // 2) + 4
+        yield Text("\n  confusion matrix: true classes in rows, predicted labels in columns")
+        first = 0
+        while first < len(labels):
+            room, last = options.max_width - head, first
+            while last < len(labels) and widths[last] <= room:
+                room -= widths[last]
+                last += 1
+            last = max(last, first + 1)
+            yield self._block(names, numbers, first, last)
+            first = last
+        yield self._scores(names)
+
+    def _block(self, names: Sequence[str], numbers: Sequence[str], first: int, last: int) -> Table:
+        """The columns from `first` to before `last`."""
+        table = _table("true class", *numbers[first:last])
+        for i, (name, row) in enumerate(zip(names, self.clips.counts, strict=True)):
+            cells = [
+                Text(
+                    str(row[j]) if row[j] else ".",
+                    style="bold green" if i == j else "red" if row[j] else "dim",
+                )
+                for j in range(first, last)
+            ]
+            table.add_row(name, *cells)
+        return table
+
+    def _scores(self, names: Sequence[str]) -> Table:
+        table = _table("class", "precision", "recall", "clips")
+        for name, score in zip(names, self.clips.per_class.values(), strict=True):
+            table.add_row(name, _decimal(score.precision), _decimal(score.recall), str(score.n))
+        return table
 
 
 def _coverage(result: Evaluation) -> tuple[Coverage, ...]:
@@ -126,82 +168,57 @@ def _coverage_document(row: Coverage) -> dict[str, Any]:
     return {
         "threshold": row.threshold,
         "coverage": row.coverage,
-        "answered": row.answered,
+        "covered": row.covered,
         "accuracy": row.accuracy,
         "interval_95": None if row.interval_95 is None else list(row.interval_95),
     }
 
 
-def _coverage_table(result: Evaluation) -> Any:
-    """A Rich table: what is answered, and how well, when the model abstains below a threshold."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, title="abstaining below a threshold")
-    for column in ("threshold", "answered", "coverage", "accuracy", "95 % interval"):
-        table.add_column(column, justify="right")
-    table.add_column("")
+def _coverage_table(result: Evaluation) -> Table:
+    table = _table("abstain below", "coverage", "clips", "accuracy", "95 % interval")
     for row in _coverage(result):
         own = row.threshold == result.threshold
         table.add_row(
-            f"{row.threshold:.2f}",
-            str(row.answered),
+            f"{row.threshold:.2f}{' (model)' if own else ''}",
             f"{row.coverage:.3f}",
-            "" if row.accuracy is None else f"{row.accuracy:.3f}",
-            _interval(row.interval_95),
-            "the model's own" if own else "",
+            str(row.covered),
+            _decimal(row.accuracy),
+            "" if row.interval_95 is None else "{:.3f} to {:.3f}".format(*row.interval_95),
             style="bold" if own else None,
         )
     return table
 
 
-def _robustness_table(result: Evaluation) -> Any:
-    """A Rich table: the same clips after each degradation."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, title="the same clips, degraded")
-    table.add_column("")
-    for column in ("accuracy", "95 % interval", "difference"):
-        table.add_column(column, justify="right")
-    table.add_row(
-        "as they are", f"{result.clips.accuracy:.3f}", _interval(result.clips.interval_95), ""
-    )
-    for row in result.robustness:
-        difference = row.clips.accuracy - result.clips.accuracy
+def _robustness_table(result: Evaluation) -> Table:
+    table = _table("degradation", "accuracy", "95 % interval", "difference")
+    original = result.clips
+    rows = [("none", original), *((r.degradation.title, r.clips) for r in result.robustness)]
+    for title, clips in rows:
+        difference = clips.accuracy - original.accuracy
         table.add_row(
-            row.degradation.title,
-            f"{row.clips.accuracy:.3f}",
-            _interval(row.clips.interval_95),
-            Text(f"{difference:+.3f}", style="red" if difference < -_NOTABLE else "green"),
+            title,
+            _decimal(clips.accuracy),
+            "{:.3f} to {:.3f}".format(*clips.interval_95),
+            Text(f"{difference:+.3f}", style="red" if difference < -_NOTABLE else "green")
+            if clips is not original
+            else "",
         )
     return table
 
 
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
-def confusion_table(scores: Scores) -> Any:
-    """A Rich table: a row a true class, a column a label said, then recall and the number of clips."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, title="true class (rows), label said (columns)")
-    table.add_column("")
-    for label in scores.labels:
-        table.add_column(display(label), justify="right")
-    table.add_column("recall", justify="right")
-    table.add_column("n", justify="right")
-    for i, (label, row) in enumerate(zip(scores.labels, scores.confusion, strict=True)):
-        cells = [
-            Text(str(n) if n else ".", style="bold green" if i == j else "red" if n else "dim")
-            for j, n in enumerate(row)
-        ]
-        recall = scores.per_class[label].recall
-        table.add_row(
-            display(label), *cells, "" if recall is None else f"{recall:.2f}", str(sum(row))
-        )
+def _table(title: str, *columns: str) -> Table:
+    """A table whose first column is a row head below `title`, and the others right-aligned numbers."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column(title, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
     return table
+
+
+def _with_interval(scored: ConfusionMatrix) -> str:
+    low, high = scored.interval_95
+    return f"{scored.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})"
+
+
+def _decimal(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

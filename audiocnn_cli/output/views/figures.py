@@ -1,19 +1,23 @@
-"""How the figures of the cards, measured again, look as a table, as JSON and as CSV."""
+"""The checked figures of model cards as a table, JSON and CSV."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
 from audiocnn_cli.batch.outcome import failure_document
-from audiocnn_cli.evaluation.remake import RemadeFigure, Remake
+from audiocnn_cli.evaluation.figures import CardCheck
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
 
 
-class RemakeView:
+class CardCheckView:
     """The view of `audiocnn evaluate --all`."""
 
-    def document(self, result: Remake) -> dict[str, Any]:
-        """Every figure of every card beside the one measured."""
+    def document(self, result: CardCheck) -> dict[str, Any]:
+        """Every figure of every card beside the measured one."""
         return {
             "figures": [
                 {
@@ -31,34 +35,30 @@ class RemakeView:
             "failures": [failure_document(failure) for failure in result.failures],
         }
 
-    def rows(self, result: Remake) -> Iterator[Row]:
+    def rows(self, result: CardCheck) -> Iterator[Row]:
         """One row a figure."""
         for document in self.document(result)["figures"]:
             low, high = document.pop("card_interval_95")
             yield document | {"card_low": low, "card_high": high}
 
-    def table(self, results: Sequence[Remake]) -> Any:
-        """One row a figure, those that differ in red."""
-        from rich import box
-        from rich.table import Table
-
+    def table(self, results: Sequence[CardCheck]) -> Any:
+        """One row a figure below the name of its model; a problem is printed below its figure."""
         table = Table(box=box.SIMPLE_HEAD)
-        table.add_column("model", style="bold")
-        table.add_column("figure", overflow="fold")
+        table.add_column("model and figure")
         for column in ("card", "measured", "n"):
-            table.add_column(column, justify="right")
-        table.add_column("agrees")
-        table.add_column("", overflow="fold")
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("agrees", no_wrap=True)
+        model = None
         for each in (figure for result in results for figure in result.figures):
-            table.add_row(display(each.model), display(each.card.name), *_cells(each))
+            if each.model != model:
+                model = each.model
+                table.add_row(Text(display(model), style="bold"))
+            name = display(each.card.name)
+            table.add_row(
+                f"{name}\n{display(each.problem)}" if each.problem else name,
+                f"{each.card.value:.3f}",
+                "" if each.measured is None else f"{each.measured.value:.3f}",
+                "" if each.measured is None else str(each.measured.n),
+                Text("yes", style="green") if each.agrees else Text("NO", style="bold red"),
+            )
         return table
-
-
-def _cells(each: RemadeFigure) -> Iterator[Any]:
-    from rich.text import Text
-
-    yield f"{each.card.value:.3f}"
-    yield "" if each.measured is None else f"{each.measured.value:.3f}"
-    yield "" if each.measured is None else str(each.measured.n)
-    yield Text("yes", style="green") if each.agrees else Text("NO", style="bold red")
-    yield display(each.problem or "")

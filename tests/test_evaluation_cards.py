@@ -1,4 +1,4 @@
-"""`audiocnn evaluate --all`: a card that says something else than the recordings do is found out."""
+"""`audiocnn evaluate --all`: a card whose figures differ from the recordings' is detected."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,8 +11,11 @@ import soundfile
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.figures import Protocol, measured_figures
+from audiocnn_cli.evaluation.metrics import ConfusionMatrix
 from audiocnn_cli.models.contract import DataStatement
+from audiocnn_cli.models.registry import ModelFile, bundled_models
 from audiocnn_cli.models.session import open_model
+from audiocnn_cli.training.card import card
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, LABELS, write_good_model
 
@@ -77,8 +80,8 @@ def test_an_honest_card_is_confirmed(run: Run, root: Path, honest: Path) -> None
     assert [figure["figure"] for figure in figures] == [
         "accuracy over clips",
         "accuracy over segments",
-        "answered at threshold 0.5",
-        "accuracy on what is answered",
+        "coverage at threshold 0.5",
+        "accuracy over covered clips",
         "accuracy over clips, -20 dB gain",
         "accuracy over clips, white noise at 20 dB SNR",
     ]
@@ -102,19 +105,19 @@ def test_a_card_that_flatters_is_found_out(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [({"n": 14}, "measured on 12, not 14"), ({"name": "accuracy on Mars"}, "no figure that")],
 )
 def test_figures_that_can_not_be_compared(
-    changes: dict[str, object], said: str, run: Run, root: Path, honest: Path
+    changes: dict[str, object], message: str, run: Run, root: Path, honest: Path
 ) -> None:
     with_figure(honest, **changes)
     finished = run("evaluate", "--all", root, "--model", honest, "--json")
     assert finished.exit_code == 1
-    assert said in finished.document["figures"][0]["problem"]
+    assert message in finished.document["figures"][0]["problem"]
 
 
-def test_a_recording_that_can_not_be_used_is_told(run: Run, root: Path, honest: Path) -> None:
+def test_a_recording_that_can_not_be_used_is_a_failure(run: Run, root: Path, honest: Path) -> None:
     (root / "noises" / "hum" / "bad.wav").write_text("no audio")
     finished = run("evaluate", "--all", root, "--model", honest, "--json")
     assert finished.exit_code == 1
@@ -144,3 +147,17 @@ def test_what_does_not_go_with_all(run: Run, root: Path) -> None:
     for option in ("--robustness", "--include-training"):
         finished = run("evaluate", "--all", root, option)
         assert (finished.exit_code, finished.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("file", bundled_models(), ids=lambda file: file.name)
+def test_a_bundled_card_is_that_of_its_contract(file: ModelFile) -> None:
+    contract = open_model(file.path).contract
+    text = file.card.read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| **")]
+    counts = {cells[1].strip(" *"): tuple(map(int, cells[2:-2])) for cells in rows}
+    clips = ConfusionMatrix(contract.labels, tuple(counts[label] for label in contract.labels))
+    assert text == card(contract, clips)
+    figures = {figure.name: figure for figure in contract.figures}
+    accuracy = figures["accuracy over clips"]
+    assert clips.n == accuracy.n
+    assert clips.accuracy == pytest.approx(accuracy.value)
