@@ -161,7 +161,7 @@ Config = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FeatureOptions:
     """What is computed."""
 
@@ -181,7 +181,7 @@ class FeatureOptions:
     like: Like = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FrameOptions:
     """How samples are read and cut into frames."""
 
@@ -200,7 +200,7 @@ class FrameOptions:
     duration: Duration = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SegmentOptions:
     """How a recording is cut into segments."""
 
@@ -225,7 +225,7 @@ class SegmentOptions:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SpectrumOptions:
     """Parameters of the spectrum, the mel filters, the cepstrum and the descriptors."""
 
@@ -247,7 +247,7 @@ class SpectrumOptions:
     roll_percent: RollPercent = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class OutputOptions:
     """What is printed and written."""
 
@@ -280,7 +280,7 @@ class OutputOptions:
     part_files: options.PartFiles = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SettingsOptions:
     """Files of settings."""
 
