@@ -57,8 +57,7 @@ class BatchOptions:
             )
         if self.cluster is not None and self.jobs is not None:
             raise UsageError(
-                "--cluster has the workers of its scheduler: leave out --jobs, and --verify, which needs this"
-                " machine"
+                "--cluster has the workers of its scheduler: leave out --jobs"
             )
         if self.retry_failures is None and not self.paths:
             raise UsageError("name the inputs: files, folders, glob patterns, '-' or @list.txt")

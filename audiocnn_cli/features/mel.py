@@ -42,7 +42,8 @@ def mel_to_hz(mel: NDArray[np.float64], *, htk: bool) -> NDArray[np.float64]:
 def bin_frequencies(config: FeatureConfig) -> NDArray[np.float64]:
     """The frequency of each bin of the spectrum in Hz, shape (n_frequencies,)."""
     # As numpy.fft.rfftfreq, without importing numpy.fft.
-    return np.arange(config.n_frequencies) * (1.0 / (config.n_fft * (1.0 / config.sample_rate)))
+    step: float = 1.0 / (config.n_fft * (1.0 / config.sample_rate))
+    return np.arange(config.n_frequencies, dtype=np.float64) * step
 
 
 def mel_edges(config: FeatureConfig) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Where a result goes, and in which format: one answer from --json, --jsonl, --csv and -o."""
+"""The destination and the format of results, from --json, --jsonl, --csv and -o."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -43,14 +43,14 @@ def choose_destination(
     markdown: bool | None = None,
     output: Path | None,
     force: bool,
-    other_endings: Sequence[str] = (),
+    other_suffixes: Sequence[str] = (),
 ) -> Destination:
-    """The destination that the common options mean: a format by its flag, or by the ending of the file.
+    """The destination of the common options: a format by its flag, or by the suffix of the file.
 
-    A command without Markdown leaves `markdown` out; `other_endings` are those that it writes itself.
+    A command without Markdown leaves `markdown` out; `other_suffixes` are those that it handles itself.
 
     Raises:
-        UsageError: two formats at once, an ending that says none, or the name of a recording.
+        UsageError: two formats at once, a suffix that is that of none, or the name of a recording.
         OutputError: the file can't be written.
     """
     flags = {
@@ -59,24 +59,26 @@ def choose_destination(
         Format.CSV: csv,
         Format.MARKDOWN: markdown,
     }
-    asked = [format for format, given in flags.items() if given]
+    given_formats = [format for format, given in flags.items() if given]
     formats = _TEXT if markdown is None else (*_TEXT, Format.MARKDOWN)
-    if len(asked) > 1:
-        raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in asked)}, not both")
+    if len(given_formats) > 1:
+        raise UsageError(
+            f"give one of {' and '.join(f'`{each}`' for each in given_formats)}, not both"
+        )
     if output is None:
-        return Destination(asked[0] if asked else Format.TABLE)
+        return Destination(given_formats[0] if given_formats else Format.TABLE)
     require_no_recording(output)
-    by_ending = format_of(output, formats)
-    format = asked[0] if asked else by_ending
+    by_suffix = format_of(output, formats)
+    format = given_formats[0] if given_formats else by_suffix
     if format is None:
         raise UsageError(
             f"`output={output}`: the suffix is that of no format; use one of"
-            f" {', '.join([*other_endings, *suffixes_of(formats)])} or add `json`, `jsonl` or `csv`"
+            f" {', '.join([*other_suffixes, *suffixes_of(formats)])} or add `json`, `jsonl` or `csv`"
         )
-    # Any text may be in a .txt file.
-    if by_ending not in (None, Format.TABLE, format):
+    # A .txt file may hold any format.
+    if by_suffix not in (None, Format.TABLE, format):
         raise UsageError(
-            f"`output={output}`: the suffix is that of {by_ending}, but `{format}` is given; leave out one"
+            f"`output={output}`: the suffix is that of {by_suffix}, but `{format}` is given; leave out one"
         )
     check_writable(output, force=force)
     return Destination(format, output, force)
@@ -98,7 +100,7 @@ def names_folder(output: str) -> bool:
 
 
 def require_no_recording(output: Path) -> None:
-    """Keep a slip of the keyboard from writing over a recording.
+    """Refuse to replace a recording, which is a typing error.
 
     Raises:
         UsageError: `output` is named as recordings are.

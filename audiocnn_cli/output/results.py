@@ -1,4 +1,4 @@
-"""Write the outcomes of a batch, or one document, in the format asked for."""
+"""Write the outcomes of a batch, or one document, in a given format."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ class View(Protocol[R_contra]):
 def write_outcomes(
     outcomes: Iterable[R | Failure], view: View[R], destination: Destination
 ) -> Counts:
-    """Write each outcome as the destination wants it; failures are also said on stderr.
+    """Write each outcome in the format of the destination; failures are also printed on stderr.
 
     Results are written as they come and not kept; a table takes a thousand rows at once.
     """

@@ -187,7 +187,12 @@ def choose_label_output(
         chosen = None
     if chosen is None:
         report = choose_destination(
-            json=json, jsonl=jsonl, csv=csv, output=path, force=force, other_endings=list(_SUFFIXES)
+            json=json,
+            jsonl=jsonl,
+            csv=csv,
+            output=path,
+            force=force,
+            other_suffixes=list(_SUFFIXES),
         )
         return LabelOutput(report)
     chosen.require_package()

@@ -248,7 +248,7 @@ def choose_feature_output(
                 csv=flag is Format.CSV,
                 output=path,
                 force=force,
-                other_endings=suffixes_of(_BINARY),
+                other_suffixes=suffixes_of(_BINARY),
             )
         )
     printed: Format | None = None
