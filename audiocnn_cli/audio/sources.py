@@ -18,7 +18,20 @@ SNDFILE_SUFFIXES = frozenset(
     | {".sph", ".mat", ".pvf", ".xi", ".htk", ".sds", ".avr", ".wve", ".svx", ".8svx", ".mpc2k"}
 )
 AV_AUDIO_SUFFIXES = frozenset(
-    {".m4a", ".m4b", ".aac", ".wma", ".ac3", ".amr", ".ape", ".wv", ".tta", ".mka", ".weba", ".webm"}
+    {
+        ".m4a",
+        ".m4b",
+        ".aac",
+        ".wma",
+        ".ac3",
+        ".amr",
+        ".ape",
+        ".wv",
+        ".tta",
+        ".mka",
+        ".weba",
+        ".webm",
+    }
 )
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".wmv", ".mpg", ".mpeg", ".3gp", ".flv"}

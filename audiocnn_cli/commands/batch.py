@@ -56,9 +56,7 @@ class BatchOptions:
                 "--retry-failures takes its inputs from that file: give no PATHS and no --resume with it"
             )
         if self.cluster is not None and self.jobs is not None:
-            raise UsageError(
-                "--cluster has the workers of its scheduler: leave out --jobs"
-            )
+            raise UsageError("--cluster has the workers of its scheduler: leave out --jobs")
         if self.retry_failures is None and not self.paths:
             raise UsageError("name the inputs: files, folders, glob patterns, '-' or @list.txt")
 
