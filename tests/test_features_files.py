@@ -359,7 +359,7 @@ def test_options_win_over_the_file(run: Run, clips: Path, tmp_path: Path) -> Non
         ("n_fft = 'many'", "n_fft: Expected `int`, got `str`"),
         ("n_ftt = 1024", "unknown setting 'n_ftt'; one of "),
         ("window = 'flat'", "window: Invalid enum value 'flat'"),
-        ("n_fft = ", "is no TOML file"),
+        ("n_fft = ", "is not a TOML file"),
         ("n_fft = 0", "--n-fft must be at least 1, not 0"),
         ("feature = ''", "--feature must name at least one feature"),
         ("summary = 'mode'", "unknown statistic 'mode'; one of mean, "),

@@ -180,10 +180,16 @@ class AvDecoder:
         self._container.close()
 
 
-def skip(decoder: Decoder, frames: int) -> None:
-    """Read and discard `frames` samples of each channel."""
-    while frames > 0 and (block := len(decoder.read(min(frames, decoder.sample_rate)))):
-        frames -= block
+class ForwardOnly:
+    """Base of decoders of sound that is still arriving: its length is unknown, and there is no way back."""
+
+    frames = 0
+    exact_length = False
+
+    def seek(self: Decoder, frame: int) -> None:
+        """Read and discard the first `frame` samples of each channel."""
+        while frame > 0 and (block := len(self.read(min(frame, self.sample_rate)))):
+            frame -= block
 
 
 def _message(error: Exception) -> str:

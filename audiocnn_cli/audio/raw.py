@@ -6,7 +6,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.decoders import skip
+from audiocnn_cli.audio.decoders import ForwardOnly
 from audiocnn_cli.audio.stream_decoders import CHUNK
 from audiocnn_cli.errors import UsageError
 
@@ -46,11 +46,8 @@ class RawFormat:
             raise UsageError("`raw` requires a rate and a number of channels of 1 or more")
 
 
-class RawDecoder:
+class RawDecoder(ForwardOnly):
     """Bare samples."""
-
-    frames = 0
-    exact_length = False
 
     def __init__(self, stream: IO[bytes], head: bytes, raw: RawFormat) -> None:
         self._stream = stream
@@ -59,10 +56,6 @@ class RawDecoder:
         self._width = int(self._type[-1]) * raw.channels
         self.sample_rate, self.channels = raw.sample_rate, raw.channels
         self.format, self.subtype = "RAW", raw.name
-
-    def seek(self, frame: int) -> None:
-        """Skip the first `frame` samples of each channel."""
-        skip(self, frame)
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""

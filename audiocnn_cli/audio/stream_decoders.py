@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.decoders import Decoder, DecodingError, skip
+from audiocnn_cli.audio.decoders import Decoder, DecodingError, ForwardOnly
 
 # The largest number of bytes read at once; a pipe returns those that have arrived.
 CHUNK = 1 << 16
@@ -121,11 +121,8 @@ class Ahead(io.RawIOBase):
         return self._at
 
 
-class AvStreamDecoder:
+class AvStreamDecoder(ForwardOnly):
     """The first sound track of what FFmpeg reads without seeking."""
-
-    frames = 0
-    exact_length = False
 
     def __init__(self, stream: IO[bytes]) -> None:
         import av
@@ -147,10 +144,6 @@ class AvStreamDecoder:
         self.format, self.subtype = self._container.format.name, track.codec_context.name
         self._blocks = self._decode(track)
         self._left: NDArray[np.float32] | None = None
-
-    def seek(self, frame: int) -> None:
-        """Skip the first `frame` samples of each channel."""
-        skip(self, frame)
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
@@ -187,11 +180,8 @@ class _OnlyRead:
         return self._stream.read(size)
 
 
-class MicrophoneDecoder:
+class MicrophoneDecoder(ForwardOnly):
     """PortAudio's default input, one channel."""
-
-    frames = 0
-    exact_length = False
 
     def __init__(self, sounddevice: Any) -> None:
         device = sounddevice.query_devices(kind="input")
@@ -201,10 +191,6 @@ class MicrophoneDecoder:
             samplerate=self.sample_rate, channels=1, dtype="float32"
         )
         self._stream.start()
-
-    def seek(self, frame: int) -> None:
-        """Skip the first `frame` samples of each channel."""
-        skip(self, frame)
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (frames, 1), once they are recorded."""
@@ -216,19 +202,14 @@ class MicrophoneDecoder:
         self._stream.close()
 
 
-class Interruptible:
+class Interruptible(ForwardOnly):
     """A decoder on a pipe that Ctrl-C closes; raises KeyboardInterrupt then."""
 
     def __init__(self, decoder: Decoder, interrupt: Interrupt) -> None:
         self._decoder = decoder
         self._interrupt = interrupt
         self.sample_rate, self.channels = decoder.sample_rate, decoder.channels
-        self.frames, self.exact_length = decoder.frames, decoder.exact_length
         self.format, self.subtype = decoder.format, decoder.subtype
-
-    def seek(self, frame: int) -> None:
-        """Skip the first `frame` samples of each channel."""
-        skip(self, frame)
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""

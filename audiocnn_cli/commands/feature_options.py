@@ -139,7 +139,7 @@ Config = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FeatureOptions:
     """What is computed."""
 
@@ -159,7 +159,7 @@ class FeatureOptions:
     like: Like = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FrameOptions:
     """How samples are read and cut into frames."""
 
@@ -178,7 +178,7 @@ class FrameOptions:
     duration: Duration = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SegmentOptions:
     """How a recording is cut into segments."""
 
@@ -203,7 +203,7 @@ class SegmentOptions:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SpectrumOptions:
     """Parameters of the spectrum, the mel filters, the cepstrum and the descriptors."""
 
@@ -225,7 +225,7 @@ class SpectrumOptions:
     roll_percent: RollPercent = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class OutputOptions:
     """What is printed and written."""
 
@@ -258,7 +258,7 @@ class OutputOptions:
     part_files: options.PartFiles = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SettingsOptions:
     """Files of settings."""
 

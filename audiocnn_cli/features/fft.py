@@ -35,10 +35,10 @@ def _load() -> Transform:
         def transform(frames: NDArray[np.float32], out: NDArray[np.complex64]) -> None:
             pocketfft.r2c(frames, (frames.ndim - 1,), True, 0, out, 1)
 
-        ramp = np.arange(8, dtype=np.float32)[None]
-        found = np.empty((5, 1), dtype=np.complex64).T
-        transform(ramp, found)
-        if np.allclose(found, np.fft.rfft(ramp), atol=1e-5):
+        steps = np.array([[1, 2, 4, 8]], dtype=np.float32)
+        found = np.empty((3, 1), dtype=np.complex64).T
+        transform(steps, found)
+        if found.tolist() == [[15, -3 + 6j, -5]]:
             return transform
     except (ImportError, AttributeError, TypeError, ValueError):
         pass
