@@ -21,6 +21,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from audiocnn_cli.commands.main import main
+from audiocnn_cli.parameters import use_flags
 
 # The same examples in each run of `make test`; `make test-slow` tries others (HYPOTHESIS_PROFILE=random).
 settings.register_profile("same", derandomize=True)
@@ -62,6 +63,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Finish
             stream.flush()
             stream.seek(0)
             texts.append(stream.read())
+        use_flags({})  # those of the command, which a shell would have ended
         return Finished(int(ended.value.code or 0), *texts)
 
     return _run

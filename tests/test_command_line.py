@@ -1,5 +1,6 @@
 """What all commands share: groups of options, flags in messages, completion, extras."""
 
+import importlib.metadata
 import json
 import os
 import re
@@ -194,7 +195,7 @@ def test_the_install_command_fits_the_installation(
             assert name == "direct_url.json"
             return json.dumps(recorded) if recorded else None
 
-    monkeypatch.setattr(extras, "distribution", lambda name: Installed())
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Installed())
     assert install_command("av") == command
 
 

@@ -194,7 +194,7 @@ def test_one_place_holds_one_recording(format: str, run: Run, tiny: Path, two: P
     [
         (("--format", "audacity", "--json"), "stdout"),
         (("--format", "parquet"), "--output FILE"),
-        (("-o", "labels.xyz"), "ending"),
+        (("-o", "labels.xyz"), "suffix"),
     ],
 )
 def test_formats_that_go_nowhere(

@@ -41,6 +41,8 @@ ALLOWED = (
     '"jump"', "jump:", ".jump", "jump=", "`jump`", "rich_help_panel", "rich.panel", "Panel(",
     "PR_SET_PDEATHSIG", "keras_answers",
 )  # fmt: skip
+# Python's own.
+NAMES_OF_OTHERS = ("tell",)
 _PATTERN = re.compile(r"(?<![a-z])(" + "|".join(RETIRED) + r")(?![a-z])", re.IGNORECASE)
 
 
@@ -64,6 +66,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         return
     with path.open("rb") as stream:
         for token in tokenize.tokenize(stream.readline):
+            if token.string in NAMES_OF_OTHERS:
+                continue
             if token.type in (tokenize.COMMENT, tokenize.STRING, tokenize.NAME):
                 for offset, line in enumerate(token.string.splitlines()):
                     yield token.start[0] + offset, line

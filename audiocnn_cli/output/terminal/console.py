@@ -47,7 +47,7 @@ def console(stream: IO[str] | None = None) -> "Console":
 
 
 def has_colour() -> bool:
-    """Whether stdout is a terminal that shows colours, and the user wants them."""
+    """Whether stdout is a terminal with colours that NO_COLOR does not turn off."""
     return console().color_system is not None
 
 
