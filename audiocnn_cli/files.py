@@ -79,9 +79,7 @@ def atomic_writer(path: Path, mode: Literal["w", "wb"], *, force: bool) -> Itera
     text = {} if "b" in mode else {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     with _folder_of(path):
         try:
-            descriptor, name = tempfile.mkstemp(
-                prefix=_prefix(path), suffix=_UNFINISHED, dir=path.parent
-            )
+            descriptor, name = tempfile.mkstemp(prefix=_prefix(path), suffix=_UNFINISHED, dir=path.parent)
         except OSError as error:
             raise OutputError(f"{path}: can't be written ({error.strerror})") from error
         temporary = Path(name)

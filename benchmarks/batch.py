@@ -80,9 +80,7 @@ def overhead(settings: Settings) -> None:
             for _ in run_batch(inputs, Nothing(), workers=Workers(jobs=2), record=journal):
                 pass
 
-    times = by_turns(
-        {"without": run, "with": lambda: run(settings.folder / "journal.sqlite")}, repeats=3
-    )
+    times = by_turns({"without": run, "with": lambda: run(settings.folder / "journal.sqlite")}, repeats=3)
     for name, seconds in times.items():
         each = seconds / count * 1e3
         row(f"a file of no work, {name} a journal", f"{each:.2f} ms", "<= 2", each <= 2)

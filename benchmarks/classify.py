@@ -43,9 +43,9 @@ def whole_process(folder: Path, model: str) -> None:
     """Time of a whole process."""
     path = str(song(folder))
     command = [*CLASSIFY, path, "--model", model]
-    found = by_turns(
-        {"it": lambda: subprocess.run(command, check=True, capture_output=True)}, repeats=7
-    )["it"]
+    found = by_turns({"it": lambda: subprocess.run(command, check=True, capture_output=True)}, repeats=7)[
+        "it"
+    ]
     row("210 s stereo MP3 at 44.1 kHz, whole process", f"{found:.2f} s", "0.75 s", found <= 0.75)
 
 

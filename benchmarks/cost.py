@@ -113,8 +113,7 @@ def cost(settings: Settings) -> None:
     folder = songs(settings, count=40, times=10, suffix=".flac")
     with dask_workers(2) as address:
         turns = [
-            (measured_cost(settings), whole_batches(folder, address))
-            for _ in range(settings.repeats + 1)
+            (measured_cost(settings), whole_batches(folder, address)) for _ in range(settings.repeats + 1)
         ][1:]
     parts = Cost.median([each for each, _ in turns])
     print(
@@ -125,14 +124,11 @@ def cost(settings: Settings) -> None:
         workers = 1 if name in ("a core", "-j 1") else 2
         infer = command == "classify"
         predicted = [
-            each.seconds(files=400, seconds_each=30, workers=workers, inference=infer)
-            for each, _ in turns
+            each.seconds(files=400, seconds_each=30, workers=workers, inference=infer) for each, _ in turns
         ]
         took = [times[command, name] for _, times in turns]
         ratio = statistics.median(t / s for t, s in zip(predicted, took, strict=True))
-        middle = (
-            f"predicted {statistics.median(predicted):.2f} s, took {statistics.median(took):.2f} s"
-        )
+        middle = f"predicted {statistics.median(predicted):.2f} s, took {statistics.median(took):.2f} s"
         what = f"{command} of 400 songs, {name}: {middle}"
         row(what, f"{ratio:.2f} of it", "0.7 to 1.4", 0.7 <= ratio <= 1.4)
     larger(parts, bytes_each=next(folder.rglob("*.flac")).stat().st_size)

@@ -89,9 +89,7 @@ if __name__ == "__main__":
 """
 
 
-def times_as_fast(
-    what: str, times: dict[str, float], ours: str, theirs: str, wanted: float
-) -> None:
+def times_as_fast(what: str, times: dict[str, float], ours: str, theirs: str, wanted: float) -> None:
     """Print how many times as fast ours is."""
     ratio = times[theirs] / times[ours]
     row(
@@ -144,10 +142,7 @@ def warm(folder: Path) -> None:
         from audiocnn_cli.features.config import Dialect, config_like
 
         like_kaldi = config_like(Dialect.KALDI, {"sample_rate": RATE})
-        contestants |= {
-            "kaldi-native-fbank": kaldi,
-            "audiocnn like kaldi": lambda: extract(y, like_kaldi),
-        }
+        contestants |= {"kaldi-native-fbank": kaldi, "audiocnn like kaldi": lambda: extract(y, like_kaldi)}
     if find_spec("opensmile"):
         import opensmile
 
@@ -189,9 +184,7 @@ def many(folder: Path) -> None:
     contestants = {
         "audiocnn": lambda: process([*FEATURES, str(clips), "--jobs", "2", "--jsonl"]),
         "librosa, one process": lambda: process([sys.executable, "-c", LIBROSA_LOOP, *paths]),
-        "librosa, two processes": lambda: process(
-            [sys.executable, str(pool), *paths], limit_threads=True
-        ),
+        "librosa, two processes": lambda: process([sys.executable, str(pool), *paths], limit_threads=True),
     }
     times = by_turns(contestants, repeats=5)
     times_as_fast("40 WAV files, two jobs", times, "audiocnn", "librosa, one process", 5)
@@ -214,13 +207,7 @@ def mp3(folder: Path) -> None:
         "audiocnn": lambda: process([*FEATURES, str(path), "--json"]),
         "librosa": lambda: process([sys.executable, "-c", LIBROSA_LOOP, str(path)]),
     }
-    share(
-        "whole process, 210 s stereo MP3",
-        by_turns(contestants, repeats=5),
-        "audiocnn",
-        "librosa",
-        0.28,
-    )
+    share("whole process, 210 s stereo MP3", by_turns(contestants, repeats=5), "audiocnn", "librosa", 0.28)
 
     samples, _ = soundfile.read(path, dtype="float32")
     mono = samples.mean(axis=1)

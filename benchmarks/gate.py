@@ -87,11 +87,7 @@ def main() -> None:
     given = parser.parse_args()
     gate = open_model(find_model(given.gate).path)
     print(f"{gate.contract.name}: " + ", ".join(gate.contract.labels) + "\n")
-    print(
-        "| recordings | true type | n (+ left out) | "
-        + " | ".join(f"not {t}" for t in TYPES)
-        + " |"
-    )
+    print("| recordings | true type | n (+ left out) | " + " | ".join(f"not {t}" for t in TYPES) + " |")
     print("|---|---|---:|" + "---:|" * len(TYPES))
     for cells in rows(given.folder, gate):
         print("| " + " | ".join(cells) + " |")

@@ -58,9 +58,7 @@ def process(command: list[str], *, limit_threads: bool = False) -> None:
     """Run a process."""
     plain = {k: v for k, v in os.environ.items() if k not in ONE_THREAD}
     env = plain | ONE_THREAD if limit_threads else plain
-    subprocess.run(
-        command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env
-    )
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
 
 
 def core_seconds(run: Callable[[], object]) -> float:
@@ -82,9 +80,7 @@ def peak_mib(command: list[str]) -> float:
     return float(finished.stdout)
 
 
-def music(
-    seconds: float, rate: int = RATE, *, channels: int = 1
-) -> "np.ndarray[Any, np.dtype[np.float32]]":
+def music(seconds: float, rate: int = RATE, *, channels: int = 1) -> "np.ndarray[Any, np.dtype[np.float32]]":
     """A synthetic signal with a tone, beats and noise, of shape (samples, channels)."""
     rng = np.random.default_rng(0)
     t = np.arange(int(seconds * rate)) / rate

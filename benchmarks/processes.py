@@ -91,9 +91,7 @@ def main() -> None:
         f"{name} {importlib.metadata.version(name)}"
         for name in ("librosa", "numpy", "scipy", "onnxruntime", "typer")
     )
-    print(
-        f"Median of {runs}; Python {platform.python_version()}, {versions}; {os.cpu_count()} cores.\n"
-    )
+    print(f"Median of {runs}; Python {platform.python_version()}, {versions}; {os.cpu_count()} cores.\n")
     print("| whole process | seconds | of the librosa script |")
     print("|---|---:|---:|")
     for name, value in found.items():

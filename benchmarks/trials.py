@@ -76,9 +76,7 @@ def main() -> None:
     fit = replace(LOGMEL_FIT, epochs=given.epochs, augment=overridden(given.set))
     counts = []
     with tempfile.TemporaryDirectory() as cache:
-        dataset = read_dataset(
-            given.folder, recipe=recipe, grouping=trial.grouping, cache=Path(cache)
-        )
+        dataset = read_dataset(given.folder, recipe=recipe, grouping=trial.grouping, cache=Path(cache))
         splits = cross_validation(dataset, trial.folds, seed=0)
         chosen = [int(fold) for fold in given.folds.split(",") if fold] or range(trial.folds)
         for fold in chosen:

@@ -72,8 +72,7 @@ def melody_with_drums(seconds: float = 10.0) -> Samples:
     scale = (60, 62, 64, 67, 69, 72)
     steps = random.integers(0, len(scale), round(seconds * 4))
     events = [
-        (i * 0.25, tone(note_hz(scale[step]), 0.4, harmonics=5, decay=6.0))
-        for i, step in enumerate(steps)
+        (i * 0.25, tone(note_hz(scale[step]), 0.4, harmonics=5, decay=6.0)) for i, step in enumerate(steps)
     ]
     events += [(beat * 0.5, kick) for beat in range(round(seconds * 2))]
     events += [(0.5 + bar, snare) for bar in range(round(seconds))]

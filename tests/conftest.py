@@ -46,9 +46,7 @@ class Finished:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Finished]:
     """Run `audiocnn` with these arguments in this process, as the shell would, as a user without models."""
-    monkeypatch.setattr(
-        "platformdirs.user_data_path", lambda *_, **__: tmp_path / "user data" / "audiocnn"
-    )
+    monkeypatch.setattr("platformdirs.user_data_path", lambda *_, **__: tmp_path / "user data" / "audiocnn")
 
     def _run(*arguments: str | Path, stdin: bytes = b"") -> Finished:
         streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]

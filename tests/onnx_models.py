@@ -13,14 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.features.config import FeatureConfig
-from audiocnn_cli.models.contract import (
-    METADATA_KEY,
-    DataStatement,
-    Figure,
-    Golden,
-    ModelContract,
-    encode,
-)
+from audiocnn_cli.models.contract import METADATA_KEY, DataStatement, Figure, Golden, ModelContract, encode
 from audiocnn_cli.models.golden import golden_probabilities
 from audiocnn_cli.models.session import open_model
 
@@ -41,9 +34,7 @@ CONTRACT = ModelContract(
     architecture="cnn",
     command="audiocnn train",
     figures=(
-        Figure(
-            name="accuracy over clips", value=0.5, interval_95=(0.2, 0.8), n=10, protocol="by file"
-        ),
+        Figure(name="accuracy over clips", value=0.5, interval_95=(0.2, 0.8), n=10, protocol="by file"),
     ),
 )
 
@@ -85,17 +76,12 @@ def write_graph(
         nodes.append(helper.make_node(last, ["logits"], ["probabilities"], **options))
     else:
         scale = np.arange(1, members + 1, dtype=np.float32)[None, :, None]
-        constants += [
-            numpy_helper.from_array(scale, "scale"),
-            numpy_helper.from_array(np.array([1]), "axis"),
-        ]
+        constants += [numpy_helper.from_array(scale, "scale"), numpy_helper.from_array(np.array([1]), "axis")]
         nodes += [
             helper.make_node("Unsqueeze", ["logits", "axis"], ["one"]),
             helper.make_node("Mul", ["one", "scale"], ["each"]),
             helper.make_node("Softmax", ["each"], ["member_probabilities"], axis=-1),
-            helper.make_node(
-                "ReduceMean", ["member_probabilities"], ["probabilities"], axes=[1], keepdims=0
-            ),
+            helper.make_node("ReduceMean", ["member_probabilities"], ["probabilities"], axes=[1], keepdims=0),
         ]
         outputs.append(value("member_probabilities", TensorProto.FLOAT, ["n", members, classes]))
     inputs = [value("features", TensorProto.FLOAT, ["n", *shape])]

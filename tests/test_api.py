@@ -84,9 +84,7 @@ def test_features_are_those_of_the_command(run: Run, tmp_path: Path) -> None:
 def test_an_array_gives_what_its_file_gives(tmp_path: Path) -> None:
     samples = noise(16000, channels=2)
     soundfile.write(tmp_path / "x.wav", samples, 16000, subtype="FLOAT")
-    from_file = audiocnn.features(
-        str(tmp_path / "x.wav"), sample_rate=8000, feature="logmel", n_mels=40
-    )
+    from_file = audiocnn.features(str(tmp_path / "x.wav"), sample_rate=8000, feature="logmel", n_mels=40)
     from_array = audiocnn.features(
         samples.astype(np.float32), source_sample_rate=16000, sample_rate=8000, feature="logmel", n_mels=40
     )  # fmt: skip
@@ -115,9 +113,7 @@ def test_integers_are_scaled_by_their_full_scale(name: str) -> None:
 def test_integer_samples_give_the_features_of_the_floats() -> None:
     integers = (noise() * 2**15).astype(np.int16)
     as_floats = audiocnn.features(integers / 2.0**15, sample_rate=16000)
-    np.testing.assert_array_equal(
-        audiocnn.features(integers, sample_rate=16000).data, as_floats.data
-    )
+    np.testing.assert_array_equal(audiocnn.features(integers, sample_rate=16000).data, as_floats.data)
 
 
 def test_labels_are_those_of_the_command(run: Run) -> None:
@@ -167,9 +163,7 @@ def test_a_stack_that_can_not_be_built_says_what_would_help() -> None:
 def test_results_convert_to_pandas_and_html() -> None:
     tensor = audiocnn.features(noise(), sample_rate=16000, n_mfcc=4)
     frame = tensor.to_pandas()
-    assert list(frame.columns) == ["path", "segment", "frame", "time_s"] + [
-        f"mfcc_{i}" for i in range(4)
-    ]
+    assert list(frame.columns) == ["path", "segment", "frame", "time_s"] + [f"mfcc_{i}" for i in range(4)]
     np.testing.assert_array_equal(frame[["mfcc_0", "mfcc_3"]].to_numpy(), tensor.data[:, [0, 3]])
     stack = audiocnn.shapes((130, 13, 1), "conv:32@3x3", "flatten", "dense:10")
     assert len(stack.to_pandas()) == len(stack) == 3
@@ -213,9 +207,7 @@ BAD: list[tuple[str, Callable[[], object]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("named", "call"), BAD, ids=[f"{i}-{name}" for i, (name, _) in enumerate(BAD)]
-)
+@pytest.mark.parametrize(("named", "call"), BAD, ids=[f"{i}-{name}" for i, (name, _) in enumerate(BAD)])
 def test_errors_name_the_parameter_and_no_flag(named: str, call: Callable[[], object]) -> None:
     with pytest.raises(audiocnn.AudiocnnError) as caught:
         call()

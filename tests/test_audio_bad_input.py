@@ -211,9 +211,7 @@ def test_a_list_is_read_line_by_line(run: Run, make_wav: MakeWav, tmp_path: Path
     assert "can't read this list" in absent.stderr
 
 
-def test_folders_are_searched_once_in_name_order(
-    run: Run, make_wav: MakeWav, tmp_path: Path
-) -> None:
+def test_folders_are_searched_once_in_name_order(run: Run, make_wav: MakeWav, tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     for name in ("z.wav", "b/y.WAV", "a.wav"):
         make_wav(name)

@@ -29,9 +29,7 @@ MakeWav = Callable[..., Path]
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
-@pytest.mark.parametrize(
-    ("offset", "duration"), [(0.5, None), (0.25, 0.5), (0.0, 0.1), (1.0, 99.0)]
-)
+@pytest.mark.parametrize(("offset", "duration"), [(0.5, None), (0.25, 0.5), (0.0, 0.1), (1.0, 99.0)])
 def test_an_excerpt_equals_librosas(
     suffix: str, offset: float, duration: float | None, tmp_path: Path
 ) -> None:
@@ -99,9 +97,7 @@ def write_track(path: Path, samples: NDArray[np.float32], codec: str, rate: int 
         values, format = samples.T, "fltp"
         if codec == "flac":
             values, format = (samples.reshape(1, -1) * 32767).astype(np.int16), "s16"
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(values), format=format, layout="stereo"
-        )
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(values), format=format, layout="stereo")
         frame.rate, frame.pts = rate, 0
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
@@ -222,9 +218,7 @@ def test_what_is_not_there_on_other_machines(run: Run, server: str) -> None:
     assert "Traceback" not in finished.stderr
 
 
-def test_folders_and_patterns_on_other_machines(
-    run: Run, make_wav: MakeWav, tmp_path: Path
-) -> None:
+def test_folders_and_patterns_on_other_machines(run: Run, make_wav: MakeWav, tmp_path: Path) -> None:
     """A folder of the local file system through fsspec (`file://`), which worker processes see too."""
     for name in ("a.wav", "deep/b.wav", "deep/notes.txt"):
         path = tmp_path / "far" / name
@@ -256,9 +250,7 @@ def test_folders_and_patterns_on_other_machines(
         ("cut.wav", "not_found", "can't be read"),
     ],
 )
-def test_servers_that_give_no_recording(
-    name: str, kind: str, message: str, run: Run, server: str
-) -> None:
+def test_servers_that_give_no_recording(name: str, kind: str, message: str, run: Run, server: str) -> None:
     (failure,) = run("features", f"{server}/{name}", "--json").document["failures"]
     assert failure["kind"] == kind
     assert message in failure["message"]

@@ -24,9 +24,7 @@ def noise(samples: int, channels: int = 1) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("sample_rate", [None, 8000, 16000, 22050, 44100])
 @pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (22050, 2), (44100, 6), (192000, 2)])
-def test_equals_librosa(
-    rate: int, channels: int, sample_rate: int | None, make_wav: MakeWav
-) -> None:
+def test_equals_librosa(rate: int, channels: int, sample_rate: int | None, make_wav: MakeWav) -> None:
     path = make_wav(samples=noise(12345, channels), rate=rate)
     signal = load(Source(str(path)), sample_rate=sample_rate)
     expected, expected_rate = librosa.load(path, sr=sample_rate)

@@ -58,9 +58,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 def states(journal: Path) -> Counter[str]:
     """How many inputs the journal has in each state."""
     with closing(sqlite3.connect(journal)) as database:
-        return Counter(
-            kind or state for state, kind in database.execute("SELECT state, kind FROM inputs")
-        )
+        return Counter(kind or state for state, kind in database.execute("SELECT state, kind FROM inputs"))
 
 
 def results(folder: Path) -> dict[str, str]:
@@ -126,9 +124,7 @@ def test_a_dirty_archive_is_done_but_for_what_is_broken(
     for path in folder.glob("c*.wav"):
         path.unlink()
     clips(*(f"corrupt-{i}.wav" for i in range(5)))
-    again = start(
-        *classify, "--retry-failures", failures, "--failures", failures, "-o", f"{out}/", "--jsonl"
-    )
+    again = start(*classify, "--retry-failures", failures, "--failures", failures, "-o", f"{out}/", "--jsonl")
     code, stdout, err = finish(again)
     assert code == 1, err
     assert len(stdout.splitlines()) == 6
@@ -185,9 +181,7 @@ def _processes_of(group: int) -> list[str]:
     return listed.stdout.split()
 
 
-def test_workers_killed_from_outside(
-    clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path
-) -> None:
+def test_workers_killed_from_outside(clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path) -> None:
     folder, out = clips(*(f"slow-{i:03}.wav" for i in range(40))), tmp_path / "out"
     process = start(*classify, folder, "-o", f"{out}/", "-j", "2", "--jsonl")
     killed: set[str] = set()
@@ -238,13 +232,8 @@ def test_ctrl_c_once_finishes_what_is_in_work(
     assert len(json.loads(stdout)["results"]) == len(results(out)) == 100
 
 
-def test_ctrl_c_twice_stops_at_once(
-    clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path
-) -> None:
-    folder, out = (
-        clips("a.wav", "b.wav", "hang-1.wav", "hang-2.wav", "hang-3.wav"),
-        tmp_path / "out",
-    )
+def test_ctrl_c_twice_stops_at_once(clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path) -> None:
+    folder, out = (clips("a.wav", "b.wav", "hang-1.wav", "hang-2.wav", "hang-3.wav"), tmp_path / "out")
     process = start(*classify, folder, "-o", f"{out}/", "-j", "2", "--jsonl")
     wait_for(lambda: len(list(out.glob("*.json"))) == 2)
     time.sleep(0.3)
@@ -263,9 +252,7 @@ def test_ctrl_c_twice_stops_at_once(
     assert not _processes_of(process.pid)
 
 
-def test_two_runs_on_one_journal(
-    clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path
-) -> None:
+def test_two_runs_on_one_journal(clips: Clips, classify: tuple[str | Path, ...], tmp_path: Path) -> None:
     folder, out = clips("a.wav", "b.wav", "hang.wav"), tmp_path / "out"
     first = start(*classify, folder, "-o", f"{out}/", "-j", "2", "--jsonl")
     wait_for(lambda: len(list(out.glob("*.json"))) == 2)
@@ -289,10 +276,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if (
-        shutil.which("mount") is None
-        or subprocess.run(mount, capture_output=True, check=False).returncode
-    ):
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no right to mount a file system")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
@@ -365,11 +349,7 @@ def test_names_that_no_list_can_hold(clips: Clips, tmp_path: Path) -> None:
     assert states(out / JOURNAL) == {"done": 5, "not_audio": 1}
     (folder / "broken\nname.wav").unlink()
     clips("broken\nname.wav")
-    code, stdout, err = finish(
-        start("features", "--retry-failures", failures, "-o", f"{out}/", "--jsonl")
-    )
+    code, stdout, err = finish(start("features", "--retry-failures", failures, "-o", f"{out}/", "--jsonl"))
     assert code == 0, err
-    assert [json.loads(line)["path"] for line in stdout.splitlines()] == [
-        str(folder / "broken\nname.wav")
-    ]
+    assert [json.loads(line)["path"] for line in stdout.splitlines()] == [str(folder / "broken\nname.wav")]
     assert states(out / JOURNAL) == {"done": 6}

@@ -199,8 +199,7 @@ def test_a_file_that_is_not_a_journal(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "refusal"),
-    [("meta", "another version of audiocnn"), ("songs", "is not a journal of audiocnn")],
+    ("table", "refusal"), [("meta", "another version of audiocnn"), ("songs", "is not a journal of audiocnn")]
 )
 def test_a_database_of_another_schema_is_refused(runs: Runs, table: str, refusal: str) -> None:
     with closing(sqlite3.connect(runs.journal)) as database:
@@ -268,9 +267,7 @@ def test_a_prediction_survives_the_journal(make_wav: MakeWav, tmp_path: Path) ->
     (first,) = run_batch([Source(str(path))], task)
     assert isinstance(first, Prediction)
     for _ in range(2):
-        with Journal(
-            tmp_path / "j", DataclassCodec(Prediction), configuration={}, resume=True
-        ) as journal:
+        with Journal(tmp_path / "j", DataclassCodec(Prediction), configuration={}, resume=True) as journal:
             again = run_batch([Source(str(path))], task, record=journal)
             assert list(again) == [first]
 
@@ -302,11 +299,7 @@ def test_parts_are_joined(run: Run, parts: list[str], tmp_path: Path) -> None:
     assert by_path == {result["path"]: result for result in whole["results"]}
     assert merged.document["failures"] == whole["failures"]
     table = run("merge", *sorted(out.glob(".*.sqlite")))
-    assert [row.split()[0] for row in table.stdout.splitlines() if "complete" in row] == [
-        "1/3",
-        "2/3",
-        "3/3",
-    ]
+    assert [row.split()[0] for row in table.stdout.splitlines() if "complete" in row] == ["1/3", "2/3", "3/3"]
     run("merge", out, "-o", tmp_path / "all.csv")
     assert len((tmp_path / "all.csv").read_text().splitlines()) == 30
 

@@ -18,12 +18,7 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.errors import FailureKind
 from audiocnn_cli.output.destination import Destination, Format
-from audiocnn_cli.output.results import (
-    StreamWriter,
-    write_outcomes,
-    write_outcomes_to,
-    write_result,
-)
+from audiocnn_cli.output.results import StreamWriter, write_outcomes, write_outcomes_to, write_result
 from audiocnn_cli.output.terminal.console import log, set_up_logging
 from audiocnn_cli.output.terminal.progress import Progress, duration
 from tests.conftest import Finished as Ended
@@ -60,9 +55,7 @@ def test_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
         progress.finished(event(f"{i}.wav", 2.0 + i % 7, kind="corrupt" if i % 10 == 9 else None))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3  # after 30, 60 and 90 seconds
-    assert lines[-1].startswith(
-        "81 done, 9 failed (9 corrupt), 81.0 min of audio, 54 times real time"
-    )
+    assert lines[-1].startswith("81 done, 9 failed (9 corrupt), 81.0 min of audio, 54 times real time")
     summary = progress.close()
     assert (summary.done, summary.failed) == (90, 10)
     assert summary.files_per_s == pytest.approx(1.0)
@@ -183,9 +176,7 @@ def test_a_document_that_grows_is_the_same_document(results: int, failures: int)
     failed = [Failure(f"{i}", FailureKind.CORRUPT, "is bad") for i in range(failures)]
     stream = io.StringIO()
     outcomes = [*range(results), *failed]
-    counts = write_outcomes_to(
-        StreamWriter(stream, Destination(Format.JSON)), iter(outcomes), _View()
-    )
+    counts = write_outcomes_to(StreamWriter(stream, Destination(Format.JSON)), iter(outcomes), _View())
     assert (counts.done, counts.failed) == (results, failures)
     document = {
         "results": [_View().document(i) for i in range(results)],

@@ -84,9 +84,7 @@ def test_quick_inputs_wait_in_the_pipe_and_long_ones_do_not() -> None:
 
 def test_a_bundle_is_expected_to_take_no_longer_than_its_limit() -> None:
     def room(size: int, *, behind: int) -> bool:
-        return bundler.has_room(
-            [Pending(0, Source("a"), 100)] * behind, Pending(1, Source("b"), size)
-        )
+        return bundler.has_room([Pending(0, Source("a"), 100)] * behind, Pending(1, Source("b"), size))
 
     bundler = Bundler(limit_s=0.05, most=4)
     assert room(100, behind=0)

@@ -36,9 +36,7 @@ def by_hand(path: Path, starts: list[int]) -> NDArray[Any]:
     answers = []
     for start in starts:
         segment = np.resize(signal[start : start + SEGMENT.length], SEGMENT.length)
-        tensor = librosa.feature.mfcc(
-            y=segment, sr=8000, n_fft=256, hop_length=100, n_mels=20, n_mfcc=7
-        )
+        tensor = librosa.feature.mfcc(y=segment, sr=8000, n_fft=256, hop_length=100, n_mels=20, n_mfcc=7)
         logits = tensor.T.reshape(-1) @ weights()
         answers.append(np.exp(logits) / np.exp(logits).sum())
     return np.asarray(np.mean(answers, axis=0))
@@ -78,9 +76,7 @@ def test_equal_to_librosa_and_numpy(
 
 
 def test_times_are_right_to_the_sample(model: Model, make_wav: MakeWav) -> None:
-    result = classify(
-        Source(str(make_wav("x.wav", noise(11000), rate=8000))), Ensemble(models=(model,))
-    )
+    result = classify(Source(str(make_wav("x.wav", noise(11000), rate=8000))), Ensemble(models=(model,)))
     times = [(entry.start_s, entry.end_s) for entry in result.timeline]
     assert times == [(0.0, 0.5), (0.5, 1.0), (0.875, 1.375)]
 

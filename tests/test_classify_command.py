@@ -17,18 +17,7 @@ from tests.onnx_models import write_good_model, write_graph
 Run = Callable[..., Finished]
 MakeWav = Callable[..., Path]
 EXAMPLES = Path(__file__).parent.parent / "examples"
-GENRES = [
-    "blues",
-    "classical",
-    "country",
-    "disco",
-    "hiphop",
-    "jazz",
-    "metal",
-    "pop",
-    "reggae",
-    "rock",
-]
+GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 
 
 @pytest.fixture
@@ -101,10 +90,7 @@ def test_csv_header_and_order(run: Run, tiny: Path, make_wav: MakeWav) -> None:
 @pytest.mark.parametrize("jobs", ["1", "4"])
 def test_jobs_do_not_change_numbers(jobs: str, run: Run, tiny: Path, make_wav: MakeWav) -> None:
     random = np.random.default_rng(9)
-    paths = [
-        make_wav(f"{i}.wav", 0.1 * random.standard_normal(5000 + 900 * i), rate=8000)
-        for i in range(6)
-    ]
+    paths = [make_wav(f"{i}.wav", 0.1 * random.standard_normal(5000 + 900 * i), rate=8000) for i in range(6)]
     alone = [run("classify", p, "--model", tiny, "--json").document["results"][0] for p in paths]
     together = run("classify", *paths, "--model", tiny, "--json", "-j", jobs)
     assert together.document["results"] == alone
@@ -153,8 +139,7 @@ def test_output_file_is_kept_unless_forced(run: Run, tiny: Path, make_wav: MakeW
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
-    [("nope", "no model of that name"), ("nope.onnx", "no such model file")],
+    ("model", "said"), [("nope", "no model of that name"), ("nope.onnx", "no such model file")]
 )
 def test_unknown_models_are_refused(model: str, said: str, run: Run, make_wav: MakeWav) -> None:
     finished = run("classify", make_wav(), "--model", model)
@@ -163,9 +148,7 @@ def test_unknown_models_are_refused(model: str, said: str, run: Run, make_wav: M
     assert finished.stderr.count("\n") == 1
 
 
-def test_a_model_without_the_contract_is_refused(
-    run: Run, tmp_path: Path, make_wav: MakeWav
-) -> None:
+def test_a_model_without_the_contract_is_refused(run: Run, tmp_path: Path, make_wav: MakeWav) -> None:
     finished = run("classify", make_wav(), "--model", write_graph(tmp_path / "bare.onnx"))
     assert finished.exit_code == 4
     assert finished.stdout == ""
@@ -174,9 +157,7 @@ def test_a_model_without_the_contract_is_refused(
 @pytest.mark.parametrize(
     "arguments", [("--top", "0"), ("--threshold", "2"), ("-j", "0"), ("--json", "--csv")]
 )
-def test_senseless_options_are_usage_errors(
-    arguments: tuple[str, ...], run: Run, make_wav: MakeWav
-) -> None:
+def test_senseless_options_are_usage_errors(arguments: tuple[str, ...], run: Run, make_wav: MakeWav) -> None:
     assert run("classify", make_wav(), *arguments).exit_code == 2
 
 

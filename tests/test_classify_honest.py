@@ -59,9 +59,7 @@ def only(finished: Finished) -> Any:
 
 
 @pytest.mark.parametrize("level_db", [None, SILENCE_DB - 3])
-def test_silence_gets_no_label(
-    level_db: float | None, run: Run, tiny: Path, make_wav: MakeWav
-) -> None:
+def test_silence_gets_no_label(level_db: float | None, run: Run, tiny: Path, make_wav: MakeWav) -> None:
     amplitude = 0.0 if level_db is None else np.sqrt(2) * 10 ** (level_db / 20)
     path = make_wav("x.wav", LOW / 0.3 * amplitude, rate=RATE, subtype="FLOAT")
     result = only(run("classify", path, "--model", tiny, "--json"))
@@ -79,16 +77,12 @@ def test_what_is_soft_is_no_silence(run: Run, tiny: Path, make_wav: MakeWav) -> 
 def test_silent_segments_have_no_vote(run: Run, tiny: Path, make_wav: MakeWav) -> None:
     alone = make_wav("a.wav", LOW, rate=RATE)
     padded = make_wav("b.wav", np.concatenate([LOW, np.zeros(20000)]), rate=RATE)
-    first, second = (
-        only(run("classify", path, "--model", tiny, "--json")) for path in (alone, padded)
-    )
+    first, second = (only(run("classify", path, "--model", tiny, "--json")) for path in (alone, padded))
     assert second["top"] == first["top"]
     assert second["segments"] > first["segments"]
 
 
-def test_a_label_below_the_threshold_is_not_said(
-    run: Run, tmp_path: Path, make_wav: MakeWav
-) -> None:
+def test_a_label_below_the_threshold_is_not_said(run: Run, tmp_path: Path, make_wav: MakeWav) -> None:
     strict = write_model(tmp_path / "m.onnx", replace(CONTRACT, threshold=0.9))
     path = make_wav("x.wav", LOW, rate=RATE)
     result = only(run("classify", path, "--model", strict, "--json"))
@@ -99,9 +93,7 @@ def test_a_label_below_the_threshold_is_not_said(
         assert again["label"] == best
 
 
-def test_a_contract_may_have_a_threshold_for_a_label(
-    run: Run, tmp_path: Path, make_wav: MakeWav
-) -> None:
+def test_a_contract_may_have_a_threshold_for_a_label(run: Run, tmp_path: Path, make_wav: MakeWav) -> None:
     path = make_wav("x.wav", LOW, rate=RATE)
     plain = write_model(tmp_path / "a.onnx")
     best = only(run("classify", path, "--model", plain, "--json"))["label"]
@@ -162,9 +154,7 @@ def test_the_gate_listens_to_a_stream(run: Run, make_wav: MakeWav) -> None:
 
 
 @pytest.mark.usefixtures("shelf")
-def test_the_gate_says_the_same_of_a_clip_with_and_without_its_parts(
-    run: Run, make_wav: MakeWav
-) -> None:
+def test_the_gate_says_the_same_of_a_clip_with_and_without_its_parts(run: Run, make_wav: MakeWav) -> None:
     parts = [tone(300 + 400 * (i % 7), 0.5) for i in range(37)]
     path = make_wav("long.wav", np.concatenate(parts), rate=RATE)
     whole = only(run("classify", path, "--json"))
@@ -175,9 +165,7 @@ def test_the_gate_says_the_same_of_a_clip_with_and_without_its_parts(
 
 def test_a_sparse_stream_is_scored_on_a_sample_of_segments(tiny: Path) -> None:
     model = open_model(tiny)
-    inference = StreamingInference(
-        [ModelStream(model), ModelStream(model, sparse=True)], source_rate=RATE
-    )
+    inference = StreamingInference([ModelStream(model), ModelStream(model, sparse=True)], source_rate=RATE)
     for _ in range(26):
         inference.push(NEITHER[:4000].astype(np.float32))
     every, sample = inference.finish()
@@ -194,13 +182,7 @@ def test_a_sparse_stream_is_scored_on_a_sample_of_segments(tiny: Path) -> None:
 
 @pytest.mark.parametrize(
     ("probability", "own", "sure"),
-    [
-        (0.69, 0.0, False),
-        (0.7, 0.0, True),
-        (0.9, 0.0, True),
-        (0.9, 0.95, False),
-        (0.96, 0.95, True),
-    ],
+    [(0.69, 0.0, False), (0.7, 0.0, True), (0.9, 0.0, True), (0.9, 0.95, False), (0.96, 0.95, True)],
 )
 def test_the_gate_decides_from_0_7_or_its_own_threshold_on(
     probability: float, own: float, sure: bool, tmp_path: Path
@@ -224,9 +206,7 @@ def test_a_doubtful_gate_keeps_quiet(run: Run, make_wav: MakeWav) -> None:
 @pytest.mark.usefixtures("shelf")
 def test_auto_takes_the_model_for_the_sound(run: Run, make_wav: MakeWav) -> None:
     def auto(samples: NDArray[np.float64]) -> Any:
-        return only(
-            run("classify", make_wav("x.wav", samples, rate=RATE), "--model", "auto", "--json")
-        )
+        return only(run("classify", make_wav("x.wav", samples, rate=RATE), "--model", "auto", "--json"))
 
     music = auto(LOW)
     direct = only(run("classify", make_wav("x.wav", LOW, rate=RATE), "--json"))

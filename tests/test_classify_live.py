@@ -70,9 +70,7 @@ def test_bare_samples_are_what_libsndfile_wrote(name: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("format", ["WAV", "FLAC", "AU", "OGG", "MP3", "AIFF", "CAF", "W64"])
-def test_a_stream_is_labelled_as_its_file(
-    format: str, run: Run, tiny: Path, tmp_path: Path
-) -> None:
+def test_a_stream_is_labelled_as_its_file(format: str, run: Run, tiny: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.sound"
     soundfile.write(path, noise(2.3), RATE, format=format)
     whole = run("classify", "-", "--model", tiny, "--json", stdin=path.read_bytes())
@@ -119,9 +117,9 @@ def test_segments_are_those_of_the_timeline(run: Run, tiny: Path, make_wav: Make
 def test_bare_samples_in_every_format_of_results(run: Run, tiny: Path, make_wav: MakeWav) -> None:
     samples = noise(2.0)
     data = raw_bytes(samples, "s16le")
-    named = run(
-        "classify", make_wav("x.wav", samples, rate=RATE), "--model", tiny, "--json"
-    ).document["results"][0]
+    named = run("classify", make_wav("x.wav", samples, rate=RATE), "--model", tiny, "--json").document[
+        "results"
+    ][0]
     raw = ("classify", "-", "--raw", "s16le", "--sr", str(RATE), "--model", tiny)
     document = run(*raw, "--json", stdin=data).document
     assert document["failures"] == []
@@ -162,17 +160,13 @@ def test_what_is_no_sound_is_a_failure(
         ((), "name the inputs"),
     ],
 )
-def test_options_of_streams_that_contradict(
-    arguments: tuple[str, ...], said: str, run: Run
-) -> None:
+def test_options_of_streams_that_contradict(arguments: tuple[str, ...], said: str, run: Run) -> None:
     finished = run("classify", *arguments)
     assert finished.exit_code == 2
     assert said in finished.stderr
 
 
-def test_a_stream_that_breaks_off_is_labelled_up_to_there(
-    run: Run, tiny: Path, tmp_path: Path
-) -> None:
+def test_a_stream_that_breaks_off_is_labelled_up_to_there(run: Run, tiny: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.flac"
     soundfile.write(path, noise(4.0), RATE)
     data = path.read_bytes()

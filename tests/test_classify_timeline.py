@@ -31,9 +31,7 @@ TONES = replace(CONTRACT, name="tones", labels=("low", "high"))
 @pytest.fixture
 def tones(tmp_path: Path) -> Path:
     golden = replace(TONES.golden, probabilities=(0.5, 0.5))
-    return write_model(
-        tmp_path / "tones.onnx", replace(TONES, golden=golden), matrix=by_slope(0.02, -0.02)
-    )
+    return write_model(tmp_path / "tones.onnx", replace(TONES, golden=golden), matrix=by_slope(0.02, -0.02))
 
 
 @pytest.fixture
@@ -101,15 +99,11 @@ def test_events_are_neighbours_with_one_label(model: Model, make_wav: MakeWav) -
     assert [(e.label, e.start_s) for e in kept] == [("low", 0.0), ("high", 3.0)]
 
 
-def test_an_event_s_probability_is_the_mean_of_its_segments(
-    model: Model, make_wav: MakeWav
-) -> None:
+def test_an_event_s_probability_is_the_mean_of_its_segments(model: Model, make_wav: MakeWav) -> None:
     path = make_wav("x.wav", melody((300, 1.0), (900, 1.0)), rate=8000)
     result = classify(Source(str(path)), Ensemble(models=(model,)))
     (event,) = result.events
-    assert event.probability == pytest.approx(
-        np.mean([entry.best.probability for entry in result.timeline])
-    )
+    assert event.probability == pytest.approx(np.mean([entry.best.probability for entry in result.timeline]))
 
 
 def test_an_unsure_segment_makes_no_event(model: Model, make_wav: MakeWav) -> None:

@@ -36,12 +36,7 @@ def clips(make_wav: MakeWav) -> Path:
 @pytest.mark.parametrize("width", [60, 80, 100, 120])
 @pytest.mark.parametrize("verbose", [False, True])
 def test_tables_fit_and_break_no_token(
-    width: int,
-    verbose: bool,
-    run: Run,
-    tmp_path: Path,
-    clips: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    width: int, verbose: bool, run: Run, tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     model = write_good_model(tmp_path / "long.onnx", replace(CONTRACT, labels=LONG))
@@ -102,9 +97,7 @@ def test_quiet_prints_no_table(run: Run, tiny: Path, clips: Path) -> None:
 
 
 @pytest.mark.parametrize("output", ["x.csv", "x.json", "x.parquet", "x.txt", "x.vtt", "folder/"])
-def test_an_output_prints_no_table(
-    output: str, run: Run, tiny: Path, clips: Path, tmp_path: Path
-) -> None:
+def test_an_output_prints_no_table(output: str, run: Run, tiny: Path, clips: Path, tmp_path: Path) -> None:
     one = clips / "another.wav"
     written = f"{tmp_path}/{output}"
     finished = run("classify", one, "--model", tiny, "-o", written)

@@ -229,9 +229,7 @@ def test_a_data_set_survives_workers_and_the_submitter(
     assert len(done) < 150
     code, out_text, err = finish(start(*options, "--cluster", address, "--resume", "--jsonl"))
     assert code == 0, err
-    assert {json.loads(line)["path"] for line in out_text.splitlines()} == set(
-        map(str, folder.iterdir())
-    )
+    assert {json.loads(line)["path"] for line in out_text.splitlines()} == set(map(str, folder.iterdir()))
     rows = Counter(pd.read_parquet(out)["path"])
     assert rows == {str(path): 87 for path in folder.iterdir()}
     assert states(out / ".audiocnn-journal.sqlite") == {"done": 150}

@@ -73,9 +73,7 @@ def test_two_groups_with_one_option_are_refused() -> None:
 
 
 def test_parameters_in_messages_become_flags() -> None:
-    message = (
-        "`hop_length` is 0: `center=False`, `layout=NT` or `force=True`; not `gone` or `gone=1`"
-    )
+    message = "`hop_length` is 0: `center=False`, `layout=NT` or `force=True`; not `gone` or `gone=1`"
     assert with_flags(message) == message
     use_flags(
         {

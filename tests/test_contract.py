@@ -17,13 +17,7 @@ from audiocnn_cli.models.session import open_model
 from audiocnn_cli.models.signature import Layout
 from tests.onnx_models import CONTRACT, LABELS, write_graph, write_model
 
-FIGURE: dict[str, Any] = {
-    "name": "f",
-    "value": 0.5,
-    "interval_95": [0.2, 0.8],
-    "n": 3,
-    "protocol": "",
-}
+FIGURE: dict[str, Any] = {"name": "f", "value": 0.5, "interval_95": [0.2, 0.8], "n": 3, "protocol": ""}
 GRAPH: dict[str, Any] = {"layout": "NxTxF", "input": "features"}
 
 
@@ -137,9 +131,7 @@ def test_a_graph_without_the_document_is_refused(tmp_path: Path) -> None:
 
 def test_labels_that_the_graph_does_not_have_are_refused(tmp_path: Path) -> None:
     more = replace(
-        CONTRACT,
-        labels=(*LABELS, "noise"),
-        golden=replace(CONTRACT.golden, probabilities=(0.25,) * 4),
+        CONTRACT, labels=(*LABELS, "noise"), golden=replace(CONTRACT.golden, probabilities=(0.25,) * 4)
     )
     with pytest.raises(ModelRefusedError, match="labels"):
         open_model(write_model(tmp_path / "m.onnx", more))
@@ -218,9 +210,7 @@ def test_an_external_document_key_alone_is_not_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize("last", ["Identity", "Log"])
 def test_what_gives_no_probabilities_is_refused(last: str, tmp_path: Path) -> None:
     """Logits without a softmax, and NaN (the logarithm of a negative number)."""
-    model = open_model(
-        write_graph(tmp_path / "m.onnx", {METADATA_KEY: encode(CONTRACT)}, last=last)
-    )
+    model = open_model(write_graph(tmp_path / "m.onnx", {METADATA_KEY: encode(CONTRACT)}, last=last))
     tensors = np.full((2, *CONTRACT.input_shape[:2]), -1e4, dtype=np.float32)
     with pytest.raises(ModelRefusedError, match="no probabilities"):
         model.probabilities(tensors)

@@ -88,19 +88,14 @@ def test_the_rows_are_those_of_csv(run: Run, clips: Path, tmp_path: Path) -> Non
     ("by", "expected"),
     [
         ("label", {"a": "rock", "b": "rock", "c": "jazz", "d\nd": "jazz", "e": "none"}),
-        (
-            "folder",
-            {"a": "rock", "b": "rock/live = 1, 50%", "c": "jazz", "d\nd": "jazz", "e": "none"},
-        ),
+        ("folder", {"a": "rock", "b": "rock/live = 1, 50%", "c": "jazz", "d\nd": "jazz", "e": "none"}),
     ],
 )
 def test_partitions_read_back(
     by: str, expected: dict[str, str], run: Run, clips: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "set"
-    finished = run(
-        "features", clips, "--format", "parquet", "--partition-by", by, "-o", f"{out}/", "-j", "1"
-    )
+    finished = run("features", clips, "--format", "parquet", "--partition-by", by, "-o", f"{out}/", "-j", "1")
     assert finished.exit_code == 0, finished.stderr
     scanned = pl.scan_parquet(everything(out), hive_partitioning=True).select("path", by)
     found = pd.read_parquet(out)[["path", by]].drop_duplicates()
@@ -139,9 +134,7 @@ def test_predictions_with_their_label_as_partition(run: Run, clips: Path, tmp_pa
     assert len(timeline) == segments
 
 
-def test_recordings_with_other_columns_have_files_of_their_own(
-    run: Run, clips: Path, tmp_path: Path
-) -> None:
+def test_recordings_with_other_columns_have_files_of_their_own(run: Run, clips: Path, tmp_path: Path) -> None:
     soundfile.write(clips / "stereo.wav", np.zeros((9000, 2)) + 0.1, 22050)
     out = tmp_path / "set"
     options = ("--channels", "--format", "parquet", "-o", f"{out}/")
@@ -214,12 +207,7 @@ def test_two_shards_fill_one_data_set(run: Run, clips: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("command", "rows"),
-    [
-        ("features", ()),
-        ("classify", ()),
-        ("classify", ("--timeline",)),
-        ("classify", ("--events",)),
-    ],
+    [("features", ()), ("classify", ()), ("classify", ("--timeline",)), ("classify", ("--events",))],
 )
 def test_the_schema_is_the_one_in_the_docs(
     command: str, rows: tuple[str, ...], run: Run, clips: Path, tmp_path: Path

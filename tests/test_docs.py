@@ -72,9 +72,7 @@ def test_links_and_paths_of_a_document_exist(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
     named = re.findall(r"`((?:audiocnn_cli|tests|docs|examples|benchmarks)/[\w/.-]+)`", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
-    inside = re.findall(
-        r"`((?:api|audio|batch|commands|features|models|output|shapes)/[\w/]+\.py)`", text
-    )
+    inside = re.findall(r"`((?:api|audio|batch|commands|features|models|output|shapes)/[\w/]+\.py)`", text)
     assert [name for name in inside if not (ROOT / "audiocnn_cli" / name).exists()] == []
 
 

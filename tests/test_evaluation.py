@@ -38,9 +38,7 @@ def test_figures_equal_scikit_learn(pairs: Pairs) -> None:
     recalls = [found.per_class[label].recall or 0.0 for label in present]
     assert found.balanced_accuracy == pytest.approx(np.mean(recalls))
     if set(predicted) <= set(truth) and len(present) > 1:
-        assert found.balanced_accuracy == pytest.approx(
-            metrics.balanced_accuracy_score(truth, predicted)
-        )
+        assert found.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(truth, predicted))
     for label in set(predicted):
         expected = metrics.precision_score(truth, predicted, labels=[label], average="macro")
         assert found.per_class[label].precision == pytest.approx(expected)
@@ -113,9 +111,7 @@ def test_training_clips_are_left_out(run: Run, folder: Path, tmp_path: Path) -> 
     assert (everything["clips"], everything["training_clips_left_out"]) == (9, 0)
 
 
-def test_a_folder_of_training_clips_only_is_an_error(
-    run: Run, folder: Path, tmp_path: Path
-) -> None:
+def test_a_folder_of_training_clips_only_is_an_error(run: Run, folder: Path, tmp_path: Path) -> None:
     seen = tuple(content_hash(str(path)) for path in folder.rglob("*.wav"))
     model = write_good_model(
         tmp_path / "tiny.onnx", replace(CONTRACT, training_clips=dict.fromkeys(seen, -1))
@@ -167,9 +163,7 @@ def test_a_training_clip_is_scored_by_the_member_not_trained_on_it(
     # The two that are no training data are scored by all members together, and counted apart.
     assert evaluation.kept_apart is not None
     assert evaluation.kept_apart.n == 2
-    together = [
-        classify(Source(str(clip)), Ensemble(models=(model,))).top[0].label for clip in clips[7:]
-    ]
+    together = [classify(Source(str(clip)), Ensemble(models=(model,))).top[0].label for clip in clips[7:]]
     right = sum(label == clip.parent.name for label, clip in zip(together, clips[7:], strict=True))
     assert evaluation.kept_apart.correct == right
     for prediction in evaluation.predictions:

@@ -102,8 +102,7 @@ def test_stopped_and_resumed(
 
 
 @pytest.mark.parametrize(
-    "option",
-    ["--resume", "--journal=a.sqlite", "--failures=a.jsonl", "--cluster=tcp://a:1", "--robustness"],
+    "option", ["--resume", "--journal=a.sqlite", "--failures=a.jsonl", "--cluster=tcp://a:1", "--robustness"]
 )
 def test_all_goes_with_few_other_options(run: Run, folder: Path, option: str) -> None:
     finished = run("evaluate", "--all", folder, option)

@@ -45,9 +45,7 @@ def honest(root: Path, tmp_path: Path) -> Path:
     return write_good_model(path, replace(contract, figures=figures))
 
 
-def test_a_set_that_was_put_together_is_put_together_again(
-    run: Run, root: Path, honest: Path
-) -> None:
+def test_a_set_that_was_put_together_is_put_together_again(run: Run, root: Path, honest: Path) -> None:
     one, two, three = LABELS
     noises = root / "noises"
     (root / "other").mkdir()
@@ -93,9 +91,7 @@ def test_an_honest_card_is_confirmed(run: Run, root: Path, honest: Path) -> None
 
 
 @pytest.mark.parametrize("clips_more", [-3, 3])
-def test_a_card_that_flatters_is_found_out(
-    clips_more: int, run: Run, root: Path, honest: Path
-) -> None:
+def test_a_card_that_flatters_is_found_out(clips_more: int, run: Run, root: Path, honest: Path) -> None:
     figure = open_model(honest).contract.figures[0]
     value = figure.value + clips_more / figure.n
     with_figure(honest, value=value, interval_95=(min(0.0, value), max(1.0, value)))
@@ -138,9 +134,7 @@ def test_every_bundled_model_without_model(run: Run, tmp_path: Path) -> None:
     finished = run("evaluate", "--all", tmp_path, "--json")
     assert finished.exit_code == 3
     listed = run("models", "list", "--json").document["models"]
-    assert {figure["model"] for figure in finished.document["figures"]} == {
-        model["name"] for model in listed
-    }
+    assert {figure["model"] for figure in finished.document["figures"]} == {model["name"] for model in listed}
 
 
 def test_what_does_not_go_with_all(run: Run, root: Path) -> None:

@@ -113,9 +113,7 @@ SIGNALS: dict[str, Callable[[int], NDArray[np.float32]]] = {
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize("n", [1, 100, 3001])
 @pytest.mark.parametrize("rate", [8000, 22050, 192000])
-def test_as_many_finite_samples_as_before(
-    degradation: object, signal: str, n: int, rate: int
-) -> None:
+def test_as_many_finite_samples_as_before(degradation: object, signal: str, n: int, rate: int) -> None:
     samples = SIGNALS[signal](n)
     before = samples.copy()
     found = degradation.apply(samples, rate, 5)  # type: ignore[attr-defined]  # pytest gives objects

@@ -26,8 +26,7 @@ from tests.onnx_models import CONTRACT, LABELS, write_good_model
 Run = Callable[..., Finished]
 Clips = list[tuple[float, bool]]
 clips = st.lists(
-    st.tuples(st.floats(0, 1) | st.sampled_from([0.0, 1 / 3, 0.2, 0.8, 1.0]), st.booleans()),
-    min_size=1,
+    st.tuples(st.floats(0, 1) | st.sampled_from([0.0, 1 / 3, 0.2, 0.8, 1.0]), st.booleans()), min_size=1
 )
 
 
@@ -51,10 +50,7 @@ def test_calibration_of_known_cases() -> None:
 
 
 @given(
-    st.lists(
-        st.tuples(st.lists(st.floats(0.01, 1), min_size=4, max_size=4), st.integers(0, 3)),
-        min_size=2,
-    )
+    st.lists(st.tuples(st.lists(st.floats(0.01, 1), min_size=4, max_size=4), st.integers(0, 3)), min_size=2)
 )
 def test_brier_equals_scikit_learn(clips: list[tuple[list[float], int]]) -> None:
     probabilities = np.array([p for p, _ in clips])
@@ -109,9 +105,7 @@ def test_document_has_calibration_and_coverage(run: Run, folder: Path, tmp_path:
     assert document["robustness"] == []
 
 
-def test_robustness_rows_are_the_same_for_one_job_or_four(
-    run: Run, folder: Path, tmp_path: Path
-) -> None:
+def test_robustness_rows_are_the_same_for_one_job_or_four(run: Run, folder: Path, tmp_path: Path) -> None:
     model = write_good_model(tmp_path / "m.onnx")
     arguments = ("evaluate", folder, "--model", model, "--robustness", "--json", "--jobs")
     one, four = run(*arguments, "1"), run(*arguments, "4")
@@ -143,9 +137,7 @@ def test_a_degraded_clip_is_what_a_degraded_file_would_be(folder: Path, tmp_path
     assert changed > 2
 
 
-def _note_seed(
-    file: Path, samples: NDArray[np.float32], rate: int, seed: int
-) -> NDArray[np.float32]:
+def _note_seed(file: Path, samples: NDArray[np.float32], rate: int, seed: int) -> NDArray[np.float32]:
     """In a worker process, and so into a file."""
     with file.open("a") as stream:
         stream.write(f"{seed}\n")

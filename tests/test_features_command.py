@@ -39,9 +39,7 @@ def test_document_has_shape_and_rates(run: Run, make_wav: Callable[..., Path]) -
 
 
 @pytest.mark.parametrize("option", ["--hop", "--n-fft", "--sr", "--n-mels", "--n-mfcc"])
-def test_zero_is_refused_with_one_sentence(
-    option: str, run: Run, make_wav: Callable[..., Path]
-) -> None:
+def test_zero_is_refused_with_one_sentence(option: str, run: Run, make_wav: Callable[..., Path]) -> None:
     finished = run("features", make_wav(), option, "0")
     assert finished.exit_code == 2
     assert finished.stderr.count("\n") == 1

@@ -63,8 +63,7 @@ def torchaudio_mel(y: NDArray[np.float32], rate: int, n_fft: int, n_mels: int) -
     top = 2595 * np.log10(1 + (rate // 2) / 700)
     edges = 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
     filters = [
-        np.interp(frequencies, edges[i : i + 3], [0.0, 1.0, 0.0], left=0, right=0)
-        for i in range(n_mels)
+        np.interp(frequencies, edges[i : i + 3], [0.0, 1.0, 0.0], left=0, right=0) for i in range(n_mels)
     ]
     return np.asarray(power @ np.transpose(filters))
 

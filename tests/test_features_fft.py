@@ -36,16 +36,12 @@ def test_scipy_fft_is_not_imported_and_may_be_afterwards() -> None:
         "import scipy.fft, librosa\n"
         "print(len(scipy.fft.rfft(np.ones(8))), librosa.stft(np.ones(4096)).shape)\n"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "5 (1025, 9)\n"
 
 
-def test_without_the_compiled_modules_the_packages_are_used(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_the_compiled_modules_the_packages_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fft._load() is not fft._public
     monkeypatch.setattr(fft, "EXTENSION_SUFFIXES", [".none"])
     assert fft._load() is fft._public

@@ -44,12 +44,8 @@ def expected(clips: Path, plan: Plan | None = None) -> list[Any]:
     return [extract_source(Source(str(clips / name)), plan).tensor.data for name in names]
 
 
-def test_an_npz_of_one_recording_is_as_the_contract_has_it(
-    run: Run, clips: Path, tmp_path: Path
-) -> None:
-    finished = run(
-        "features", clips / "a.wav", "--feature", "logmel", "-o", tmp_path / "x.npz", "--json"
-    )
+def test_an_npz_of_one_recording_is_as_the_contract_has_it(run: Run, clips: Path, tmp_path: Path) -> None:
+    finished = run("features", clips / "a.wav", "--feature", "logmel", "-o", tmp_path / "x.npz", "--json")
     assert finished.document["results"][0]["output"] == str(tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
         assert arrays["data"].shape == (79, 128)
@@ -136,10 +132,7 @@ def test_a_file_each_in_a_folder(format: str, run: Run, clips: Path, tmp_path: P
     finished = run("features", clips, "-o", folder, "--format", format, "--json")
     assert finished.exit_code == 0, finished.stderr
     outputs = [Path(result["output"]) for result in finished.document["results"]]
-    assert [str(path.relative_to(folder)) for path in outputs] == [
-        f"a.{format}",
-        f"deep/b.{format}",
-    ]
+    assert [str(path.relative_to(folder)) for path in outputs] == [f"a.{format}", f"deep/b.{format}"]
     assert all(path.is_file() for path in outputs)
     written = sorted(p.name for p in Path(folder).rglob("*") if not p.name.startswith("."))
     assert written == [f"a.{format}", f"b.{format}", "deep"]
@@ -167,9 +160,7 @@ def test_segments_join_along_the_first_axis(run: Run, clips: Path, tmp_path: Pat
         assert arrays["file_index"].tolist() == [0, 0, 0, 1, 1]
 
 
-def test_what_does_not_fit_into_one_array_fails_alone(
-    run: Run, clips: Path, tmp_path: Path
-) -> None:
+def test_what_does_not_fit_into_one_array_fails_alone(run: Run, clips: Path, tmp_path: Path) -> None:
     output = tmp_path / "x.npz"
     finished = run("features", clips, "--segments", "2", "-o", output, "--json")
     assert finished.exit_code == 1
@@ -184,15 +175,9 @@ def test_what_does_not_fit_into_one_array_fails_alone(
         assert [Path(path).name for path in arrays["paths"]] == ["a.wav"]
 
 
-@pytest.mark.parametrize(
-    "options", [["--csv"], ["-o", "x.csv"], ["-o", "x.parquet"], ["-o", "x.h5"]]
-)
+@pytest.mark.parametrize("options", [["--csv"], ["-o", "x.csv"], ["-o", "x.parquet"], ["-o", "x.h5"]])
 def test_stereo_does_not_fit_below_mono(
-    options: list[str],
-    run: Run,
-    make_wav: MakeWav,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    options: list[str], run: Run, make_wav: MakeWav, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     stereo = tones_and_noise(40_000).reshape(-1, 2)
@@ -234,9 +219,7 @@ def test_a_failed_run_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
 
 
 def test_summaries_are_one_row_a_file(run: Run, clips: Path, tmp_path: Path) -> None:
-    finished = run(
-        "features", clips, "--feature", "mfcc,rms", "--summary", "mean,std,median", "--csv"
-    )
+    finished = run("features", clips, "--feature", "mfcc,rms", "--summary", "mean,std,median", "--csv")
     header, *rows = [line.split(",") for line in finished.stdout.splitlines()]
     assert len(rows) == 2
     assert header[:2] == ["path", "mfcc_0_mean"]
@@ -251,23 +234,13 @@ def test_summaries_are_one_row_a_file(run: Run, clips: Path, tmp_path: Path) -> 
     assert document["axes"] == ["statistic", "coefficient"]
     np.testing.assert_allclose(document["data"], [a.min(axis=0), a.max(axis=0)], rtol=1e-5)
     output = tmp_path / "x.parquet"
-    assert (
-        run("features", clips, "--summary", "mean", "--segment", "0.5", "-o", output).exit_code == 0
-    )
+    assert run("features", clips, "--summary", "mean", "--segment", "0.5", "-o", output).exit_code == 0
     assert pq.read_table(output).num_rows == 5
 
 
 def test_csv_has_a_row_a_frame_and_a_segments_time(run: Run, clips: Path) -> None:
     finished = run(
-        "features",
-        clips / "a.wav",
-        "--feature",
-        "rms",
-        "--segment",
-        "0.5",
-        "--offset",
-        "0.1",
-        "--csv",
+        "features", clips / "a.wav", "--feature", "rms", "--segment", "0.5", "--offset", "0.1", "--csv"
     )
     header, *rows = [line.split(",") for line in finished.stdout.splitlines()]
     assert header == ["path", "segment", "frame", "time_s", "rms"]
@@ -366,9 +339,7 @@ def test_options_win_over_the_file(run: Run, clips: Path, tmp_path: Path) -> Non
         ("overlap = 0.5", "--overlap and --rest are for segments"),
     ],
 )
-def test_a_file_that_makes_no_sense(
-    text: str, message: str, run: Run, clips: Path, tmp_path: Path
-) -> None:
+def test_a_file_that_makes_no_sense(text: str, message: str, run: Run, clips: Path, tmp_path: Path) -> None:
     toml = tmp_path / "settings.toml"
     toml.write_text(text)
     finished = run("features", clips, "--config", toml)
@@ -381,32 +352,17 @@ def test_a_file_that_makes_no_sense(
     ("options", "message"),
     [
         (["--format", "npz"], "--format npz needs a file or a folder"),
-        (
-            ["-o", "x.tiff"],
-            "use one of .npz, .npy, .hdf5, .h5, .parquet, .json, .jsonl, .csv, .txt or",
-        ),
-        (
-            ["-o", "x.npz", "--format", "csv"],
-            "x.npz: the suffix is that of npz, but --format csv is given",
-        ),
-        (
-            ["-o", "x.csv", "--format", "npz"],
-            "the suffix is that of csv, but --format npz is given",
-        ),
-        (
-            ["-o", "x.h5", "--format", "npz"],
-            "the suffix is that of hdf5, but --format npz is given",
-        ),
+        (["-o", "x.tiff"], "use one of .npz, .npy, .hdf5, .h5, .parquet, .json, .jsonl, .csv, .txt or"),
+        (["-o", "x.npz", "--format", "csv"], "x.npz: the suffix is that of npz, but --format csv is given"),
+        (["-o", "x.csv", "--format", "npz"], "the suffix is that of csv, but --format npz is given"),
+        (["-o", "x.h5", "--format", "npz"], "the suffix is that of hdf5, but --format npz is given"),
         (["-o", "x.csv", "--json"], "the suffix is that of csv, but --json is given"),
         (["--format", "csv", "--json"], "give one of --json and --csv"),
         (["-o", "a.wav", "--format", "npz", "--force"], "recordings are not overwritten"),
         (["--json", "--csv"], "give one of --json and --csv"),
         (["--top-db", "60", "--no-top-db"], "give either --top-db or --no-top-db"),
         (["--segments", "2", "--segment", "3"], "give either --segments, a number, or --segment"),
-        (
-            ["--frames-exact", "--no-center"],
-            "so must be off with --no-center",
-        ),
+        (["--frames-exact", "--no-center"], "so must be off with --no-center"),
         (["--fmax", "20000"], "--fmax must be above 0 and at most half the sample rate (11025 Hz)"),
         (["--power", "3"], "--power must be 1 (magnitude) or 2 (power), not 3"),
         (["--feature", "mfcc,waveform"], "waveform can't stand beside other features"),
@@ -415,9 +371,7 @@ def test_a_file_that_makes_no_sense(
         (["--plot", "x.png", "--summary", "mean"], "--plot draws frames"),
     ],
 )
-def test_options_that_make_no_sense(
-    options: list[str], message: str, run: Run, clips: Path
-) -> None:
+def test_options_that_make_no_sense(options: list[str], message: str, run: Run, clips: Path) -> None:
     finished = run("features", clips, *options)
     assert finished.exit_code == 2, finished.stderr
     assert finished.stderr.count("\n") == 1
@@ -430,16 +384,9 @@ def test_no_input_is_a_usage_error(run: Run) -> None:
 
 @pytest.mark.parametrize(("format", "package"), [("hdf5", "h5py"), ("parquet", "pyarrow")])
 def test_a_missing_extra_is_named(
-    format: str,
-    package: str,
-    run: Run,
-    clips: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    format: str, package: str, run: Run, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "audiocnn_cli.extras.find_spec", lambda name: None if name == package else name
-    )
+    monkeypatch.setattr("audiocnn_cli.extras.find_spec", lambda name: None if name == package else name)
     finished = run("features", clips, "-o", tmp_path / f"x.{format}")
     assert finished.exit_code == 3
     assert f"writing {format}" in finished.stderr

@@ -33,22 +33,14 @@ Reference = Callable[[Array, int, int], Array]
 # What librosa gives, the size of its numbers (None: their largest), and how close ours have to be as a share
 # of it: librosa transforms in float64, and what is far below the largest bin errs by more EPS of itself.
 REFERENCES: dict[Feature, tuple[Reference, float | None, float]] = {
-    Feature.STFT: (
-        lambda y, n, hop: np.abs(librosa.stft(y, n_fft=n, hop_length=hop)),
-        None,
-        10 * EPS,
-    ),
+    Feature.STFT: (lambda y, n, hop: np.abs(librosa.stft(y, n_fft=n, hop_length=hop)), None, 10 * EPS),
     Feature.MEL: (
         lambda y, n, hop: librosa.feature.melspectrogram(y=y, n_fft=n, hop_length=hop),
         None,
         10 * EPS,
     ),
     Feature.CHROMA: (chroma, 1.0, 100 * EPS),
-    Feature.TONNETZ: (
-        lambda y, n, hop: librosa.feature.tonnetz(chroma=chroma(y, n, hop)),
-        1.0,
-        100 * EPS,
-    ),
+    Feature.TONNETZ: (lambda y, n, hop: librosa.feature.tonnetz(chroma=chroma(y, n, hop)), 1.0, 100 * EPS),
     Feature.CONTRAST: (
         lambda y, n, hop: librosa.feature.spectral_contrast(y=y, n_fft=n, hop_length=hop),
         100.0,
@@ -59,11 +51,7 @@ REFERENCES: dict[Feature, tuple[Reference, float | None, float]] = {
         1.0,
         EPS,
     ),
-    Feature.RMS: (
-        lambda y, n, hop: librosa.feature.rms(y=y, frame_length=n, hop_length=hop),
-        None,
-        10 * EPS,
-    ),
+    Feature.RMS: (lambda y, n, hop: librosa.feature.rms(y=y, frame_length=n, hop_length=hop), None, 10 * EPS),
     Feature.CENTROID: (
         lambda y, n, hop: librosa.feature.spectral_centroid(y=y, n_fft=n, hop_length=hop),
         11025.0,
@@ -159,9 +147,7 @@ def test_differences_over_time_equal_librosa(delta: int, width: int | None) -> N
 
 
 def test_too_few_frames_for_differences_are_refused() -> None:
-    with pytest.raises(
-        SignalError, match="has 2 frames, and differences over time are taken over 9"
-    ):
+    with pytest.raises(SignalError, match="has 2 frames, and differences over time are taken over 9"):
         extract(SIGNALS["short"][:600], FeatureConfig(delta=1))
 
 
@@ -170,9 +156,7 @@ def test_too_few_frames_for_differences_are_refused() -> None:
 def test_lifter_and_dct_norm_equal_librosa(lifter: int, norm: str) -> None:
     y = SIGNALS["tones"]
     data = extract(y, FeatureConfig(lifter=lifter, dct_norm=DctNorm(norm)))
-    expected = librosa.feature.mfcc(
-        y=y, n_mfcc=13, lifter=lifter, norm=None if norm == "none" else norm
-    )
+    expected = librosa.feature.mfcc(y=y, n_mfcc=13, lifter=lifter, norm=None if norm == "none" else norm)
     assert_close(data, expected.T, relative=MFCC)
 
 
@@ -231,9 +215,7 @@ def test_frames_and_blocks_hold_for_any_sizes(data: st.DataObject) -> None:
         np.testing.assert_array_equal(extract_blocks(blocks, [config]), whole)
     assert whole.shape == (frames, config.n_bins)
     padding = n_fft // 2 if center else 0
-    padded = np.pad(
-        y, padding, mode="edge" if config.feature is Feature.ZCR else config.pad_mode.value
-    )
+    padded = np.pad(y, padding, mode="edge" if config.feature is Feature.ZCR else config.pad_mode.value)
     if config.feature is Feature.RMS:
         expected = [np.sqrt(np.mean(padded[i * hop :][:n_fft] ** 2)) for i in range(frames)]
         assert_close(whole[:, 0], expected)

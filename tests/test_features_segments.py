@@ -6,13 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.segments import (
-    Segmentation,
-    SegmentConfig,
-    Splitter,
-    TailPolicy,
-    segment_count,
-)
+from audiocnn_cli.audio.segments import Segmentation, SegmentConfig, Splitter, TailPolicy, segment_count
 from audiocnn_cli.audio.segments import cut as cut_samples
 from audiocnn_cli.errors import SignalError, UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig
@@ -63,9 +57,7 @@ def test_the_rest() -> None:
 
 
 def test_shorter_than_a_segment() -> None:
-    with pytest.raises(
-        SignalError, match=r"is 0.05 s, shorter than one segment of 3 s; .*`rest=pad`"
-    ):
+    with pytest.raises(SignalError, match=r"is 0.05 s, shorter than one segment of 3 s; .*`rest=pad`"):
         cut(1000, length_s=3)
     assert cut(1000, length_s=1, rest=TailPolicy.PAD).data.shape == (1, 44, 13)
     kept = cut(1000, length_s=1, rest=TailPolicy.KEEP)
@@ -115,9 +107,7 @@ def test_segments_are_slices_of_the_signal(
     samples=st.integers(1, 20_000),
     block=st.integers(1, 7000),
 )
-def test_overlap_gives_what_a_model_is_fed(
-    length_s: float, overlap: float, samples: int, block: int
-) -> None:
+def test_overlap_gives_what_a_model_is_fed(length_s: float, overlap: float, samples: int, block: int) -> None:
     y = tones_and_noise(samples)
     config = FeatureConfig(feature=Feature.WAVEFORM)
     segmentation = Segmentation(None, length_s, overlap, TailPolicy.OVERLAP)

@@ -27,9 +27,7 @@ def test_the_table_has_shape_rate_duration_and_a_picture(run: Run, make_wav: Mak
     assert "22050" in finished.stdout
     assert "2.00" in finished.stdout
     lines = [line for line in finished.stdout.splitlines() if "█" in line]
-    assert (
-        len(lines[-1]) > len(lines[0].strip()) > 0
-    )  # loudness rises: the lowest line is the fullest
+    assert len(lines[-1]) > len(lines[0].strip()) > 0  # loudness rises: the lowest line is the fullest
     assert lines[0].startswith(" ")
 
 
@@ -71,11 +69,7 @@ def test_every_bin_has_a_row() -> None:
         ([], 13, "mfcc_0 to mfcc_12 upwards; each on its own scale"),
         (["--feature", "logmel"], 24, "logmel_0 to logmel_127 upwards (the mean of 5 or 6 a row)"),
         (["--channels"], 13, "upwards; the first of 2 channels; each on its own scale"),
-        (
-            ["--feature", "complex"],
-            24,
-            "magnitude of complex_0 to complex_1024 upwards (the mean of",
-        ),
+        (["--feature", "complex"], 24, "magnitude of complex_0 to complex_1024 upwards (the mean of"),
         (["--segment", "1"], 13, "20 segments from 0.00 to 20.00 s to the right"),
         (["--segment", "30", "--rest", "keep"], 13, "0 segments and the rest from 0.00 to 20.00 s"),
     ],
@@ -154,9 +148,7 @@ def test_explain_gives_the_shape_that_comes_out(
 ) -> None:
     path = tmp_path / "x.wav"
     soundfile.write(path, tones_and_noise(60_000).reshape(-1, 2), 32000)
-    flags = [
-        f"--{name}" if value is True else f"--{name}={value}" for name, value in options.items()
-    ]
+    flags = [f"--{name}" if value is True else f"--{name}={value}" for name, value in options.items()]
     command = ["features", path, "--feature", feature, *flags, "--json"]
     stages = run(*command, "--explain").document["results"][0]["stages"]
     shape = run(*command).document["results"][0]["shape"]
@@ -167,9 +159,7 @@ def test_explain_gives_the_shape_that_comes_out(
 def test_explain_shows_why_there_are_100_frames() -> None:
     recording = Recording("x.wav", 22050, 1, 51_200)
     centred, exact = (
-        next(
-            s for s in explain(recording, plan_from({"frames_exact": given})) if s.name == "frames"
-        )
+        next(s for s in explain(recording, plan_from({"frames_exact": given})) if s.name == "frames")
         for given in (False, True)
     )
     assert centred.shape == (101, 2048)
@@ -180,17 +170,13 @@ def test_explain_shows_why_there_are_100_frames() -> None:
 
 
 def test_explain_without_a_recording(run: Run) -> None:
-    finished = run(
-        "features", "--explain", "--like", "kaldi", "--delta", "2", "--feature", "mfcc,rms"
-    )
+    finished = run("features", "--explain", "--like", "kaldi", "--delta", "2", "--feature", "mfcc,rms")
     assert finished.exit_code == 0
     for word in ("povey", "pre-emphasis 0.97", "lifter 22", "side by side", "delta"):
         assert word in finished.stdout
 
 
-@pytest.mark.parametrize(
-    "feature", [*(f for f in Feature if f not in ALONE), "waveform", "complex"]
-)
+@pytest.mark.parametrize("feature", [*(f for f in Feature if f not in ALONE), "waveform", "complex"])
 def test_every_feature_is_drawn(feature: str, run: Run, make_wav: MakeWav, tmp_path: Path) -> None:
     picture = tmp_path / "x.png"
     assert run("features", make_wav(), "--feature", feature, "--plot", picture).exit_code == 0

@@ -3,14 +3,7 @@
 from pathlib import Path
 
 from audiocnn_cli.extras import MODULES
-from audiocnn_cli.output.formats import (
-    FORMATS,
-    LABEL_FORMATS,
-    TENSOR_FORMATS,
-    Format,
-    format_of,
-    suffixes_of,
-)
+from audiocnn_cli.output.formats import FORMATS, LABEL_FORMATS, TENSOR_FORMATS, Format, format_of, suffixes_of
 
 
 def test_every_format_has_its_properties() -> None:

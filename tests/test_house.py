@@ -38,9 +38,7 @@ def test_help_imports_nothing_heavy() -> None:
         "build_app()(['--help'], standalone_mode=False)\n"
         f"print('heavy:', sorted(set({HEAVY}) & set(sys.modules)))\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.endswith("heavy: []\n")
 
 

@@ -89,12 +89,8 @@ def foreign_models() -> list[Any]:
         pytest.param(genre_cnn(), (1, 130, 13), 8, id="genre"),
         pytest.param(model(lstm, ["n", 9, 7], [*recurrent, zero]), (1, 9, 7), 1, id="lstm"),
         pytest.param(model(sequence, ["n", 9, 7], recurrent), (1, 9, 7), 1, id="lstm-sequence"),
-        pytest.param(
-            model(images, ["n", 1, "h", 21], constants), (1, 1, 30, 21), 5, id="channels-first"
-        ),
-        pytest.param(
-            model(waves, ["n", 1, 800], [weights("k", 6, 1, 16)]), (1, 1, 800), 2, id="waveform"
-        ),
+        pytest.param(model(images, ["n", 1, "h", 21], constants), (1, 1, 30, 21), 5, id="channels-first"),
+        pytest.param(model(waves, ["n", 1, 800], [weights("k", 6, 1, 16)]), (1, 1, 800), 2, id="waveform"),
     ]
 
 
@@ -288,9 +284,7 @@ def test_a_planted_part_is_found(
     assert np.abs(why.drops[far]).max() < 0.01 * why.drops.max()
 
 
-def test_of_several_segments_the_one_with_the_sound_counts(
-    tmp_path: Path, make_wav: MakeWav
-) -> None:
+def test_of_several_segments_the_one_with_the_sound_counts(tmp_path: Path, make_wav: MakeWav) -> None:
     samples = np.concatenate([0.001 * noise(1.0), noise(0.5), 0.001 * noise(1.0)])
     source = Source(str(make_wav(samples=samples, rate=RATE, subtype="FLOAT")))
     why = explain_label(source, planted(tmp_path / "planted.onnx"), "hum", Excerpt(offset_s=0.5))
@@ -363,9 +357,7 @@ def test_trace_as_json(run: Run, tiny: Path, make_wav: MakeWav) -> None:
     assert traced["agrees"] is True
     names = [stage["stage"] for stage in traced["stages"]]
     assert names[:3] == ["decode", "resample", "segments"]
-    assert [layer["shape"] for layer in traced["layers"]] == [[287], [3], [3]][
-        : len(traced["layers"])
-    ]
+    assert [layer["shape"] for layer in traced["layers"]] == [[287], [3], [3]][: len(traced["layers"])]
     for each in (*traced["stages"], *traced["layers"]):
         assert each["shape"] == each["predicted"]
         assert each["ms"] >= 0
@@ -414,9 +406,7 @@ def test_label_formats_have_no_place_for_it(run: Run, tiny: Path, make_wav: Make
     assert "--trace runs each layer on the processor: leave out --provider" in elsewhere.stderr
 
 
-def test_a_foreign_model_is_traced_and_explained(
-    run: Run, tmp_path: Path, make_wav: MakeWav
-) -> None:
+def test_a_foreign_model_is_traced_and_explained(run: Run, tmp_path: Path, make_wav: MakeWav) -> None:
     pytest.importorskip("audiocnn_cli.models.adopt")
     nodes = [
         helper.make_node("Conv", ["x", "k"], ["c"], strides=[2, 2]),
@@ -435,9 +425,7 @@ def test_a_foreign_model_is_traced_and_explained(
     )  # fmt: skip
     assert added.exit_code == 0, added.stderr
     clip = make_wav(rate=16000)
-    finished = run(
-        "classify", clip, "--model", "added", "--trace", "--why", "--offset", "0.5", "--json"
-    )
+    finished = run("classify", clip, "--model", "added", "--trace", "--why", "--offset", "0.5", "--json")
     assert finished.exit_code == 0, finished.stderr
     (result,) = finished.document["results"]
     assert result["trace"]["agrees"] is True

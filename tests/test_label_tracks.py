@@ -135,9 +135,7 @@ def test_pandas_reads_the_raven_table_of_many(tmp_path: Path) -> None:
     assert (frame["High Freq (Hz)"] == 4000).all()
 
 
-def test_pandas_reads_csv_and_parquet_alike(
-    run: Run, tiny: Path, two: Path, tmp_path: Path
-) -> None:
+def test_pandas_reads_csv_and_parquet_alike(run: Run, tiny: Path, two: Path, tmp_path: Path) -> None:
     table = tmp_path / "labels.parquet"
     finished = run("classify", two, "--model", tiny, "--timeline", "-o", table)
     assert finished.exit_code == 0
@@ -153,9 +151,7 @@ def test_pandas_reads_csv_and_parquet_alike(
     assert parquet["abstained"].dtype == bool
 
 
-def test_a_folder_gets_a_file_for_each_recording(
-    run: Run, tiny: Path, two: Path, tmp_path: Path
-) -> None:
+def test_a_folder_gets_a_file_for_each_recording(run: Run, tiny: Path, two: Path, tmp_path: Path) -> None:
     folder = tmp_path / "labels"
     for format, ending in (("audacity", ".txt"), ("webvtt", ".vtt"), ("json", ".json")):
         arguments = ("classify", two, "--model", tiny, "--format", format, "-o", f"{folder}/")
@@ -167,9 +163,7 @@ def test_a_folder_gets_a_file_for_each_recording(
     assert "--force" in again.stderr
 
 
-def test_two_recordings_of_one_name_are_not_mixed(
-    run: Run, tiny: Path, two: Path, tmp_path: Path
-) -> None:
+def test_two_recordings_of_one_name_are_not_mixed(run: Run, tiny: Path, two: Path, tmp_path: Path) -> None:
     folder = tmp_path / "labels"
     paths = (two / "x.wav", two / "deep" / "x.wav")
     finished = run("classify", *paths, "--model", tiny, "--format", "audacity", "-o", f"{folder}/")
@@ -210,9 +204,7 @@ def test_a_failure_gives_no_file_and_the_others_go_on(
 ) -> None:
     good = make_wav("good.wav", rate=8000)
     table = tmp_path / "t.txt"
-    finished = run(
-        "classify", good, "gone.wav", "--model", tiny, "--format", "raven", "-o", table, "--json"
-    )
+    finished = run("classify", good, "gone.wav", "--model", tiny, "--format", "raven", "-o", table, "--json")
     assert finished.exit_code == 1
     assert [f["path"] for f in finished.document["failures"]] == ["gone.wav"]
     assert len(table.read_text().splitlines()) > 1
@@ -244,15 +236,11 @@ def test_labels_at_once_in_every_format(run: Run, tmp_path: Path, make_wav: Make
         (3600.0, 7200.0, ["1:00:00", "1:10:00", "1:20:00", "1:30:00", "1:40:00", "1:50:00"]),
     ],
 )
-def test_the_axis_has_round_times_in_their_places(
-    begin: float, end: float, labels: list[str]
-) -> None:
+def test_the_axis_has_round_times_in_their_places(begin: float, end: float, labels: list[str]) -> None:
     line = axis(begin, end, width=100)
     assert [label for label in line.replace("╵", " ").split() if label in labels] == labels
     for label in labels:
         seconds = 0.0
         for part in label.split(":"):
             seconds = 60 * seconds + float(part)
-        assert line.index(f"╵{label}") == pytest.approx(
-            (seconds - begin) / (end - begin) * 100, abs=1
-        )
+        assert line.index(f"╵{label}") == pytest.approx((seconds - begin) / (end - begin) * 100, abs=1)

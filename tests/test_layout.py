@@ -22,9 +22,7 @@ def printed(columns: Sequence[Column], width: int) -> str:
 
 
 @pytest.mark.parametrize("width", [60, 40, 24, 12, 6, 2])
-@pytest.mark.parametrize(
-    "path", [LONG, "song-of-the-very-long-name.wav", "短い/とても長い名前.wav"]
-)
+@pytest.mark.parametrize("path", [LONG, "song-of-the-very-long-name.wav", "短い/とても長い名前.wav"])
 def test_a_path_loses_its_middle(path: str, width: int) -> None:
     shortened = shorten_path(path, width)
     start, ellipsis, end = shortened.partition("…")

@@ -16,29 +16,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
-from tests.onnx_models import (
-    random_matrix,
-    write_graph,
-    write_linear,
-    write_nodes,
-    write_with_lengths,
-)
+from tests.onnx_models import random_matrix, write_graph, write_linear, write_nodes, write_with_lengths
 
 Run = Callable[..., Finished]
 MakeWav = Callable[..., Path]
 LABELS = ("ant", "bee", "cat")
-LOGMEL = (
-    "--feature",
-    "logmel",
-    "--n-mels",
-    "64",
-    "--n-fft",
-    "512",
-    "--hop",
-    "160",
-    "--sr",
-    "16000",
-)
+LOGMEL = ("--feature", "logmel", "--n-mels", "64", "--n-fft", "512", "--hop", "160", "--sr", "16000")
 
 
 @pytest.fixture
@@ -67,9 +50,7 @@ def test_scores_are_those_of_librosa_and_numpy(
     rows = []
     for start in (0, 15200, 32000 - 15200):
         segment = signal[start : start + 15200]
-        mel = librosa.feature.melspectrogram(
-            y=segment, sr=16000, n_fft=512, hop_length=160, n_mels=64
-        )
+        mel = librosa.feature.melspectrogram(y=segment, sr=16000, n_fft=512, hop_length=160, n_mels=64)
         tensor = (librosa.power_to_db(mel).T + 30) / 20
         rows.append(scipy.special.softmax(tensor.reshape(-1) @ random_matrix(96 * 64)))
     count = run("classify", clip, "--model", "m", "--json").document["results"][0]["segments"]
@@ -88,9 +69,7 @@ NETWORKS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_command_takes_it(
-    name: str, run: Run, tmp_path: Path, labels: Path, make_wav: MakeWav
-) -> None:
+def test_every_command_takes_it(name: str, run: Run, tmp_path: Path, labels: Path, make_wav: MakeWav) -> None:
     file = NETWORKS[name](tmp_path / "some file.onnx")
     options = ("--segment", "0.5") if "free" in name or "scalar" in name else ()
     normalize = tmp_path / "stats.txt"
@@ -172,16 +151,12 @@ def test_o_writes_a_file_with_its_card_instead(run: Run, tmp_path: Path, labels:
     assert (wrong.exit_code, "ends in .onnx" in wrong.stderr) == (2, True)
 
 
-def test_weights_in_other_files_are_put_into_the_copy(
-    run: Run, tmp_path: Path, labels: Path
-) -> None:
+def test_weights_in_other_files_are_put_into_the_copy(run: Run, tmp_path: Path, labels: Path) -> None:
     """As PyTorch's exporter writes them by default."""
     given = tmp_path / "given"
     given.mkdir()
     path = write_linear(given / "net.onnx", ("n", 96, 64))
-    onnx.save(
-        onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=16
-    )
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=16)
     added = run("models", "add", path, "--labels", labels, *LOGMEL, "--json")
     assert added.exit_code == 0, added.stderr
     (given / "net.data").unlink()
@@ -284,9 +259,7 @@ def test_a_bare_file_is_refused_with_the_command_that_adds_it(
         assert "10 lines for y" in finished.stderr
 
 
-def test_the_proposed_command_works(
-    run: Run, tmp_path: Path, labels: Path, make_wav: MakeWav
-) -> None:
+def test_the_proposed_command_works(run: Run, tmp_path: Path, labels: Path, make_wav: MakeWav) -> None:
     path = write_with_lengths(tmp_path / "bare.onnx", TensorProto.INT64, ["n"])
     proposed = run("models", "add", path).stderr.split("`")[1]
     filled = proposed.replace("LABELS.txt", str(labels)).replace("RATE", "16000")
@@ -301,9 +274,7 @@ def test_two_outputs_are_named_in_the_proposal(run: Run, tmp_path: Path) -> None
     assert "3 lines for probabilities or 3 lines for member_probabilities" in finished.stderr
 
 
-def test_the_contract_of_an_added_model_is_in_its_file(
-    run: Run, tmp_path: Path, labels: Path
-) -> None:
+def test_the_contract_of_an_added_model_is_in_its_file(run: Run, tmp_path: Path, labels: Path) -> None:
     path = write_linear(tmp_path / "net.onnx", ("n", 1, 96, 64))
     options = ("--sound-type", "environment", "--embedding", "y", "--output-name", "y")
     run("models", "add", path, "--labels", labels, *LOGMEL, *options, "--threshold", "0.3")
@@ -323,6 +294,4 @@ def test_the_contract_of_an_added_model_is_in_its_file(
     }
     assert (document["sound_type"], document["threshold"]) == ("environment", 0.3)
     assert document["command"].startswith("audiocnn ")
-    assert open_model(own).contract.golden.probabilities == tuple(
-        document["golden"]["probabilities"]
-    )
+    assert open_model(own).contract.golden.probabilities == tuple(document["golden"]["probabilities"])

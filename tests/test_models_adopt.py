@@ -13,12 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from audiocnn_cli.errors import ModelRefusedError, UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.models.adopt import adopt
-from audiocnn_cli.models.description import (
-    Description,
-    Normalization,
-    read_labels,
-    read_normalization,
-)
+from audiocnn_cli.models.description import Description, Normalization, read_labels, read_normalization
 from audiocnn_cli.models.session import activate
 from audiocnn_cli.models.signature import Activation, Layout
 from tests.conftest import Finished
@@ -27,9 +22,7 @@ from tests.onnx_models import random_matrix, write_linear, write_nodes, write_wi
 Run = Callable[..., Finished]
 MakeWav = Callable[..., Path]
 LABELS = ("ant", "bee", "cat")
-LOGMEL = FeatureConfig(
-    feature=Feature.LOGMEL, sample_rate=16000, n_fft=512, hop_length=160, n_mels=64
-)
+LOGMEL = FeatureConfig(feature=Feature.LOGMEL, sample_rate=16000, n_fft=512, hop_length=160, n_mels=64)
 value = helper.make_tensor_value_info
 Shape = Sequence[int | str]
 
@@ -50,9 +43,7 @@ SHAPES: list[tuple[Layout, Shape]] = [
 
 
 @pytest.mark.parametrize(("layout", "shape"), SHAPES, ids=str)
-def test_axes_and_length_are_read_from_the_graph(
-    layout: Layout, shape: Shape, tmp_path: Path
-) -> None:
+def test_axes_and_length_are_read_from_the_graph(layout: Layout, shape: Shape, tmp_path: Path) -> None:
     model = adopt(write_linear(tmp_path / "m.onnx", shape), stated())
     assert model.binding.layout is layout
     # librosa counts 1 + samples // hop centred frames: 95 hops are the fewest samples for 96.
@@ -85,10 +76,7 @@ def test_waveforms(layout: Layout, shape: Shape, tmp_path: Path) -> None:
 
 def test_one_axis_is_one_segment_and_rows_of_its_output_are_averaged(tmp_path: Path) -> None:
     """As YAMNet: samples in, a row for each of its own frames out."""
-    nodes = [
-        helper.make_node("Reshape", ["x", "to"], ["r"]),
-        helper.make_node("MatMul", ["r", "w"], ["y"]),
-    ]
+    nodes = [helper.make_node("Reshape", ["x", "to"], ["r"]), helper.make_node("MatMul", ["r", "w"], ["y"])]
     constants = [
         numpy_helper.from_array(np.array([-1, 100]), "to"),
         numpy_helper.from_array(random_matrix(100), "w"),
@@ -175,9 +163,7 @@ def test_activations_are_scipy_s() -> None:
     np.testing.assert_allclose(
         activate(numbers, Activation.SOFTMAX), scipy.special.softmax(numbers, -1), atol=1e-6
     )
-    np.testing.assert_allclose(
-        activate(numbers, Activation.SIGMOID), scipy.special.expit(numbers), atol=1e-6
-    )
+    np.testing.assert_allclose(activate(numbers, Activation.SIGMOID), scipy.special.expit(numbers), atol=1e-6)
     assert activate(numbers, Activation.NONE) is numbers
 
 
@@ -285,10 +271,7 @@ def test_tensors_are_normalized_before_the_graph(tmp_path: Path) -> None:
     path = write_linear(tmp_path / "m.onnx", ("n", 96, 64))
     mean, std = np.linspace(-9, 9, 64), np.linspace(1, 5, 64)
     tensors = np.random.default_rng(2).standard_normal((3, 96, 64)).astype(np.float32)
-    for normalization in (
-        Normalization((-4.5,), (2.0,)),
-        Normalization((*mean.tolist(),), (*std.tolist(),)),
-    ):
+    for normalization in (Normalization((-4.5,), (2.0,)), Normalization((*mean.tolist(),), (*std.tolist(),))):
         model = adopt(path, stated(normalization=normalization))
         shifted = (tensors - normalization.mean) / normalization.std
         expected = scipy.special.softmax(shifted.reshape(3, -1) @ random_matrix(96 * 64), axis=-1)
@@ -299,9 +282,7 @@ def test_tensors_are_normalized_before_the_graph(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("type_", [TensorProto.INT64, TensorProto.INT32, TensorProto.FLOAT])
 @pytest.mark.parametrize("shape", [["n"], []], ids=["one a segment", "scalar"])
-def test_a_second_input_takes_the_number_of_frames(
-    type_: int, shape: list[str], tmp_path: Path
-) -> None:
+def test_a_second_input_takes_the_number_of_frames(type_: int, shape: list[str], tmp_path: Path) -> None:
     path = write_with_lengths(tmp_path / "m.onnx", type_, shape)
     model = adopt(path, stated(segment_s=0.5))
     assert model.binding.lengths == "frames"
@@ -348,10 +329,7 @@ def test_half_precision(tmp_path: Path) -> None:
     weights = random_matrix(96 * 64).astype(np.float16)
     path = write_nodes(
         tmp_path / "m.onnx",
-        [
-            helper.make_node("Flatten", ["x"], ["f"]),
-            helper.make_node("MatMul", ["f", "w"], ["y"]),
-        ],
+        [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["y"])],
         inputs=[value("x", TensorProto.FLOAT16, ["n", 96, 64])],
         outputs=[value("y", TensorProto.FLOAT16, ["n", 3])],
         constants=[numpy_helper.from_array(weights, "w")],

@@ -81,15 +81,9 @@ def test_names_and_files_are_completed(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_shell_completes_the_names() -> None:
     line = {"_TYPER_COMPLETE_ARGS": "audiocnn models show genre-", "COMP_WORDS": ""}
     environment = os.environ | line | {"_AUDIOCNN_COMPLETE": "complete_zsh"}
-    program = (
-        "import sys; sys.argv = ['audiocnn']; from audiocnn_cli.commands.main import main; main()"
-    )
+    program = "import sys; sys.argv = ['audiocnn']; from audiocnn_cli.commands.main import main; main()"
     found = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
     )
     assert "genre-cnn" in found.stdout
 

@@ -22,15 +22,7 @@ from onnx import TensorProto, helper
 
 from audiocnn_cli.audio.segments import SegmentConfig, cut
 from audiocnn_cli.features.cepstrum import cepstral_basis
-from audiocnn_cli.features.config import (
-    DctNorm,
-    Dialect,
-    Feature,
-    FeatureConfig,
-    Log,
-    MelNorm,
-    PadMode,
-)
+from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log, MelNorm, PadMode
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.terms import Window
 from audiocnn_cli.models.contract import ModelContract
@@ -44,9 +36,7 @@ from tests.onnx_models import CONTRACT, write_good_model
 Run = Callable[..., Finished]
 
 
-def run_graph(
-    builder: GraphBuilder, output: str, samples: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def run_graph(builder: GraphBuilder, output: str, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """What ONNX Runtime gives for samples of shape (n, samples) at the graph's input `x`."""
     graph = helper.make_graph(
         builder.nodes,
@@ -69,9 +59,7 @@ def noise(samples: int, *, clips: int = 1) -> NDArray[np.float32]:
     return (swell * random.standard_normal((clips, samples))).astype(np.float32)
 
 
-def in_onnx(
-    samples: NDArray[np.float32], config: FeatureConfig, *, opset: int
-) -> NDArray[np.float32]:
+def in_onnx(samples: NDArray[np.float32], config: FeatureConfig, *, opset: int) -> NDArray[np.float32]:
     builder = GraphBuilder(opset=opset)
     output = features(builder, "x", config, length=samples.shape[1])
     return run_graph(builder, output, samples)
@@ -129,14 +117,7 @@ def test_mfcc_equal_librosa(center: bool, htk: bool, n_fft: int) -> None:
     config = FeatureConfig(center=center, htk=htk, n_fft=n_fft, hop_length=500, n_mels=40)
     samples = noise(22050)
     expected = librosa.feature.mfcc(
-        y=samples[0],
-        sr=22050,
-        n_fft=n_fft,
-        hop_length=500,
-        n_mels=40,
-        n_mfcc=13,
-        htk=htk,
-        center=center,
+        y=samples[0], sr=22050, n_fft=n_fft, hop_length=500, n_mels=40, n_mfcc=13, htk=htk, center=center
     )
     found = in_onnx(samples, config, opset=18)
     assert_close(found[0], expected.T, relative=300 * EPS, scale=mfcc_scale(40))
@@ -174,9 +155,9 @@ def test_the_program_in_the_docs_labels_a_wav(
     run("models", "export", "genre-cnn", "--with-frontend", "-o", "genre.onnx")
     program = [sys.executable, "-I", "-c", program_of_the_page()]
     printed = subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()
-    (expected,) = run(
-        "classify", clip, "--model", "genre-cnn", "--threshold", "0", "--json"
-    ).document["results"]
+    (expected,) = run("classify", clip, "--model", "genre-cnn", "--threshold", "0", "--json").document[
+        "results"
+    ]
     assert printed[0] == expected["label"]
     assert float(printed[1]) == pytest.approx(expected["probability"], abs=1e-3)
 
@@ -198,12 +179,7 @@ def label_with_onnx_runtime_alone(model: Path, clip: Path) -> tuple[str, list[fl
 @pytest.mark.parametrize("mel_norm", list(MelNorm))
 @pytest.mark.parametrize(
     ("feature", "htk", "center"),
-    [
-        ("mfcc", True, True),
-        ("mfcc", False, False),
-        ("logmel", True, False),
-        ("logmel", False, True),
-    ],
+    [("mfcc", True, True), ("mfcc", False, False), ("logmel", True, False), ("logmel", False, True)],
 )
 @pytest.mark.parametrize("seconds", [0.31, 1.7])
 def test_onnx_runtime_alone_labels_a_wav(
@@ -237,14 +213,10 @@ def test_onnx_runtime_alone_labels_a_wav(
     assert finished.exit_code == 0, finished.stderr
     assert finished.document["difference"] < 1e-3
     label, probabilities = label_with_onnx_runtime_alone(exported, clip)
-    (result,) = run("classify", clip, "--model", model, "--threshold", "0", "--json").document[
-        "results"
-    ]
+    (result,) = run("classify", clip, "--model", model, "--threshold", "0", "--json").document["results"]
     assert label == result["label"]
     by_label = {candidate["label"]: candidate["probability"] for candidate in result["top"]}
-    np.testing.assert_allclose(
-        probabilities, [by_label[name] for name in CONTRACT.labels], atol=1e-4
-    )
+    np.testing.assert_allclose(probabilities, [by_label[name] for name in CONTRACT.labels], atol=1e-4)
 
 
 def test_only_standard_operators_and_one_output(run: Run, tmp_path: Path) -> None:
@@ -284,18 +256,12 @@ def test_a_front_end_that_differs_is_not_written(
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [
-        ({"preemphasis": 0.97}, "preemphasis"),
-        ({"like": Dialect.KALDI}, "kaldi"),
-        ({"delta": 1}, "delta"),
-    ],
+    [({"preemphasis": 0.97}, "preemphasis"), ({"like": Dialect.KALDI}, "kaldi"), ({"delta": 1}, "delta")],
 )
 def test_features_that_it_can_not_build_are_refused(
     changes: dict[str, Any], message: str, run: Run, tmp_path: Path
 ) -> None:
-    contract = contract_of(
-        FeatureConfig(sample_rate=8000, n_fft=256, hop_length=100, n_mels=20, **changes)
-    )
+    contract = contract_of(FeatureConfig(sample_rate=8000, n_fft=256, hop_length=100, n_mels=20, **changes))
     model = write_good_model(tmp_path / "m.onnx", contract, shape=contract.input_shape)
     finished = run("models", "export", model, "--with-frontend", "-o", tmp_path / "x.onnx")
     assert (finished.exit_code, finished.stderr.count("\n")) == (4, 1)

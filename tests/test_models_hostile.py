@@ -104,11 +104,7 @@ def endless(path: Path) -> Path:
     ids=["absolute", "upwards", "missing", "huge", "unknown", "endless"],
 )
 def test_hostile_models_end_in_a_sentence(
-    make: Callable[[Path], Path],
-    message: str,
-    run: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], Path], message: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime, "LONGEST_RUN_S", 0.3)
     names = tmp_path / "labels.txt"
@@ -132,9 +128,7 @@ def test_a_hostile_model_with_a_contract_is_refused_too(tmp_path: Path) -> None:
         open_model(path)
 
 
-def test_a_long_run_is_terminated_while_others_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_run_is_terminated_while_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "LONGEST_RUN_S", 0.5)
     feeds = {"x": np.zeros((1, 96, 64), dtype=np.float32)}
     late = runtime.open_session(endless(tmp_path / "late.onnx"))

@@ -91,9 +91,7 @@ def test_a_page_needs_nothing_else(run: Run, tiny: Path, make_wav: MakeWav, tmp_
     assert not re.search(r"@import|url\(", "".join(text for _, text in page.scripts))
 
 
-def test_only_its_own_scripts_may_run(
-    run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path
-) -> None:
+def test_only_its_own_scripts_may_run(run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path) -> None:
     run("classify", make_wav(rate=8000), "--model", tiny, "--report", tmp_path / "r.html")
     page = Page(tmp_path / "r.html")
     (policy,) = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
@@ -105,9 +103,7 @@ def test_only_its_own_scripts_may_run(
         assert f"'sha256-{digest}'" in policy
 
 
-def test_hostile_names_labels_and_cards_are_only_text(
-    run: Run, make_wav: MakeWav, tmp_path: Path
-) -> None:
+def test_hostile_names_labels_and_cards_are_only_text(run: Run, make_wav: MakeWav, tmp_path: Path) -> None:
     contract = replace(
         CONTRACT, labels=(SCRIPT, HOSTILE, "'\"&"), name=SCRIPT, task=HOSTILE, architecture=SCRIPT
     )
@@ -139,14 +135,10 @@ def test_any_file_name_makes_a_page(
         assert Page(tmp_path / link).all("a")[0]["href"] == "../r.html"
 
 
-def test_several_recordings_get_an_overview(
-    run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path
-) -> None:
+def test_several_recordings_get_an_overview(run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path) -> None:
     clips = [make_wav(f"{i}/same.wav", rate=8000) for i in range(3)]
     report = tmp_path / "all.html"
-    finished = run(
-        "classify", *clips, f"{HOSTILE}.wav", "--model", tiny, "--report", report, "--json"
-    )
+    finished = run("classify", *clips, f"{HOSTILE}.wav", "--model", tiny, "--report", report, "--json")
     assert finished.exit_code == 1
     assert len(finished.document["results"]) == 3
     overview = Page(report)
@@ -221,9 +213,7 @@ def test_an_excerpt_keeps_the_times_of_the_recording(
     assert data["why"]["times"] == [1.5, 4.0]
 
 
-def test_labels_can_be_written_beside_it(
-    run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path
-) -> None:
+def test_labels_can_be_written_beside_it(run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path) -> None:
     clip, report = make_wav(rate=8000), tmp_path / "r.html"
     finished = run("classify", clip, "--model", tiny, "--report", report, "--format", "audacity")
     assert finished.exit_code == 0
@@ -243,9 +233,7 @@ def test_what_can_not_be_written_is_an_error_first(run: Run, tiny: Path, tmp_pat
         assert "gone.wav" not in finished.stderr
 
 
-def test_nothing_is_replaced_unless_forced(
-    run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path
-) -> None:
+def test_nothing_is_replaced_unless_forced(run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path) -> None:
     clip, report = make_wav(rate=8000), tmp_path / "r.html"
     report.write_text("mine")
     assert run("classify", clip, "--model", tiny, "--report", report).exit_code == 3
@@ -275,9 +263,7 @@ def test_names_of_pages_differ_and_stay_in_their_folder(tmp_path: Path) -> None:
     assert all(page.parent == tmp_path / "r-pages" and len(page.name) < 100 for page in found)
 
 
-def test_why_there_is_no_label_is_on_the_page(
-    tiny: Path, make_wav: MakeWav, tmp_path: Path
-) -> None:
+def test_why_there_is_no_label_is_on_the_page(tiny: Path, make_wav: MakeWav, tmp_path: Path) -> None:
     source = Source(str(make_wav(rate=8000)))
     work = Classification(models=(ModelChoice(tiny),))
     found = Inspection(classification=work, why=True).prepare()(source)
@@ -290,9 +276,7 @@ def test_why_there_is_no_label_is_on_the_page(
     )
     (model,) = work.ensemble().models
     assert found.why is not None
-    (tmp_path / "r.html").write_text(
-        page_html(PageInput(gated, found.why, read_sound(source), model))
-    )
+    (tmp_path / "r.html").write_text(page_html(PageInput(gated, found.why, read_sound(source), model)))
     text = " ".join("".join(Page(tmp_path / "r.html").texts).split())
     assert "no label this is speech, not music" in text
     assert "Type of sound: speech (0.97)." in text

@@ -119,9 +119,7 @@ def drawn(page: Any, plot: str) -> NDArray[Any]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_it_is_quiet_and_fits(
-    browser: Any, folder: Path, scheme: str, width: str, tmp_path: Path
-) -> None:
+def test_it_is_quiet_and_fits(browser: Any, folder: Path, scheme: str, width: str, tmp_path: Path) -> None:
     across, down = WIDTHS[width]
     context = browser.new_context(color_scheme=scheme, viewport={"width": across, "height": down})
     for name in ("one.html", "all.html"):
@@ -132,9 +130,7 @@ def test_it_is_quiet_and_fits(
         page.wait_for_timeout(300)
         assert messages == []
         assert page.evaluate("document.documentElement.scrollWidth") <= across
-        light = (
-            page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(15, 20, 26)"
-        )
+        light = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(15, 20, 26)"
         assert light is (scheme == "light")
     context.close()
 
@@ -167,9 +163,7 @@ def test_the_keyboard_does_all_of_it(page: Any, folder: Path) -> None:
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.getAttribute('role')") == "slider":
             break
-    assert (
-        page.evaluate("document.activeElement.getAttribute('aria-label')") == "Waveform: position"
-    )
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Waveform: position"
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")

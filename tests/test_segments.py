@@ -10,9 +10,7 @@ from audiocnn_cli.audio.segments import Cutter, Ending, Segment, SegmentConfig, 
 LENGTH = 10
 
 
-def cut_whole(
-    samples: int, *, block: int = 10**6, hop: int = LENGTH
-) -> tuple[list[Segment], Ending]:
+def cut_whole(samples: int, *, block: int = 10**6, hop: int = LENGTH) -> tuple[list[Segment], Ending]:
     signal = np.arange(samples, dtype=np.float32)
     cutter = Cutter(SegmentConfig(length=LENGTH, hop=hop))
     segments: list[Segment] = []
@@ -65,9 +63,7 @@ def test_a_segment_comes_with_its_last_sample() -> None:
 
 
 @given(samples=st.integers(1, 95), block=st.integers(1, 40), hop=st.integers(1, LENGTH))
-def test_blocks_do_not_matter_and_samples_are_the_clip_s_own(
-    samples: int, block: int, hop: int
-) -> None:
+def test_blocks_do_not_matter_and_samples_are_the_clip_s_own(samples: int, block: int, hop: int) -> None:
     segments, ending = cut_whole(samples, block=block, hop=hop)
     assert listed(segments) == listed(cut_whole(samples, hop=hop)[0])
     assert all(len(s.samples) == LENGTH for s in segments)

@@ -137,9 +137,7 @@ def _as_run(proto: Any, folder: Path) -> list[str]:
     return [node.op_type for node in onnx.load(path).graph.node]
 
 
-@pytest.mark.parametrize(
-    ("name", "count"), [("logmel-cnn", 80_122), ("cnn", 298_186), ("mlp", 1_014_218)]
-)
+@pytest.mark.parametrize(("name", "count"), [("logmel-cnn", 80_122), ("cnn", 298_186), ("mlp", 1_014_218)])
 def test_the_network_has_the_parameters_that_shapes_counts(name: str, count: int) -> None:
     import torch
 
@@ -154,9 +152,7 @@ def test_the_network_has_the_parameters_that_shapes_counts(name: str, count: int
 def test_groups_stay_on_one_side(folder: Path, tmp_path: Path) -> None:
     dataset = read(folder, tmp_path, "cnn", Grouping(r"(\d+)\.", 2))
     split = holdout(dataset, seed=1)
-    sides = [
-        {dataset.groups[c] for c in side} for side in (split.train, split.validation, split.test)
-    ]
+    sides = [{dataset.groups[c] for c in side} for side in (split.train, split.validation, split.test)]
     assert not sides[0] & sides[1]
     assert not sides[0] & sides[2]
     assert not sides[1] & sides[2]
@@ -169,9 +165,7 @@ def test_every_clip_is_tested_in_one_fold(folder: Path, tmp_path: Path) -> None:
     tested = np.concatenate([split.test for split in splits])
     assert sorted(tested) == list(range(30))
     for split in splits:
-        assert not {dataset.groups[c] for c in split.test} & {
-            dataset.groups[c] for c in split.train
-        }
+        assert not {dataset.groups[c] for c in split.test} & {dataset.groups[c] for c in split.train}
 
 
 @pytest.mark.parametrize("name", ["cnn", "logmel-cnn"])
@@ -318,9 +312,7 @@ def test_bad_options_end_in_a_sentence(
     assert not output.exists()
 
 
-def test_a_bad_file_in_the_set_is_skipped_and_reported(
-    run: Run, folder: Path, tmp_path: Path
-) -> None:
+def test_a_bad_file_in_the_set_is_skipped_and_reported(run: Run, folder: Path, tmp_path: Path) -> None:
     bad = folder / "low" / "bad.wav"
     bad.write_text("no audio")
     try:

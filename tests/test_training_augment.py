@@ -117,8 +117,7 @@ def test_stretching_and_pitch_move_a_line() -> None:
     tone = torch.full((1, 10, 100), FLOOR_DB)
     tone[:, :, 50] = 0.0
     places = {
-        int(batches._resize(tone, 10, replace(NOTHING, pitch=0.2), random)[0, 0].argmax())
-        for _ in range(200)
+        int(batches._resize(tone, 10, replace(NOTHING, pitch=0.2), random)[0, 0].argmax()) for _ in range(200)
     }
     assert 39 <= min(places) <= 42
     assert 58 <= max(places) <= 61

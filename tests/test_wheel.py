@@ -14,9 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 def shell(*command: str | Path, cwd: Path) -> str:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    finished = subprocess.run(
-        command, cwd=cwd, env=clean, capture_output=True, text=True, check=False
-    )
+    finished = subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
 

@@ -39,16 +39,7 @@ def test_help(command: list[str], run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "Hearing",
-        "_hears",
-        "say the label",
-        "the seeds' networks",
-        "WISH",
-        "answered by",
-        "# mends it",
-    ],
+    "line", ["Hearing", "_hears", "say the label", "the seeds' networks", "WISH", "answered by", "# mends it"]
 )
 def test_a_retired_word_is_found(line: str) -> None:
     assert list(found_in(line))

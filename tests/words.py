@@ -83,15 +83,7 @@ def files(paths: list[str]) -> Iterator[Path]:
                 break
 
 
-DEFAULT = [
-    "audiocnn_cli",
-    "docs",
-    "README.md",
-    "CONTRIBUTING.md",
-    "models",
-    "examples",
-    "benchmarks",
-]
+DEFAULT = ["audiocnn_cli", "docs", "README.md", "CONTRIBUTING.md", "models", "examples", "benchmarks"]
 
 if __name__ == "__main__":
     count = 0

@@ -217,9 +217,7 @@ class Classification:
         """Probabilities of all labels in each segment: (segments, labels)."""
         import numpy as np
 
-        return np.array(
-            [[each.probability for each in entry.candidates] for entry in self.timeline]
-        )
+        return np.array([[each.probability for each in entry.candidates] for entry in self.timeline])
 
     def to_dict(self) -> dict[str, Any]:
         """The result that `audiocnn classify --timeline --json` prints."""

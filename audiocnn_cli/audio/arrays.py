@@ -40,13 +40,9 @@ def array_source(samples: Any, *, sample_rate: int | None) -> ArraySource:
     if sample_rate is None:
         raise UsageError("an array has no sample rate: give `sample_rate` in Hz")
     if array.ndim not in (1, 2):
-        raise UsageError(
-            f"samples have the shape {array.shape}; give (n,) for mono, or (n, channels)"
-        )
+        raise UsageError(f"samples have the shape {array.shape}; give (n,) for mono, or (n, channels)")
     if array.dtype.kind not in "fiu":
-        raise UsageError(
-            f"samples are of type {array.dtype}; give floating point or integer samples"
-        )
+        raise UsageError(f"samples are of type {array.dtype}; give floating point or integer samples")
     if not array.size:
         raise InputError("array", FailureKind.EMPTY, "holds no samples")
     if array.ndim == 2 and array.shape[1] > array.shape[0]:

@@ -89,9 +89,7 @@ def _open(source: Source) -> Any:
 def _open_file(path: str) -> Any:
     try:
         if not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113 (bytes and surrogates)
-            raise InputError(
-                path, FailureKind.NOT_AUDIO, "is not a regular file; pipe it in with '-'"
-            )
+            raise InputError(path, FailureKind.NOT_AUDIO, "is not a regular file; pipe it in with '-'")
         # Unbuffered: libsndfile continues on the same descriptor, from where this stream stands.
         return open(path, "rb", buffering=0)  # noqa: PTH123 (the caller closes it)
     except FileNotFoundError as error:

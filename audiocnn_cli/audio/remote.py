@@ -123,9 +123,7 @@ def list_remote(url: str) -> Iterator[tuple[str, str]]:
     root = root.rstrip("/")
     try:
         if "*" in root or "[" in root:
-            fixed = root[: min(root.index(sign) for sign in "*[" if sign in root)].rpartition("/")[
-                0
-            ]
+            fixed = root[: min(root.index(sign) for sign in "*[" if sign in root)].rpartition("/")[0]
             for path in sorted(files.glob(root)):
                 yield files.unstrip_protocol(path), path[len(fixed) :].lstrip("/")
         elif files.isdir(root):

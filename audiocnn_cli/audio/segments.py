@@ -75,9 +75,7 @@ class Segmentation:
         if not 0 <= self.overlap < 1:
             raise UsageError(f"`overlap` must be 0 or more and below 1, not {self.overlap}")
         if self.count is not None and self.rest is TailPolicy.OVERLAP:
-            raise UsageError(
-                "`rest=overlap` is for `segment`: equal `segments` cover the recording"
-            )
+            raise UsageError("`rest=overlap` is for `segment`: equal `segments` cover the recording")
 
     def sizes(self, samples: int, sample_rate: int) -> SegmentConfig:
         """The length and hop of the segments of a recording of `samples` samples.
@@ -108,9 +106,7 @@ class Segmentation:
         return length + ((self.count or 1) - 1) * self._hop(length)
 
 
-def segment_count(
-    samples: int, config: SegmentConfig, tail: TailPolicy, most: int | None = None
-) -> int:
+def segment_count(samples: int, config: SegmentConfig, tail: TailPolicy, most: int | None = None) -> int:
     """The number of segments that a `Splitter` makes of `samples` samples, without one that is kept apart."""
     whole = max(0, 1 + (samples - config.length) // config.hop)
     rest = samples - ((whole - 1) * config.hop + config.length if whole else 0)

@@ -18,24 +18,9 @@ SNDFILE_SUFFIXES = frozenset(
     | {".sph", ".mat", ".pvf", ".xi", ".htk", ".sds", ".avr", ".wve", ".svx", ".8svx", ".mpc2k"}
 )
 AV_AUDIO_SUFFIXES = frozenset(
-    {
-        ".m4a",
-        ".m4b",
-        ".aac",
-        ".wma",
-        ".ac3",
-        ".amr",
-        ".ape",
-        ".wv",
-        ".tta",
-        ".mka",
-        ".weba",
-        ".webm",
-    }
+    {".m4a", ".m4b", ".aac", ".wma", ".ac3", ".amr", ".ape", ".wv", ".tta", ".mka", ".weba", ".webm"}
 )
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".wmv", ".mpg", ".mpeg", ".3gp", ".flv"}
-)
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".avi", ".wmv", ".mpg", ".mpeg", ".3gp", ".flv"})
 AV_SUFFIXES = AV_AUDIO_SUFFIXES | VIDEO_SUFFIXES
 # Files that a folder is searched for; a video is read when it is named.
 AUDIO_SUFFIXES = SNDFILE_SUFFIXES | AV_AUDIO_SUFFIXES
@@ -141,9 +126,7 @@ def _walk(folder: str, *, below: str, seen: set[tuple[int, int]]) -> Iterator[So
             # An entry weighs as much as ten names.
             names = sorted((entry.name, _is_folder(entry)) for entry in entries)
     except OSError as error:
-        yield InputError(
-            folder, FailureKind.PERMISSION, f"can't list this folder ({error.strerror})"
-        )
+        yield InputError(folder, FailureKind.PERMISSION, f"can't list this folder ({error.strerror})")
         return
     for name, is_folder in names:
         path = os.path.join(folder, name)  # noqa: PTH118 (keeps the folder as typed)

@@ -187,9 +187,7 @@ class MicrophoneDecoder(ForwardOnly):
         device = sounddevice.query_devices(kind="input")
         self.sample_rate, self.channels = int(device["default_samplerate"]), 1
         self.format, self.subtype = "microphone", str(device["name"])
-        self._stream = sounddevice.InputStream(
-            samplerate=self.sample_rate, channels=1, dtype="float32"
-        )
+        self._stream = sounddevice.InputStream(samplerate=self.sample_rate, channels=1, dtype="float32")
         self._stream.start()
 
     def read(self, frames: int) -> NDArray[np.float32]:

@@ -10,13 +10,7 @@ from uuid import uuid4
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.cluster_worker import (
-    BundleResult,
-    discard_run,
-    pack,
-    packed_task,
-    run_bundle,
-)
+from audiocnn_cli.batch.cluster_worker import BundleResult, discard_run, pack, packed_task, run_bundle
 from audiocnn_cli.batch.inputs import Bundler, Pending
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import Attempt, Task
@@ -169,9 +163,7 @@ class Cluster(Generic[R]):
         if now - self._counted < _COUNT_WORKERS_EVERY_S:
             return
         self._counted = now
-        with suppress(
-            OSError
-        ):  # the scheduler may be busy; if it is gone, fetching a result raises
+        with suppress(OSError):  # the scheduler may be busy; if it is gone, fetching a result raises
             self._threads = sum(self._client.nthreads().values())
 
 

@@ -61,12 +61,7 @@ def packed_task(packed: PackedTask) -> PackedTask:
 
 
 def run_bundle(
-    packed: PackedTask,
-    sources: Sequence[Source],
-    *,
-    run: str,
-    version: str,
-    timeout_s: float | None,
+    packed: PackedTask, sources: Sequence[Source], *, run: str, version: str, timeout_s: float | None
 ) -> BundleResult[Any]:
     """Work on the inputs of a bundle, one after the other.
 

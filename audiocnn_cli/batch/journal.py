@@ -114,10 +114,7 @@ class Journal(Generic[R]):
                 if self._is_current(row, current, output):
                     # With the same content the time may differ.
                     self._update(
-                        os.fsdecode(row["path"]),
-                        run=self._run,
-                        size=current.size,
-                        mtime_ns=current.mtime_ns,
+                        os.fsdecode(row["path"]), run=self._run, size=current.size, mtime_ns=current.mtime_ns
                     )
                     outcome = failure_in(row) or result_in(row, self._codec)
                     return Finished(source, outcome, row["seconds"], recalled=True)
@@ -201,9 +198,7 @@ class Journal(Generic[R]):
     def _reserve(self, source: Source, output: Path, rows: list[sqlite3.Row]) -> Failure | None:
         """Reserve the name of an output; a failure if another input of this run has it."""
         key = os.fsencode(output)
-        owner = self._database.execute(
-            "SELECT path, run FROM inputs WHERE output = ?", (key,)
-        ).fetchone()
+        owner = self._database.execute("SELECT path, run FROM inputs WHERE output = ?", (key,)).fetchone()
         if owner is not None and os.fsdecode(owner["path"]) != source.path:
             if owner["run"] == self._run:
                 return Failure(
@@ -213,9 +208,7 @@ class Journal(Generic[R]):
                     " folder that holds both, or run them apart",
                 )
             self._database.execute("DELETE FROM inputs WHERE output = ?", (key,))
-        ours = any(
-            _is_output(output, row) and (self._resume or row["run"] == self._run) for row in rows
-        )
+        ours = any(_is_output(output, row) and (self._resume or row["run"] == self._run) for row in rows)
         if not (ours or self._force) and os.path.lexists(output):
             raise OutputError(
                 f"{output}: exists already; add `resume=True` to go on with an earlier run, or `force=True`"
@@ -225,13 +218,10 @@ class Journal(Generic[R]):
     def _rows(self, path: str) -> list[sqlite3.Row]:
         """The rows of an input, by this path and by others with the same absolute path."""
         return self._database.execute(
-            "SELECT * FROM inputs WHERE path = ? OR path_key = ?",
-            (os.fsencode(path), path_key(path)),
+            "SELECT * FROM inputs WHERE path = ? OR path_key = ?", (os.fsencode(path), path_key(path))
         ).fetchall()
 
-    def _replace(
-        self, path: str, state_of: Fingerprint, *, state: str, output: Path | None
-    ) -> None:
+    def _replace(self, path: str, state_of: Fingerprint, *, state: str, output: Path | None) -> None:
         self._write_meta()
         self._database.execute(
             "INSERT OR REPLACE INTO inputs"
@@ -273,9 +263,7 @@ def _is_output(output: Path, row: sqlite3.Row) -> bool:
     if row["output"] is None:
         return False
     same_name = Path(os.fsdecode(row["output"])).name == output.name
-    return row["output"] == os.fsencode(output) or (
-        same_name and _size_of(output) == row["output_size"]
-    )
+    return row["output"] == os.fsencode(output) or (same_name and _size_of(output) == row["output_size"])
 
 
 def _size_of(output: Path) -> int | None:

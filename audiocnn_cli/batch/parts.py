@@ -129,9 +129,7 @@ def _read(path: Path) -> Part:
 
 
 def _counts(database: sqlite3.Connection, digest: str) -> dict[str, Any]:
-    query = (
-        "SELECT configuration = ? AS ours, state, kind, count(*) AS n FROM inputs GROUP BY 1, 2, 3"
-    )
+    query = "SELECT configuration = ? AS ours, state, kind, count(*) AS n FROM inputs GROUP BY 1, 2, 3"
     counts: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     for row in database.execute(query, (digest,)):

@@ -209,9 +209,7 @@ class _Worker:
     inputs: deque[Pending] = field(default_factory=deque)
     since: float = 0.0
     ready: bool = False
-    bundler: Bundler = field(
-        default_factory=lambda: Bundler(limit_s=_AHEAD_S, most=1 + _MOST_AHEAD)
-    )
+    bundler: Bundler = field(default_factory=lambda: Bundler(limit_s=_AHEAD_S, most=1 + _MOST_AHEAD))
 
     @property
     def busy(self) -> bool:

@@ -196,9 +196,7 @@ class _Batch(Generic[R]):
         for _, attempt in self._executor.collect():
             outcome = attempt.outcome
             if isinstance(outcome, Failure) and outcome.kind is FailureKind.CRASHED:
-                message = (
-                    f"{outcome.message}, twice; convert it with another program, or leave it out"
-                )
+                message = f"{outcome.message}, twice; convert it with another program, or leave it out"
                 attempt = replace(attempt, outcome=replace(outcome, message=message))  # noqa: PLW2901
             self._finish(number, source, attempt)
 

@@ -84,12 +84,8 @@ def attempt(work: Work[R], source: Source) -> Attempt[R]:
     except MemoryError:
         message = "needs more memory than there is; take a part of it, or fewer jobs"
         outcome = Failure(source.path, FailureKind.TOO_LARGE, message)
-    except (
-        Exception
-    ) as error:  # a bug that one input triggers must not lose the results of the others
-        message = (
-            f"stopped by a bug in audiocnn ({type(error).__name__}: {error}); `verbose` shows where"
-        )
+    except Exception as error:  # a bug that one input triggers must not lose the results of the others
+        message = f"stopped by a bug in audiocnn ({type(error).__name__}: {error}); `verbose` shows where"
         outcome = Failure(source.path, FailureKind.INTERNAL, message)
         trace = traceback.format_exc()
     return Attempt(outcome, time.perf_counter() - start, trace)

@@ -76,10 +76,7 @@ def cause_of(exitcode: int | None) -> str:
 
 
 def serve(
-    task: Task[R],
-    connection: "Connection[Any, Any]",
-    inherited: "list[Connection[Any, Any]]",
-    log_level: int,
+    task: Task[R], connection: "Connection[Any, Any]", inherited: "list[Connection[Any, Any]]", log_level: int
 ) -> None:
     """Work on the inputs from `connection` until it ends; `inherited` are pipes of other workers."""
     for other in inherited:
@@ -91,9 +88,7 @@ def serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _exit)
     _log.setLevel(log_level)
-    if hasattr(
-        signal, "pthread_sigmask"
-    ):  # blocked by `uninterrupted` when this process was started
+    if hasattr(signal, "pthread_sigmask"):  # blocked by `uninterrupted` when this process was started
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
         try:

@@ -87,11 +87,7 @@ class _LiveSegments:
     """The timeline of a stream, a few segments at a time."""
 
     def __init__(
-        self,
-        inference: StreamingInference,
-        ensemble: Ensemble,
-        options: ClassifyOptions,
-        offset_s: float,
+        self, inference: StreamingInference, ensemble: Ensemble, options: ClassifyOptions, offset_s: float
     ) -> None:
         self._inference = inference
         self._ensemble = ensemble

@@ -31,9 +31,7 @@ class Ensemble:
 
     def streams(self, options: ClassifyOptions) -> list[ModelStream]:
         """A stream for each model in order, then one for the gate."""
-        streams = [
-            ModelStream(model, options.hop(model.signature), self.member) for model in self.models
-        ]
+        streams = [ModelStream(model, options.hop(model.signature), self.member) for model in self.models]
         return streams + ([ModelStream(self.gate, sparse=not options.parts)] if self.gate else [])
 
     @property
@@ -61,9 +59,7 @@ def mean_signature(signatures: Sequence[Signature]) -> Signature:
                 f" {differing})"
             )
         if other.multi_label != first.multi_label:
-            raise UsageError(
-                f"`ensemble`: of {first.name} and {other.name} only one is multi-label"
-            )
+            raise UsageError(f"`ensemble`: of {first.name} and {other.name} only one is multi-label")
     if len(signatures) == 1:
         return first
     return Signature(
@@ -87,8 +83,4 @@ def mean_scores(signatures: Sequence[Signature], scores: Sequence[ClipScores]) -
         order = [signature.labels.index(label) for label in signatures[0].labels]
         rows.append(align(each, first)[:, order])
         means.append(each.mean[order])
-    return replace(
-        first,
-        probabilities=np.mean(rows, axis=0, dtype=np.float32),
-        mean=np.mean(means, axis=0),
-    )
+    return replace(first, probabilities=np.mean(rows, axis=0, dtype=np.float32), mean=np.mean(means, axis=0))

@@ -8,13 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.classify.options import Thresholds
-from audiocnn_cli.classify.prediction import (
-    BELOW_THRESHOLD,
-    SILENCE,
-    Candidate,
-    Event,
-    TimelineEntry,
-)
+from audiocnn_cli.classify.prediction import BELOW_THRESHOLD, SILENCE, Candidate, Event, TimelineEntry
 from audiocnn_cli.models.scores import ClipScores
 from audiocnn_cli.models.signature import Signature
 

@@ -46,9 +46,7 @@ def batch_options(paths: list[str] | None, many: ManyFiles, *, force: bool) -> B
     )
 
 
-def run_job(
-    job: Job[R], options: BatchOptions, write: Callable[[Iterator[R | Failure]], Counts]
-) -> ExitCode:
+def run_job(job: Job[R], options: BatchOptions, write: Callable[[Iterator[R | Failure]], Counts]) -> ExitCode:
     """Run the batch and pass its outcomes to `write`.
 
     Raises:
@@ -67,9 +65,7 @@ def run_job(
     if dataset is None:
         folder = job.files.path if job.files else None
         output_of = job.files.file_of if job.files and folder else None
-        return batch.run_job(
-            job, options, write, observers=[progress], folder=folder, output_of=output_of
-        )
+        return batch.run_job(job, options, write, observers=[progress], folder=folder, output_of=output_of)
     from audiocnn_cli.datasets.journal import DatasetJournal, require_no_parts
 
     if not (options.resume or options.force):

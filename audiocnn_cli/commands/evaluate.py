@@ -51,22 +51,19 @@ class Model:
     robustness: Annotated[
         bool,
         typer.Option(
-            "--robustness",
-            help="Also evaluate 8 kHz, MP3, quieter, noisy and stereo copies of the clips.",
+            "--robustness", help="Also evaluate 8 kHz, MP3, quieter, noisy and stereo copies of the clips."
         ),
     ] = False
     include_training: Annotated[
         bool,
         typer.Option(
-            "--include-training",
-            help="Include clips that the model was trained on: an optimistic figure.",
+            "--include-training", help="Include clips that the model was trained on: an optimistic figure."
         ),
     ] = False
     all_figures: Annotated[
         bool,
         typer.Option(
-            "--all",
-            help="Measure every figure of the models' cards again; FOLDER has their data sets.",
+            "--all", help="Measure every figure of the models' cards again; FOLDER has their data sets."
         ),
     ] = False
 
@@ -189,9 +186,7 @@ def _run(scoring: "Scoring", batch: "BatchOptions") -> "Predictions":
     return collected[0]
 
 
-def _with_errors_printed(
-    outcomes: "Iterator[ClipResult | Failure]",
-) -> "Iterator[ClipResult | Failure]":
+def _with_errors_printed(outcomes: "Iterator[ClipResult | Failure]") -> "Iterator[ClipResult | Failure]":
     from audiocnn_cli.batch.outcome import Failure
 
     for outcome in outcomes:

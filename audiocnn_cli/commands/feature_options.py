@@ -42,100 +42,66 @@ FeatureNames = Annotated[
     ),
 ]
 Like = Annotated[
-    Dialect | None,
-    typer.Option(help="Follow the defaults and conventions of it.", show_default="librosa"),
+    Dialect | None, typer.Option(help="Follow the defaults and conventions of it.", show_default="librosa")
 ]
 SampleRate = Annotated[
     int | None,
-    typer.Option(
-        "--sr", "--sample-rate", help="Resample to this rate in Hz.", show_default="22050"
-    ),
+    typer.Option("--sr", "--sample-rate", help="Resample to this rate in Hz.", show_default="22050"),
 ]
 Channels = Annotated[
     bool | None,
     typer.Option(
-        "--channels/--mono",
-        help="Keep channels as the last axis, or mix down.",
-        show_default="mono",
+        "--channels/--mono", help="Keep channels as the last axis, or mix down.", show_default="mono"
     ),
 ]
 NFft = Annotated[int | None, typer.Option(help="Samples in a frame.", show_default="2048")]
 Hop = Annotated[
-    int | None,
-    typer.Option("--hop", "--hop-length", help="Samples between frames.", show_default="512"),
+    int | None, typer.Option("--hop", "--hop-length", help="Samples between frames.", show_default="512")
 ]
-WinLength = Annotated[
-    int | None, typer.Option(help="Samples under the window.", show_default="n_fft")
-]
-WindowShape = Annotated[
-    Window | None, typer.Option(help="Weights of a frame.", show_default="hann")
-]
+WinLength = Annotated[int | None, typer.Option(help="Samples under the window.", show_default="n_fft")]
+WindowShape = Annotated[Window | None, typer.Option(help="Weights of a frame.", show_default="hann")]
 Center = Annotated[
     bool | None,
-    typer.Option(
-        "--center/--no-center", help="Frames centred on their time.", show_default="center"
-    ),
+    typer.Option("--center/--no-center", help="Frames centred on their time.", show_default="center"),
 ]
-Padding = Annotated[
-    PadMode | None, typer.Option(help="Values beyond the ends.", show_default="constant")
-]
+Padding = Annotated[PadMode | None, typer.Option(help="Values beyond the ends.", show_default="constant")]
 FramesExact = Annotated[
-    bool | None,
-    typer.Option("--frames-exact", help="Samples / hop frames: without the last centred one."),
+    bool | None, typer.Option("--frames-exact", help="Samples / hop frames: without the last centred one.")
 ]
 Preemphasis = Annotated[
-    float | None,
-    typer.Option(help="Factor of the sample before that is subtracted.", show_default="0"),
+    float | None, typer.Option(help="Factor of the sample before that is subtracted.", show_default="0")
 ]
 Power = Annotated[
-    int | None,
-    typer.Option(help="1 for magnitude, 2 for power.", show_default="1 for stft, else 2"),
+    int | None, typer.Option(help="1 for magnitude, 2 for power.", show_default="1 for stft, else 2")
 ]
 NMels = Annotated[int | None, typer.Option(help="Mel bands.", show_default="128")]
 Fmin = Annotated[float | None, typer.Option(help="Lowest frequency in Hz.", show_default="0")]
-Fmax = Annotated[
-    float | None, typer.Option(help="Highest frequency in Hz.", show_default="half the rate")
-]
-Htk = Annotated[
-    bool | None, typer.Option("--htk/--slaney", help="Mel scale.", show_default="slaney")
-]
-Norm = Annotated[
-    MelNorm | None, typer.Option(help="Scale of the mel filters.", show_default="slaney")
-]
-LogScale = Annotated[
-    Log | None, typer.Option(help="Decibels or natural logarithm.", show_default="db")
-]
-TopDb = Annotated[
-    float | None, typer.Option(help="Floor, in dB below the loudest value.", show_default="80")
-]
+Fmax = Annotated[float | None, typer.Option(help="Highest frequency in Hz.", show_default="half the rate")]
+Htk = Annotated[bool | None, typer.Option("--htk/--slaney", help="Mel scale.", show_default="slaney")]
+Norm = Annotated[MelNorm | None, typer.Option(help="Scale of the mel filters.", show_default="slaney")]
+LogScale = Annotated[Log | None, typer.Option(help="Decibels or natural logarithm.", show_default="db")]
+TopDb = Annotated[float | None, typer.Option(help="Floor, in dB below the loudest value.", show_default="80")]
 NoTopDb = Annotated[bool, typer.Option("--no-top-db", help="No such floor.")]
 NMfcc = Annotated[int | None, typer.Option(help="Cepstral coefficients.", show_default="13")]
 Dct = Annotated[DctNorm | None, typer.Option(help="Scale of the DCT.", show_default="ortho")]
-Lifter = Annotated[
-    float | None, typer.Option(help="Weight of higher coefficients.", show_default="0: none")
-]
+Lifter = Annotated[float | None, typer.Option(help="Weight of higher coefficients.", show_default="0: none")]
 Delta = Annotated[
-    int | None,
-    typer.Option(help="1 adds first differences over time, 2 second ones.", show_default="0"),
+    int | None, typer.Option(help="1 adds first differences over time, 2 second ones.", show_default="0")
 ]
 DeltaWidth = Annotated[
-    int | None,
-    typer.Option(help="Frames that a difference is taken over.", show_default="9, or 5"),
+    int | None, typer.Option(help="Frames that a difference is taken over.", show_default="9, or 5")
 ]
 RollPercent = Annotated[float | None, typer.Option(help="Share for rolloff.", show_default="0.85")]
 NChroma = Annotated[int | None, typer.Option(help="Pitch classes.", show_default="12")]
 Tuning = Annotated[
     float | None,
-    typer.Option(
-        help="Deviation from A440, in fractions of a chroma bin.", show_default="estimated"
-    ),
+    typer.Option(help="Deviation from A440, in fractions of a chroma bin.", show_default="estimated"),
 ]
 NBands = Annotated[int | None, typer.Option(help="Octaves of contrast.", show_default="6")]
 Offset = Annotated[float | None, typer.Option(help="Start here, in seconds.", show_default="0")]
 Duration = Annotated[float | None, typer.Option(help="Read this many seconds.", show_default="all")]
 Config = Annotated[
-    str | None,
-    typer.Option(metavar="FILE.toml", help="Read settings; options given here override them."),
+    str | None, typer.Option(metavar="FILE.toml", help="Read settings; options given here override them.")
 ]
 
 
@@ -186,12 +152,9 @@ class SegmentOptions:
     segment: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Cut into segments of this length.")
     ] = None
-    segments: Annotated[
-        int | None, typer.Option(metavar="N", help="Cut into N equal segments.")
-    ] = None
+    segments: Annotated[int | None, typer.Option(metavar="N", help="Cut into N equal segments.")] = None
     overlap: Annotated[
-        float | None,
-        typer.Option(help="Fraction of a segment that the next repeats.", show_default="0"),
+        float | None, typer.Option(help="Fraction of a segment that the next repeats.", show_default="0")
     ] = None
     rest: Annotated[
         TailPolicy | None,
@@ -240,18 +203,16 @@ class OutputOptions:
         ),
     ] = None
     format: Annotated[
-        Format | None,
-        options.format_option(TENSOR_FORMATS, show_default="by the suffix; npz in a folder"),
+        Format | None, options.format_option(TENSOR_FORMATS, show_default="by the suffix; npz in a folder")
     ] = None
     json: options.Json = False
     jsonl: options.Jsonl = False
     csv: options.Csv = False
-    plot: Annotated[
-        str | None, typer.Option(metavar="FILE.png|svg", help="Draw it; FOLDER/ for many.")
-    ] = None
+    plot: Annotated[str | None, typer.Option(metavar="FILE.png|svg", help="Draw it; FOLDER/ for many.")] = (
+        None
+    )
     explain: Annotated[
-        bool,
-        typer.Option("--explain", help="Show the stages, shapes and units, compute nothing."),
+        bool, typer.Option("--explain", help="Show the stages, shapes and units, compute nothing.")
     ] = False
     force: options.Force = False
     partition_by: options.PartitionOf = None
@@ -264,13 +225,9 @@ class SettingsOptions:
 
     heading: ClassVar[str] = "Settings"
     config: Config = None
-    save_config: Annotated[
-        str | None, typer.Option(metavar="FILE.toml", help="Write the settings.")
-    ] = None
+    save_config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Write the settings.")] = None
 
 
-def settings_of(
-    *groups: FeatureOptions | FrameOptions | SegmentOptions | SpectrumOptions,
-) -> dict[str, Any]:
+def settings_of(*groups: FeatureOptions | FrameOptions | SegmentOptions | SpectrumOptions) -> dict[str, Any]:
     """The settings of these groups, as `merged_plan` reads them: None where an option was left out."""
     return {name: value for group in groups for name, value in vars(group).items()}

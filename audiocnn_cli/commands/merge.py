@@ -26,8 +26,7 @@ Examples:
 
 def merge(
     parts: Annotated[
-        list[Path],
-        typer.Argument(metavar="PARTS...", help="Journals, or folders of results that hold them."),
+        list[Path], typer.Argument(metavar="PARTS...", help="Journals, or folders of results that hold them.")
     ],
     *,
     report: options.Report,
@@ -53,9 +52,7 @@ def merge(
         codec, view = _kind_of_results(found[0].configuration, destination.format)
         outcomes = (outcome for part in found for outcome in part.outcomes(codec))
         code = write_outcomes(outcomes, view, destination).exit_code
-    gaps = [
-        f"part {shard}: is missing; run it with --shard {shard}" for shard in missing_shards(found)
-    ]
+    gaps = [f"part {shard}: is missing; run it with --shard {shard}" for shard in missing_shards(found)]
     gaps += [_gap(part) for part in found if not part.whole]
     for gap in gaps:
         print_error(gap)
@@ -67,9 +64,7 @@ def _gap(part: "Part") -> str:
     return f"part {part.shard}: is incomplete{begun}; run it again with --resume"
 
 
-def _kind_of_results(
-    configuration: dict[str, Any], format: Format
-) -> "tuple[Codec[Any], View[Any]]":
+def _kind_of_results(configuration: dict[str, Any], format: Format) -> "tuple[Codec[Any], View[Any]]":
     """The codec and the view of the results of a command."""
     if configuration["command"] == "evaluate":
         raise UsageError(

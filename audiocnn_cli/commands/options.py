@@ -49,9 +49,7 @@ Jsonl = Annotated[
 Csv = Annotated[bool, typer.Option("--csv", help="Print rows of comma-separated values.")]
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "--output", "-o", metavar="FILE", help="Write to FILE, in the format of its extension."
-    ),
+    typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, in the format of its extension."),
 ]
 FileOrFolder = Annotated[
     str | None,
@@ -64,13 +62,11 @@ FileOrFolder = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Quiet = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", help="Print no table or picture, and only errors on stderr."),
+    bool, typer.Option("--quiet", "-q", help="Print no table or picture, and only errors on stderr.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")]
 Version = Annotated[
-    bool,
-    typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+    bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
 ]
 Jobs = Annotated[
     int | None,
@@ -84,9 +80,7 @@ Paths = Annotated[
 ]
 Inputs = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="PATHS...", help="Files, folders, glob patterns, URLs, '-' or @list.txt."
-    ),
+    typer.Argument(metavar="PATHS...", help="Files, folders, glob patterns, URLs, '-' or @list.txt."),
 ]
 Timeout = Annotated[
     float | None,
@@ -107,62 +101,41 @@ Journal = Annotated[
 ]
 JournalFile = Annotated[
     Path | None,
-    typer.Option(
-        "--journal", metavar="FILE", help="SQLite file that records what is done, for --resume."
-    ),
+    typer.Option("--journal", metavar="FILE", help="SQLite file that records what is done, for --resume."),
 ]
 Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume", help="Process only inputs that the journal lacks or that have changed."
-    ),
+    bool, typer.Option("--resume", help="Process only inputs that the journal lacks or that have changed.")
 ]
 Checksum = Annotated[
-    bool,
-    typer.Option(
-        "--checksum", help="With --resume: compare the bytes of files, not size and time."
-    ),
+    bool, typer.Option("--checksum", help="With --resume: compare the bytes of files, not size and time.")
 ]
 Failures = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE.jsonl", help="Write a line for each failure, as it happens."),
+    Path | None, typer.Option(metavar="FILE.jsonl", help="Write a line for each failure, as it happens.")
 ]
 RetryFailures = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE.jsonl", help="Process the inputs listed in a file that --failures wrote."
-    ),
+    typer.Option(metavar="FILE.jsonl", help="Process the inputs listed in a file that --failures wrote."),
 ]
 ShardOf = Annotated[
     str | None,
     typer.Option(
-        "--shard",
-        metavar="I/N",
-        help="Process part I of N of the inputs (array jobs); see `audiocnn merge`.",
+        "--shard", metavar="I/N", help="Process part I of N of the inputs (array jobs); see `audiocnn merge`."
     ),
 ]
-LogJson = Annotated[
-    bool, typer.Option("--log-json", help="Write each event on stderr as a JSON object.")
-]
+LogJson = Annotated[bool, typer.Option("--log-json", help="Write each event on stderr as a JSON object.")]
 Cluster = Annotated[
     str | None,
     typer.Option(
-        metavar="tcp://HOST:PORT",
-        help="Use the workers of this Dask scheduler.",
-        show_default="this machine",
+        metavar="tcp://HOST:PORT", help="Use the workers of this Dask scheduler.", show_default="this machine"
     ),
 ]
 PartitionOf = Annotated[
-    PartitionBy | None,
-    typer.Option("--partition-by", help="Partition a Parquet data set into folders."),
+    PartitionBy | None, typer.Option("--partition-by", help="Partition a Parquet data set into folders.")
 ]
 PartFiles = Annotated[
     int | None,
     typer.Option(
-        min=1,
-        metavar="N",
-        help="Largest number of recordings in a part of a data set.",
-        show_default="1000",
+        min=1, metavar="N", help="Largest number of recordings in a part of a data set.", show_default="1000"
     ),
 ]
 

@@ -13,14 +13,7 @@ from audiocnn_cli.commands import options
 from audiocnn_cli.errors import ImpossibleShapeError, UsageError
 from audiocnn_cli.files import check_writable
 from audiocnn_cli.output.destination import Destination, Format, choose_destination
-from audiocnn_cli.shapes.choices import (
-    ClipRequest,
-    FrameRule,
-    Framework,
-    Like,
-    PoolKind,
-    architecture_names,
-)
+from audiocnn_cli.shapes.choices import ClipRequest, FrameRule, Framework, Like, PoolKind, architecture_names
 
 if TYPE_CHECKING:
     from audiocnn_cli.shapes.report import Report
@@ -73,9 +66,7 @@ class StackOptions:
 
     heading: ClassVar[str] = "Input"
     input_shape: Annotated[Text, Option("--input", metavar="SHAPE", help=_SHAPE)] = None
-    arch: Annotated[
-        Text, Option(metavar="NAME", help=_ARCH, autocompletion=_complete_architecture)
-    ] = None
+    arch: Annotated[Text, Option(metavar="NAME", help=_ARCH, autocompletion=_complete_architecture)] = None
     file: Annotated[Path | None, Option(metavar="FILE.toml", help="A stack from a file.")] = None
     framework: Annotated[Framework | None, Option(help=_RULES, show_default="keras")] = None
     like: Annotated[Like | None, Option(help=_LIKE, show_default="spectrogram")] = None
@@ -118,9 +109,9 @@ class ClipOptions(ClipRequest):
     n_mfcc: Annotated[Number, Option(help="Number of MFCCs.", show_default="13")] = None
     n_mels: Annotated[Number, Option(help="Mel bands, in place of MFCCs.")] = None
     stft: Annotated[bool, Option("--stft", help="Frequency bins, in place of MFCCs.")] = False
-    frames: Annotated[
-        FrameRule | None, Option(help="How frames are counted.", show_default="centered")
-    ] = None
+    frames: Annotated[FrameRule | None, Option(help="How frames are counted.", show_default="centered")] = (
+        None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,9 +255,7 @@ def _compare(request: "StackRequest", destination: Destination) -> None:
 
     if not request.layers:
         raise UsageError("--diff compares its arguments; give two or more, as in --diff cnn lstm")
-    reports = [
-        with_title(report_of(one_of_several(text, request)), text) for text in request.layers
-    ]
+    reports = [with_title(report_of(one_of_several(text, request)), text) for text in request.layers]
     write_diff(reports, destination)
     _require_possible(reports)
 

@@ -59,8 +59,7 @@ class Data:
         int | None, _option("N consecutive numbers that match are one group.", min=1, metavar="N")
     ] = None
     keep_apart: Annotated[
-        str | None,
-        _option("Train on no clips whose path matches; test on them.", metavar="PATTERN"),
+        str | None, _option("Train on no clips whose path matches; test on them.", metavar="PATTERN")
     ] = None
     part: Annotated[
         list[str] | None,
@@ -89,9 +88,7 @@ class Network:
         int, _option("Sample rate in Hz.", "--sample-rate", "--sr", min=1, metavar="HZ")
     ] = 22050
     segment: Annotated[float, _option("Length of a segment.", metavar="SECONDS")] = 3.0
-    hop_length: Annotated[
-        int | None, _count("Samples between frames.", "--hop-length", "--hop")
-    ] = None
+    hop_length: Annotated[int | None, _count("Samples between frames.", "--hop-length", "--hop")] = None
     n_mels: Annotated[int | None, _count("Number of mel bands.")] = None
 
 
@@ -110,30 +107,22 @@ class Training:
             metavar="K",
         ),
     ] = None
-    networks: Annotated[
-        int, _option("Networks a fold; the member is their mean.", min=1, metavar="N")
-    ] = 1
-    patience: Annotated[
-        int | None, _count("Stop after so many epochs without a lower validation loss.")
-    ] = None
+    networks: Annotated[int, _option("Networks a fold; the member is their mean.", min=1, metavar="N")] = 1
+    patience: Annotated[int | None, _count("Stop after so many epochs without a lower validation loss.")] = (
+        None
+    )
     learning_rate: Annotated[
-        float | None,
-        _option("Learning rate.", "--learning-rate", "--lr", default="that of the network"),
+        float | None, _option("Learning rate.", "--learning-rate", "--lr", default="that of the network")
     ] = None
     batch_size: Annotated[int | None, _count("Segments in a batch.")] = None
     optimizer: Annotated[Optimizer, _option("The optimizer.")] = Optimizer.ADAM
     roll: Annotated[
-        bool,
-        _option("Shift segments circularly in time; not where order is the label, as in words."),
+        bool, _option("Shift segments circularly in time; not where order is the label, as in words.")
     ] = True
     seed: Annotated[int, _option("The same seed gives the same model.", min=0)] = 0
     cache: Annotated[
         Path | None,
-        _option(
-            "Folder for features and checkpoints.",
-            default="the user's cache folder",
-            metavar="FOLDER",
-        ),
+        _option("Folder for features and checkpoints.", default="the user's cache folder", metavar="FOLDER"),
     ] = None
 
 
@@ -142,30 +131,19 @@ class ModelFile:
     """The model file, and the statements in its contract and on its card."""
 
     heading: ClassVar[str] = "Model file"
-    output: Annotated[
-        Path, _option("The model file to write.", "--output", "-o", metavar="FILE.onnx")
-    ]
+    output: Annotated[Path, _option("The model file to write.", "--output", "-o", metavar="FILE.onnx")]
     name: Annotated[str | None, _option("The model's name.", default="that of the file")] = None
     task: Annotated[str, _option("What the labels describe.")] = "audio classification"
     threshold: Annotated[
         float | None,
-        _option(
-            "Abstain below this probability.",
-            default="90 % accuracy over covered clips",
-            min=0,
-            max=1,
-        ),
+        _option("Abstain below this probability.", default="90 % accuracy over covered clips", min=0, max=1),
     ] = None
-    bits: Annotated[
-        Literal["32", "16", "8"], _option("Bits of a stored weight: 16 halve the size.")
-    ] = "32"
+    bits: Annotated[Literal["32", "16", "8"], _option("Bits of a stored weight: 16 halve the size.")] = "32"
     sound_type: Annotated[
         Literal["music", "speech", "environment"] | None,
         _option("Type of sound that the labels are for; classify's gate rejects others."),
     ] = None
-    data_name: Annotated[str | None, _option("Name of the data.", default="that of the folder")] = (
-        None
-    )
+    data_name: Annotated[str | None, _option("Name of the data.", default="that of the folder")] = None
     data_licence: Annotated[str, _option("Licence of the recordings.")] = "not stated"
 
 
@@ -176,8 +154,7 @@ class Output:
     heading: ClassVar[str] = "Output"
     json: options.Json = False
     plot: Annotated[
-        Path | None,
-        _option("Plot the learning curve (needs the [plot] extra).", metavar="FILE.png|svg"),
+        Path | None, _option("Plot the learning curve (needs the [plot] extra).", metavar="FILE.png|svg")
     ] = None
     force: options.Force = False
 

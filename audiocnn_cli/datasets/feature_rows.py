@@ -58,10 +58,7 @@ def feature_table(found: Sequence[Block]) -> Any:
     each = np.array([numbers[as_text(block.result.source.path)] for block in found], dtype=np.int32)
     path = pa.DictionaryArray.from_arrays(np.repeat(each, rows), pa.array(names, pa.string()))
     segments = np.array([block.segment for block in found], dtype=np.int32)
-    table: dict[str, Any] = {
-        "path": path.cast(pa.string()),
-        "segment": np.repeat(segments, rows),
-    }
+    table: dict[str, Any] = {"path": path.cast(pa.string()), "segment": np.repeat(segments, rows)}
     if summary:
         values = np.stack([block.values.ravel() for block in found])
     else:

@@ -66,19 +66,14 @@ class DatasetJournal(Generic[R]):
             )
         self._recover(found, ours, recorded)
         self._some_outdated = bool(self._outdated_rows())
-        numbers = (
-            int(name.rpartition("-")[2].removesuffix(".parquet")) for name in self._recorded_parts()
-        )
+        numbers = (int(name.rpartition("-")[2].removesuffix(".parquet")) for name in self._recorded_parts())
         self._number = max(numbers, default=0)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if kind is None:
             self._write_part()
@@ -130,8 +125,7 @@ class DatasetJournal(Generic[R]):
     def _outdated_rows(self) -> list[sqlite3.Row]:
         """The inputs with rows in a part that are done again, have failed now, or have another path."""
         return self._journal.rows(
-            "SELECT path, part FROM members LEFT JOIN inputs USING (path) WHERE state IS NOT ?",
-            DONE,
+            "SELECT path, part FROM members LEFT JOIN inputs USING (path) WHERE state IS NOT ?", DONE
         )
 
     def _recover(self, found: list[str], ours: set[str], recorded: dict[str, str]) -> None:
@@ -241,10 +235,7 @@ def _without(content: bytes, paths: set[str]) -> Any:
 
 
 def _record(
-    database: sqlite3.Connection,
-    members: dict[str, str],
-    staged: dict[str, str],
-    emptied: list[str],
+    database: sqlite3.Connection, members: dict[str, str], staged: dict[str, str], emptied: list[str]
 ) -> None:
     """Record the parts and the inputs whose rows they hold; the part "" stands for no rows."""
     for path, part in members.items():

@@ -71,11 +71,7 @@ class PredictionRows:
 
         kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
         columns = self.kinds(results[0]).items()
-        rows = [
-            record | {"path": as_text(result.path)}
-            for result in results
-            for record in self.of(result)
-        ]
+        rows = [record | {"path": as_text(result.path)} for result in results for record in self.of(result)]
         return pa.Table.from_pylist(rows, schema=pa.schema([(n, kinds[k]) for n, k in columns]))
 
     def label(self, result: Prediction, _source: Source) -> str | None:

@@ -17,13 +17,7 @@ from audiocnn_cli.evaluation.metrics import (
     confusion_matrix,
     cover,
 )
-from audiocnn_cli.evaluation.scoring import (
-    ClipPrediction,
-    Predictions,
-    Runner,
-    Scoring,
-    run_scoring,
-)
+from audiocnn_cli.evaluation.scoring import ClipPrediction, Predictions, Runner, Scoring, run_scoring
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.session import Model
 
@@ -108,10 +102,7 @@ def evaluate(
             f" {', '.join(labels)}"
         )
     scoring = Scoring(
-        folder=folder,
-        model=model.path,
-        include_training=include_training,
-        degradations=tuple(degradations),
+        folder=folder, model=model.path, include_training=include_training, degradations=tuple(degradations)
     )
     predictions = run(scoring)
     if not predictions.clips:
@@ -134,13 +125,10 @@ def summarise(
         threshold=contract.threshold,
         predictions=counted,
         clips=confusion_matrix(truth, [each.label for each in counted], labels=labels),
-        segments=confusion_matrix(
-            [t for t, _ in segments], [p for _, p in segments], labels=labels
-        ),
+        segments=confusion_matrix([t for t, _ in segments], [p for _, p in segments], labels=labels),
         robustness=tuple(
             Robustness(
-                degradation,
-                confusion_matrix(truth, [p.degraded_labels[i] for p in counted], labels=labels),
+                degradation, confusion_matrix(truth, [p.degraded_labels[i] for p in counted], labels=labels)
             )
             for i, degradation in enumerate(degradations)
         ),

@@ -108,9 +108,7 @@ def check_cards(models: Iterable[Model], root: Path, *, run: Runner = run_scorin
             evaluation = _evaluate(model, root, run=run)
         except AudiocnnError as error:
             problem = str(error)
-            figures += (
-                FigureCheck(contract.name, each, None, problem) for each in contract.figures
-            )
+            figures += (FigureCheck(contract.name, each, None, problem) for each in contract.figures)
         else:
             figures += _compare(model, evaluation)
             failures += evaluation.failures

@@ -96,9 +96,7 @@ class Grouping:
         try:
             re.compile(self.pattern or "")
         except re.error as error:
-            raise UsageError(
-                f"`group_by={self.pattern}` is no regular expression ({error})"
-            ) from error
+            raise UsageError(f"`group_by={self.pattern}` is no regular expression ({error})") from error
         if self.block is not None and (self.pattern is None or self.block < 1):
             raise UsageError("`group_block` needs `group_by`, and must be at least 1")
 
@@ -118,9 +116,7 @@ class Grouping:
         if self.block is None:
             return key
         if not key.isdecimal():
-            raise UsageError(
-                f"`group_block` needs a number, but `group_by` finds {key!r} in {name}"
-            )
+            raise UsageError(f"`group_block` needs a number, but `group_by` finds {key!r} in {name}")
         return str(int(key) // self.block)
 
     def __str__(self) -> str:

@@ -45,9 +45,7 @@ def parse_parts(arguments: Iterable[str]) -> dict[str, str]:
     for argument in arguments:
         path, _, pattern = argument.partition("=")
         if not path or not pattern or path in parts:
-            raise UsageError(
-                f"`part={argument}`: give each PATH=PATTERN once, such as speech/news=radio"
-            )
+            raise UsageError(f"`part={argument}`: give each PATH=PATTERN once, such as speech/news=radio")
         parts[path] = pattern
     return parts
 

@@ -22,9 +22,7 @@ def chroma(chunk: Chunk) -> NDArray[np.float32]:
     energy = chunk.power @ _filters(chunk.config)
     largest = energy.max(axis=-1, keepdims=True)
     sounding = largest >= np.finfo(np.float32).tiny
-    classes: NDArray[np.float32] = np.divide(
-        energy, np.where(sounding, largest, 1.0), dtype=np.float32
-    )
+    classes: NDArray[np.float32] = np.divide(energy, np.where(sounding, largest, 1.0), dtype=np.float32)
     return classes
 
 
@@ -42,10 +40,7 @@ def _filters(config: FeatureConfig) -> NDArray[np.float32]:
     import librosa
 
     filters = librosa.filters.chroma(
-        sr=config.sample_rate,
-        n_fft=config.n_fft,
-        n_chroma=config.n_chroma,
-        tuning=config.tuning or 0.0,
+        sr=config.sample_rate, n_fft=config.n_fft, n_chroma=config.n_chroma, tuning=config.tuning or 0.0
     )
     return np.ascontiguousarray(filters.T, dtype=np.float32)
 
@@ -56,10 +51,7 @@ def _circles(n_chroma: int) -> NDArray[np.float32]:
     pitches = np.linspace(0.0, 12.0, num=n_chroma, endpoint=False)
     columns = []
     for turn, radius in ((7 / 6, 1.0), (3 / 2, 1.0), (2 / 3, 0.5)):
-        columns += [
-            radius * np.sin(np.pi * turn * pitches),
-            radius * np.cos(np.pi * turn * pitches),
-        ]
+        columns += [radius * np.sin(np.pi * turn * pitches), radius * np.cos(np.pi * turn * pitches)]
     return np.stack(columns, axis=-1).astype(np.float32)
 
 
@@ -74,13 +66,9 @@ def estimate_tuning(chunks: Iterable[Chunk], config: FeatureConfig) -> float:
     found = Spool()
     for chunk in chunks:
         # librosa stacks channels before frequencies before frames.
-        pitches, magnitudes = librosa.piptrack(
-            S=chunk.power.swapaxes(-1, -2), sr=config.sample_rate
-        )
+        pitches, magnitudes = librosa.piptrack(S=chunk.power.swapaxes(-1, -2), sr=config.sample_rate)
         peaks_here = pitches > 0
-        found.append(
-            np.stack([pitches[peaks_here], magnitudes[peaks_here]], axis=-1).astype(np.float32)
-        )
+        found.append(np.stack([pitches[peaks_here], magnitudes[peaks_here]], axis=-1).astype(np.float32))
     peaks = found.array()
     if not len(peaks):
         return 0.0

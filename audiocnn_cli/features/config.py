@@ -127,9 +127,7 @@ class FeatureConfig:
             self._require(field, getattr(self, field) >= 1, "must be at least 1")
             self._require(field, getattr(self, field) <= largest, f"must be at most {largest}")
         self._require(
-            "win_length",
-            1 <= self.effective_win_length <= self.n_fft,
-            f"must be 1 to `n_fft` ({self.n_fft})",
+            "win_length", 1 <= self.effective_win_length <= self.n_fft, f"must be 1 to `n_fft` ({self.n_fft})"
         )
         self._require(
             "frames_exact",
@@ -152,21 +150,15 @@ class FeatureConfig:
         differences = self.delta == 0 or self.feature not in (Feature.WAVEFORM, Feature.COMPLEX)
         self._require("delta", differences, f"must be 0 for {self.feature}")
         self._require("roll_percent", 0 < self.roll_percent < 1, "must be above 0 and below 1")
-        self._require(
-            "tuning", self.tuning is None or -0.5 <= self.tuning < 0.5, "must be -0.5 to 0.5"
-        )
+        self._require("tuning", self.tuning is None or -0.5 <= self.tuning < 0.5, "must be -0.5 to 0.5")
 
     def _require_frequencies(self) -> None:
         nyquist = self.sample_rate / 2
         fmax = self.effective_fmax
         self._require(
-            "fmax",
-            0 < fmax <= nyquist,
-            f"must be above 0 and at most half the sample rate ({nyquist:g} Hz)",
+            "fmax", 0 < fmax <= nyquist, f"must be above 0 and at most half the sample rate ({nyquist:g} Hz)"
         )
-        self._require(
-            "fmin", 0 <= self.fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)"
-        )
+        self._require("fmin", 0 <= self.fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)")
 
     def _require(self, field: str, holds: bool, rule: str) -> None:
         if not holds:

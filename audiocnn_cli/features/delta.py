@@ -43,9 +43,7 @@ def _difference(
     data: NDArray[np.float32], frames: NDArray[np.int64], order: int, config: FeatureConfig
 ) -> NDArray[np.float64]:
     """The `order`-th difference of `data` at those frames."""
-    if (
-        order == 2 and config.like is Dialect.TORCHAUDIO
-    ):  # the difference of the difference, ends and all
+    if order == 2 and config.like is Dialect.TORCHAUDIO:  # the difference of the difference, ends and all
         kernel = _kernel(1, config)
         source: Callable[[Any], Any] = partial(_difference, data, order=1, config=config)
     else:
@@ -75,9 +73,7 @@ def _polynomial_derivative(order: int, width: int) -> NDArray[np.float64]:
     The polynomial is of that order too, so that its derivative is the same everywhere.
     """
     t = np.arange(width) - width // 2
-    fit = np.linalg.pinv(
-        np.vander(t, order + 1, increasing=True)
-    )  # frames to polynomial coefficients
+    fit = np.linalg.pinv(np.vander(t, order + 1, increasing=True))  # frames to polynomial coefficients
     weights: NDArray[np.float64] = fit[order] * math.factorial(order)
     return weights
 

@@ -44,9 +44,7 @@ def root_mean_square(chunk: Chunk) -> NDArray[np.float32]:
 
 def spectral_centroid(chunk: Chunk) -> NDArray[np.float32]:
     """The mean frequency of a frame, weighted by magnitude, in Hz; 0 for silence."""
-    result: NDArray[np.float32] = (_shares(chunk) @ bin_frequencies(chunk.config)[:, None]).astype(
-        np.float32
-    )
+    result: NDArray[np.float32] = (_shares(chunk) @ bin_frequencies(chunk.config)[:, None]).astype(np.float32)
     return result
 
 

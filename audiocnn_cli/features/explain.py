@@ -12,10 +12,7 @@ Shape = tuple[int, ...]
 
 _TIME_DOMAIN = frozenset({Feature.ZCR, Feature.RMS})
 _DEFINITIONS = {
-    Feature.CHROMA: (
-        "energy of each pitch class, the largest of a frame 1",
-        "share of the largest",
-    ),
+    Feature.CHROMA: ("energy of each pitch class, the largest of a frame 1", "share of the largest"),
     Feature.TONNETZ: ("chroma on the circles of fifths, minor and major thirds", "-1 to 1"),
     Feature.ZCR: ("neighbouring samples whose signs differ", "share of the frame"),
     Feature.RMS: ("root of the mean of the squared samples, without the window", "amplitude"),
@@ -89,14 +86,10 @@ def tensor_stages(plan: Plan, samples: int, lead: Shape) -> list[Stage]:
             stages += _feature(each, (*lead, frames))
     if len(plan.configs) > 1:
         width = sum(each.n_bins for each in plan.configs)
-        stages.append(
-            Stage("side by side", plan.feature, (*stages[-1].shape[:-1], width), "as above")
-        )
+        stages.append(Stage("side by side", plan.feature, (*stages[-1].shape[:-1], width), "as above"))
     if plan.summary:
         shape = (*lead, len(plan.summary), *stages[-1].shape[len(lead) + 1 :])
-        stages.append(
-            Stage("summary", ", ".join(plan.summary) + " over the frames", shape, "as above")
-        )
+        stages.append(Stage("summary", ", ".join(plan.summary) + " over the frames", shape, "as above"))
     return stages
 
 
@@ -131,12 +124,7 @@ def reading_stages(recording: Recording, plan: Plan, samples: int) -> list[Stage
     rate = plan.config.sample_rate
     channels = recording.channels
     stages = [
-        Stage(
-            "decode",
-            f"{recording.sample_rate} Hz",
-            (recording.frames, channels),
-            "amplitude, -1 to 1",
-        )
+        Stage("decode", f"{recording.sample_rate} Hz", (recording.frames, channels), "amplitude, -1 to 1")
     ]
     if not plan.keep_channels and channels > 1:
         detail = f"mean of {channels} channels"
@@ -215,17 +203,13 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     if config.feature is Feature.MEL:
         return stages
     decibels = config.log is Log.DB
-    detail = (
-        "10 log10, at least -100 dB" if decibels else "natural logarithm, at least that of 2^-23"
-    )
+    detail = "10 log10, at least -100 dB" if decibels else "natural logarithm, at least that of 2^-23"
     if config.top_db is not None:
         detail += f", floored {config.top_db:g} dB below the maximum"
     stages.append(Stage("log", detail, shape, "dB" if decibels else "neper (of power)"))
     if config.feature is Feature.LOGMEL:
         return stages
-    detail = (
-        "DCT-II, orthonormal" if config.dct_norm is DctNorm.ORTHO else "DCT-II, plain sum times 2"
-    )
+    detail = "DCT-II, orthonormal" if config.dct_norm is DctNorm.ORTHO else "DCT-II, plain sum times 2"
     if config.lifter:
         detail += f", lifter {config.lifter:g}"
     if config.use_energy:

@@ -193,9 +193,7 @@ class _Collector:
         data = finished.array()
         return with_deltas(data, self._config) if self._config.delta else data
 
-    def _bins(
-        self, raw: NDArray[np.float32], maxima: NDArray[np.float32] | None
-    ) -> NDArray[np.float32]:
+    def _bins(self, raw: NDArray[np.float32], maxima: NDArray[np.float32] | None) -> NDArray[np.float32]:
         """Raw columns (frames, channels, n) to (frames, bins, channels)."""
         if self._kind.finish is not None and maxima is not None:
             raw = self._kind.finish(raw, maxima, self._config)

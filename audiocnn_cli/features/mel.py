@@ -79,9 +79,7 @@ def mel_filters(config: FeatureConfig) -> NDArray[np.float32]:
 
 
 def _filter_frequencies(config: FeatureConfig) -> NDArray[np.float64]:
-    if (
-        config.like is Dialect.TORCHAUDIO
-    ):  # bins spread evenly up to sample_rate // 2, also for odd sizes
+    if config.like is Dialect.TORCHAUDIO:  # bins spread evenly up to sample_rate // 2, also for odd sizes
         return np.linspace(0.0, config.sample_rate // 2, config.n_frequencies)
     return bin_frequencies(config)
 

@@ -161,14 +161,10 @@ def _length(reader: AudioReader, plan: Plan) -> int:
         return 0
     start, wanted = plan.excerpt.span(info)
     frames = info.frames - start if wanted is None else min(wanted, info.frames - start)
-    return resampled_length(
-        frames, source_rate=info.sample_rate, sample_rate=plan.config.sample_rate
-    )
+    return resampled_length(frames, source_rate=info.sample_rate, sample_rate=plan.config.sample_rate)
 
 
-def mean_and_std(
-    data: NDArray[np.float32], *, axes: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def mean_and_std(data: NDArray[np.float32], *, axes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation (over n, not n - 1) over the first `axes` axes, in float64."""
     over = tuple(range(axes))
     step = max(1, _BLOCK_VALUES * len(data) // max(1, data.size))

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.segments import (
-    Segmentation,
-    SegmentConfig,
-    Splitter,
-    TailHandling,
-    TailPolicy,
-)
+from audiocnn_cli.audio.segments import Segmentation, SegmentConfig, Splitter, TailHandling, TailPolicy
 from audiocnn_cli.errors import FailureKind, SignalError
 from audiocnn_cli.features.config import FeatureConfig
 from audiocnn_cli.features.extract import Extraction
@@ -49,9 +43,7 @@ def extract_segments(
         SignalError: the signal is shorter than one segment, or as `extract`.
     """
     done, starts = Spool(), []
-    splitter = Splitter(
-        sizes, lambda: _Features(configs), tail=segmentation.rest, most=segmentation.count
-    )
+    splitter = Splitter(sizes, lambda: _Features(configs), tail=segmentation.rest, most=segmentation.count)
     for block in blocks:
         for start, data in splitter.push(block):
             starts.append(start)

@@ -153,8 +153,6 @@ def _segmentation(given: dict[str, Any]) -> Segmentation | None:
     overlap, rest = given.pop("overlap", 0.0), given.pop("rest", TailPolicy.DROP)
     if count is None and length is None:
         if overlap or rest is not TailPolicy.DROP:
-            raise UsageError(
-                "`overlap` and `rest` are for segments: give `segments` or `segment` too"
-            )
+            raise UsageError("`overlap` and `rest` are for segments: give `segments` or `segment` too")
         return None
     return Segmentation(count, length, overlap, rest)

@@ -161,7 +161,4 @@ def _grow(drops: NDArray[np.float64], column: int, band: int, enough: float) -> 
 
 def _extended(span: range) -> tuple[tuple[range, int], tuple[range, int]]:
     """`span` with one more element before it, and behind it, each with that element."""
-    return (
-        (range(span.start - 1, span.stop), span.start - 1),
-        (range(span.start, span.stop + 1), span.stop),
-    )
+    return ((range(span.start - 1, span.stop), span.start - 1), (range(span.start, span.stop + 1), span.stop))

@@ -134,9 +134,7 @@ def _run(
             profile = json.loads(Path(session.end_profiling()).read_text())
         except Exception as error:  # neither library's exceptions share a root
             reason = " ".join(str(error).split())[:160]
-            raise ModelRefusedError(
-                f"{path}: its layers can't be run one by one ({reason})"
-            ) from error
+            raise ModelRefusedError(f"{path}: its layers can't be run one by one ({reason})") from error
     # For an empty list of names ONNX Runtime returns all outputs.
     return dict(zip(names, arrays, strict=False)), _times(profile, nodes)
 
@@ -158,9 +156,7 @@ def _with_outputs(path: Path, names: tuple[str, ...]) -> tuple["ModelProto", dic
         node.name = f"n{number}"
         nodes[node.name] = _first_output(node)
     outputs = {output.name for output in model.graph.output}
-    model.graph.output.extend(
-        onnx.ValueInfoProto(name=name) for name in names if name not in outputs
-    )
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in outputs)
     return model, nodes
 
 

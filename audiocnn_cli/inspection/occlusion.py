@@ -19,15 +19,7 @@ from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import WHOLE, Excerpt, mono_blocks
 from audiocnn_cli.audio.segments import Segment, cut
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.inspection.cells import (
-    Grid,
-    Region,
-    choose_grid,
-    most_segments,
-    split,
-    strongest,
-    window,
-)
+from audiocnn_cli.inspection.cells import Grid, Region, choose_grid, most_segments, split, strongest, window
 from audiocnn_cli.models.inference import ModelStream, is_silent, tensor_of
 
 DECIBELS = 30.0
@@ -227,9 +219,7 @@ def _attenuated(
             yield samples - weights * filtered[region.first, region.last]
 
 
-def _span(
-    region: Region, kept: Sequence[_Scored], scorer: _LabelScorer, grid: Grid, start_s: float
-) -> Span:
+def _span(region: Region, kept: Sequence[_Scored], scorer: _LabelScorer, grid: Grid, start_s: float) -> Span:
     """The region with the label's probability before and after it is attenuated as a whole."""
     touched = [each for each in kept if each.segment.start < region.end and each.end > region.start]
     drops = [float(scorer.drops(each, [region], grid.bands_hz)[0]) for each in touched]

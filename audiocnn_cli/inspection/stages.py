@@ -19,13 +19,7 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.cepstrum import floored
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.delta import with_deltas
-from audiocnn_cli.features.explain import (
-    Recording,
-    Stage,
-    reading_stages,
-    segments_stage,
-    tensor_stages,
-)
+from audiocnn_cli.features.explain import Recording, Stage, reading_stages, segments_stage, tensor_stages
 from audiocnn_cli.features.frames import Framer
 from audiocnn_cli.features.kinds import KINDS
 from audiocnn_cli.features.plan import Plan
@@ -103,9 +97,7 @@ class Pipeline:
         for stage in (*reading, cutting, *own):
             meter = self._meters[stage.name]
             frames = (meter.length,) if stage in reading else self._of_segments(meter)
-            traced.append(
-                TracedStage(stage, (*frames, *meter.rest), meter.values, 1000 * meter.seconds)
-            )
+            traced.append(TracedStage(stage, (*frames, *meter.rest), meter.values, 1000 * meter.seconds))
         return traced
 
     def _of_segments(self, meter: Meter) -> tuple[int, ...]:

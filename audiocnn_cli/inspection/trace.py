@@ -36,9 +36,7 @@ class Trace:
     @property
     def agrees(self) -> bool:
         """Whether every tensor has the predicted shape."""
-        return all(stage.agrees for stage in self.stages) and all(
-            layer.agrees for layer in self.graph.layers
-        )
+        return all(stage.agrees for stage in self.stages) and all(layer.agrees for layer in self.graph.layers)
 
 
 def trace(source: Source, stream: ModelStream, excerpt: Excerpt = WHOLE) -> Trace:
@@ -70,15 +68,8 @@ def trace(source: Source, stream: ModelStream, excerpt: Excerpt = WHOLE) -> Trac
     labels = len(model.signature.labels)
     stages = (
         *pipeline.stages(),
-        _stage(
-            "model", f"{len(graph.layers)} layers in ONNX Runtime", (len(silent), labels), scoring
-        ),
-        _stage(
-            "mean",
-            f"over the {used} of {len(silent)} segments that are not silent",
-            (labels,),
-            pooling,
-        ),
+        _stage("model", f"{len(graph.layers)} layers in ONNX Runtime", (len(silent), labels), scoring),
+        _stage("mean", f"over the {used} of {len(silent)} segments that are not silent", (labels,), pooling),
     )
     return Trace(model.signature.name, stages, graph)
 

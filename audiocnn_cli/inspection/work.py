@@ -87,7 +87,5 @@ def require_seekable(*, streamed: bool) -> None:
 def stream_of(prediction: Prediction, ensemble: Ensemble, options: ClassifyOptions) -> ModelStream:
     """The model of the ensemble that made the prediction, with its segments."""
     return next(
-        stream
-        for stream in ensemble.streams(options)
-        if stream.model.signature.name == prediction.model
+        stream for stream in ensemble.streams(options) if stream.model.signature.name == prediction.model
     )

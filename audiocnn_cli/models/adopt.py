@@ -102,9 +102,7 @@ def adopt(path: Path, description: Description) -> Model:
     decode(encode(draft), where=str(path))  # every field holds, before the model runs
     model = bound(path, draft, session)
     probabilities = golden_probabilities(model, duration_s=golden.duration_s)
-    return replace(
-        model, contract=replace(draft, golden=replace(golden, probabilities=probabilities))
-    )
+    return replace(model, contract=replace(draft, golden=replace(golden, probabilities=probabilities)))
 
 
 def content_with(document: str, path: Path) -> bytes:
@@ -170,11 +168,7 @@ def _fit_layout(
         and layout.fits(graph, frames=required, bins=features.n_bins)
     ]
     # Where the bins have an axis of fixed size, that of the frames is the free one.
-    fixed = [
-        each
-        for each in fitting
-        if "F" in each.axes and isinstance(graph[each.axes.index("F")], int)
-    ]
+    fixed = [each for each in fitting if "F" in each.axes and isinstance(graph[each.axes.index("F")], int)]
     fitting = fixed or fitting
     if not fitting:
         stated = description.layout or (Layout.NT if waveform else Layout.NTF)

@@ -131,9 +131,7 @@ def decode(document: str, *, where: str) -> ModelContract:
     except msgspec.DecodeError as error:
         raise ModelRefusedError(f"{where}: the contract does not hold: {error}") from error
     except UsageError as error:
-        raise ModelRefusedError(
-            f"{where}: the contract does not hold: features: {error}"
-        ) from error
+        raise ModelRefusedError(f"{where}: the contract does not hold: features: {error}") from error
     for problem in _problems(contract):
         raise ModelRefusedError(f"{where}: the contract does not hold: {problem}")
     return contract
@@ -190,10 +188,7 @@ def _graph_rules(contract: ModelContract, graph: GraphBinding) -> Iterator[tuple
         graph.layout.of_waveform == (feature is Feature.WAVEFORM),
         f"graph.layout {graph.layout} does not fit the feature {feature}",
     )
-    yield (
-        graph.layout.batched or graph.single,
-        f"graph.single must be true for the layout {graph.layout}",
-    )
+    yield (graph.layout.batched or graph.single, f"graph.single must be true for the layout {graph.layout}")
     yield (
         len(graph.mean) == len(graph.std) and len(graph.mean) in (0, 1, bins),
         f"graph.mean and graph.std must be one number each, or one for each of {bins} bins",

@@ -77,9 +77,7 @@ def read_labels(file: str) -> tuple[str, ...]:
         where = "row"
     for number, label in enumerate(labels, start=1):
         if not label:
-            raise UsageError(
-                f"`labels={path}`: {where} {number} is empty; give one label a {where}"
-            )
+            raise UsageError(f"`labels={path}`: {where} {number} is empty; give one label a {where}")
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
         found = [str(n) for n, label in enumerate(labels, start=1) if label == twice[0]]
@@ -132,12 +130,7 @@ def read_normalization(given: str) -> Normalization:
     elif len(rows) > 2 and all(len(row) == 2 for row in rows):
         rows = [list(column) for column in zip(*rows, strict=True)]
     finite = all(isfinite(number) for row in rows for number in row)
-    if (
-        not rows
-        or [len(row) for row in rows[1:]] != [len(rows[0])]
-        or min(rows[1]) <= 0
-        or not finite
-    ):
+    if not rows or [len(row) for row in rows[1:]] != [len(rows[0])] or min(rows[1]) <= 0 or not finite:
         raise UsageError(
             f"`normalize={given}`: give MEAN,STD with STD above 0, or a file with the means on one line and"
             " the standard deviations on the next"

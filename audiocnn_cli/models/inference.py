@@ -54,9 +54,7 @@ def is_sampled(index: int) -> bool:
     return index < _SAMPLED_WHOLLY or index % _SAMPLED_STEP == 0
 
 
-def infer(
-    blocks: Iterable[NDArray[np.float32]], model: Model, *, member: int | None = None
-) -> ClipScores:
+def infer(blocks: Iterable[NDArray[np.float32]], model: Model, *, member: int | None = None) -> ClipScores:
     """Run `model`, or one `member` of it, over a clip of mono (n,) blocks at the model's sample rate.
 
     Raises:
@@ -77,9 +75,7 @@ class StreamingInference:
     feature tensors.
     """
 
-    def __init__(
-        self, streams: Sequence[ModelStream], *, source_rate: int, batch: int = _BATCH
-    ) -> None:
+    def __init__(self, streams: Sequence[ModelStream], *, source_rate: int, batch: int = _BATCH) -> None:
         """Take blocks at `source_rate` Hz; run the models on `batch` segments at a time."""
         self._groups: list[_Group] = []
         self._streams: list[tuple[_Group, _Stream]] = []
@@ -121,8 +117,7 @@ class StreamingInference:
             self._distribute(rate, resampler.finish())
         endings = {id(group): group.finish() for group in self._groups}
         return tuple(
-            stream.scores(group.sample_rate, ending=endings[id(group)])
-            for group, stream in self._streams
+            stream.scores(group.sample_rate, ending=endings[id(group)]) for group, stream in self._streams
         )
 
     def _distribute(self, rate: int, block: NDArray[np.float32]) -> None:

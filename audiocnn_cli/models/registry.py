@@ -71,9 +71,7 @@ def find_model(name_or_path: str) -> ModelFile:
     named = [model for model in bundled_models() + own_models() if model.name == name_or_path]
     if len(named) > 1:
         _log.warning(
-            "%s: the bundled model is used; your own model of that name is %s",
-            named[0].name,
-            named[1].path,
+            "%s: the bundled model is used; your own model of that name is %s", named[0].name, named[1].path
         )
     if named:
         return named[0]

@@ -121,9 +121,7 @@ def open_session(path: Path, *, provider: str = CPU) -> Any:
     return session
 
 
-def run(
-    session: Any, output: str, feeds: Mapping[str, NDArray[Any]], *, where: str
-) -> NDArray[np.float32]:
+def run(session: Any, output: str, feeds: Mapping[str, NDArray[Any]], *, where: str) -> NDArray[np.float32]:
     """One output of `session`, float32.
 
     Raises:
@@ -139,9 +137,7 @@ def run(
         return np.asarray(found, dtype=np.float32)
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         reason = (
-            f"takes longer than {LONGEST_RUN_S:g} s"
-            if options.terminate
-            else f"fails: {first_line(error)}"
+            f"takes longer than {LONGEST_RUN_S:g} s" if options.terminate else f"fails: {first_line(error)}"
         )
         raise ModelRefusedError(f"{where}: running it {reason}") from error
     finally:

@@ -60,9 +60,7 @@ class ClipScores:
         return replace(self, probabilities=probabilities)
 
 
-def mean_over_segments(
-    probabilities: NDArray[np.float32], silent: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def mean_over_segments(probabilities: NDArray[np.float32], silent: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Mean of (segments, labels) over the segments that are not silent, or over all if all are: (labels,)."""
     used = probabilities if silent.all() else probabilities[~silent]
     mean: NDArray[np.float64] = np.mean(used, axis=0, dtype=np.float64)
@@ -81,9 +79,7 @@ def align(scores: ClipScores, other: ClipScores) -> NDArray[np.float32]:
     found = np.empty((len(other), scores.probabilities.shape[1]), dtype=np.float32)
     begins, ends = scores.starts_s, scores.ends_s
     for i, (start, end) in enumerate(zip(other.starts_s, other.ends_s, strict=True)):
-        near = slice(
-            np.searchsorted(ends, start, side="right"), np.searchsorted(begins, end, side="left")
-        )
+        near = slice(np.searchsorted(ends, start, side="right"), np.searchsorted(begins, end, side="left"))
         shared = np.minimum(ends[near], end) - np.maximum(begins[near], start)
         if len(shared):
             found[i] = shared @ scores.probabilities[near] / shared.sum()
@@ -107,9 +103,7 @@ def smooth(scores: ClipScores, seconds: float) -> ClipScores:
     first = np.searchsorted(middles, middles - seconds / 2 - 1e-9, side="left")
     last = np.searchsorted(middles, middles + seconds / 2 + 1e-9, side="right")
     means = (sums[last] - sums[first]) / np.maximum(counts[last] - counts[first], 1)
-    return scores.with_probabilities(
-        np.where(sounding, means, scores.probabilities).astype(np.float32)
-    )
+    return scores.with_probabilities(np.where(sounding, means, scores.probabilities).astype(np.float32))
 
 
 def _cumulative(values: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -83,9 +83,7 @@ def remove_model(name: str) -> ModelFile:
     own = {model.name: model for model in own_models()}
     if name not in own:
         if name in {model.name for model in bundled_models()}:
-            raise UsageError(
-                f"{name}: is bundled with audiocnn; only your own models can be removed"
-            )
+            raise UsageError(f"{name}: is bundled with audiocnn; only your own models can be removed")
         raise ModelRefusedError(
             f"{name}: you have no model of that name; yours are {', '.join(own) or 'none'}"
         )

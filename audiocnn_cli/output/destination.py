@@ -83,12 +83,7 @@ def choose_destination(
         UsageError: two formats at once, a suffix that is not of any format, or the name of a recording.
         OutputError: the file can't be written.
     """
-    flags = {
-        Format.JSON: json,
-        Format.JSONL: jsonl,
-        Format.CSV: csv,
-        Format.MARKDOWN: markdown,
-    }
+    flags = {Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv, Format.MARKDOWN: markdown}
     chosen = [format for format, given in flags.items() if given]
     formats = _TEXT if markdown is None else (*_TEXT, Format.MARKDOWN)
     if len(chosen) > 1:
@@ -133,6 +128,4 @@ def require_no_recording(output: Path) -> None:
         UsageError: `output` has the suffix of an audio file.
     """
     if output.suffix.lower() in AUDIO_SUFFIXES:
-        raise UsageError(
-            f"`output={output}` is the name of a recording; recordings are not overwritten"
-        )
+        raise UsageError(f"`output={output}` is the name of a recording; recordings are not overwritten")

@@ -76,10 +76,7 @@ FORMATS = {
     Format.NPY: Properties((".npy",), frozenset({_TENSORS}), binary=True),
     Format.HDF5: Properties((".hdf5", ".h5"), frozenset({_TENSORS}), binary=True, extra="hdf5"),
     Format.PARQUET: Properties(
-        (".parquet",),
-        frozenset({_TENSORS, _LABELS, Content.DATASET}),
-        binary=True,
-        extra="parquet",
+        (".parquet",), frozenset({_TENSORS, _LABELS, Content.DATASET}), binary=True, extra="parquet"
     ),
     Format.JSON: Properties((".json",), _TEXT),
     Format.JSONL: Properties((".jsonl",), _TEXT),

@@ -34,9 +34,7 @@ class View(Protocol[R_contra]):
         """A Rich renderable of all results."""
 
 
-def write_outcomes(
-    outcomes: Iterable[R | Failure], view: View[R], destination: Destination
-) -> Counts:
+def write_outcomes(outcomes: Iterable[R | Failure], view: View[R], destination: Destination) -> Counts:
     """Write each outcome in the format of `destination`; failures are also printed on stderr.
 
     Results are written as they come and not kept; a table is printed for each thousand of them.
@@ -45,9 +43,7 @@ def write_outcomes(
         return write_outcomes_to(StreamWriter(stream, destination), outcomes, view)
 
 
-def write_outcomes_to(
-    writer: "StreamWriter", outcomes: Iterable[R | Failure], view: View[R]
-) -> Counts:
+def write_outcomes_to(writer: "StreamWriter", outcomes: Iterable[R | Failure], view: View[R]) -> Counts:
     """As `write_outcomes`, to a stream that is open already."""
     return write_each(outcomes, [OutcomeWriter(writer, view)])
 

@@ -30,11 +30,9 @@ class Like(StrEnum):
     @property
     def axes(self) -> tuple[str, ...]:
         """The names of its axes without the channels."""
-        return {
-            "spectrogram": ("time", "frequency"),
-            "waveform": ("time",),
-            "image": ("height", "width"),
-        }[self.value]
+        return {"spectrogram": ("time", "frequency"), "waveform": ("time",), "image": ("height", "width")}[
+            self.value
+        ]
 
     def axis_name(self, axis: int) -> str:
         """The name of an axis, counted from 0."""

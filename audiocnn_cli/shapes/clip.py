@@ -59,21 +59,16 @@ class Clip:
             return ()
         n, hop, n_fft = self.samples, self.hop_length, self.n_fft
         centered, inside = (
-            FeatureConfig(
-                sample_rate=self.sample_rate, n_fft=n_fft, hop_length=hop, center=center
-            ).n_frames(n)
+            FeatureConfig(sample_rate=self.sample_rate, n_fft=n_fft, hop_length=hop, center=center).n_frames(
+                n
+            )
             for center in (True, False)
         )
         whole = f"floor({n}/{hop})"
         fits = f"1 + floor(({n} - {n_fft})/{hop}) = {inside}" if inside else f"{n} < {n_fft}: 0"
         rows = (
             (FrameRule.HOPS, "the course notes", n // hop, f"{whole} = {n // hop}"),
-            (
-                FrameRule.CENTERED,
-                "librosa, audiocnn features",
-                centered,
-                f"1 + {whole} = {centered}",
-            ),
+            (FrameRule.CENTERED, "librosa, audiocnn features", centered, f"1 + {whole} = {centered}"),
             (FrameRule.INSIDE, "librosa with center=False", inside, fits),
         )
         return tuple(FrameCount(*row) for row in rows)
@@ -85,16 +80,12 @@ class Clip:
             UsageError: the clip's length is unknown, or it gives no frame.
         """
         if self.samples is None:
-            raise UsageError(
-                "the length of the clip is missing; add `samples`, `seconds` or `input_shape`"
-            )
+            raise UsageError("the length of the clip is missing; add `samples`, `seconds` or `input_shape`")
         if self.bins is Bins.NONE:
             return self.samples, 1
         (frames,) = (count.frames for count in self.counts() if count.rule is rule)
         if frames < 1:
-            raise UsageError(
-                f"{self.samples} samples give no frame; use a longer clip or a shorter hop"
-            )
+            raise UsageError(f"{self.samples} samples give no frame; use a longer clip or a shorter hop")
         return frames, self.n_bins, 1
 
     def receptive_field_ms(self, step: Step) -> float | None:
@@ -159,9 +150,7 @@ def read_clip(request: ClipRequest, *, waveform: bool = False) -> Clip:
     rate = request.sample_rate or 22050
     if seconds is not None:
         if not 0 < seconds * rate <= LARGEST:
-            raise UsageError(
-                f"`seconds` must be above 0 and give at most 10^12 samples, not {seconds:g}"
-            )
+            raise UsageError(f"`seconds` must be above 0 and give at most 10^12 samples, not {seconds:g}")
         samples = round(seconds * rate)
     shared = Clip(samples=samples, sample_rate=rate, rule=request.frames)
     if waveform:

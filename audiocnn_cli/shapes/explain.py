@@ -56,9 +56,7 @@ def _transposed(step: Step, axes: Axes) -> Iterator[str]:
         f" its value, to the output, {_stride(step)}; where kernels overlap, the products are summed."
     )
     for name, formula in zip(axes, step.formula[:-1], strict=False):
-        yield (
-            f"On the {name} axis (size - 1)*stride + kernel - padding + output padding: {formula}."
-        )
+        yield (f"On the {name} axis (size - 1)*stride + kernel - padding + output padding: {formula}.")
     yield f"Parameters: {step.formula[-1]}."
 
 
@@ -69,9 +67,7 @@ def _pool(step: Step, axes: Axes) -> Iterator[str]:
     )
     yield from _dilation(step)
     yield from _padding(step, axes)
-    yield (
-        f"Each channel is pooled separately, so all {step.input[-1]} remain. A pooling has 0 parameters."
-    )
+    yield (f"Each channel is pooled separately, so all {step.input[-1]} remain. A pooling has 0 parameters.")
 
 
 def _global(step: Step, axes: Axes) -> Iterator[str]:
@@ -106,9 +102,7 @@ def _recurrent(step: Step, _axes: Axes) -> Iterator[str]:
         " h_t = f(x_t W + h_(t-1) U + b)."
     )
     if step.type == "lstm":
-        yield (
-            "It has 4 such sums: the input, forget and output gates, and a candidate for the cell state."
-        )
+        yield ("It has 4 such sums: the input, forget and output gates, and a candidate for the cell state.")
     if step.type == "gru":
         yield "It has 3 such sums: the update and reset gates, and a candidate for the state."
     if step.bidirectional:

@@ -60,9 +60,7 @@ def _candidates(
             yield iter([changed(at, *change)])
     before = list(reversed(list(enumerate(layers[:at]))))
     yield (changed(i, *change) for i, layer in before for change in _padded(layer))
-    yield (
-        changed(i, *change) for i, layer in before for change in _unstrided(layer, axis, name, rank)
-    )
+    yield (changed(i, *change) for i, layer in before for change in _unstrided(layer, axis, name, rank))
     yield (
         Fix(f"without layer {i + 1}, {show_layer(layer)}", layers[:i] + layers[i + 1 :], shape)
         for i, layer in before

@@ -167,8 +167,7 @@ def show_layer(layer: Layer) -> str:
     fitting = [
         (name, word)
         for name, word in WORDS.items()
-        if word.layer is type(layer)
-        and all(getattr(layer, k) == v for k, v in word.presets.items())
+        if word.layer is type(layer) and all(getattr(layer, k) == v for k, v in word.presets.items())
     ]
     kind, word = max(fitting, key=lambda item: len(item[1].presets))
     defaults = zip(layer.__struct_fields__, layer.__struct_defaults__, strict=True)

@@ -133,8 +133,6 @@ def is_aligned(field: ReceptiveField, rank: int) -> bool:
     return len(field) == rank and all(axis.cumulative_stride is not None for axis in field)
 
 
-def _with_positions(
-    field: ReceptiveField, positions: tuple[int, ...]
-) -> "zip[tuple[AxisField, int]]":
+def _with_positions(field: ReceptiveField, positions: tuple[int, ...]) -> "zip[tuple[AxisField, int]]":
     """Each axis with the size of the tensor on it, 1 where the tensor has fewer axes."""
     return zip(field, (positions + (1,) * len(field))[: len(field)], strict=True)

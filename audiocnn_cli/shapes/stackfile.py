@@ -161,9 +161,7 @@ def _uses(
         yield template, numbers
 
 
-def _block(
-    template: list[str], numbers: dict[str, Any], before: list[Layer], where: str
-) -> list[Layer]:
+def _block(template: list[str], numbers: dict[str, Any], before: list[Layer], where: str) -> list[Layer]:
     """One use of a block after the layers `before`."""
     layers = [read_layer(_fill(text, numbers, where)) for text in template]
     prefix = f"block{len(before) + 1}."

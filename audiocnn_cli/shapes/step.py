@@ -138,9 +138,7 @@ class MisfitError(Exception):
     A hint is an option to change ('groups=4') or a layer to insert before ('reshape:130x13').
     """
 
-    def __init__(
-        self, reason: str, *, axis: int | None = None, hints: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, reason: str, *, axis: int | None = None, hints: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
         self.axis = axis

@@ -79,9 +79,7 @@ def trace(
             ) from misfit
         differs = _differences(layer, step, given) if compare else {}
         text = show_layer(layer)
-        steps.append(
-            replace(step, number=number, name=name, text=text, sources=sources, differs=differs)
-        )
+        steps.append(replace(step, number=number, name=name, text=text, sources=sources, differs=differs))
         tensors[name] = Tensor(tuple(map(int, step.output)), step.field)
         previous = name
     return Trace(input_shape, tuple(steps), framework, title)

@@ -26,10 +26,7 @@ WORDS: dict[str, Word] = {
     **{f"conv{n}d": Word(convolution.Conv, "filters", {"axes": n}) for n in (1, 2)},
     "depthwise": Word(convolution.Depthwise, "multiplier"),
     "convtranspose": Word(convolution.ConvTranspose, "filters"),
-    **{
-        f"convtranspose{n}d": Word(convolution.ConvTranspose, "filters", {"axes": n})
-        for n in (1, 2)
-    },
+    **{f"convtranspose{n}d": Word(convolution.ConvTranspose, "filters", {"axes": n}) for n in (1, 2)},
     "pool": Word(pooling.MaxPool, "kernel"),
     "maxpool": Word(pooling.MaxPool, "kernel"),
     "maxpool1d": Word(pooling.MaxPool, "kernel", {"axes": 1}),

@@ -56,9 +56,7 @@ def read_padding(text: str) -> Padding:
     if word in MODES:
         return Padding(word)
     if not word[:1].isdigit() and not word.startswith("-"):
-        raise UsageError(
-            f"padding {text!r} is none of {', '.join(MODES)}, N or top,bottom,left,right"
-        )
+        raise UsageError(f"padding {text!r} is none of {', '.join(MODES)}, N or top,bottom,left,right")
     if "x" in word:
         return Padding("explicit", tuple(n for n in read_sizes(word, least=0) for _ in range(2)))
     return Padding("explicit", tuple(read_size(part.strip(), least=0) for part in word.split(",")))
@@ -124,13 +122,9 @@ class Sliding(Struct, frozen=True):
         )
         return tuple(self._axis(axis, rank, *each) for axis, each in enumerate(numbers))
 
-    def _axis(
-        self, axis: int, rank: int, size: int, kernel: int, stride: int, dilation: int
-    ) -> Slide:
+    def _axis(self, axis: int, rank: int, size: int, kernel: int, stride: int, dilation: int) -> Slide:
         effective = dilation * (kernel - 1) + 1
-        before, after = self.padding.resolve(
-            axis, rank, size=size, effective_kernel=effective, stride=stride
-        )
+        before, after = self.padding.resolve(axis, rank, size=size, effective_kernel=effective, stride=stride)
         room = size + before + after - effective
         output = (-(-room // stride) if self.ceil else room // stride) + 1
         cut = ""

@@ -65,9 +65,7 @@ def report_of(request: StackRequest) -> Report:
     if len(request.layers) != 1 or not request.layers[0].endswith(ONNX_SUFFIX):
         return work_out(choose_stack(request), request.clip)
     if request.sources != ("layers",):
-        raise UsageError(
-            "an ONNX file holds its layers; leave out `arch`, `file`, `kernel` and `pool`"
-        )
+        raise UsageError("an ONNX file holds its layers; leave out `arch`, `file`, `kernel` and `pool`")
     if request.framework not in {None, Framework.ONNX}:
         raise UsageError(f"`framework={request.framework}`: an ONNX file follows ONNX' rules")
     # onnx takes long to import, and only graphs need it.

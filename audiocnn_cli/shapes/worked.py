@@ -12,13 +12,7 @@ from audiocnn_cli.shapes.window import VALID, Padding, Slide, Sliding
 Grid: TypeAlias = tuple[tuple[float, ...], ...]
 
 # As in the course notes: the first window sums to 18, with the products 5*1 and 2*0.
-IMAGE: Grid = (
-    (5, 3, 1, 2, 4),
-    (2, 4, 0, 1, 3),
-    (3, 1, 5, 2, 0),
-    (1, 2, 2, 4, 1),
-    (0, 3, 1, 2, 5),
-)
+IMAGE: Grid = ((5, 3, 1, 2, 4), (2, 4, 0, 1, 3), (3, 1, 5, 2, 0), (1, 2, 2, 4, 1), (0, 3, 1, 2, 5))
 KERNEL: Grid = ((1, 0, 1), (0, 1, 0), (1, 0, 1))
 _LARGEST = 12
 
@@ -71,9 +65,7 @@ def work_by_hand(image: Grid = IMAGE, kernel: Grid = KERNEL) -> Worked:
         same = _convolve(image, kernel, Sliding(size, (1,), padding=Padding("same")))
         pooled = _max_pool(same.output, Sliding((2,), (2,)))
     except MisfitError as misfit:
-        raise UsageError(
-            f"`example`: {misfit.reason}; give a smaller kernel or a larger image"
-        ) from misfit
+        raise UsageError(f"`example`: {misfit.reason}; give a smaller kernel or a larger image") from misfit
     return Worked(image, kernel, valid, same, pooled)
 
 

@@ -126,9 +126,7 @@ def stretch_frames(window: int, config: AugmentConfig, random: torch.Generator) 
     return max(1, round(window * float(factor)))
 
 
-def augment(
-    x: torch.Tensor, window: int, config: AugmentConfig, random: torch.Generator
-) -> torch.Tensor:
+def augment(x: torch.Tensor, window: int, config: AugmentConfig, random: torch.Generator) -> torch.Tensor:
     """Apply all augmentations, from (n, any frames, mels) to (n, window, mels)."""
     x = _resize(x, window, config, random)
     x = _roll(x, random) if config.roll else x
@@ -154,18 +152,14 @@ def _sum_db(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     ) * (10 / torch.log(torch.tensor(10.0)))
 
 
-def _resize(
-    x: torch.Tensor, window: int, config: AugmentConfig, random: torch.Generator
-) -> torch.Tensor:
+def _resize(x: torch.Tensor, window: int, config: AugmentConfig, random: torch.Generator) -> torch.Tensor:
     """Resize the whole batch to `window` frames, and scale its mel axis (a change of pitch)."""
     mels = x.shape[2]
     factor = 1.0 + config.pitch * (2.0 * torch.rand(1, generator=random).item() - 1.0)
     size = [window, max(1, round(mels * factor))]
     if [x.shape[1], mels] == size:
         return x
-    y = torch.nn.functional.interpolate(
-        x[:, None], size=size, mode="bilinear", align_corners=False
-    )[:, 0]
+    y = torch.nn.functional.interpolate(x[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
     if size[1] >= mels:
         return y[:, :, :mels]
     return torch.nn.functional.pad(y, (0, mels - size[1]), value=FLOOR_DB)
@@ -188,9 +182,7 @@ def _gain(x: torch.Tensor, config: AugmentConfig, random: torch.Generator) -> to
 def _tone(x: torch.Tensor, config: AugmentConfig, random: torch.Generator) -> torch.Tensor:
     """Simulate another microphone: gains at five mels, linear in between (arXiv:2107.13260)."""
     gains = config.tone_db * (2.0 * torch.rand((len(x), 1, 5), generator=random) - 1.0)
-    curve = torch.nn.functional.interpolate(
-        gains, size=x.shape[2], mode="linear", align_corners=True
-    )
+    curve = torch.nn.functional.interpolate(gains, size=x.shape[2], mode="linear", align_corners=True)
     return torch.clamp(x + curve, min=FLOOR_DB)
 
 

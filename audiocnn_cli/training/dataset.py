@@ -74,9 +74,7 @@ def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Pat
         sources = (item.source for item in listed if isinstance(item, LabelledClip))
         failures = stored.write(run_batch(sources, ClipFrames(recipe)))
     failed = {failure.path for failure in failures}
-    good = [
-        item for item in listed if isinstance(item, LabelledClip) and item.source.path not in failed
-    ]
+    good = [item for item in listed if isinstance(item, LabelledClip) and item.source.path not in failed]
     labels = class_names(folder)
     _require_all_classes(labels, good, folder)
     frames, offsets = stored.frames()
@@ -128,9 +126,7 @@ def clip_frames(source: Source, recipe: Recipe) -> NDArray[np.float32]:
     return np.concatenate([extract(piece, recipe.features) for piece in pieces])
 
 
-def _require_all_classes(
-    labels: tuple[str, ...], clips: Iterable[LabelledClip], folder: Path
-) -> None:
+def _require_all_classes(labels: tuple[str, ...], clips: Iterable[LabelledClip], folder: Path) -> None:
     empty = sorted(set(labels) - {clip.label for clip in clips})
     if empty:
         raise AudiocnnError(

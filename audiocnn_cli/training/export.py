@@ -43,9 +43,7 @@ class Calibrated(nn.Module):
         return members.mean(dim=1), members
 
 
-def export_graph(
-    networks: Sequence[nn.Module], *, temperature: float, input_shape: tuple[int, ...]
-) -> Any:
+def export_graph(networks: Sequence[nn.Module], *, temperature: float, input_shape: tuple[int, ...]) -> Any:
     """The `onnx.ModelProto` of the mean of `networks` (tensors to logits), with a free batch axis.
 
     The exporter's metadata (source lines, local paths) is removed: the same weights give the same bytes on

@@ -116,9 +116,7 @@ def fit(
 class _Run:
     """The state of a fit, which a checkpoint saves and restores."""
 
-    def __init__(
-        self, network: torch.nn.Module, train: Side, config: FitConfig, device: Any
-    ) -> None:
+    def __init__(self, network: torch.nn.Module, train: Side, config: FitConfig, device: Any) -> None:
         self.network = network
         self.train = train
         self.config = config
@@ -142,9 +140,7 @@ class _Run:
         config = self.config
         self.network.train()
         total = count = 0.0
-        batches = self.train.epoch(
-            batch_size=config.batch_size, config=config.augment, random=self.random
-        )
+        batches = self.train.epoch(batch_size=config.batch_size, config=config.augment, random=self.random)
         for tensors, targets in batches:
             total += self._step(tensors.to(self.device), targets.to(self.device)) * len(tensors)
             count += len(tensors)
@@ -171,9 +167,7 @@ class _Run:
             decay = min(config.average, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
                 pairs = zip(
-                    self.averaged.state_dict().values(),
-                    self.network.state_dict().values(),
-                    strict=True,
+                    self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True
                 )
                 for mean, now in pairs:
                     if mean.dtype.is_floating_point:
@@ -223,9 +217,7 @@ def _optimizer(network: torch.nn.Module, config: FitConfig) -> torch.optim.Optim
         return torch.optim.SGD(
             network.parameters(), config.learning_rate, 0.9, weight_decay=config.weight_decay
         )
-    return torch.optim.AdamW(
-        network.parameters(), config.learning_rate, weight_decay=config.weight_decay
-    )
+    return torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
 
 def _epoch(saved: dict[str, Any]) -> Epoch:

@@ -67,9 +67,7 @@ def train_members(
             seed_everything(seeded.seed)
             network = build_network(recipe, classes=len(dataset.labels), scale_by=train.moments())
             report = partial(on_epoch, i)
-            histories.append(
-                fit(network, train, validation, seeded, checkpoint=checkpoint, on_epoch=report)
-            )
+            histories.append(fit(network, train, validation, seeded, checkpoint=checkpoint, on_epoch=report))
             fitted.append(network)
             saved.append(checkpoint)
         network = fitted[0] if len(fitted) == 1 else MeanNetwork(fitted)
@@ -96,8 +94,7 @@ def fit_temperature(held_out: HeldOut) -> float:
     """
     candidates = torch.logspace(np.log10(0.2), np.log10(5.0), 65)
     losses = [
-        torch.nn.functional.cross_entropy(held_out.logits / t, held_out.labels).item()
-        for t in candidates
+        torch.nn.functional.cross_entropy(held_out.logits / t, held_out.labels).item() for t in candidates
     ]
     return float(candidates[int(np.argmin(losses))])
 

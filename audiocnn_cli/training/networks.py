@@ -33,16 +33,9 @@ def build_network(recipe: Recipe, *, classes: int, scale_by: Moments) -> nn.Modu
         ImpossibleShapeError: a layer does not fit the segment.
     """
     steps = trace(
-        recipe.architecture.layers,
-        recipe.input_shape,
-        framework=recipe.architecture.framework,
-        compare=False,
+        recipe.architecture.layers, recipe.input_shape, framework=recipe.architecture.framework, compare=False
     ).steps
-    scale = (
-        RelativeLevel(recipe.input_shape)
-        if recipe.anywhere
-        else Normalise(scale_by, recipe.input_shape)
-    )
+    scale = RelativeLevel(recipe.input_shape) if recipe.anywhere else Normalise(scale_by, recipe.input_shape)
     turn = [ChannelsFirst()] if len(recipe.input_shape) == 3 else []
     return nn.Sequential(scale, *turn, Layers(steps, classes))
 

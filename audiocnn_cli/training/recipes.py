@@ -66,9 +66,7 @@ def recipe_for(
     from audiocnn_cli.shapes.stackfile import architecture  # imports msgspec
 
     if name not in ARCHITECTURES:
-        raise UsageError(
-            f"`arch={name}`: no such network to train; use one of {', '.join(ARCHITECTURES)}"
-        )
+        raise UsageError(f"`arch={name}`: no such network to train; use one of {', '.join(ARCHITECTURES)}")
     if not segment_s > 0:
         raise UsageError(f"`segment` must be above 0 seconds, not {segment_s}")
     length = round(segment_s * sample_rate)
@@ -77,17 +75,11 @@ def recipe_for(
     else:
         features = FeatureConfig(sample_rate=sample_rate)
         features = replace(
-            features,
-            hop_length=hop_length or features.hop_length,
-            n_mels=n_mels or features.n_mels,
+            features, hop_length=hop_length or features.hop_length, n_mels=n_mels or features.n_mels
         )
-    recipe = Recipe(
-        architecture(name), features, SegmentConfig(length=length, hop=length), name == LOGMEL
-    )
+    recipe = Recipe(architecture(name), features, SegmentConfig(length=length, hop=length), name == LOGMEL)
     if recipe.window < 1:
-        raise UsageError(
-            f"`segment={segment_s}` is shorter than one frame of {features.n_fft} samples"
-        )
+        raise UsageError(f"`segment={segment_s}` is shorter than one frame of {features.n_fft} samples")
     return recipe
 
 

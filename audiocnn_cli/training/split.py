@@ -38,9 +38,7 @@ def holdout(dataset: Dataset, *, seed: int, apart: Clips = NOTHING) -> Split:
     return _checked(Split(np.concatenate(train), validation, first), dataset)
 
 
-def cross_validation(
-    dataset: Dataset, folds: int, *, seed: int, apart: Clips = NOTHING
-) -> tuple[Split, ...]:
+def cross_validation(dataset: Dataset, folds: int, *, seed: int, apart: Clips = NOTHING) -> tuple[Split, ...]:
     """Each fold once as the test side, all others to train on, stratified, whole groups.
 
     Clips kept `apart` are on no side.

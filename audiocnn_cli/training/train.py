@@ -72,12 +72,7 @@ class Trained:
 
 
 def train_folder(
-    folder: Path,
-    output: Path,
-    config: TrainingConfig,
-    *,
-    force: bool,
-    on_epoch: Callable[[int, Epoch], None],
+    folder: Path, output: Path, config: TrainingConfig, *, force: bool, on_epoch: Callable[[int, Epoch], None]
 ) -> Trained:
     """Train on `folder` (one sub-folder a class), write the model to `output` and its card beside it.
 
@@ -90,9 +85,7 @@ def train_folder(
         OutputError: a file can't be written.
     """
     recipe, seed = config.recipe, config.fit.seed
-    dataset = read_dataset(
-        folder, recipe=recipe, grouping=config.grouping, cache=config.cache / "features"
-    )
+    dataset = read_dataset(folder, recipe=recipe, grouping=config.grouping, cache=config.cache / "features")
     apart = kept_apart(dataset, config.keep_apart, folder=folder)
     splits = (
         (holdout(dataset, seed=seed, apart=apart),)
@@ -114,9 +107,7 @@ def train_folder(
     if threshold is None:
         threshold = choose_threshold(held_out, temperature=temperature)
     proto = export_graph(
-        [member.network for member in members],
-        temperature=temperature,
-        input_shape=recipe.input_shape,
+        [member.network for member in members], temperature=temperature, input_shape=recipe.input_shape
     )
     store_weights(proto, bits=config.bits)
     draft = _draft(config, dataset, members, threshold, apart=set(apart.tolist()))
@@ -160,9 +151,7 @@ def _draft(
     )
 
 
-def _training_clips(
-    dataset: Dataset, members: tuple[Member, ...], *, apart: set[int]
-) -> dict[str, int]:
+def _training_clips(dataset: Dataset, members: tuple[Member, ...], *, apart: set[int]) -> dict[str, int]:
     """The member that was not trained on each recording; recordings that none was trained on are left out."""
     untrained = {int(clip): i for i, member in enumerate(members) for clip in member.split.test}
     if len(members) == 1:
@@ -197,13 +186,7 @@ def _protocol(splits: tuple[Split, ...], config: TrainingConfig) -> Protocol:
 
 
 def _finish(
-    proto: Any,
-    draft: ModelContract,
-    folder: Path,
-    output: Path,
-    *,
-    protocol: Protocol,
-    force: bool,
+    proto: Any, draft: ModelContract, folder: Path, output: Path, *, protocol: Protocol, force: bool
 ) -> tuple[ModelContract, Evaluation]:
     """Evaluate the exported graph, then write it with its figures, and its card."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -212,8 +195,7 @@ def _finish(
         model = open_model(path)
         evaluation = evaluate(folder, model, degradations=(_NARROW_BAND,))
         golden = replace(
-            draft.golden,
-            probabilities=golden_probabilities(model, duration_s=draft.golden.duration_s),
+            draft.golden, probabilities=golden_probabilities(model, duration_s=draft.golden.duration_s)
         )
     figures = measured_figures(evaluation, protocol=protocol)
     contract = replace(draft, golden=golden, figures=figures)

@@ -22,11 +22,7 @@ def integers(name: str, *values: int) -> Any:
 
 
 def model(
-    nodes: Sequence[Any],
-    shape: Sequence[int | str],
-    constants: Sequence[Any] = (),
-    *,
-    output: str = "y",
+    nodes: Sequence[Any], shape: Sequence[int | str], constants: Sequence[Any] = (), *, output: str = "y"
 ) -> Any:
     """A model with one input x and one output."""
     graph = helper.make_graph(
@@ -53,13 +49,11 @@ def real_shapes(made: Any, shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
     names = [name for node in copy.graph.node for name in node.output if name]
     inferred = onnx.shape_inference.infer_shapes(copy).graph
     types = {
-        value.name: value.type.tensor_type.elem_type
-        for value in (*inferred.value_info, *inferred.output)
+        value.name: value.type.tensor_type.elem_type for value in (*inferred.value_info, *inferred.output)
     }
     del copy.graph.output[:]
     copy.graph.output.extend(
-        helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), None)
-        for name in names
+        helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), None) for name in names
     )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

@@ -23,42 +23,21 @@ def cases() -> list[tuple[str, str, list[int], dict[str, Any]]]:
             text = f"{kernel}/{stride},{padding}"
             conv = {"filters": 4, "kernel_size": kernel, **options}
             found.append((f"conv2d:4@{text}", "Conv2D", [size, 9, 3], conv))
+            found.append((f"maxpool:{text}", "MaxPooling2D", [size, 9, 3], {"pool_size": kernel, **options}))
             found.append(
-                (f"maxpool:{text}", "MaxPooling2D", [size, 9, 3], {"pool_size": kernel, **options})
-            )
-            found.append(
-                (
-                    f"avgpool:{text}",
-                    "AveragePooling2D",
-                    [size, 9, 3],
-                    {"pool_size": kernel, **options},
-                )
+                (f"avgpool:{text}", "AveragePooling2D", [size, 9, 3], {"pool_size": kernel, **options})
             )
         options = {"filters": 4, "kernel_size": kernel, "strides": stride, "padding": padding}
         found.append(
-            (
-                f"convtranspose:4@{kernel}/{stride},{padding}",
-                "Conv2DTranspose",
-                [size, 9, 3],
-                options,
-            )
+            (f"convtranspose:4@{kernel}/{stride},{padding}", "Conv2DTranspose", [size, 9, 3], options)
         )
         if stride > 1:
             extra = {"output_padding": 1}
             text = f"convtranspose:4@{kernel}/{stride},{padding},output_padding=1"
             found.append((text, "Conv2DTranspose", [size, 9, 3], options | extra))
-    for kernel, dilation, padding in itertools.product(
-        (2, 3), (1, 2, 4), ("same", "valid", "causal")
-    ):
-        options = {
-            "filters": 5,
-            "kernel_size": kernel,
-            "dilation_rate": dilation,
-            "padding": padding,
-        }
-        found.append(
-            (f"conv1d:5@{kernel},{padding},dilation={dilation}", "Conv1D", [20, 2], options)
-        )
+    for kernel, dilation, padding in itertools.product((2, 3), (1, 2, 4), ("same", "valid", "causal")):
+        options = {"filters": 5, "kernel_size": kernel, "dilation_rate": dilation, "padding": padding}
+        found.append((f"conv1d:5@{kernel},{padding},dilation={dilation}", "Conv1D", [20, 2], options))
     for multiplier, stride in itertools.product((1, 3), (1, 2)):
         options = {"kernel_size": 3, "depth_multiplier": multiplier, "strides": stride}
         found.append((f"depthwise:{multiplier}@3/{stride}", "DepthwiseConv2D", [9, 8, 4], options))
@@ -92,9 +71,7 @@ def main() -> None:
             layer.build([None, *shape])
             output = layer.compute_output_shape([None, *shape])
             params = sum(_count(weight.shape) for weight in layer.trainable_weights)
-            results.append(
-                {"layer": text, "input": shape, "output": list(output[1:]), "params": params}
-            )
+            results.append({"layer": text, "input": shape, "output": list(output[1:]), "params": params})
         except (ValueError, TypeError):
             results.append({"layer": text, "input": shape, "output": None, "params": None})
     lines = ",\n".join(json.dumps(result) for result in results)

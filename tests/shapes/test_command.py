@@ -105,10 +105,7 @@ def test_csv_has_a_row_a_layer(run: Run) -> None:
         (["--input", "130x-13", "--kernel", "3"], "-13 is too small"),
         (["--input", "130xa", "--kernel", "3"], "'a' is not a whole number"),
         (["--input", "9" * 5000, "--kernel", "3"], "beyond the largest size"),
-        (
-            ["--input", "130x13", "--kernel", "3", "--framework", "caffe"],
-            "'keras', 'torch', 'onnx'",
-        ),
+        (["--input", "130x13", "--kernel", "3", "--framework", "caffe"], "'keras', 'torch', 'onnx'"),
         (["--input", "130x13", "--kernel", "3", "--padding", "full"], "padding"),
         (["--input", "130x13", "--kernel", "3", "--pool", "median"], "'max', 'avg'"),
         (["--input", "130x13", "--arch", "cmm"], "unknown architecture 'cmm'"),
@@ -199,15 +196,9 @@ def test_values_are_completed_in_bash(line: str, expected: set[str]) -> None:
         "COMP_WORDS": line,
         "COMP_CWORD": str(line.count(" ")),
     }
-    code = (
-        "import sys; sys.argv = ['audiocnn']; from audiocnn_cli.commands.main import main; main()"
-    )
+    code = "import sys; sys.argv = ['audiocnn']; from audiocnn_cli.commands.main import main; main()"
     finished = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True, check=False
     )
     assert set(finished.stdout.split()) == expected
 
@@ -223,8 +214,7 @@ def test_completion_imports_nothing_heavy_for_architectures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "alias", "value"),
-    [("--hop", "--hop-length", "256"), ("--sr", "--sample-rate", "8000")],
+    ("flag", "alias", "value"), [("--hop", "--hop-length", "256"), ("--sr", "--sample-rate", "8000")]
 )
 def test_options_have_the_names_of_librosa(flag: str, alias: str, value: str, run: Run) -> None:
     clip = ("shapes", "--seconds", "1", "--json")

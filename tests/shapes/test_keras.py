@@ -10,9 +10,9 @@ from audiocnn_cli.shapes.grammar import read_layer, show_layer
 from audiocnn_cli.shapes.step import ShapeError
 from audiocnn_cli.shapes.trace import trace
 
-RESULTS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "keras_results.json").read_text()
-)["results"]
+RESULTS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "keras_results.json").read_text())[
+    "results"
+]
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=[f"{a['layer']}-{a['input']}" for a in RESULTS])

@@ -147,10 +147,7 @@ def test_a_stride_of_zero_is_refused(run: Run, tmp_path: Path) -> None:
 
 
 def test_nodes_out_of_order_are_sorted(run: Run, tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("Relu", ["a"], ["y"]),
-        helper.make_node("Conv", ["x", "w"], ["a"]),
-    ]
+    nodes = [helper.make_node("Relu", ["a"], ["y"]), helper.make_node("Conv", ["x", "w"], ["a"])]
     made = model(nodes, [1, 1, 8, 8], [weights("w", 2, 1, 3, 3)])
     (layer,) = run("shapes", save_raw(made, tmp_path), "--json").document["layers"]
     assert (layer["type"], layer["activation"]) == ("conv", "relu")
@@ -181,9 +178,7 @@ def test_networks_side_by_side_are_read_one_after_the_other(run: Run, tmp_path: 
         (["--arch", "cnn"], "leave out"),
     ],
 )
-def test_options_that_do_not_fit_the_file(
-    options: list[str], message: str, run: Run, tmp_path: Path
-) -> None:
+def test_options_that_do_not_fit_the_file(options: list[str], message: str, run: Run, tmp_path: Path) -> None:
     path = save_raw(genre_cnn("T"), tmp_path)
     assert message in refused(run, path, *options)
 
@@ -191,9 +186,7 @@ def test_options_that_do_not_fit_the_file(
 def test_damaged_bytes_never_crash_the_reader(tmp_path: Path) -> None:
     """Bytes of a good model, changed at random: a result or one error sentence."""
     whole = bytearray(genre_cnn().SerializeToString())
-    keep = [
-        i for i in range(len(whole)) if whole[i : i + 4] != whole[i + 4 : i + 8]
-    ]  # not the weights
+    keep = [i for i in range(len(whole)) if whole[i : i + 4] != whole[i + 4 : i + 8]]  # not the weights
     dice = random.Random(4)  # noqa: S311 (not for secrets)
     path = tmp_path / "damaged.onnx"
     for _ in range(150):

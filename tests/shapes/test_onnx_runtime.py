@@ -67,12 +67,8 @@ def constants_for(text: str) -> list[Any]:
     return [weights("conv", 6, 4, kernel, kernel)] if text.startswith("conv") else []
 
 
-@pytest.mark.parametrize(
-    ("text", "node", "shape"), [pytest.param(*c, id=c[0] + str(c[2])) for c in cases()]
-)
-def test_onnx_rules_are_onnx_runtimes(
-    text: str, node: Any, shape: tuple[int, ...], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("text", "node", "shape"), [pytest.param(*c, id=c[0] + str(c[2])) for c in cases()])
+def test_onnx_rules_are_onnx_runtimes(text: str, node: Any, shape: tuple[int, ...], tmp_path: Path) -> None:
     made = model([node], shape, constants_for(text))
     real = channels_last(real_shapes(made, shape)["y"])
     layer = read_layer(text)

@@ -89,10 +89,7 @@ def test_a_waveform_is_one_dimensional(run: Run) -> None:
         (["--samples", "100", "--input", "3x3", "conv:1@1"], "not both"),
         (["--samples", "100", "--n-mels", "4", "--n-mfcc", "4"], "give one of"),
         (["--frames", "inside", "--arch", "cnn"], "add --samples"),
-        (
-            ["--samples", "100", "--frames", "some", "--arch", "cnn"],
-            "is not one of 'hops', 'centered'",
-        ),
+        (["--samples", "100", "--frames", "some", "--arch", "cnn"], "is not one of 'hops', 'centered'"),
         (["--samples", "100", "--frames", "inside", "--arch", "cnn"], "give no frame"),
         (["--samples", "5000", "--hop", "0"], "--hop-length must be from 1"),
         (["--arch", "cnn", "--explain", "--layer", "10"], "numbered 1 to 9"),
@@ -128,12 +125,7 @@ def test_every_layer_can_be_explained(run: Run) -> None:
 def test_the_explanation_of_an_rgb_convolution(run: Run) -> None:
     arguments = ("--input", "32x32x3", "--kernel", "3", "--filters", "8", "--like", "image")
     printed = run("shapes", *arguments, "--explain").stdout
-    for piece in (
-        "3 x 3 x 3 = 27 weights",
-        "3*3*3*8 + 8 = 224",
-        "height x width",
-        "8 kernels give",
-    ):
+    for piece in ("3 x 3 x 3 = 27 weights", "3*3*3*8 + 8 = 224", "height x width", "8 kernels give"):
         assert piece in " ".join(printed.split())
 
 
@@ -192,9 +184,7 @@ def test_markdown_is_a_table_with_the_same_totals(run: Run) -> None:
     layers = [row for row in rows if row[0].isdigit()]
     (total,) = (row for row in rows if row[1] == "**total**")
     for column in (3, 4):
-        assert sum(int(row[column].replace(",", "")) for row in layers) == int(
-            total[column].replace(",", "")
-        )
+        assert sum(int(row[column].replace(",", "")) for row in layers) == int(total[column].replace(",", ""))
     assert "pool:3/2,same \\*" in printed
 
 

@@ -31,10 +31,7 @@ def conv_cases() -> Iterator[Case]:
         ("1", "2", "3"), (1, 2),
     )  # fmt: skip
     for spatial, kernel, stride, padding, dilation, groups in grid:
-        yield (
-            f"conv2d:4@{kernel}/{stride},{padding},dilation={dilation},groups={groups}",
-            (*spatial, 6),
-        )
+        yield (f"conv2d:4@{kernel}/{stride},{padding},dilation={dilation},groups={groups}", (*spatial, 6))
     for size, width, step, pad, gap in itertools.product(
         (1, 8, 50), (1, 4, 7), (1, 2, 5), ("valid", "3", "0"), (1, 4)
     ):
@@ -58,9 +55,7 @@ def pool_cases() -> Iterator[Case]:
 
 
 def transposed_cases() -> Iterator[Case]:
-    grid = itertools.product(
-        (1, 5, 8), (1, 2, 3, 4), (1, 2, 3), (0, 1), (0, 1), (1, 2), (1, 2), (1, 2)
-    )
+    grid = itertools.product((1, 5, 8), (1, 2, 3, 4), (1, 2, 3), (0, 1), (0, 1), (1, 2), (1, 2), (1, 2))
     for size, kernel, stride, padding, extra, dilation, groups, rank in grid:
         if extra < max(stride, dilation):
             options = f"pad={padding},output_padding={extra},dilation={dilation},groups={groups}"

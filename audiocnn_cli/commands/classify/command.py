@@ -67,9 +67,7 @@ def classify(
     )
     run = Run(
         task=task,
-        view=ClassifyView(
-            timeline=events.timeline, events=events.events, same_labels=not task.auto
-        ),
+        view=ClassifyView(timeline=events.timeline, events=events.events, same_labels=not task.auto),
         destination=destination,
         batch=batch_options([stream.path] if stream else paths, many, force=output.force),
     )

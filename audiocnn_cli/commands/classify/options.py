@@ -74,9 +74,7 @@ class ModelOptions:
     ] = None
     ensemble: Annotated[
         str | None,
-        typer.Option(
-            metavar="A,B,...", help="Mean of several models with the same labels, not --model."
-        ),
+        typer.Option(metavar="A,B,...", help="Mean of several models with the same labels, not --model."),
     ] = None
     provider: Annotated[
         str,
@@ -104,9 +102,7 @@ class ModelOptions:
             except ValueError as error:
                 raise UsageError(f"--threshold {text}: give a probability, or LABEL=P") from error
             if label in values:
-                raise UsageError(
-                    f"--threshold {text}: there is another for {label or 'all labels'}"
-                )
+                raise UsageError(f"--threshold {text}: there is another for {label or 'all labels'}")
             values[label] = value
         return Thresholds(values.pop("", None), tuple(values.items()))
 
@@ -150,8 +146,7 @@ class EventOptions:
         bool, typer.Option("--timeline", help="Add the labels and probabilities of each segment.")
     ] = False
     events: Annotated[
-        bool,
-        typer.Option("--events", help="Add the events: neighbouring segments of one label."),
+        bool, typer.Option("--events", help="Add the events: neighbouring segments of one label.")
     ] = False
     overlap: Annotated[
         float | None,
@@ -161,12 +156,8 @@ class EventOptions:
             show_default="the model's",
         ),
     ] = None
-    smooth: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Moving average over the timeline.")
-    ] = 0.0
-    min_event: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Leave out shorter events.")
-    ] = 0.0
+    smooth: Annotated[float, typer.Option(metavar="SECONDS", help="Moving average over the timeline.")] = 0.0
+    min_event: Annotated[float, typer.Option(metavar="SECONDS", help="Leave out shorter events.")] = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,19 +165,16 @@ class InputOptions:
     """The part of the recording, and streams."""
 
     heading: ClassVar[str] = "Input"
-    offset: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="Start here.", show_default="0"),
-    ] = None
+    offset: Annotated[float | None, typer.Option(metavar="SECONDS", help="Start here.", show_default="0")] = (
+        None
+    )
     duration: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="Read this much.", show_default="all"),
+        float | None, typer.Option(metavar="SECONDS", help="Read this much.", show_default="all")
     ] = None
     raw: Annotated[
         str | None,
         typer.Option(
-            metavar="FORMAT",
-            help="'-' is raw samples: u8, s16le, s24le, s32le, f32le, f64le, or ...be.",
+            metavar="FORMAT", help="'-' is raw samples: u8, s16le, s24le, s32le, f32le, f64le, or ...be."
         ),
     ] = None
     sample_rate: Annotated[
@@ -205,16 +193,14 @@ class InspectOptions:
     """What is shown beyond the labels."""
 
     heading: ClassVar[str] = "Inspection"
-    trace: Annotated[
-        bool, typer.Option("--trace", help="Add every tensor from the file to the label.")
-    ] = False
+    trace: Annotated[bool, typer.Option("--trace", help="Add every tensor from the file to the label.")] = (
+        False
+    )
     why: Annotated[
-        bool,
-        typer.Option("--why", help="Add the times and frequencies that the label rests on."),
+        bool, typer.Option("--why", help="Add the times and frequencies that the label rests on.")
     ] = False
     report: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.html", help="Write a page with plots and the sound."),
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page with plots and the sound.")
     ] = None
 
     @property
@@ -233,8 +219,7 @@ class LabelOptions:
     csv: options.Csv = False
     output: options.FileOrFolder = None
     format: Annotated[
-        Format | None,
-        options.format_option(LABEL_FORMATS, show_default="by the suffix; a table"),
+        Format | None, options.format_option(LABEL_FORMATS, show_default="by the suffix; a table")
     ] = None
     partition_by: options.PartitionOf = None
     part_files: options.PartFiles = None

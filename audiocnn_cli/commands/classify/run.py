@@ -85,9 +85,7 @@ class Run:
         Raises:
             UsageError: options that contradict each other.
         """
-        return run_job(
-            self._job(), self.batch, lambda outcomes: self.destination.write(outcomes, self.view)
-        )
+        return run_job(self._job(), self.batch, lambda outcomes: self.destination.write(outcomes, self.view))
 
     def stream(self, stream: Stream) -> ExitCode:
         """Classify a stream: a line a segment where the format allows it, else the whole.
@@ -139,13 +137,9 @@ class Run:
         )
 
 
-def _classified(
-    stream: Stream, task: Classification
-) -> Iterator[TimelineEntry | Prediction | Failure]:
+def _classified(stream: Stream, task: Classification) -> Iterator[TimelineEntry | Prediction | Failure]:
     try:
         with stream.open() as reader:
-            yield from classify_live(
-                reader, task.ensemble(), task.options, ends_by_hand=stream.microphone
-            )
+            yield from classify_live(reader, task.ensemble(), task.options, ends_by_hand=stream.microphone)
     except SignalError as error:
         yield Failure(stream.path, error.kind, error.message)

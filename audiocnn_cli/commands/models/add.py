@@ -48,8 +48,7 @@ class ModelOptions:
         ),
     ] = None
     name: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Its name.", show_default="that of the file"),
+        str | None, typer.Option(metavar="NAME", help="Its name.", show_default="that of the file")
     ] = None
     activation: Annotated[
         Activation | None,
@@ -88,9 +87,7 @@ class ModelOptions:
     output_name: Annotated[
         str | None,
         typer.Option(
-            metavar="OUTPUT",
-            help="Output with a number for each label.",
-            show_default="the one that fits",
+            metavar="OUTPUT", help="Output with a number for each label.", show_default="the one that fits"
         ),
     ] = None
     embedding: Annotated[
@@ -114,12 +111,10 @@ class ModelOptions:
             show_default="0.5 with --multi-label, else 0",
         ),
     ] = None
-    sound_type: Annotated[
-        SoundType | None, typer.Option(help="Type of sound that its labels apply to.")
-    ] = None
-    task: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What it recognises, for its card.")
-    ] = None
+    sound_type: Annotated[SoundType | None, typer.Option(help="Type of sound that its labels apply to.")] = (
+        None
+    )
+    task: Annotated[str | None, typer.Option(metavar="TEXT", help="What it recognises, for its card.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,9 +170,7 @@ class ReportOnStdout:
         Raises:
             UsageError: two formats at once.
         """
-        return choose_destination(
-            json=self.json, jsonl=self.jsonl, csv=self.csv, output=None, force=False
-        )
+        return choose_destination(json=self.json, jsonl=self.jsonl, csv=self.csv, output=None, force=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,12 +227,7 @@ def _description(model: ModelOptions, settings: FeatureSettings) -> "Description
         return None
     from audiocnn_cli.features.settings import merged_plan
     from audiocnn_cli.models.contract import NOT_STATED
-    from audiocnn_cli.models.description import (
-        Description,
-        Normalization,
-        read_labels,
-        read_normalization,
-    )
+    from audiocnn_cli.models.description import Description, Normalization, read_labels, read_normalization
 
     given = asdict(settings)
     config, no_top_db = given.pop("config"), given.pop("no_top_db")
@@ -261,9 +249,7 @@ def _description(model: ModelOptions, settings: FeatureSettings) -> "Description
         lengths=model.lengths,
         activation=model.activation,
         multi_label=model.multi_label,
-        normalization=(
-            Normalization() if model.normalize is None else read_normalization(model.normalize)
-        ),
+        normalization=(Normalization() if model.normalize is None else read_normalization(model.normalize)),
         sound_type=model.sound_type,
         threshold=model.threshold,
         command=shlex.join(["audiocnn", *sys.argv[1:]]),

@@ -38,9 +38,7 @@ def model_completions(incomplete: str) -> Iterator[str]:
 NameOrFile = Annotated[
     str,
     typer.Argument(
-        metavar="NAME|FILE",
-        help="The name of a model, or an .onnx file.",
-        autocompletion=model_completions,
+        metavar="NAME|FILE", help="The name of a model, or an .onnx file.", autocompletion=model_completions
     ),
 ]
 OwnModel = Annotated[
@@ -105,9 +103,7 @@ def verify(model: NameOrFile, *, report: options.Report, logging: options.Loggin
     found = find_model(model)
     opened = open_model(found.path)
     check = check_golden(opened)
-    write_result(
-        Verification(opened.contract.name, found.path, check), VerificationView(), destination
-    )
+    write_result(Verification(opened.contract.name, found.path, check), VerificationView(), destination)
     check.require(found.path)
 
 
@@ -132,14 +128,10 @@ def remove(name: OwnModel, *, report: options.Report, logging: options.Logging) 
 def export(
     model: NameOrFile,
     *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE.onnx", help="The file to write.")
-    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.onnx", help="The file to write.")],
     with_frontend: Annotated[
         bool,
-        typer.Option(
-            "--with-frontend", help="Include segments, features and the mean over the segments."
-        ),
+        typer.Option("--with-frontend", help="Include segments, features and the mean over the segments."),
     ] = False,
     report: ReportOnStdout,
     logging: options.Logging,

@@ -23,9 +23,7 @@ class GraphBuilder:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def node(
-        self, operator: str, *inputs: str, attributes: Mapping[str, object] | None = None
-    ) -> str:
+    def node(self, operator: str, *inputs: str, attributes: Mapping[str, object] | None = None) -> str:
         """Add a node of one output, and give the output's name."""
         output = f"{self.prefix}/{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], **(attributes or {})))

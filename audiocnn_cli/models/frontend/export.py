@@ -57,9 +57,7 @@ def with_frontend(model: Model) -> WaveformModel:
         raise
     except Exception as error:  # onnx and ONNX Runtime have no exception in common
         reason = " ".join(str(error).split())[:200]
-        raise ModelRefusedError(
-            f"{model.path}: can't be joined with a front end ({reason})"
-        ) from error
+        raise ModelRefusedError(f"{model.path}: can't be joined with a front end ({reason})") from error
     if not check.passed:
         raise ModelRefusedError(
             f"{model.path}: with the front end inside, its probabilities for the golden signal differ by"
@@ -155,9 +153,7 @@ def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model
     if binding.lengths is not None:
         frames = builder.sizes(sizes["T"])
         scalar = not inputs[_NETWORK + binding.lengths].shape.dim
-        fed[binding.lengths] = builder.node(
-            *(("Squeeze", frames) if scalar else ("Expand", frames, count))
-        )
+        fed[binding.lengths] = builder.node(*(("Squeeze", frames) if scalar else ("Expand", frames, count)))
     for name, value in fed.items():
         to = inputs[_NETWORK + name].elem_type
         builder.nodes.append(helper.make_node("Cast", [value], [_NETWORK + name], to=to))
@@ -215,9 +211,7 @@ def _range(builder: GraphBuilder, count: str) -> str:
 
 
 def _standard_opset(network: Any, *, where: str) -> int:
-    (version,) = (
-        entry.version for entry in network.opset_import if entry.domain in ("", "ai.onnx")
-    )
+    (version,) = (entry.version for entry in network.opset_import if entry.domain in ("", "ai.onnx"))
     if version < _OLDEST_OPSET:
         raise ModelRefusedError(
             f"{where}: uses ONNX operators of version {version}; a front end requires {_OLDEST_OPSET} or"
@@ -229,9 +223,7 @@ def _standard_opset(network: Any, *, where: str) -> int:
 def _compare(content: bytes, model: Model) -> GoldenCheck:
     """The golden signal through the file as ONNX Runtime alone runs it, and through the Python path."""
     contract = model.contract
-    signal = golden_signal(
-        sample_rate=contract.features.sample_rate, duration_s=contract.golden.duration_s
-    )
+    signal = golden_signal(sample_rate=contract.features.sample_rate, duration_s=contract.golden.duration_s)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (found,) = session.run([PROBABILITIES], {WAVEFORM: signal[None, :]})
     expected = infer([signal], model).mean

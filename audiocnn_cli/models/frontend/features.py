@@ -128,9 +128,7 @@ def mel_spectrum(builder: GraphBuilder, framed: str, config: FeatureConfig, *, c
     return builder.node("MatMul", rows, builder.constant(ordered))
 
 
-def _roots(
-    rows: NDArray[np.int_], columns: NDArray[np.int_], period: int
-) -> NDArray[np.complex128]:
+def _roots(rows: NDArray[np.int_], columns: NDArray[np.int_], period: int) -> NDArray[np.complex128]:
     """exp(-2 pi i row column / period): a DFT matrix, or twiddle factors."""
     exponents = np.outer(rows, columns) % period
     roots: NDArray[np.complex128] = np.exp(-2j * np.pi * exponents / period)

@@ -56,9 +56,7 @@ class LabelOutput:
         format = self.file[1] if self.file else self.printed
         if format not in TRACKS:
             return None
-        return (
-            f"`format={format}` holds the labels of one recording: for several add `output=FOLDER/`"
-        )
+        return f"`format={format}` holds the labels of one recording: for several add `output=FOLDER/`"
 
     @property
     def has_labels(self) -> bool:
@@ -141,13 +139,7 @@ def choose_label_output(
     """
     printed = replace(
         choose_destination(
-            json=json,
-            jsonl=jsonl,
-            csv=csv,
-            output=None,
-            force=force,
-            quiet=quiet,
-            verbose=verbose,
+            json=json, jsonl=jsonl, csv=csv, output=None, force=force, quiet=quiet, verbose=verbose
         ),
         force=force,
     )
@@ -185,9 +177,7 @@ def choose_label_output(
     return LabelOutput(printed.beside_files(), file=(path, chosen))
 
 
-def _in_folder(
-    printed: Destination, output: str, format: Format, parts: "PartOptions"
-) -> LabelOutput:
+def _in_folder(printed: Destination, output: str, format: Format, parts: "PartOptions") -> LabelOutput:
     from audiocnn_cli.datasets.result_folder import ResultFolder
     from audiocnn_cli.datasets.storage import is_url
 

@@ -16,17 +16,13 @@ Track = Callable[[Prediction], str]
 def audacity(result: Prediction) -> str:
     """Audacity's label track (File > Import > Labels): start, end in seconds and label, separated by tabs."""
     return "".join(
-        f"{event.start_s:.6f}\t{event.end_s:.6f}\t{display(event.label)}\n"
-        for event in result.events
+        f"{event.start_s:.6f}\t{event.end_s:.6f}\t{display(event.label)}\n" for event in result.events
     )
 
 
 def webvtt(result: Prediction) -> str:
     """WebVTT (W3C): a cue for each event, times to the millisecond."""
-    cues = [
-        f"{_clock(event.start_s)} --> {_clock(event.end_s)}\n{_cue(event)}\n"
-        for event in result.events
-    ]
+    cues = [f"{_clock(event.start_s)} --> {_clock(event.end_s)}\n{_cue(event)}\n" for event in result.events]
     return "\n".join(["WEBVTT\n", *cues])
 
 
@@ -66,11 +62,7 @@ def textgrid(result: Prediction) -> str:
 
 
 # Formats that hold one recording a file; a Raven table holds several.
-TRACKS: dict[Format, Track] = {
-    Format.AUDACITY: audacity,
-    Format.TEXTGRID: textgrid,
-    Format.WEBVTT: webvtt,
-}
+TRACKS: dict[Format, Track] = {Format.AUDACITY: audacity, Format.TEXTGRID: textgrid, Format.WEBVTT: webvtt}
 RAVEN_COLUMNS = (
     "Selection",
     "View",

@@ -73,9 +73,7 @@ class _ParquetWriter:
 
 
 @contextmanager
-def label_file(
-    path: Path, format: Format, view: ClassifyView, *, force: bool
-) -> Iterator[LabelWriter]:
+def label_file(path: Path, format: Format, view: ClassifyView, *, force: bool) -> Iterator[LabelWriter]:
     """A writer to `path`; the file is created when the `with` block ends without an error.
 
     Raises:

@@ -120,8 +120,6 @@ def _plot_coverage(axes: Any, evaluation: Evaluation) -> None:
             color="#e8710a",
             label=f"the model's threshold, {own.threshold:.2f}",
         )
-    axes.set(
-        xlim=(0, 1.02), ylim=(0, 1.02), xlabel="coverage (proportion of clips)", ylabel="accuracy"
-    )
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="coverage (proportion of clips)", ylabel="accuracy")
     axes.set_title("accuracy against coverage")
     axes.legend(loc="lower left", fontsize=8)

@@ -131,9 +131,7 @@ def _draw_feature(ensemble: Any, tensor: Tensor, config: FeatureConfig, part: sl
         for start, piece in zip(tensor.starts_s, pieces, strict=False):
             values = shrink(piece, width=_WIDEST, height=1)[:, 0]
             span = len(piece) * seconds
-            ensemble.plot(
-                start + np.linspace(0, span, len(values), endpoint=False), values, color="C0"
-            )
+            ensemble.plot(start + np.linspace(0, span, len(values), endpoint=False), values, color="C0")
         ensemble.set_ylabel(f"{config.feature} ({_unit(config)})")
         return None
     low = min(float(piece.min()) for piece in pieces)
@@ -154,9 +152,7 @@ def _draw_feature(ensemble: Any, tensor: Tensor, config: FeatureConfig, part: sl
             extent=(begin, begin + len(piece) * seconds, *top),
         )
     _label_bins(ensemble, config)
-    ensemble.set_xlim(
-        tensor.plan.excerpt.offset_s, tensor.plan.excerpt.offset_s + tensor.duration_s
-    )
+    ensemble.set_xlim(tensor.plan.excerpt.offset_s, tensor.plan.excerpt.offset_s + tensor.duration_s)
     return image
 
 

@@ -115,15 +115,11 @@ def _draw_row(axes: "Axes", blocks: Sequence[_Block], top: float) -> None:
         middle = x + block.room / 2
         shape = show_shape(block.shape)
         axes.text(middle, -0.25, shape, ha="center", va="top", fontsize=9)
-        axes.text(
-            middle, top + 0.3, block.label, ha="center", va="bottom", fontsize=8, color="#333333"
-        )
+        axes.text(middle, top + 0.3, block.label, ha="center", va="bottom", fontsize=8, color="#333333")
         x += block.room + _GAP
 
 
-def _draw_block(
-    axes: "Axes", x: float, width: float, height: float, depth: float, color: str
-) -> None:
+def _draw_block(axes: "Axes", x: float, width: float, height: float, depth: float, color: str) -> None:
     """Draw a box in oblique projection: its front, top and right side."""
     from matplotlib.patches import Polygon
 
@@ -133,7 +129,5 @@ def _draw_block(
     side = (front[1], (x + width + shift, shift), (x + width + shift, height + shift), front[2])
     for corners, alpha in ((front, 0.95), (top, 0.65), (side, 0.8)):
         axes.add_patch(
-            Polygon(
-                corners, closed=True, facecolor=color, alpha=alpha, edgecolor="white", linewidth=0.8
-            )
+            Polygon(corners, closed=True, facecolor=color, alpha=alpha, edgecolor="white", linewidth=0.8)
         )

@@ -58,8 +58,7 @@ def _why(why: Why) -> dict[str, Any]:
         "unsearched": others[-1] if why.searched < why.segments else None,
         "decibels": why.decibels,
         "spans": [
-            {"start_s": span.start_s, "where": where(span), "falls": falls(span)}
-            for span in why.spans
+            {"start_s": span.start_s, "where": where(span), "falls": falls(span)} for span in why.spans
         ],
     }
 
@@ -131,8 +130,5 @@ class Overview:
         """The whole page."""
         counts = Counter(row["label"] or row["reason"] for row in self._rows)
         return render(
-            "overview.html.j2",
-            rows=self._rows,
-            failures=self._failures,
-            counts=counts.most_common(),
+            "overview.html.j2", rows=self._rows, failures=self._failures, counts=counts.most_common()
         )

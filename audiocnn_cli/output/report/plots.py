@@ -42,8 +42,7 @@ def plots_of(prediction: Prediction, why: Why, sound: Sound) -> dict[str, Any]:
         "why": _why(why, sound),
         "probabilities": _probabilities(prediction),
         "events": [
-            {"start": round(event.start_s, 3), "end": round(event.end_s, 3)}
-            for event in prediction.events
+            {"start": round(event.start_s, 3), "end": round(event.end_s, 3)} for event in prediction.events
         ],
     }
 

@@ -64,9 +64,7 @@ def read_sound(source: Source, excerpt: Excerpt = WHOLE) -> Sound:
         seconds = (left if frames is None else min(frames, left)) / info.sample_rate
         expected = max(1, int(seconds * SAMPLE_RATE))
         hop = min(max(expected // _WIDEST_PICTURE, _HOPS[0]), _HOPS[1])
-        config = FeatureConfig(
-            feature=Feature.LOGMEL, sample_rate=SAMPLE_RATE, hop_length=hop, n_mels=_MELS
-        )
+        config = FeatureConfig(feature=Feature.LOGMEL, sample_rate=SAMPLE_RATE, hop_length=hop, n_mels=_MELS)
         extraction = Extraction([config])
         envelope = Envelope(samples=expected, widest=_WIDEST_WAVE)
         mp3 = Mp3(seconds) if can_write_mp3() else None

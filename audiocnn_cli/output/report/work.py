@@ -73,9 +73,7 @@ class Reporting:
         return Reported(found, page)
 
 
-def with_overview(
-    outcomes: Iterable[Reported | Failure], pages: Pages
-) -> Iterator[Inspected | Failure]:
+def with_overview(outcomes: Iterable[Reported | Failure], pages: Pages) -> Iterator[Inspected | Failure]:
     """Yield the inspected predictions, then write the overview of several and log its path.
 
     Raises:

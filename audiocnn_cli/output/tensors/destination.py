@@ -21,13 +21,7 @@ from audiocnn_cli.output.destination import (
     require_no_recording,
 )
 from audiocnn_cli.output.formats import TENSOR_FORMATS, format_of, suffixes_of
-from audiocnn_cli.output.results import (
-    OutcomeWriter,
-    StreamWriter,
-    Writer,
-    write_each,
-    write_outcomes,
-)
+from audiocnn_cli.output.results import OutcomeWriter, StreamWriter, Writer, write_each, write_outcomes
 from audiocnn_cli.output.tensors.formats import SameColumns, tensor_file
 from audiocnn_cli.output.tensors.report import FeatureReport, FeatureRows, report
 from audiocnn_cli.output.views.features import FeatureView
@@ -102,10 +96,7 @@ class FeatureOutput:
         csv = self.printed is not None and self.printed.format is Format.CSV
         if not self.keeps_tensors or (only_dataset and not csv):
             return None
-        return (
-            "a file with the numbers of all recordings can't be resumed: `output=FOLDER/` has one for"
-            " each"
-        )
+        return "a file with the numbers of all recordings can't be resumed: `output=FOLDER/` has one for each"
 
     @property
     def in_order(self) -> bool:
@@ -118,10 +109,7 @@ class FeatureOutput:
         outputs += [str(path) for path, _ in self.tensors]
         outputs += [] if self.dataset is None else [self.dataset.location]
         return report(
-            result,
-            outputs=outputs,
-            keep=self.keeps_tensors,
-            picture=Format.TABLE in self._text_formats,
+            result, outputs=outputs, keep=self.keeps_tensors, picture=Format.TABLE in self._text_formats
         )
 
     def write(self, outcomes: Iterable[FeatureReport | Failure]) -> Counts:
@@ -133,8 +121,7 @@ class FeatureOutput:
                 file = stack.enter_context(tensor_file(path, format, force=self.force))
                 outcomes = _fitting(outcomes, file.add)
             writers: list[Writer[FeatureReport]] = [
-                _text_writer(stack.enter_context(each.open()), each, with_data=True)
-                for each in self.reports
+                _text_writer(stack.enter_context(each.open()), each, with_data=True) for each in self.reports
             ]
             if self.printed is not None:
                 stdout = stack.enter_context(self.printed.open())
@@ -142,9 +129,7 @@ class FeatureOutput:
             return write_each(outcomes, writers)
 
 
-def _text_writer(
-    stream: IO[str], destination: Destination, *, with_data: bool
-) -> Writer[FeatureReport]:
+def _text_writer(stream: IO[str], destination: Destination, *, with_data: bool) -> Writer[FeatureReport]:
     writer = OutcomeWriter(StreamWriter(stream, destination), FeatureView(with_data=with_data))
     return _Small(writer) if destination.format is Format.TABLE else writer
 
@@ -208,9 +193,7 @@ def choose_feature_output(
     if len(flags) > 1:
         raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in flags)}, not both")
     if not outputs and format is not None and text is None:
-        raise UsageError(
-            f"`format={format}` needs a file or a folder: add `output=FILE` or `output=FOLDER/`"
-        )
+        raise UsageError(f"`format={format}` needs a file or a folder: add `output=FILE` or `output=FOLDER/`")
     wanted = None if folders else format
     reports, tensors = [], []
     for path in files:

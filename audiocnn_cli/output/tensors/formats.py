@@ -159,9 +159,7 @@ def _write_hdf5(stream: IO[bytes], arrays: dict[str, Any], paths: list[str], met
         for name, array in arrays.items():
             texts = array.dtype.kind == "U"
             file.create_dataset(name, data=array.astype(object) if texts else array)
-        file.create_dataset(
-            "paths", data=[path.encode("utf-8", "surrogateescape") for path in paths]
-        )
+        file.create_dataset("paths", data=[path.encode("utf-8", "surrogateescape") for path in paths])
         file.attrs["meta"] = meta
 
 

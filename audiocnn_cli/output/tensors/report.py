@@ -38,13 +38,7 @@ class FeatureReportCodec:
         return FeatureReport(document, document["duration_s"])
 
 
-def report(
-    result: FeatureResult,
-    *,
-    outputs: Sequence[str],
-    keep: bool,
-    picture: bool,
-) -> FeatureReport:
+def report(result: FeatureResult, *, outputs: Sequence[str], keep: bool, picture: bool) -> FeatureReport:
     """The report on `result`, written to `outputs`; small, unless it is to `keep` the tensor."""
     drawn = picture_of(result) if picture and not result.tensor.plan.summary else None
     return FeatureReport(
@@ -78,9 +72,7 @@ def document(result: FeatureResult, outputs: Sequence[str] = ()) -> dict[str, An
         content["outputs"] = list(outputs)
     if result.tensor.plan.segmentation:
         content["starts_s"] = [round(start, 6) for start in result.tensor.starts_s]
-        content["rest_shape"] = (
-            None if result.tensor.rest is None else list(result.tensor.rest.shape)
-        )
+        content["rest_shape"] = None if result.tensor.rest is None else list(result.tensor.rest.shape)
     if result.tensor.plan.summary:
         content["statistics"] = list(result.tensor.plan.summary)
         content["columns"] = result.tensor.columns

@@ -93,9 +93,7 @@ def picture_of(result: FeatureResult) -> FeaturePicture:
     features = {config.feature for config in plan.configs}
     notes = []
     data = result.tensor.data
-    across = (
-        f"{plan.excerpt.offset_s:.2f} to {plan.excerpt.offset_s + result.tensor.duration_s:.2f} s"
-    )
+    across = f"{plan.excerpt.offset_s:.2f} to {plan.excerpt.offset_s + result.tensor.duration_s:.2f} s"
     if plan.segmentation:
         across = f"{len(data)} segments from {across}"
         data = data.reshape(-1, *data.shape[2:])

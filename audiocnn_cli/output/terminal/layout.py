@@ -95,9 +95,7 @@ class FittedTable:
             if column.drop and sum(widths[each.name] + 3 for each in columns) > room:
                 columns.remove(column)
         spare = room - sum(widths[each.name] + 3 for each in columns)
-        table = Table(
-            box=box.SIMPLE_HEAD, title=self.title, title_justify="left", title_style="bold"
-        )
+        table = Table(box=box.SIMPLE_HEAD, title=self.title, title_justify="left", title_style="bold")
         for column in columns:
             width = None
             if column.path:  # what is to spare makes paths longer before other columns

@@ -204,11 +204,7 @@ def _counts(done: int, failures: dict[FailureKind, int]) -> str:
 
 
 def _event(event: Finished[Any], audio_s: float) -> dict[str, Any]:
-    common = {
-        "path": event.source.path,
-        "seconds": round(event.seconds, 6),
-        "recalled": event.recalled,
-    }
+    common = {"path": event.source.path, "seconds": round(event.seconds, 6), "recalled": event.recalled}
     if isinstance(event.outcome, Failure):
         failure = {"kind": event.outcome.kind, "message": event.outcome.message}
         return {"event": "failed", **common, **failure}

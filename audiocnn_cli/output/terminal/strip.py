@@ -18,27 +18,7 @@ _COLOURS = (
 )  # fmt: skip
 _SPARE = "0123456789#*+=%&@"
 _NOTHING = "·"
-_STEPS_S = (
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    15,
-    30,
-    60,
-    120,
-    300,
-    600,
-    900,
-    1800,
-    3600,
-    7200,
-    14400,
-    43200,
-)
+_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
 _MOST_ROWS = 12
 _WIDEST = 100
 
@@ -120,9 +100,7 @@ def _rows(events: Sequence[Event], labels: Sequence[str]) -> list[list[Event]]:
     overlapping = any(a.end_s > b.start_s for a, b in pairwise(events))
     if not overlapping:
         return [list(events)]
-    duration = {
-        label: sum(e.end_s - e.start_s for e in events if e.label == label) for label in labels
-    }
+    duration = {label: sum(e.end_s - e.start_s for e in events if e.label == label) for label in labels}
     longest = sorted(labels, key=lambda label: -duration[label])[:_MOST_ROWS]
     return [[event for event in events if event.label == label] for label in longest]
 

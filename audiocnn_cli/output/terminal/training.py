@@ -9,27 +9,14 @@ from audiocnn_cli.training.fit import Epoch
 
 
 @contextmanager
-def show_epochs(
-    *, epochs: int, networks: int, quiet: bool
-) -> Iterator[Callable[[int, Epoch], None]]:
+def show_epochs(*, epochs: int, networks: int, quiet: bool) -> Iterator[Callable[[int, Epoch], None]]:
     """Yield the function to call after each epoch with the index of the network and the epoch."""
     if quiet or not sys.stderr.isatty():
         yield lambda number, epoch: log.info("%s", _line(number, networks, epoch, epochs))
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console(sys.stderr)) as progress:
         task = progress.add_task("training", total=epochs * networks)
 

@@ -123,8 +123,7 @@ class ClipTable:
         paths = [display(result.path) for result in self.results]
         labels = [shown_label(result.labels, result.reason) for result in self.results]
         candidates = [
-            [f"{display(c.label)} {c.probability:.2f}" for c in result.top[1:]]
-            for result in self.results
+            [f"{display(c.label)} {c.probability:.2f}" for c in result.top[1:]] for result in self.results
         ]
         extra = _extra_columns(self.results) if log.isEnabledFor(logging.DEBUG) else {}
         while True:
@@ -198,10 +197,7 @@ def _joined(candidates: Sequence[str], width: int) -> str:
 
 def _extra_columns(results: Sequence[Prediction]) -> dict[str, list[str]]:
     """Columns that only a verbose log shows, the one that is left out first at the end."""
-    rests = [
-        "" if each.rest is TailHandling.NONE else f"{each.rest_s:.2f} s {each.rest}"
-        for each in results
-    ]
+    rests = ["" if each.rest is TailHandling.NONE else f"{each.rest_s:.2f} s {each.rest}" for each in results]
     return {
         "seconds": [f"{each.duration_s:.2f}" for each in results],
         "rest": rests,

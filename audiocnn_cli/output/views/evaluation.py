@@ -47,10 +47,7 @@ class EvaluationView:
                 "interval_95": list(result.kept_apart.interval_95),
             },
             "per_class": {label: asdict(score) for label, score in clips.per_class.items()},
-            "confusion": {
-                "labels": list(clips.labels),
-                "matrix": [list(row) for row in clips.counts],
-            },
+            "confusion": {"labels": list(clips.labels), "matrix": [list(row) for row in clips.counts]},
             "calibration": {
                 "ece": result.calibration.ece,
                 "brier": result.brier,
@@ -96,9 +93,7 @@ def _parts(result: Evaluation) -> Iterator[Any]:
         f" Brier score: {result.brier:.3f}"
     )
     if result.held_out:
-        yield Text(
-            f"  training data: {result.held_out} clips, each scored by a member not trained on it"
-        )
+        yield Text(f"  training data: {result.held_out} clips, each scored by a member not trained on it")
     if result.kept_apart is not None:
         yield Text(f"  accuracy over {result.kept_apart.n} clips that no member was trained on,")
         yield Text(f"  scored by the whole model: {_with_interval(result.kept_apart)}")
@@ -119,9 +114,7 @@ class _PerClass:
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         labels = self.clips.labels
         numbers = [str(i) for i in range(1, len(labels) + 1)]
-        names = [
-            f"{i:>{len(numbers[-1])}} {display(n)}" for i, n in zip(numbers, labels, strict=True)
-        ]
+        names = [f"{i:>{len(numbers[-1])}} {display(n)}" for i, n in zip(numbers, labels, strict=True)]
         columns = zip(numbers, *(map(str, row) for row in self.clips.counts), strict=True)
         widths = [max(map(len, column)) + 3 for column in columns]
         longest = max(len("true class"), *map(len, names))

@@ -49,12 +49,7 @@ class ExplainView:
     def document(self, result: Explanation) -> dict[str, Any]:
         """The stages in order, each with its shape and units."""
         stages = [
-            {
-                "stage": s.name,
-                "detail": with_flags(s.detail),
-                "shape": list(s.shape),
-                "unit": s.unit,
-            }
+            {"stage": s.name, "detail": with_flags(s.detail), "shape": list(s.shape), "unit": s.unit}
             for s in result.stages
         ]
         return {"path": result.path, "stages": stages}
@@ -85,9 +80,7 @@ def _table(result: Explanation) -> FittedTable:
             Column(name="stage", cells=[stage.name for stage in stages], style="bold"),
             Column(name="shape", cells=shapes, style="cyan"),
             Column(name="unit", cells=[stage.unit for stage in stages], wrap=True),
-            Column(
-                name="operation", cells=[with_flags(stage.detail) for stage in stages], wrap=True
-            ),
+            Column(name="operation", cells=[with_flags(stage.detail) for stage in stages], wrap=True),
         ],
         title=display(result.path),
     )

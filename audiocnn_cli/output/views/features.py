@@ -35,15 +35,11 @@ def rows(result: FeatureResult) -> Iterator[Row]:
             yield row | {"time_s": times[i]} | dict(zip(names, texts, strict=True))
 
 
-def _summary_row(
-    result: FeatureResult, segment: int, values: NDArray[np.float32]
-) -> dict[str, object]:
+def _summary_row(result: FeatureResult, segment: int, values: NDArray[np.float32]) -> dict[str, object]:
     row: dict[str, object] = {"path": result.source.path}
     if result.tensor.plan.segmentation:
         row |= {"segment": segment, "time_s": round(result.tensor.starts_s[segment], 6)}
-    for statistic, texts in zip(
-        result.tensor.plan.summary, values.astype(str).tolist(), strict=True
-    ):
+    for statistic, texts in zip(result.tensor.plan.summary, values.astype(str).tolist(), strict=True):
         names = [f"{column}_{statistic}" for column in result.tensor.columns]
         row |= dict(zip(names, texts, strict=True))
     return row
@@ -80,9 +76,7 @@ class FeatureView:
                 wrap=len(results) == 1,
             ),
             Column(
-                name="shape",
-                cells=[" x ".join(map(str, each["shape"])) for each in documents],
-                style="cyan",
+                name="shape", cells=[" x ".join(map(str, each["shape"])) for each in documents], style="cyan"
             ),
             Column(name="Hz", cells=_cells(documents, "sample_rate"), justify="right", drop=2),
             Column(

@@ -206,15 +206,10 @@ def _layers(trace: Trace) -> list[Any]:
     predicted = [show_shape(layer.predicted) for layer in first]
     shapes = [show_shape(layer.runtime_shape) for layer in first]
     columns = [
-        Column(
-            name="layer", cells=[*(_LayerText(display(f.text)) for f in first), "others"], wrap=True
-        ),
+        Column(name="layer", cells=[*(_LayerText(display(f.text)) for f in first), "others"], wrap=True),
         Column(name="n", cells=[*(str(len(run)) for run in runs), ""], justify="right", drop=2),
         Column(name="predicted", cells=[*predicted, ""], drop=1),
-        Column(
-            name="in ONNX Runtime",
-            cells=[*map(_agreement, first, predicted, shapes), ""],
-        ),
+        Column(name="in ONNX Runtime", cells=[*map(_agreement, first, predicted, shapes), ""]),
         Column(
             name="values",
             cells=[*(_range(_joined([each.values for each in run])) for run in runs), ""],
@@ -222,10 +217,7 @@ def _layers(trace: Trace) -> list[Any]:
         ),
         Column(
             name="ms",
-            cells=[
-                *(f"{sum(each.ms for each in run):.2f}" for run in runs),
-                f"{trace.graph.other_ms:.2f}",
-            ],
+            cells=[*(f"{sum(each.ms for each in run):.2f}" for run in runs), f"{trace.graph.other_ms:.2f}"],
             justify="right",
         ),
     ]

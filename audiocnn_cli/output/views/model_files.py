@@ -20,11 +20,7 @@ class AddedView:
 
     def document(self, result: "AddedModel") -> dict[str, Any]:
         """Its name and its path, and whether it replaced another."""
-        return {
-            "name": result.model.name,
-            "path": str(result.model.path),
-            "replaced": result.replaced,
-        }
+        return {"name": result.model.name, "path": str(result.model.path), "replaced": result.replaced}
 
     def rows(self, result: "AddedModel") -> Iterator[Row]:
         """One row."""

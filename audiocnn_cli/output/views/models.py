@@ -125,10 +125,7 @@ def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
     )
     if contract.graph is not None:
         yield from _graph_facts(contract.graph)
-    yield (
-        "network",
-        f"{contract.architecture}, {contract.activation}, {contract.pooling} over segments",
-    )
+    yield ("network", f"{contract.architecture}, {contract.activation}, {contract.pooling} over segments")
     if contract.sound_type is not None:
         yield "sound", f"{contract.sound_type}; other types of sound get no label"
     yield "abstains", f"below {contract.threshold:g}" if contract.threshold else "never"

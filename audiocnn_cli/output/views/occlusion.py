@@ -30,9 +30,7 @@ def sentences(why: Why) -> Iterator[str]:
         first = why.spans[0]
         drop = f"attenuated by {why.decibels:g} dB, its probability there falls {falls(first)}"
         if first.before - first.after < _SMALL_DROP:
-            yield (
-                f"{why.label} rests on no single part; the largest drop is at {where(first)}: {drop}"
-            )
+            yield (f"{why.label} rests on no single part; the largest drop is at {where(first)}: {drop}")
         else:
             yield f"{why.label} rests most on {where(first)}: {drop}"
     for span in why.spans[1:]:

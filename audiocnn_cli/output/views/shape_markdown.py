@@ -35,11 +35,7 @@ def write_markdown(report: Report, stream: IO[str]) -> None:
 
 
 def write_rows_of_markdown(
-    stream: IO[str],
-    header: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    right: Iterable[str] = (),
+    stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()
 ) -> None:
     """Write a table; `right` are the headers of its right-aligned columns."""
     rules = ("---:" if name in right else ":---" for name in header)

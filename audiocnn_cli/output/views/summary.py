@@ -59,9 +59,7 @@ def _by_column(document: Mapping[str, Any], numbers: Sequence[float]) -> FittedT
     )
 
 
-def _by_recording(
-    vectors: Sequence[tuple[list[str], list[str], list[float]]],
-) -> FittedTable:
+def _by_recording(vectors: Sequence[tuple[list[str], list[str], list[float]]]) -> FittedTable:
     paths = [display(what[0]) for what, _, _ in vectors]
     columns = [Column(name="path", cells=paths, style="bold", path=True)]
     if len(vectors[0][0]) > 1:
@@ -70,7 +68,5 @@ def _by_recording(
     for i, name in enumerate(vectors[0][1][:_FIRST_COLUMNS]):
         cells = [f"{numbers[i]:.5g}" for _, _, numbers in vectors]
         # The first numbers are shown before the later ones.
-        columns.append(
-            Column(name=name, cells=cells, justify="right", drop=_FIRST_COLUMNS - i if i else 0)
-        )
+        columns.append(Column(name=name, cells=cells, justify="right", drop=_FIRST_COLUMNS - i if i else 0))
     return FittedTable(columns)

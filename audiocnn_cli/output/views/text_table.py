@@ -74,9 +74,7 @@ def print_wrapped(
 class _Table:
     """The layout of a table: the columns that are shown, their widths, and where the details stand."""
 
-    def __init__(
-        self, columns: Sequence[Column], rows: Sequence[Row], details: str, width: int
-    ) -> None:
+    def __init__(self, columns: Sequence[Column], rows: Sequence[Row], details: str, width: int) -> None:
         self.columns = columns
         self.rows = rows
         self.details = details

@@ -49,10 +49,7 @@ def _write_text(worked: Worked, stream: IO[str]) -> None:
     sections = (
         ("The image", _grid(worked.image)),
         (f"The kernel, {size}", _grid(worked.kernel)),
-        (
-            "Without padding (valid): the kernel stays inside the image",
-            _convolved(worked, worked.valid),
-        ),
+        ("Without padding (valid): the kernel stays inside the image", _convolved(worked, worked.valid)),
         (
             "With zero padding (same): the output has the size of the image",
             [*_grid(worked.same.source), "", *_convolved(worked, worked.same)],

@@ -118,9 +118,7 @@ class ConvTranspose(Layer, frozen=True):
             per_axis(self.output_padding, rank, "output padding"),
             strict=True,
         )
-        slides = tuple(
-            self._axis(axis, rank, given.framework, *each) for axis, each in enumerate(sizes)
-        )
+        slides = tuple(self._axis(axis, rank, given.framework, *each) for axis, each in enumerate(sizes))
         step = _step(self, tensor, slides, tensor.spatial)
         if not is_aligned(tensor.field, rank):
             return step
@@ -138,8 +136,7 @@ class ConvTranspose(Layer, frozen=True):
         effective = dilation * (kernel - 1) + 1
         if extra >= max(stride, dilation):
             raise MisfitError(
-                f"an output padding of {extra} must be less than the stride or the dilation",
-                axis=axis,
+                f"an output padding of {extra} must be less than the stride or the dilation", axis=axis
             )
         span = (size - 1) * stride + effective
         if self.padding.mode in {"same", "same-lower"}:
@@ -163,15 +160,11 @@ class ConvTranspose(Layer, frozen=True):
         output = span - before - after + extra
         formula = f"({size} - 1)*{stride} + {effective} - {before + after} + {extra} = {output}"
         if output < 1:
-            raise MisfitError(
-                f"the padding removes all of the output: {formula}, below 1", axis=axis
-            )
+            raise MisfitError(f"the padding removes all of the output: {formula}, below 1", axis=axis)
         return Slide(size, kernel, stride, dilation, before, after, output, formula)
 
 
-def _step(
-    layer: Conv | ConvTranspose, tensor: Tensor, slides: tuple[Slide, ...], positions: Sizes
-) -> Step:
+def _step(layer: Conv | ConvTranspose, tensor: Tensor, slides: tuple[Slide, ...], positions: Sizes) -> Step:
     """The step of `layer`, whose kernels are applied at `positions`."""
     step = windowed(layer, layer.padding, tensor, slides, layer.filters)
     factors = (*(slide.kernel for slide in slides), tensor.channels // layer.groups, layer.filters)

@@ -197,9 +197,7 @@ class Select(Layer, frozen=True):
         """Take the vector at `index`."""
         length, channels = sequence(given.tensor)
         if self.index >= length:
-            raise MisfitError(
-                f"there is no position {self.index} in a sequence of {length}", axis=0
-            )
+            raise MisfitError(f"there is no position {self.index} in a sequence of {length}", axis=0)
         field = fields.unaligned(given.tensor.field, (1,))
         return replace(super().apply(given), output=(channels,), field=field)
 

@@ -68,9 +68,7 @@ class Permute(Layer, frozen=True):
         natural = tuple(range(1, len(tensor.shape) + 1))
         if tuple(sorted(self.order)) != natural:
             raise MisfitError(f"{type_sizes(self.order)} is not an order of {len(natural)} axes")
-        step = replace(
-            super().apply(given), output=tuple(tensor.shape[axis - 1] for axis in self.order)
-        )
+        step = replace(super().apply(given), output=tuple(tensor.shape[axis - 1] for axis in self.order))
         if self.order == natural:
             return step
         return replace(step, field=fields.unaligned(tensor.field, tensor.spatial))

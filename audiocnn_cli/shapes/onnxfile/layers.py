@@ -53,9 +53,7 @@ def read_pads(given: dict[str, Any], rank: int) -> Padding:
     flat = given.get("pads", (0,) * (2 * rank))
     if mode == "VALID" or not any(flat):
         return VALID
-    return Padding(
-        "explicit", tuple(flat[axis + side * rank] for axis in range(rank) for side in (0, 1))
-    )
+    return Padding("explicit", tuple(flat[axis + side * rank] for axis in range(rank) for side in (0, 1)))
 
 
 def _conv(node: NodeProto, graph: Graph) -> Layer | None:
@@ -190,9 +188,7 @@ def _resize(node: NodeProto, graph: Graph) -> Layer | None:
 def pad_of(node: NodeProto, graph: Graph) -> Padding | None:
     """The padding of a Pad node; None where it is unknown, or also on the batch or the channels."""
     shape = graph.shapes.get(node.input[0])
-    flat = attributes(node).get("pads") or (
-        graph.value(node.input[1]) if len(node.input) > 1 else None
-    )
+    flat = attributes(node).get("pads") or (graph.value(node.input[1]) if len(node.input) > 1 else None)
     if shape is None or not flat or len(flat) != 2 * len(shape) or min(flat) < 0:
         return None
     rank = len(shape)

@@ -230,9 +230,7 @@ def _constant(node: NodeProto) -> TensorProto | None:
     return None
 
 
-def _evaluate(
-    node: NodeProto, known: dict[str, TensorProto], model: ModelProto
-) -> TensorProto | None:
+def _evaluate(node: NodeProto, known: dict[str, TensorProto], model: ModelProto) -> TensorProto | None:
     """The output of `node` by ONNX' reference implementation; None where it fails."""
     # The reference implementation takes long to import, and few graphs have constants to fold.
     from onnx.reference import ReferenceEvaluator

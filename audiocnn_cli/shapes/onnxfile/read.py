@@ -143,9 +143,7 @@ def _raise_mismatch(node: NodeProto, layer: Pool, step: Step, inferred: Shape | 
         return
     slides = layer.sliding.over(tuple(int(size) for size in step.input[:-1]))
     befores = tuple(slide.before for slide in slides)
-    afters = tuple(
-        max(0, (s.output - 1) * s.stride + s.effective_kernel - s.size - s.before) for s in slides
-    )
+    afters = tuple(max(0, (s.output - 1) * s.stride + s.effective_kernel - s.size - s.before) for s in slides)
     raise CeilMismatchError(layer, node.output[0], befores + afters)
 
 
@@ -207,9 +205,7 @@ def _add_bias(node: NodeProto, step: Step, walk: Walk) -> bool:
     if step.params != with_bias.params - step.units:
         return False  # it already has a bias
     walk.counted.add(bias)
-    walk.steps[-1] = replace(
-        step, params=with_bias.params, formula=with_bias.formula, text=show_layer(layer)
-    )
+    walk.steps[-1] = replace(step, params=with_bias.params, formula=with_bias.formula, text=show_layer(layer))
     walk.come_from(node, walk.steps[-1])
     walk.made[node.output[0]] = step.number
     walk.parts[node.output[0]] = step.number

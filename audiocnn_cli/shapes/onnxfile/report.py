@@ -19,9 +19,7 @@ from audiocnn_cli.shapes.trace import Trace
 _LONGEST_INPUT = 1 << 24
 
 
-def report_of_file(
-    path: Path, *, input_shape: Sizes | None, like: Like, clip: Clip | None
-) -> Report:
+def report_of_file(path: Path, *, input_shape: Sizes | None, like: Like, clip: Clip | None) -> Report:
     """The report of the ONNX file at `path`, with its free sizes set by `input_shape` where it is given.
 
     `input_shape` is channels last and without the batch. A collapse is part of the report.
@@ -42,11 +40,7 @@ def report_of_file(
     except ModelRefusedError as error:
         raise ModelRefusedError(f"{path}: {error}") from error
     return Report(
-        read.trace,
-        like,
-        clip=clip,
-        uncounted=read.uncounted,
-        uncounted_params=read.uncounted_params,
+        read.trace, like, clip=clip, uncounted=read.uncounted, uncounted_params=read.uncounted_params
     )
 
 
@@ -112,9 +106,7 @@ def _without_ceil(model: ModelProto, mismatch: CeilMismatchError) -> None:
     node.attribute.extend([*kept, helper.make_attribute("pads", mismatch.pads)])
 
 
-def _longer(
-    error: ShapeError, model: ModelProto, path: Path, shape: Sizes, like: Like
-) -> tuple[Fix, ...]:
+def _longer(error: ShapeError, model: ModelProto, path: Path, shape: Sizes, like: Like) -> tuple[Fix, ...]:
     """The smallest longer input that runs, where the axis at which it fails is one of the input's."""
     axis = error.axis
     if axis is None or axis >= len(shape):
