@@ -55,6 +55,18 @@ def test_axes_and_length_are_read_from_the_graph(layout: Layout, shape: Shape, t
     np.testing.assert_allclose(model.probabilities(tensors), expected, atol=1e-5)
 
 
+def test_a_free_axis_is_that_of_the_frames() -> None:
+    shapes: dict[Layout, Shape] = {
+        Layout.N1FT: ("n", 1, 64, "t"),
+        Layout.N1TF: ("n", 1, "t", 64),
+        Layout.NTF1: ("n", "t", 64, 1),
+        Layout.NFT1: ("n", 64, "t", 1),
+    }
+    for layout, shape in shapes.items():
+        fixed = {each: each.fixed_axes(shape) for each in Layout if each.fits(shape, frames=None, bins=64)}
+        assert [each for each in fixed if fixed[each] == max(fixed.values())] == [layout]
+
+
 @pytest.mark.parametrize(
     ("layout", "shape"),
     [

@@ -167,9 +167,9 @@ def _fit_layout(
         and description.layout in (None, layout)
         and layout.fits(graph, frames=required, bins=features.n_bins)
     ]
-    # Where the bins have an axis of fixed size, that of the frames is the free one.
-    fixed = [each for each in fitting if "F" in each.axes and isinstance(graph[each.axes.index("F")], int)]
-    fitting = fixed or fitting
+    # An axis of fixed size is that of the bins or of the channel, a free one that of the frames.
+    most = max((layout.fixed_axes(graph) for layout in fitting), default=0)
+    fitting = [layout for layout in fitting if layout.fixed_axes(graph) == most]
     if not fitting:
         stated = description.layout or (Layout.NT if waveform else Layout.NTF)
         takes = [size if i or isinstance(size, int) else "N" for i, size in enumerate(graph)]

@@ -87,6 +87,12 @@ class Layout(StrEnum):
             for size, own in zip(graph, self.shape(frames, bins), strict=True)
         )
 
+    def fixed_axes(self, graph: Sequence[int | str | None]) -> int:
+        """How many of the axes F and 1 have a fixed size in a graph's input."""
+        return sum(
+            isinstance(size, int) for size, axis in zip(graph, self.axes, strict=True) if axis in ("F", "1")
+        )
+
     def arrange(self, tensors: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Tensors (segments, frames, bins) with their axes in this order; of one segment if not `batched`."""
         import numpy as np
