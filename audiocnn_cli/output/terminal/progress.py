@@ -4,12 +4,13 @@ import heapq
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from audiocnn_cli.batch.outcome import Failure, Finished
+from audiocnn_cli.batch.parts import Part
 from audiocnn_cli.errors import FailureKind
 from audiocnn_cli.output.terminal.console import display, emit_event, log, logs_json, show_status
 
@@ -194,6 +195,27 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
+
+
+def parts_table(parts: Sequence[Part]) -> Any:
+    """The progress of each part of a batch, as a Rich table."""
+    from rich.text import Text
+
+    from audiocnn_cli.output.terminal.layout import table_of_rows
+
+    rows = [
+        (
+            str(part.shard),
+            f"{part.done:,}",
+            f"{part.failed:,}",
+            f"{part.unfinished:,}",
+            "complete" if part.whole else "partial",
+            Text(display(str(part.journal)), "dim", overflow="fold"),
+        )
+        for part in parts
+    ]
+    names = ("part", "done", "failed", "unfinished", "state", "journal")
+    return table_of_rows(names, rows, left={"part", "state", "journal"}, wrap={"journal"})
 
 
 def _counts(done: int, failures: dict[FailureKind, int]) -> str:

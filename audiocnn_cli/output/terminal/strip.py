@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.style import Style
+from rich.text import Text
 
 from audiocnn_cli.classify import Event, Prediction
 from audiocnn_cli.output.terminal.console import display
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions
-    from rich.text import Text
 
 # The colours of Okabe and Ito, distinguishable with colour blindness, and two more.
 _COLOURS = (
@@ -29,18 +29,14 @@ class Strips:
 
     result: Prediction
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Text"]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """The strips at the width of the console."""
         width = min(_WIDEST, options.max_width)
-        yield strips(self.result, width=width, colour=console.color_system is not None)
+        yield _strips(self.result, width=width, colour=console.color_system is not None)
 
 
-def strips(result: Prediction, *, width: int, colour: bool) -> "Text":
+def _strips(result: Prediction, *, width: int, colour: bool) -> Text:
     """Rows of events, an axis and a legend: one row, or one for each label where events overlap."""
-    from rich.cells import cell_len
-    from rich.style import Style
-    from rich.text import Text
-
     labels = list(dict.fromkeys(event.label for event in result.events))
     letters = _letters(labels)
     styles = {
@@ -97,8 +93,7 @@ def _clock(seconds: float, step: float) -> str:
 
 
 def _rows(events: Sequence[Event], labels: Sequence[str]) -> list[list[Event]]:
-    overlapping = any(a.end_s > b.start_s for a, b in pairwise(events))
-    if not overlapping:
+    if not any(a.end_s > b.start_s for a, b in pairwise(events)):
         return [list(events)]
     duration = {label: sum(e.end_s - e.start_s for e in events if e.label == label) for label in labels}
     longest = sorted(labels, key=lambda label: -duration[label])[:_MOST_ROWS]

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich import box
-from rich.console import Group
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
 from audiocnn_cli.batch.outcome import failure_document
@@ -14,9 +12,7 @@ from audiocnn_cli.evaluation.evaluate import Evaluation
 from audiocnn_cli.evaluation.metrics import THRESHOLDS, ConfusionMatrix, Coverage
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+from audiocnn_cli.output.terminal.layout import FittedTable, table_of_rows
 
 # A loss of accuracy from here on is printed in red.
 _NOTABLE = 0.03
@@ -111,7 +107,7 @@ class _PerClass:
 
     clips: ConfusionMatrix
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         labels = self.clips.labels
         numbers = [str(i) for i in range(1, len(labels) + 1)]
         names = [f"{i:>{len(numbers[-1])}} {display(n)}" for i, n in zip(numbers, labels, strict=True)]
@@ -131,25 +127,24 @@ class _PerClass:
             first = last
         yield self._scores(names)
 
-    def _block(self, names: Sequence[str], numbers: Sequence[str], first: int, last: int) -> Table:
+    def _block(self, names: Sequence[str], numbers: Sequence[str], first: int, last: int) -> FittedTable:
         """The columns from `first` to before `last`."""
-        table = _table("true class", *numbers[first:last])
-        for i, (name, row) in enumerate(zip(names, self.clips.counts, strict=True)):
-            cells = [
-                Text(
-                    str(row[j]) if row[j] else ".",
-                    style="bold green" if i == j else "red" if row[j] else "dim",
-                )
-                for j in range(first, last)
-            ]
-            table.add_row(name, *cells)
-        return table
+        rows = [
+            [name, *(_count(row[j], right=i == j) for j in range(first, last))]
+            for i, (name, row) in enumerate(zip(names, self.clips.counts, strict=True))
+        ]
+        return table_of_rows(("true class", *numbers[first:last]), rows, left={"true class"})
 
-    def _scores(self, names: Sequence[str]) -> Table:
-        table = _table("class", "precision", "recall", "clips")
-        for name, score in zip(names, self.clips.per_class.values(), strict=True):
-            table.add_row(name, _decimal(score.precision), _decimal(score.recall), str(score.n))
-        return table
+    def _scores(self, names: Sequence[str]) -> FittedTable:
+        rows = [
+            (name, _decimal(score.precision), _decimal(score.recall), str(score.n))
+            for name, score in zip(names, self.clips.per_class.values(), strict=True)
+        ]
+        return table_of_rows(("class", "precision", "recall", "clips"), rows, left={"class"})
+
+
+def _count(n: int, *, right: bool) -> Text:
+    return Text(str(n or "."), "bold green" if right else "red" if n else "dim")
 
 
 def _coverage(result: Evaluation) -> tuple[Coverage, ...]:
@@ -158,54 +153,39 @@ def _coverage(result: Evaluation) -> tuple[Coverage, ...]:
 
 
 def _coverage_document(row: Coverage) -> dict[str, Any]:
-    return {
-        "threshold": row.threshold,
-        "coverage": row.coverage,
-        "covered": row.covered,
-        "accuracy": row.accuracy,
-        "interval_95": None if row.interval_95 is None else list(row.interval_95),
-    }
+    keys = ("threshold", "coverage", "covered", "accuracy", "interval_95")
+    return {key: getattr(row, key) for key in keys}
 
 
-def _coverage_table(result: Evaluation) -> Table:
-    table = _table("abstain below", "coverage", "clips", "accuracy", "95 % interval")
+def _coverage_table(result: Evaluation) -> FittedTable:
+    rows = []
     for row in _coverage(result):
         own = row.threshold == result.threshold
-        table.add_row(
+        texts = (
             f"{row.threshold:.2f}{' (model)' if own else ''}",
             f"{row.coverage:.3f}",
             str(row.covered),
             _decimal(row.accuracy),
             "" if row.interval_95 is None else "{:.3f} to {:.3f}".format(*row.interval_95),
-            style="bold" if own else None,
         )
-    return table
+        rows.append([Text(text, "bold" if own else "") for text in texts])
+    names = ("abstain below", "coverage", "clips", "accuracy", "95 % interval")
+    return table_of_rows(names, rows, left={"abstain below"})
 
 
-def _robustness_table(result: Evaluation) -> Table:
-    table = _table("degradation", "accuracy", "95 % interval", "difference")
+def _robustness_table(result: Evaluation) -> FittedTable:
     original = result.clips
-    rows = [("none", original), *((r.degradation.title, r.clips) for r in result.robustness)]
-    for title, clips in rows:
-        difference = clips.accuracy - original.accuracy
-        table.add_row(
-            title,
-            _decimal(clips.accuracy),
-            "{:.3f} to {:.3f}".format(*clips.interval_95),
-            Text(f"{difference:+.3f}", style="red" if difference < -_NOTABLE else "green")
-            if clips is not original
-            else "",
-        )
-    return table
+    rows: list[tuple[str | Text, ...]] = [("none", *_accuracy(original), "")]
+    for each in result.robustness:
+        difference = each.clips.accuracy - original.accuracy
+        shown = Text(f"{difference:+.3f}", "red" if difference < -_NOTABLE else "green")
+        rows.append((each.degradation.title, *_accuracy(each.clips), shown))
+    names = ("degradation", "accuracy", "95 % interval", "difference")
+    return table_of_rows(names, rows, left={"degradation"})
 
 
-def _table(title: str, *columns: str) -> Table:
-    """A table whose first column is a row head below `title`, and the others right-aligned numbers."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(title, no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
+def _accuracy(clips: ConfusionMatrix) -> tuple[str, str]:
+    return _decimal(clips.accuracy), "{:.3f} to {:.3f}".format(*clips.interval_95)
 
 
 def _with_interval(scored: ConfusionMatrix) -> str:

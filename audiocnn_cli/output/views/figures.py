@@ -1,16 +1,16 @@
 """The checked figures of model cards as a table, JSON and CSV."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from audiocnn_cli.batch.outcome import failure_document
 from audiocnn_cli.evaluation.figures import CardCheck
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
+from audiocnn_cli.output.terminal.layout import FittedTable, table_of_rows
 
 
 class CardCheckView:
@@ -41,24 +41,23 @@ class CardCheckView:
             low, high = document.pop("card_interval_95")
             yield document | {"card_low": low, "card_high": high}
 
-    def table(self, results: Sequence[CardCheck]) -> Any:
+    def table(self, results: Sequence[CardCheck]) -> FittedTable:
         """One row a figure below the name of its model; a problem is printed below its figure."""
-        table = Table(box=box.SIMPLE_HEAD)
-        table.add_column("model and figure")
-        for column in ("card", "measured", "n"):
-            table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("agrees", no_wrap=True)
-        model = None
-        for each in (figure for result in results for figure in result.figures):
-            if each.model != model:
-                model = each.model
-                table.add_row(Text(display(model), style="bold"))
-            name = display(each.card.name)
-            table.add_row(
-                f"{name}\n{display(each.problem)}" if each.problem else name,
-                f"{each.card.value:.3f}",
-                "" if each.measured is None else f"{each.measured.value:.3f}",
-                "" if each.measured is None else str(each.measured.n),
-                Text("yes", style="green") if each.agrees else Text("NO", style="bold red"),
-            )
-        return table
+        rows: list[tuple[str | Text, ...]] = []
+        figures = [figure for result in results for figure in result.figures]
+        for model, of_model in groupby(figures, key=lambda figure: figure.model):
+            rows.append((Text(display(model), style="bold"), "", "", "", ""))
+            for each in of_model:
+                name = display(each.card.name)
+                rows.append(
+                    (
+                        f"{name}\n{display(each.problem)}" if each.problem else name,
+                        f"{each.card.value:.3f}",
+                        "" if each.measured is None else f"{each.measured.value:.3f}",
+                        "" if each.measured is None else str(each.measured.n),
+                        Text("yes", style="green") if each.agrees else Text("NO", style="bold red"),
+                    )
+                )
+        head = "model and figure"
+        names = (head, "card", "measured", "n", "agrees")
+        return table_of_rows(names, rows, left={head, "agrees"}, wrap={head})

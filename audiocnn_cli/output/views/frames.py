@@ -5,8 +5,7 @@ from typing import Any
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import dump, write_rows
 from audiocnn_cli.output.terminal.console import console
-from audiocnn_cli.output.views.shape_markdown import write_rows_of_markdown
-from audiocnn_cli.output.views.text_table import Column, Row, print_table, print_wrapped
+from audiocnn_cli.output.views.text_table import Column, Row, print_markdown_table, print_table, print_wrapped
 from audiocnn_cli.shapes.choices import FrameRule
 from audiocnn_cli.shapes.clip import Clip, FrameCount, why_centered
 from audiocnn_cli.shapes.sizes import show_shape, type_sizes
@@ -29,7 +28,7 @@ def write_frames(clip: Clip, destination: Destination) -> None:
             write_rows(rows, stream, header=list(rows[0]))
         elif destination.format is Format.MARKDOWN:
             cells = [(*_cells(clip, count), count.formula) for count in counts]
-            write_rows_of_markdown(stream, _HEADER, cells)
+            print_markdown_table(stream, _HEADER, cells)
             stream.write(f"\n{why_centered(clip)}\n")
         else:
             out = console(stream)

@@ -1,11 +1,16 @@
-"""Views of models: the list, a contract, a verification, the execution providers."""
+"""Views of models: the list, a contract, a verification, files added or removed, execution providers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from audiocnn_cli.models.contract import GraphBinding, ModelContract
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM, GraphBinding, ModelContract
 from audiocnn_cli.models.golden import GoldenCheck
 from audiocnn_cli.models.registry import ModelFile
 from audiocnn_cli.models.runtime import Provider
@@ -13,6 +18,12 @@ from audiocnn_cli.models.signature import Activation
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import console, display
 from audiocnn_cli.output.terminal.layout import Column, FittedTable
+
+if TYPE_CHECKING:
+    from audiocnn_cli.models.frontend.export import WaveformModel
+    from audiocnn_cli.models.user_models import AddedModel
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +82,7 @@ class ContractView:
 
     def document(self, result: ModelContract) -> dict[str, Any]:
         """The whole contract, as in the file."""
-        import msgspec
-
-        document: dict[str, Any] = msgspec.to_builtins(result)
-        return document
+        return dict(msgspec.to_builtins(result))
 
     def rows(self, result: ModelContract) -> Iterator[Row]:
         """One row a measured figure."""
@@ -92,8 +100,6 @@ class ContractView:
 
     def table(self, results: Sequence[ModelContract]) -> Any:
         """The contract, one fact a row."""
-        from rich.table import Table
-
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold")
         table.add_column(overflow="fold")
@@ -163,38 +169,110 @@ class Verification:
     check: GoldenCheck
 
 
-class VerificationView:
+class _LinesView(ABC, Generic[R]):
+    """A view of one line a result, whose document is also its row of CSV."""
+
+    @abstractmethod
+    def document(self, result: R) -> dict[str, Any]:
+        """The JSON object of one result."""
+
+    @abstractmethod
+    def line(self, result: R) -> Text:
+        """What is printed of one result."""
+
+    def rows(self, result: R) -> Iterator[Row]:
+        """One row."""
+        yield self.document(result)
+
+    def table(self, results: Sequence[R]) -> Text:
+        """One line a result."""
+        return Text("\n").join(map(self.line, results))
+
+
+class VerificationView(_LinesView[Verification]):
     """The view of `audiocnn models verify`."""
 
     def document(self, result: Verification) -> dict[str, Any]:
         """The difference, the tolerance, and whether it is within."""
+        check = result.check
+        measured = {"difference": check.difference, "tolerance": check.tolerance, "passed": check.passed}
+        return {"model": result.model, "path": str(result.path)} | measured
+
+    def line(self, result: Verification) -> Text:
+        """Whether it passed, and the difference."""
+        check = result.check
+        return Text.assemble(
+            ("passed", "green") if check.passed else ("FAILED", "bold red"),
+            f"  {display(result.model)}: the golden example differs by {check.difference:.1e}"
+            f" (at most {check.tolerance:g})",
+        )
+
+
+class AddedView(_LinesView["AddedModel"]):
+    """The view of `audiocnn models add`."""
+
+    def document(self, result: "AddedModel") -> dict[str, Any]:
+        """Its name and its path, and whether it replaced another."""
+        return {"name": result.model.name, "path": str(result.model.path), "replaced": result.replaced}
+
+    def line(self, result: "AddedModel") -> Text:
+        """What was done, its name and its path."""
+        done = "replaced" if result.replaced else "added"
+        return Text(f"{done} {display(result.model.name)}: {display(str(result.model.path))}")
+
+
+class RemovedView(_LinesView[ModelFile]):
+    """The view of `audiocnn models remove`."""
+
+    def document(self, result: ModelFile) -> dict[str, Any]:
+        """The name and the path that it had."""
+        return {"name": result.name, "path": str(result.path)}
+
+    def line(self, result: ModelFile) -> Text:
+        """The name."""
+        return Text(f"removed {display(result.name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A model with its front end, and the file it was written to."""
+
+    model: "WaveformModel"
+    path: Path
+
+
+class ExportedView(_LinesView[Exported]):
+    """The view of `audiocnn models export`."""
+
+    def document(self, result: Exported) -> dict[str, Any]:
+        """What a program requires to run the file: input, output, labels, sample rate."""
+        contract = result.model.contract
         return {
-            "model": result.model,
+            "model": contract.name,
             "path": str(result.path),
-            "difference": result.check.difference,
-            "tolerance": result.check.tolerance,
-            "passed": result.check.passed,
+            "size_bytes": len(result.model.content),
+            "input": {"name": WAVEFORM, "shape": ["clips", "samples"]},
+            "output": {"name": PROBABILITIES, "shape": ["clips", len(contract.labels)]},
+            "sample_rate": contract.features.sample_rate,
+            "labels": list(contract.labels),
+            "difference": result.model.check.difference,
+            "tolerance": result.model.check.tolerance,
         }
 
-    def rows(self, result: Verification) -> Iterator[Row]:
+    def rows(self, result: Exported) -> Iterator[Row]:
         """One row."""
-        yield self.document(result)
+        document = self.document(result)
+        yield {key: document[key] for key in ("model", "path", "size_bytes", "difference")}
 
-    def table(self, results: Sequence[Verification]) -> Any:
-        """One line a model."""
-        from rich.text import Text
-
-        lines = []
-        for result in results:
-            passed = result.check.passed
-            lines.append(
-                Text.assemble(
-                    ("passed" if passed else "FAILED", "green" if passed else "bold red"),
-                    f"  {display(result.model)}: the golden example differs by {result.check.difference:.1e}"
-                    f" (at most {result.check.tolerance:g})",
-                )
-            )
-        return Text("\n").join(lines)
+    def line(self, result: Exported) -> Text:
+        """Two lines: input and output, and the difference from the Python path."""
+        contract, check, size = result.model.contract, result.model.check, len(result.model.content)
+        return Text(
+            f"{display(str(result.path))}: {WAVEFORM} (clips, samples) at {contract.features.sample_rate} Hz"
+            f" -> {PROBABILITIES} (clips, {len(contract.labels)}), {size / 1024:.0f} KiB\n  differs from"
+            f" `audiocnn classify` by {check.difference:.1e} (at most {check.tolerance:g}) on the golden"
+            " signal"
+        )
 
 
 class ProvidersView:
@@ -211,8 +289,6 @@ class ProvidersView:
 
     def table(self, results: Sequence[Sequence[Provider]]) -> Any:
         """One line for each installed provider, then the names of the others."""
-        from rich.text import Text
-
         providers = [provider for result in results for provider in result]
         text = Text()
         for provider in providers:

@@ -8,9 +8,8 @@ from typing import IO, TYPE_CHECKING
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import dump, write_rows
 from audiocnn_cli.output.terminal.console import console, display
-from audiocnn_cli.output.views.shape_markdown import write_rows_of_markdown
 from audiocnn_cli.output.views.shapes import document, row
-from audiocnn_cli.output.views.text_table import Column, Row, print_table
+from audiocnn_cli.output.views.text_table import Column, Row, print_markdown_table, print_table
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.sizes import show_shape
 
@@ -44,7 +43,7 @@ def write_diff(reports: Sequence[Report], destination: Destination) -> None:
 def _write_markdown(reports: Sequence[Report], stream: IO[str]) -> None:
     columns = [[*stack.layers, *stack.totals] for stack in map(_Stack, reports)]
     cells = zip_longest(*columns, fillvalue="")
-    write_rows_of_markdown(stream, [report.trace.title for report in reports], cells)
+    print_markdown_table(stream, [report.trace.title for report in reports], cells)
 
 
 class _Stack:

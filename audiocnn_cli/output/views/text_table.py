@@ -1,13 +1,12 @@
-"""Tables of text for any width: no token is broken, and what does not fit stands under its row."""
+"""Tables of text for any width (no token is broken, what does not fit stands under its row), and Markdown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import IO
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+from rich.console import Console
+from rich.text import Text
 
 _GAP = 2
 _NO_BREAK = "\u00a0"
@@ -38,7 +37,7 @@ class Row:
 
 
 def print_table(
-    out: "Console",
+    out: Console,
     columns: Sequence[Column],
     rows: Sequence[Row],
     *,
@@ -46,8 +45,6 @@ def print_table(
     details: str = "formula",
 ) -> None:
     """Print `rows` and, after an empty line, `totals`; `details` is the header of the last column."""
-    from rich.text import Text
-
     table = _Table(columns, [*rows, *totals], details, out.width)
     rule = "-" if out.options.ascii_only else "\u2500"
     lines = [*table.header(), Text(rule * table.total)]
@@ -62,13 +59,36 @@ def print_table(
 
 
 def print_wrapped(
-    out: "Console", text: str, *, style: str = "", indent: int = 0, whole: Sequence[str] = ()
+    out: Console, text: str, *, style: str = "", indent: int = 0, whole: Sequence[str] = ()
 ) -> None:
     """Print `text` in lines of at most the console's width, broken at spaces but not within `whole`."""
     for part in whole:
         text = text.replace(part, part.replace(" ", _NO_BREAK))
     for line in _wrapped(text, out.width - indent) or [""]:
         out.print(" " * indent + line.replace(_NO_BREAK, " "), style=style, soft_wrap=True)
+
+
+def print_markdown_table(
+    stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()
+) -> None:
+    """Write a Markdown table; `right` are the headers of its right-aligned columns."""
+    rules = ("---:" if name in right else ":---" for name in header)
+    stream.write(f"{_markdown_line(header)}\n|{'|'.join(rules)}|\n")
+    stream.writelines(f"{_markdown_line(row)}\n" for row in rows)
+
+
+def _markdown_line(values: Iterable[str]) -> str:
+    cells = ("<br>".join(map(escape, value.splitlines())) for value in values)
+    return f"| {' | '.join(cells)} |"
+
+
+def escape(text: str) -> str:
+    """`text` with Markdown's marks escaped, except for the bold total."""
+    if text == "**total**":
+        return text
+    for mark in "\\|*_`<[]":
+        text = text.replace(mark, f"\\{mark}")
+    return text
 
 
 class _Table:
@@ -108,7 +128,7 @@ class _Table:
                 self.widths[i] = max(len(column.header), needed)
                 self.total = self._sum()
 
-    def header(self) -> Iterator["Text"]:
+    def header(self) -> Iterator[Text]:
         """The lines of the header, aligned at the last one."""
         headers = [column.header.split("\n") for column in self.columns]
         height = max(map(len, headers))
@@ -119,10 +139,8 @@ class _Table:
                 cells[i] = lines[at - skipped] if at >= skipped else ""
             yield self._line(cells, self.details if self.beside and at == height - 1 else "")
 
-    def lines(self, index: int, row: Row) -> Iterator["Text"]:
+    def lines(self, index: int, row: Row) -> Iterator[Text]:
         """The lines of one row."""
-        from rich.text import Text
-
         cells = list(row.cells)
         for i in self.shown:
             if len(cells[i]) > self.widths[i]:  # only of a flexible column
@@ -147,9 +165,7 @@ class _Table:
             if i not in self.shown and row.cells[i] not in {"", above}:
                 yield f"{column.label} {row.cells[i]}"
 
-    def _line(self, cells: Sequence[str], detail: str = "") -> "Text":
-        from rich.text import Text
-
+    def _line(self, cells: Sequence[str], detail: str = "") -> Text:
         line = Text()
         for i in self.shown:
             column, width = self.columns[i], self.widths[i]
