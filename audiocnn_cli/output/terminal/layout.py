@@ -1,6 +1,6 @@
 """Tables that fit the terminal: paths are shortened in their middle, and minor columns are left out."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -114,9 +114,14 @@ class FittedTable:
 
 
 def table_of_rows(
-    names: Sequence[str], rows: Sequence[Sequence[Any]], *, left: Collection[str], wrap: Collection[str] = ()
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    left: Collection[str],
+    wrap: Collection[str] = (),
+    drop: Mapping[str, int] | None = None,
 ) -> FittedTable:
-    """A table of all columns; those in `left` are aligned there, all others hold numbers."""
+    """A table of columns with these names; those in `left` are aligned there, all others hold numbers."""
     return FittedTable(
         [
             Column(
@@ -124,6 +129,7 @@ def table_of_rows(
                 cells=[row[i] for row in rows],
                 justify="left" if name in left else "right",
                 wrap=name in wrap,
+                drop=(drop or {}).get(name, 0),
             )
             for i, name in enumerate(names)
         ]

@@ -20,6 +20,7 @@ from audiocnn_cli.output.results import Row, StreamWriter, write_outcomes_to
 from audiocnn_cli.output.terminal.console import console, display, log
 from audiocnn_cli.output.terminal.layout import Column, FittedTable, table_of_rows
 from audiocnn_cli.output.terminal.strip import Strips
+from audiocnn_cli.output.views import pick
 
 _SURE, _FAIR = 0.7, 0.4
 # Paths are shortened to so many characters before candidates are left out.
@@ -40,25 +41,14 @@ class ClassifyView:
 
     def document(self, result: Prediction) -> dict[str, Any]:
         """The label or the reason for abstaining, the candidates, and the handling of the last segment."""
-        document: dict[str, Any] = {
-            "path": result.path,
-            "model": result.model,
-            "label": result.label,
-            "probability": result.probability,
-            "abstained": result.abstained,
-            "reason": result.reason,
-            "labels": list(result.labels),
-            "top": [{"label": c.label, "probability": c.probability} for c in result.top],
-            "segments": len(result.timeline),
-            "duration_s": result.duration_s,
-            "rest": result.rest,
-            "rest_s": result.rest_s,
-        }
+        document = pick(result, "path", "model", "label", "probability", "abstained", "reason", "labels")
+        document |= {"top": [asdict(each) for each in result.top], "segments": len(result.timeline)}
+        document |= pick(result, "duration_s", "rest", "rest_s")
         if result.sound_type:
             sound = result.sound_type
             document["sound_type"] = {"label": sound.name, "probability": sound.probability}
         if self.timeline:
-            document["timeline"] = [entry_document(entry) for entry in result.timeline]
+            document["timeline"] = [_entry_document(entry) for entry in result.timeline]
         if self.timeline or self.events:
             document["events"] = [asdict(event) for event in result.events]
         return document
@@ -76,10 +66,6 @@ class ClassifyView:
         for result in results:
             parts += [_clip_table([result]), Strips(result), Text(), _event_table(result)]
         return Group(*parts)
-
-    def segment_row(self, entry: TimelineEntry, *, path: str, model: str) -> Row:
-        """The row of one segment."""
-        return _cells(self.records.of_segment(entry, path=path, model=model))
 
     @property
     def records(self) -> PredictionRows:
@@ -102,7 +88,7 @@ def _cell(value: object) -> object:
 def _clip_table(results: Sequence[Prediction]) -> FittedTable:
     """A row for each clip; with a verbose log also its duration, rest and number of segments."""
     labels = [
-        Text(shown_label(each.labels, each.reason), style(each.probability, abstained=each.abstained))
+        Text(_shown_label(each.labels, each.reason), _style(each.probability, abstained=each.abstained))
         for each in results
     ]
     columns = [
@@ -146,7 +132,7 @@ def _event_table(result: Prediction) -> FittedTable:
         (
             f"{event.start_s:.2f} s",
             f"{event.end_s:.2f} s",
-            Text(display(event.label), style(event.probability)),
+            Text(display(event.label), _style(event.probability)),
             f"{event.probability:.2f}",
         )
         for event in result.events
@@ -154,31 +140,25 @@ def _event_table(result: Prediction) -> FittedTable:
     return table_of_rows(("from", "to", "label", "p"), rows, left={"label"}, wrap={"label"})
 
 
-def shown_label(labels: Sequence[str], reason: str | None) -> str:
+def _shown_label(labels: Sequence[str], reason: str | None) -> str:
     """The labels, or why there is none; below the threshold it is `unsure`."""
     if labels:
         return ", ".join(map(display, labels))
     return "unsure" if reason in (None, BELOW_THRESHOLD) else display(reason or "")
 
 
-def style(probability: float, *, abstained: bool = False) -> str:
+def _style(probability: float, *, abstained: bool = False) -> str:
     """Rich style of a label with that probability."""
     if abstained:
         return "dim"
     return "bold green" if probability >= _SURE else "yellow" if probability >= _FAIR else "red"
 
 
-def entry_document(entry: TimelineEntry) -> dict[str, Any]:
+def _entry_document(entry: TimelineEntry) -> dict[str, Any]:
     """One segment as JSON."""
-    return {
-        "start_s": entry.start_s,
-        "end_s": entry.end_s,
-        "label": entry.label,
-        "probability": entry.best.probability,
-        "reason": entry.reason,
-        "labels": list(entry.labels),
-        "probabilities": {c.label: c.probability for c in entry.candidates},
-    }
+    document = pick(entry, "start_s", "end_s", "label") | {"probability": entry.best.probability}
+    probabilities = {each.label: each.probability for each in entry.candidates}
+    return document | pick(entry, "reason", "labels") | {"probabilities": probabilities}
 
 
 def write_live(
@@ -199,9 +179,9 @@ def write_live(
                     if destination.format is not Format.CSV or isinstance(each, Failure):
                         yield each
                 elif destination.format is Format.JSONL:
-                    writer.line({"path": path, "model": model} | entry_document(each))
+                    writer.line({"path": path, "model": model} | _entry_document(each))
                 elif destination.format is Format.CSV:
-                    writer.rows([view.segment_row(each, path=path, model=model)])
+                    writer.rows([_cells(view.records.of_segment(each, path=path, model=model))])
                 else:
                     _print_line(each, stream)
 
@@ -209,9 +189,9 @@ def write_live(
 
 
 def _print_line(entry: TimelineEntry, stream: IO[str]) -> None:
-    label = shown_label(entry.labels, entry.reason)
+    label = _shown_label(entry.labels, entry.reason)
     best = entry.best.probability
     line = Text(f"{entry.start_s:10.2f} to {entry.end_s:10.2f} s  ")
-    line.append(f"{best:.2f}  ").append(label, style(best, abstained=not entry.labels))
+    line.append(f"{best:.2f}  ").append(label, _style(best, abstained=not entry.labels))
     console(stream).print(line)
     stream.flush()

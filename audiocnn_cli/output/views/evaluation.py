@@ -13,9 +13,11 @@ from audiocnn_cli.evaluation.metrics import THRESHOLDS, ConfusionMatrix, Coverag
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.terminal.layout import FittedTable, table_of_rows
+from audiocnn_cli.output.views import pick
 
 # A loss of accuracy from here on is printed in red.
 _NOTABLE = 0.03
+_COVERAGE = ("threshold", "coverage", "covered", "accuracy", "interval_95")
 
 
 class EvaluationView:
@@ -23,25 +25,17 @@ class EvaluationView:
 
     def document(self, result: Evaluation) -> dict[str, Any]:
         """Metrics over clips; those over segments have keys of their own."""
-        clips = result.clips
+        clips, apart = result.clips, result.kept_apart
         return {
             "model": result.model,
             "clips": clips.n,
             "segments": result.segments.n,
-            "accuracy": clips.accuracy,
-            "balanced_accuracy": clips.balanced_accuracy,
-            "interval_95": list(clips.interval_95),
+            **pick(clips, "accuracy", "balanced_accuracy", "interval_95"),
             "segment_accuracy": result.segments.accuracy,
             "segment_interval_95": list(result.segments.interval_95),
             "held_out_clips": result.held_out,
             "training_clips_left_out": result.left_out,
-            "kept_apart": None
-            if result.kept_apart is None
-            else {
-                "clips": result.kept_apart.n,
-                "accuracy": result.kept_apart.accuracy,
-                "interval_95": list(result.kept_apart.interval_95),
-            },
+            "kept_apart": apart and {"clips": apart.n, **pick(apart, "accuracy", "interval_95")},
             "per_class": {label: asdict(score) for label, score in clips.per_class.items()},
             "confusion": {"labels": list(clips.labels), "matrix": [list(row) for row in clips.counts]},
             "calibration": {
@@ -50,12 +44,11 @@ class EvaluationView:
                 "bins": [asdict(each) for each in result.calibration.bins],
             },
             "threshold": result.threshold,
-            "coverage": [_coverage_document(row) for row in _coverage(result)],
+            "coverage": [pick(row, *_COVERAGE) for row in _coverage(result)],
             "robustness": [
                 {
                     "degradation": row.degradation.name,
-                    "accuracy": row.clips.accuracy,
-                    "interval_95": list(row.clips.interval_95),
+                    **pick(row.clips, "accuracy", "interval_95"),
                     "difference": row.clips.accuracy - clips.accuracy,
                 }
                 for row in result.robustness
@@ -150,11 +143,6 @@ def _count(n: int, *, right: bool) -> Text:
 def _coverage(result: Evaluation) -> tuple[Coverage, ...]:
     """At the usual thresholds and at the model's own."""
     return result.coverage((*THRESHOLDS, result.threshold))
-
-
-def _coverage_document(row: Coverage) -> dict[str, Any]:
-    keys = ("threshold", "coverage", "covered", "accuracy", "interval_95")
-    return {key: getattr(row, key) for key in keys}
 
 
 def _coverage_table(result: Evaluation) -> FittedTable:

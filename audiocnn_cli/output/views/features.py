@@ -1,6 +1,7 @@
 """How a feature tensor and its summary look as tables, as JSON and as CSV."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,15 +50,15 @@ def _summary_row(result: FeatureResult, segment: int, values: NDArray[np.float32
     return row
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureView:
     """The view of `audiocnn features`; `with_data` puts the tensor itself into the JSON."""
 
-    def __init__(self, *, with_data: bool = False) -> None:
-        self._with_data = with_data
+    with_data: bool = False
 
     def document(self, result: FeatureReport) -> Mapping[str, Any]:
         """Shape, rates and statistics a bin."""
-        if not self._with_data or result.result is None:
+        if not self.with_data or result.result is None:
             return result.document
         return {**result.document, "data": result.result.tensor.data.tolist()}
 
@@ -68,25 +69,16 @@ class FeatureView:
     def table(self, results: Sequence[FeatureReport]) -> Any:
         """One row a recording, and a picture or the numbers of each."""
         documents = [each.document for each in results]
-        large = len(results) <= _LARGE_PICTURES
+        one, large = len(results) == 1, len(results) <= _LARGE_PICTURES
+        features = [each["feature"].replace(",", ", ") for each in documents]
+        shapes = [" x ".join(map(str, each["shape"])) for each in documents]
+        seconds = [f"{each['duration_s']:.2f}" for each in documents]
         columns = [
             Column(name="path", cells=_cells(documents, "path"), style="bold", path=True),
-            Column(
-                name="feature",
-                cells=[each["feature"].replace(",", ", ") for each in documents],
-                drop=1 if len(results) > 1 else 0,
-                wrap=len(results) == 1,
-            ),
-            Column(
-                name="shape", cells=[" x ".join(map(str, each["shape"])) for each in documents], style="cyan"
-            ),
+            Column(name="feature", cells=features, drop=0 if one else 1, wrap=one),
+            Column(name="shape", cells=shapes, style="cyan"),
             Column(name="Hz", cells=_cells(documents, "sample_rate"), justify="right", drop=2),
-            Column(
-                name="seconds",
-                cells=[f"{each['duration_s']:.2f}" for each in documents],
-                justify="right",
-                drop=3,
-            ),
+            Column(name="seconds", cells=seconds, justify="right", drop=3),
         ]
         if any(each["output"] for each in documents):
             columns.append(Column(name="output", cells=_cells(documents, "output"), path=True))

@@ -1,10 +1,11 @@
 """How a trace and an occlusion map look as tables, as JSON and as CSV."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from math import isnan
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,10 @@ from audiocnn_cli.inspection.work import Inspected
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.terminal.heatmap import draw, shrink
-from audiocnn_cli.output.terminal.layout import Column, FittedTable, table_of_rows
+from audiocnn_cli.output.terminal.layout import table_of_rows
+from audiocnn_cli.output.views import pick
 from audiocnn_cli.output.views.classify import ClassifyView
-from audiocnn_cli.shapes.sizes import show_shape
+from audiocnn_cli.shapes.sizes import Shape, show_shape, type_sizes
 
 _WIDEST_MAP = 72
 # Lines of a Rich table above its first row: a margin, the heading, a rule.
@@ -36,15 +38,15 @@ _HEAD_LINES = 3
 _SMALL_DROP = 0.05
 
 
+@dataclass(frozen=True, slots=True)
 class InspectionView:
     """The view of `classify` with --trace or --why: below the clips, the inspection of each."""
 
-    def __init__(self, classified: ClassifyView) -> None:
-        self._classified = classified
+    classified: ClassifyView
 
     def document(self, result: Inspected) -> dict[str, Any]:
         """The clip's document with `trace` and `why`."""
-        document = self._classified.document(result.prediction)
+        document = self.classified.document(result.prediction)
         if result.trace is not None:
             document["trace"] = _trace_document(result.trace)
         if result.why is not None:
@@ -65,7 +67,7 @@ class InspectionView:
 
     def table(self, results: Sequence[Inspected]) -> Any:
         """The clips, then for each the stages and layers, and the occlusion map."""
-        parts: list[Any] = [self._classified.table([result.prediction for result in results])]
+        parts: list[Any] = [self.classified.table([result.prediction for result in results])]
         for result in results:
             if len(results) > 1 and (result.trace is not None or result.why is not None):
                 parts.append(Text(display(result.prediction.path), style="bold"))
@@ -78,9 +80,7 @@ class InspectionView:
 
 
 def _trace_document(trace: Trace) -> dict[str, Any]:
-    return {
-        "model": trace.model,
-        "agrees": trace.agrees,
+    return pick(trace, "model", "agrees") | {
         "stages": [
             {"stage": each.stage.name, "detail": each.stage.detail, "unit": each.stage.unit}
             | _measured(each, each.stage.shape)
@@ -98,38 +98,20 @@ def _trace_document(trace: Trace) -> dict[str, Any]:
 
 def _measured(each: TracedStage | TracedLayer, predicted: Sequence[int | str]) -> dict[str, Any]:
     values = each.values
-    return {
-        "shape": list(each.shape),
-        "predicted": list(predicted),
-        "agrees": each.agrees,
-        "min": None if values is None else values.low,
-        "mean": None if values is None else values.mean,
-        "max": None if values is None else values.high,
-        "ms": each.ms,
-    }
+    numbers = (None, None, None) if values is None else (values.low, values.mean, values.high)
+    shapes = {"shape": list(each.shape), "predicted": list(predicted), "agrees": each.agrees}
+    return shapes | dict(zip(("min", "mean", "max"), numbers, strict=True)) | {"ms": each.ms}
 
 
-def _row(name: str, each: TracedStage | TracedLayer, predicted: Sequence[int | str]) -> Row:
-    sizes = {"shape": each.shape, "predicted": predicted}
-    return {
-        "name": name,
-        **{key: "x".join(map(str, shape)) for key, shape in sizes.items()},
-        "agrees": str(each.agrees).lower(),
-        "ms": round(each.ms, 4),
-    }
+def _row(name: str, each: TracedStage | TracedLayer, predicted: Shape) -> Row:
+    shapes = {"shape": type_sizes(each.shape), "predicted": type_sizes(predicted)}
+    return {"name": name, **shapes, "agrees": str(each.agrees).lower(), "ms": round(each.ms, 4)}
 
 
 def _why_document(why: Why) -> dict[str, Any]:
-    return {
-        "label": why.label,
-        "decibels": why.decibels,
-        "spans": [asdict(span) for span in why.spans],
-        "segments": why.segments,
-        "searched": why.searched,
-        "times_s": list(why.times_s),
-        "bands_hz": list(why.bands_hz),
-        "drops": [[None if isnan(drop) else drop for drop in row] for row in why.drops.tolist()],
-    }
+    drops = [[None if isnan(drop) else drop for drop in row] for row in why.drops.tolist()]
+    document = pick(why, "label", "decibels") | {"spans": [asdict(span) for span in why.spans]}
+    return document | pick(why, "segments", "searched", "times_s", "bands_hz") | {"drops": drops}
 
 
 def _cells(why: Why) -> Iterator[dict[str, object]]:
@@ -153,7 +135,7 @@ class _StageTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         yield Text("from the file to the label", style="bold")
         rows = [
-            (s.stage.name, _agreement(s, show_shape(s.stage.shape)), _range(s.values), f"{s.ms:.2f}")
+            (s.stage.name, _agreement(s, show_shape(s.stage.shape)), _range([s.values]), f"{s.ms:.2f}")
             for s in self.stages
         ]
         table = table_of_rows(("stage", "shape", "values", "ms"), rows, left=("stage", "shape", "values"))
@@ -188,42 +170,22 @@ class _LayerText:
 
 
 def _layers(trace: Trace) -> list[Any]:
-    """The layers of the graph in a table, equal neighbours in one row."""
-    runs = [list(run) for _, run in groupby(trace.graph.layers, key=_shape_key)]
-    first = [run[0] for run in runs]
-    predicted = [show_shape(layer.predicted) for layer in first]
-    shapes = [show_shape(layer.runtime_shape) for layer in first]
-    columns = [
-        Column(name="layer", cells=[*(_LayerText(display(f.text)) for f in first), "others"], wrap=True),
-        Column(name="n", cells=[*(str(len(run)) for run in runs), ""], justify="right", drop=2),
-        Column(name="predicted", cells=[*predicted, ""], drop=1),
-        Column(name="in ONNX Runtime", cells=[*map(_agreement, first, predicted, shapes), ""]),
-        Column(
-            name="values",
-            cells=[*(_range(_joined([each.values for each in run])) for run in runs), ""],
-            drop=3,
-        ),
-        Column(
-            name="ms",
-            cells=[*(f"{sum(each.ms for each in run):.2f}" for run in runs), f"{trace.graph.other_ms:.2f}"],
-            justify="right",
-        ),
-    ]
+    """The layers of the graph in a table; equal neighbours, such as those of several members, share a row."""
+    rows: list[tuple[Any, ...]] = []
+    for _, run in groupby(trace.graph.layers, key=attrgetter("text", "predicted", "runtime_shape")):
+        layers = list(run)
+        first = layers[0]
+        predicted = show_shape(first.predicted)
+        real = _agreement(first, predicted, show_shape(first.runtime_shape))
+        values = _range(each.values for each in layers)
+        ms = f"{sum(each.ms for each in layers):.2f}"
+        rows.append((_LayerText(display(first.text)), str(len(layers)), predicted, real, values, ms))
+    rows.append(("others", "", "", "", "", f"{trace.graph.other_ms:.2f}"))
+    left = ("layer", "predicted", "in ONNX Runtime", "values")
+    names = ("layer", "n", *left[1:], "ms")
+    drop = {"predicted": 1, "n": 2, "values": 3}
     title = f"the layers of {display(trace.model)}, for the first segment"
-    return [Text(title, style="bold"), FittedTable(columns)]
-
-
-def _shape_key(layer: TracedLayer) -> tuple[Any, ...]:
-    """Equal for layers that share a row, such as those of several members."""
-    return layer.text, layer.predicted, layer.runtime_shape
-
-
-def _joined(values: Sequence[Values | None]) -> Values | None:
-    given = [each for each in values if each is not None]
-    if not given:
-        return None
-    mean = sum(each.mean for each in given) / len(given)
-    return Values(min(v.low for v in given), mean, max(v.high for v in given))
+    return [Text(title, style="bold"), table_of_rows(names, rows, left=left, wrap={"layer"}, drop=drop)]
 
 
 def _agreement(each: TracedStage | TracedLayer, predicted: str, real: str = "") -> Any:
@@ -233,8 +195,9 @@ def _agreement(each: TracedStage | TracedLayer, predicted: str, real: str = "") 
     return Text(f"{real or show_shape(each.shape)}, predicted {predicted}", style="bold red")
 
 
-def _range(values: Values | None) -> str:
-    return "" if values is None else f"{values.low:.4g} to {values.high:.4g}"
+def _range(values: Iterable[Values | None]) -> str:
+    given = [each for each in values if each is not None]
+    return f"{min(v.low for v in given):.4g} to {max(v.high for v in given):.4g}" if given else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from audiocnn_cli.models.signature import Activation
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import console, display
 from audiocnn_cli.output.terminal.layout import Column, FittedTable
+from audiocnn_cli.output.views import pick
 
 if TYPE_CHECKING:
     from audiocnn_cli.models.frontend.export import WaveformModel
@@ -194,9 +195,8 @@ class VerificationView(_LinesView[Verification]):
 
     def document(self, result: Verification) -> dict[str, Any]:
         """The difference, the tolerance, and whether it is within."""
-        check = result.check
-        measured = {"difference": check.difference, "tolerance": check.tolerance, "passed": check.passed}
-        return {"model": result.model, "path": str(result.path)} | measured
+        found = {"model": result.model, "path": str(result.path)}
+        return found | pick(result.check, "difference", "tolerance", "passed")
 
     def line(self, result: Verification) -> Text:
         """Whether it passed, and the difference."""
@@ -255,8 +255,7 @@ class ExportedView(_LinesView[Exported]):
             "output": {"name": PROBABILITIES, "shape": ["clips", len(contract.labels)]},
             "sample_rate": contract.features.sample_rate,
             "labels": list(contract.labels),
-            "difference": result.model.check.difference,
-            "tolerance": result.model.check.tolerance,
+            **pick(result.model.check, "difference", "tolerance"),
         }
 
     def rows(self, result: Exported) -> Iterator[Row]:
