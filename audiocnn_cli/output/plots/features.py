@@ -13,9 +13,8 @@ from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.plan import columns, frequencies_hz
 from audiocnn_cli.features.result import FeatureResult, Tensor
 from audiocnn_cli.files import check_folder
-from audiocnn_cli.output.plots.envelope import Envelope
 from audiocnn_cli.output.plots.figure import check_picture, plain, require_drawing, save_picture
-from audiocnn_cli.output.terminal.heatmap import shrink
+from audiocnn_cli.output.terminal.heatmap import Envelope, shrink
 
 _WIDEST = 2000
 _PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")

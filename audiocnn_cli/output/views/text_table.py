@@ -132,12 +132,9 @@ class _Table:
         """The lines of the header, aligned at the last one."""
         headers = [column.header.split("\n") for column in self.columns]
         height = max(map(len, headers))
-        for at in range(height):
-            cells = [""] * len(headers)
-            for i, lines in enumerate(headers):
-                skipped = height - len(lines)
-                cells[i] = lines[at - skipped] if at >= skipped else ""
-            yield self._line(cells, self.details if self.beside and at == height - 1 else "")
+        *above, last = zip(*([""] * (height - len(lines)) + lines for lines in headers), strict=True)
+        yield from map(self._line, above)
+        yield self._line(last, self.details if self.beside else "")
 
     def lines(self, index: int, row: Row) -> Iterator[Text]:
         """The lines of one row."""
