@@ -24,7 +24,7 @@ _ROWS = 24
 _LINES = 12
 # Bins of one kind share a scale; cepstral coefficients and mixtures have one each.
 _ONE_SCALE = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL, Feature.LOGMEL, Feature.CHROMA})
-_LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
+LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def picture_of(result: FeatureResult) -> FeaturePicture:
     if Feature.WAVEFORM in features:
         data = np.abs(data)
     small = shrink(data, width=_COLUMNS, height=_ROWS)
-    if features <= _LINEAR_SPECTRA:
+    if features <= LINEAR_SPECTRA:
         small = np.log(np.maximum(small, small.max() * 1e-4 + 1e-30))
         notes.append("logarithmic")
     own_scales = not features <= _ONE_SCALE and data.shape[1] > 1
