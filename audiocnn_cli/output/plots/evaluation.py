@@ -65,13 +65,11 @@ def _plot_reliability(axes: Any, calibration: Calibration) -> None:
     means = [each.confidence for each in filled]
     axes.plot(means, accuracies, "o", color="black", markersize=3, label="mean confidence")
     axes.plot([0, 1], [0, 1], "--", color="black", linewidth=1)
-    most = max(each.n for each in bins)
     counts = axes.twinx()
     counts.set_box_aspect(1)
-    counts.bar(
-        [each.low for each in bins], [each.n for each in bins], **bars, color="none", edgecolor=_ORANGE
-    )
-    counts.set(ylim=(0, 4 * most), yticks=[0, most])
+    sizes = [each.n for each in bins]
+    counts.bar([each.low for each in bins], sizes, **bars, color="none", edgecolor=_ORANGE)
+    counts.set(ylim=(0, 4 * max(sizes)), yticks=[0, max(sizes)])
     counts.set_ylabel("clips", color=_ORANGE, loc="bottom")
     title = f"reliability (ECE {calibration.ece:.3f})"
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy", title=title)

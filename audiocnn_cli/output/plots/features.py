@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
+from audiocnn_cli.extras import require_extra
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.plan import columns, frequencies_hz
 from audiocnn_cli.features.result import FeatureResult, Tensor
 from audiocnn_cli.files import check_folder
-from audiocnn_cli.output.plots.figure import check_picture, plain, require_drawing, save_picture
+from audiocnn_cli.output.plots.figure import check_picture, plain, save_picture
 from audiocnn_cli.output.terminal.features import LINEAR_SPECTRA
 from audiocnn_cli.output.terminal.heatmap import Envelope, shrink
 
@@ -45,7 +46,7 @@ class Pictures:
             UsageError: the ending of the file is of no picture.
             OutputError: the file can't be written.
         """
-        require_drawing()
+        require_extra("plot", "`plot`")
         self._path = Path(target)
         self._folder = target.endswith("/") or self._path.is_dir()
         self._force = force

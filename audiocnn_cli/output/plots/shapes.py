@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiocnn_cli.output.plots.figure import require_drawing, save_picture
+from audiocnn_cli.extras import require_extra
+from audiocnn_cli.output.plots.figure import save_picture
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.sizes import Shape, show_shape
@@ -65,7 +66,7 @@ def draw(report: Report, path: Path, *, kind: str, force: bool) -> None:
         MissingExtraError: matplotlib is not installed.
         OutputError: the file can't be written.
     """
-    require_drawing("a drawing")
+    require_extra("plot", "a drawing")
     from matplotlib.figure import Figure
 
     blocks = _blocks(report)

@@ -48,7 +48,8 @@ def _strips(result: Prediction, *, width: int, colour: bool) -> Text:
     for row in _rows(result.events, labels):
         before: Event | None = None
         for column in range(width):
-            event = _at(row, begin + (column + 0.5) / width * (end - begin))
+            time = begin + (column + 0.5) / width * (end - begin)
+            event = next((each for each in row if each.start_s <= time < each.end_s), None)
             if event is None:
                 text.append(_NOTHING)
             else:
@@ -98,10 +99,6 @@ def _rows(events: Sequence[Event], labels: Sequence[str]) -> list[list[Event]]:
     duration = {label: sum(e.end_s - e.start_s for e in events if e.label == label) for label in labels}
     longest = sorted(labels, key=lambda label: -duration[label])[:_MOST_ROWS]
     return [[event for event in events if event.label == label] for label in longest]
-
-
-def _at(events: Sequence[Event], time: float) -> Event | None:
-    return next((event for event in events if event.start_s <= time < event.end_s), None)
 
 
 def _letters(labels: Sequence[str]) -> dict[str, str]:

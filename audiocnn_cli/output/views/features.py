@@ -94,58 +94,41 @@ def _cells(documents: Sequence[Mapping[str, Any]], key: str) -> list[str]:
 
 
 def _summary_tables(documents: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
-    """Renderables of recordings that were summarised, from their JSON documents."""
-    vectors = [vector for each in documents for vector in _vectors(each)]
+    """The numbers of recordings that were summarised: of a single vector all, of several the first ones."""
+    plan = documents[0]
+    if "statistics" not in plan:
+        return
+    statistics, names = plan["statistics"], plan["columns"]
+    size = len(statistics) * len(names)
+    vectors = [vector for each in documents for vector in _vectors(each, size)]
     if not vectors:
         return
-    names = vectors[0][1]
     if len(vectors) == 1:
-        yield _by_column(documents[0], vectors[0][2])
-        hidden = len(names) // len(documents[0]["statistics"]) - _MOST_ROWS
-        note = f"and {hidden} more rows: --csv or --json prints all"
-    else:
-        yield _by_recording(vectors)
-        hidden = len(names) - _FIRST_COLUMNS
-        note = f"and {hidden} more columns: --csv or --json prints all"
-    if hidden > 0:
-        yield Text(f"  {note}", style="dim")
-
-
-def _vectors(document: Mapping[str, Any]) -> Iterator[tuple[list[str], list[str], list[float]]]:
-    """What a row is of, the names of its numbers as in CSV, and the numbers; a row a segment."""
-    if "statistics" not in document:
-        return
-    columns, statistics = document["columns"], document["statistics"]
-    names = [f"{column}_{statistic}" for statistic in statistics for column in columns]
-    data = np.asarray(document["data"], dtype=np.float64).reshape(-1, len(names))
-    segmented = document["axes"][0] == "segment"
-    for segment, numbers in enumerate(data.tolist()):
-        yield [document["path"], *([str(segment)] if segmented else [])], names, numbers
-
-
-def _by_column(document: Mapping[str, Any], numbers: Sequence[float]) -> FittedTable:
-    columns = document["columns"]
-    shown = min(len(columns), _MOST_ROWS)
-    cells = [f"{number:.5g}" for number in numbers]
-    return FittedTable(
-        [
-            Column(name=document["feature"], cells=columns[:shown], style="bold"),
-            *(
-                Column(name=statistic, cells=cells[i * len(columns) :][:shown], justify="right")
-                for i, statistic in enumerate(document["statistics"])
-            ),
+        cells = np.reshape(vectors[0][2], (len(statistics), -1))[:, :_MOST_ROWS].tolist()
+        columns = [Column(name=plan["feature"], cells=names[:_MOST_ROWS], style="bold")]
+        columns += [
+            Column(name=statistic, cells=numbers, justify="right")
+            for statistic, numbers in zip(statistics, cells, strict=True)
         ]
-    )
-
-
-def _by_recording(vectors: Sequence[tuple[list[str], list[str], list[float]]]) -> FittedTable:
-    paths = [display(what[0]) for what, _, _ in vectors]
-    columns = [Column(name="path", cells=paths, style="bold", path=True)]
-    if len(vectors[0][0]) > 1:
-        segments = [what[1] for what, _, _ in vectors]
-        columns.append(Column(name="segment", cells=segments, justify="right"))
-    for i, name in enumerate(vectors[0][1][:_FIRST_COLUMNS]):
-        cells = [f"{numbers[i]:.5g}" for _, _, numbers in vectors]
+        hidden, what = len(names) - _MOST_ROWS, "rows"
+    else:
+        paths, segments, texts = zip(*vectors, strict=True)
+        columns = [Column(name="path", cells=paths, style="bold", path=True)]
+        if plan["axes"][0] == "segment":
+            columns.append(Column(name="segment", cells=segments, justify="right"))
+        first = [f"{name}_{statistic}" for statistic in statistics for name in names][:_FIRST_COLUMNS]
         # The first numbers are shown before the later ones.
-        columns.append(Column(name=name, cells=cells, justify="right", drop=_FIRST_COLUMNS - i if i else 0))
-    return FittedTable(columns)
+        columns += [
+            Column(name=name, cells=cells, justify="right", drop=_FIRST_COLUMNS - i if i else 0)
+            for i, (name, cells) in enumerate(zip(first, zip(*texts, strict=True), strict=False))
+        ]
+        hidden, what = size - _FIRST_COLUMNS, "columns"
+    yield FittedTable(columns)
+    if hidden > 0:
+        yield Text(f"  and {hidden} more {what}: --csv or --json prints all", style="dim")
+
+
+def _vectors(document: Mapping[str, Any], size: int) -> Iterator[tuple[str, str, list[str]]]:
+    """For each segment of a recording the path, the number of the segment, and `size` numbers."""
+    for segment, numbers in enumerate(np.reshape(document["data"], (-1, size)).tolist()):
+        yield display(document["path"]), str(segment), [f"{number:.5g}" for number in numbers]

@@ -89,15 +89,8 @@ class ContractView:
         """One row a measured figure."""
         for figure in result.figures:
             low, high = figure.interval_95
-            yield {
-                "model": result.name,
-                "figure": figure.name,
-                "value": figure.value,
-                "low": low,
-                "high": high,
-                "n": figure.n,
-                "protocol": figure.protocol,
-            }
+            document = {"model": result.name, "figure": figure.name, "value": figure.value}
+            yield document | {"low": low, "high": high} | pick(figure, "n", "protocol")
 
     def table(self, results: Sequence[ModelContract]) -> Any:
         """The contract, one fact a row."""
