@@ -207,17 +207,11 @@ def parts_table(parts: Sequence[Part]) -> Any:
 
     from audiocnn_cli.output.terminal.layout import table_of_rows
 
-    rows = [
-        (
-            str(part.shard),
-            f"{part.done:,}",
-            f"{part.failed:,}",
-            f"{part.unfinished:,}",
-            "complete" if part.whole else "partial",
-            Text(display(str(part.journal)), "dim", overflow="fold"),
-        )
-        for part in parts
-    ]
+    rows = []
+    for part in parts:
+        counts = (f"{n:,}" for n in (part.done, part.failed, part.unfinished))
+        journal = Text(display(str(part.journal)), "dim", overflow="fold")
+        rows.append((str(part.shard), *counts, "complete" if part.whole else "partial", journal))
     names = ("part", "done", "failed", "unfinished", "state", "journal")
     return table_of_rows(names, rows, left={"part", "state", "journal"}, wrap={"journal"})
 

@@ -61,13 +61,9 @@ class EvaluationView:
     def rows(self, result: Evaluation) -> Iterator[Row]:
         """One row a class."""
         for label, score in result.clips.per_class.items():
-            yield {
-                "model": result.model,
-                "label": label,
-                "n": score.n,
-                "precision": "" if score.precision is None else round(score.precision, 6),
-                "recall": "" if score.recall is None else round(score.recall, 6),
-            }
+            precision, recall = ("" if x is None else round(x, 6) for x in (score.precision, score.recall))
+            row = {"model": result.model, "label": label, "n": score.n}
+            yield row | {"precision": precision, "recall": recall}
 
     def table(self, results: Sequence[Evaluation]) -> Any:
         """The metrics, then the confusion matrix, coverage and robustness."""
@@ -109,16 +105,11 @@ class CardCheckView:
         for model, of_model in groupby(figures, key=lambda figure: figure.model):
             rows.append((Text(display(model), style="bold"), "", "", "", ""))
             for each in of_model:
-                name = display(each.card.name)
-                rows.append(
-                    (
-                        f"{name}\n{display(each.problem)}" if each.problem else name,
-                        f"{each.card.value:.3f}",
-                        "" if each.measured is None else f"{each.measured.value:.3f}",
-                        "" if each.measured is None else str(each.measured.n),
-                        Text("yes", style="green") if each.agrees else Text("NO", style="bold red"),
-                    )
-                )
+                name = display(each.card.name) + (f"\n{display(each.problem)}" if each.problem else "")
+                found = each.measured
+                measured = ("", "") if found is None else (f"{found.value:.3f}", str(found.n))
+                agrees = Text("yes", style="green") if each.agrees else Text("NO", style="bold red")
+                rows.append((name, f"{each.card.value:.3f}", *measured, agrees))
         head = "model and figure"
         names = (head, "card", "measured", "n", "agrees")
         return table_of_rows(names, rows, left={head, "agrees"}, wrap={head})
@@ -168,24 +159,17 @@ class _PerClass:
                 room -= widths[last]
                 last += 1
             last = max(last, first + 1)
-            yield self._block(names, numbers, first, last)
+            rows = [
+                [name, *(_count(row[j], right=i == j) for j in range(first, last))]
+                for i, (name, row) in enumerate(zip(names, self.clips.counts, strict=True))
+            ]
+            yield table_of_rows(("true class", *numbers[first:last]), rows, left={"true class"})
             first = last
-        yield self._scores(names)
-
-    def _block(self, names: Sequence[str], numbers: Sequence[str], first: int, last: int) -> FittedTable:
-        """The columns from `first` to before `last`."""
-        rows = [
-            [name, *(_count(row[j], right=i == j) for j in range(first, last))]
-            for i, (name, row) in enumerate(zip(names, self.clips.counts, strict=True))
-        ]
-        return table_of_rows(("true class", *numbers[first:last]), rows, left={"true class"})
-
-    def _scores(self, names: Sequence[str]) -> FittedTable:
-        rows = [
+        scores = [
             (name, _decimal(score.precision), _decimal(score.recall), str(score.n))
             for name, score in zip(names, self.clips.per_class.values(), strict=True)
         ]
-        return table_of_rows(("class", "precision", "recall", "clips"), rows, left={"class"})
+        yield table_of_rows(("class", "precision", "recall", "clips"), scores, left={"class"})
 
 
 def _count(n: int, *, right: bool) -> Text:

@@ -1,6 +1,6 @@
 """A stack of layers as a table of text or Markdown, with notes, explanations and fixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 from audiocnn_cli.output.terminal.console import console, display
@@ -57,14 +57,11 @@ def write_table(report: Report, stream: IO[str]) -> None:
             for line in lines:
                 print_wrapped(out, display(line), indent=2, whole=step.formula)
             out.print()
-    if report.collapse:
-        # A command stays on one line, so that it can be copied; so does the formula of the reason.
-        whole = (*report.collapse.commands, *report.collapse.error.reason.split(": ")[1:])
-        for line, style in _explanation(report.collapse):
-            print_wrapped(out, display(line), style=style, whole=whole)
-        return
-    for line in _notes(report):
-        print_wrapped(out, display(with_flags(line)), style="dim")
+    # A command stays on one line, so that it can be copied; so does the formula of the reason.
+    collapse = report.collapse
+    whole = (*collapse.commands, *collapse.error.reason.split(": ")[1:]) if collapse else ()
+    for line, style in _remarks(report):
+        print_wrapped(out, display(line), style=style, whole=whole)
 
 
 def write_markdown(report: Report, stream: IO[str]) -> None:
@@ -82,14 +79,16 @@ def write_markdown(report: Report, stream: IO[str]) -> None:
     stream.write("\n")
     for number, sentences in report.explained.items():
         stream.write(f"{number}. {escape(' '.join(sentences))}\n\n")
-    lines = (
-        [text for text, _ in _explanation(report.collapse) if text]
-        if report.collapse
-        else list(map(with_flags, _notes(report)))
-    )
-    for line in lines:
-        text = escape(line.strip().removeprefix("- ").removeprefix("* "))
-        stream.write(f"- {text}\n")
+    for line, _ in _remarks(report):
+        if line:
+            stream.write(f"- {escape(line.strip().removeprefix('- ').removeprefix('* '))}\n")
+
+
+def _remarks(report: Report) -> Iterable[tuple[str, str]]:
+    """What stands under the table, each with a style: notes, or why the stack collapses and what fixes it."""
+    if report.collapse:
+        return _explanation(report.collapse)
+    return ((with_flags(note), "dim") for note in _notes(report))
 
 
 def _formulas(step: Step, layers: int) -> Sequence[str]:
