@@ -1,11 +1,15 @@
-"""A figure of an evaluation: confusion matrix, reliability diagram, and accuracy against coverage."""
+"""Figures of an evaluation (confusion matrix, reliability diagram, coverage) and of a training (losses)."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.evaluation.evaluate import Evaluation
 from audiocnn_cli.evaluation.metrics import Calibration, ConfusionMatrix
 from audiocnn_cli.output.plots.figure import plain, save_picture
+
+if TYPE_CHECKING:
+    from audiocnn_cli.training.fit import Epoch
 
 # With more classes the counts would overlap.
 _MOST_CLASSES = 20
@@ -90,3 +94,31 @@ def _plot_coverage(axes: Any, evaluation: Evaluation) -> None:
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), title="accuracy against coverage")
     axes.set(xlabel="coverage (proportion of clips)", ylabel="accuracy")
     axes.legend(loc="lower left", fontsize=8)
+
+
+def plot_learning_curve(histories: "Sequence[Sequence[Epoch]]", path: Path, *, force: bool) -> None:
+    """Plot the loss of every network against its epochs, and the validation accuracy if there is one.
+
+    Raises:
+        OutputError: the figure can't be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    losses = figure.subplots()
+    losses.set(xlabel="epoch", ylabel="loss (nats a segment)", title="Learning curve")
+    losses.grid(alpha=0.3)
+    for number, history in enumerate(histories, start=1):
+        epochs = [epoch.number for epoch in history]
+        label = "training" if len(histories) == 1 else f"network {number}"
+        losses.plot(epochs, [epoch.loss for epoch in history], label=label)
+        checks = [epoch.validation for epoch in history if epoch.validation is not None]
+        if checks:
+            losses.plot(epochs, [check.loss for check in checks], label="validation")
+            accuracy = losses.twinx()
+            values = [check.accuracy for check in checks]
+            accuracy.plot(epochs, values, "k--", label="validation accuracy")
+            accuracy.set(ylabel="accuracy of segments", ylim=(0, 1))
+            accuracy.legend(loc="upper right")
+    losses.legend(loc="upper center")
+    save_picture(figure, path, force=force)

@@ -22,12 +22,9 @@ _WIDEST = 2000
 _IMAGE = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "cmap": "viridis"}
 _PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _UNITS = {
-    Feature.WAVEFORM: "amplitude",
+    **dict.fromkeys((Feature.WAVEFORM, Feature.RMS), "amplitude"),
+    **dict.fromkeys((Feature.CENTROID, Feature.BANDWIDTH, Feature.ROLLOFF), "Hz"),
     Feature.ZCR: "share of the frame",
-    Feature.RMS: "amplitude",
-    Feature.CENTROID: "Hz",
-    Feature.BANDWIDTH: "Hz",
-    Feature.ROLLOFF: "Hz",
     Feature.FLATNESS: "0 to 1",
     Feature.CHROMA: "share of the largest",
     Feature.TONNETZ: "coordinate",
@@ -58,9 +55,8 @@ class Pictures:
     @property
     def of_one(self) -> str | None:
         """Why there may be one input only; None for a folder of pictures."""
-        if self._folder:
-            return None
-        return f"`plot={self._path}` is one picture; name a FOLDER/ for several inputs"
+        one = f"`plot={self._path}` is one picture; name a FOLDER/ for several inputs"
+        return None if self._folder else one
 
     def draw(self, result: FeatureResult) -> None:
         """Draw one recording.

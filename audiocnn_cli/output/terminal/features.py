@@ -43,7 +43,6 @@ class FeaturePicture:
     notes: tuple[str, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
-        """The picture, and below it what is seen."""
         shares = shrink(self.shares.astype(np.float32), width=options.max_width, height=_ROWS)
         columns, rows = shares.shape
         if rows == 1:
@@ -64,11 +63,9 @@ class Outline:
     picture: FeaturePicture
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """How narrow and how wide it may be."""
         return Measurement(_SHORTEST_OUTLINE, _OUTLINE).with_maximum(options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
-        """The line."""
         line = self.picture.shares.mean(axis=1, keepdims=True).astype(np.float32)
         line = shrink(line, width=min(_OUTLINE, options.max_width), height=1)
         yield bars(levels(line, each_bin=False)[:, 0].tolist(), rows=1)

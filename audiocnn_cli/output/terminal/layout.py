@@ -77,7 +77,6 @@ class FittedTable:
     title: str | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        """The table of the columns that fit."""
         columns = list(self.columns)
         cells = {
             each.name: [_PathText(cell, each.least) if each.path else cell for cell in each.cells]

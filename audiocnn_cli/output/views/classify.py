@@ -128,15 +128,10 @@ class _Candidates:
 
 
 def _event_table(result: Prediction) -> FittedTable:
-    rows = [
-        (
-            f"{event.start_s:.2f} s",
-            f"{event.end_s:.2f} s",
-            Text(display(event.label), _style(event.probability)),
-            f"{event.probability:.2f}",
-        )
-        for event in result.events
-    ]
+    rows = []
+    for event in result.events:
+        label = Text(display(event.label), _style(event.probability))
+        rows.append((f"{event.start_s:.2f} s", f"{event.end_s:.2f} s", label, f"{event.probability:.2f}"))
     return table_of_rows(("from", "to", "label", "p"), rows, left={"label"}, wrap={"label"})
 
 

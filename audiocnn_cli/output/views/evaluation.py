@@ -27,7 +27,8 @@ class EvaluationView:
 
     def document(self, result: Evaluation) -> dict[str, Any]:
         """Metrics over clips; those over segments have keys of their own."""
-        clips, apart = result.clips, result.kept_apart
+        clips, apart, calibration = result.clips, result.kept_apart, result.calibration
+        bins = [asdict(each) for each in calibration.bins]
         return {
             "model": result.model,
             "clips": clips.n,
@@ -40,19 +41,12 @@ class EvaluationView:
             "kept_apart": apart and {"clips": apart.n, **pick(apart, "accuracy", "interval_95")},
             "per_class": {label: asdict(score) for label, score in clips.per_class.items()},
             "confusion": {"labels": list(clips.labels), "matrix": [list(row) for row in clips.counts]},
-            "calibration": {
-                "ece": result.calibration.ece,
-                "brier": result.brier,
-                "bins": [asdict(each) for each in result.calibration.bins],
-            },
+            "calibration": {"ece": calibration.ece, "brier": result.brier, "bins": bins},
             "threshold": result.threshold,
             "coverage": [pick(row, *_COVERAGE) for row in _coverage(result)],
             "robustness": [
-                {
-                    "degradation": row.degradation.name,
-                    **pick(row.clips, "accuracy", "interval_95"),
-                    "difference": row.clips.accuracy - clips.accuracy,
-                }
+                {"degradation": row.degradation.name, **pick(row.clips, "accuracy", "interval_95")}
+                | {"difference": row.clips.accuracy - clips.accuracy}
                 for row in result.robustness
             ],
             "failures": [failure_document(failure) for failure in result.failures],
@@ -77,16 +71,10 @@ class CardCheckView:
         """Every figure of every card beside the measured one."""
         return {
             "figures": [
-                {
-                    "model": each.model,
-                    "figure": each.card.name,
-                    "card": each.card.value,
-                    "card_interval_95": list(each.card.interval_95),
-                    "measured": None if each.measured is None else each.measured.value,
-                    "n": None if each.measured is None else each.measured.n,
-                    "agrees": each.agrees,
-                    "problem": each.problem,
-                }
+                {"model": each.model, "figure": each.card.name, "card": each.card.value}
+                | {"card_interval_95": list(each.card.interval_95)}
+                | {"measured": each.measured and each.measured.value, "n": each.measured and each.measured.n}
+                | pick(each, "agrees", "problem")
                 for each in result.figures
             ],
             "failures": [failure_document(failure) for failure in result.failures],

@@ -37,7 +37,7 @@ def write_frames(clip: Clip, destination: Destination) -> None:
         else:
             out = console(stream)
             lines = [Row(first, [formula]) for *first, formula in cells]
-            print_table(out, list(map(Column, _HEADER[:-1])), lines, details=_HEADER[-1])
+            print_table(out, list(map(Column, _HEADER[:-1])), lines)
             print_wrapped(out, why_centered(clip), style="dim")
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import isnan
 from operator import attrgetter
 from typing import Any
@@ -115,15 +115,11 @@ def _why_document(why: Why) -> dict[str, Any]:
 
 
 def _cells(why: Why) -> Iterator[dict[str, object]]:
-    for column, drops in enumerate(why.drops.tolist()):
-        for band, drop in enumerate(drops):
-            yield {
-                "start_s": round(why.times_s[column], 6),
-                "end_s": round(why.times_s[column + 1], 6),
-                "low_hz": round(why.bands_hz[band], 3),
-                "high_hz": round(why.bands_hz[band + 1], 3),
-                "drop": "" if isnan(drop) else round(drop, 9),
-            }
+    for (start, end), drops in zip(pairwise(why.times_s), why.drops.tolist(), strict=True):
+        for (low, high), drop in zip(pairwise(why.bands_hz), drops, strict=True):
+            span = {"start_s": round(start, 6), "end_s": round(end, 6)}
+            band = {"low_hz": round(low, 3), "high_hz": round(high, 3)}
+            yield span | band | {"drop": "" if isnan(drop) else round(drop, 9)}
 
 
 @dataclass(frozen=True, slots=True)

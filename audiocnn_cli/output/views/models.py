@@ -47,17 +47,13 @@ class ModelListView:
         """One row a model."""
         for summary in result:
             contract = summary.contract
-            yield {
-                "name": summary.file.name,
-                "origin": summary.file.origin,
-                "task": contract.task,
-                "classes": len(contract.labels),
-                "size_bytes": summary.size_bytes,
-                "accuracy": contract.figures[0].value if contract.figures else None,
-                "accuracy_of": contract.figures[0].name if contract.figures else None,
-                "licence": contract.data.licence,
-                "path": str(summary.file.path),
-            }
+            figure = contract.figures[0] if contract.figures else None
+            yield (
+                {"name": summary.file.name, "origin": summary.file.origin, "task": contract.task}
+                | {"classes": len(contract.labels), "size_bytes": summary.size_bytes}
+                | {"accuracy": figure and figure.value, "accuracy_of": figure and figure.name}
+                | {"licence": contract.data.licence, "path": str(summary.file.path)}
+            )
 
     def table(self, results: Sequence[Sequence[ModelSummary]]) -> Any:
         """One row a model, with the accuracy on recordings like those that a user has."""
@@ -116,13 +112,11 @@ def print_card(markdown: str) -> None:
 
 def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
     features, shape = contract.features, " x ".join(map(str, contract.input_shape))
+    segment = f"{features.sample_rate} Hz, {contract.segment_s:g} s a segment"
     yield "model", contract.name
     yield "task", contract.task
     yield "labels", ", ".join(contract.labels)
-    yield (
-        "input",
-        f"{shape}: {features.feature}, {features.sample_rate} Hz, {contract.segment_s:g} s a segment",
-    )
+    yield "input", f"{shape}: {features.feature}, {segment}"
     if contract.graph is not None:
         yield from _graph_facts(contract.graph)
     yield ("network", f"{contract.architecture}, {contract.activation}, {contract.pooling} over segments")
@@ -135,10 +129,8 @@ def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
         yield "accuracy", "not measured; see `audiocnn evaluate`"
     for figure in contract.figures:
         low, high = figure.interval_95
-        yield (
-            figure.name,
-            f"{figure.value:.3f} ({low:.3f} to {high:.3f}, n = {figure.n}); {figure.protocol}",
-        )
+        value = f"{figure.value:.3f} ({low:.3f} to {high:.3f}, n = {figure.n})"
+        yield figure.name, f"{value}; {figure.protocol}"
 
 
 def _graph_facts(graph: GraphBinding) -> Iterator[tuple[str, str]]:

@@ -23,14 +23,11 @@ def write_report(report: Report, destination: Destination) -> None:
                 dump(layer, stream, indent=None)
         elif destination.format is Format.CSV:
             write_rows(map(row, report.trace.steps), stream, header=_COLUMNS)
-        elif destination.format is Format.MARKDOWN:
-            from audiocnn_cli.output.views.shape_table import write_markdown
-
-            write_markdown(report, stream)
         else:
-            from audiocnn_cli.output.views.shape_table import write_table
+            from audiocnn_cli.output.views.shape_table import write_markdown, write_table
 
-            write_table(report, stream)
+            write = write_markdown if destination.format is Format.MARKDOWN else write_table
+            write(report, stream)
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -88,10 +85,10 @@ def _clip_document(report: Report) -> dict[str, Any] | None:
 def _layer_document(step: Step, clip: Clip | None = None) -> dict[str, Any]:
     """One object of `layers`; keys that a layer has no use for are left out."""
     values: dict[str, Any] = {name: getattr(step, name) for name in _ATTRIBUTES}
-    for name in ("non_trainable_params", "receptive_field", "differs"):
-        values[name] = getattr(step, name) or None
     for name in ("receptive_field_ms", "cumulative_stride_ms", "receptive_field_hz"):
         values[name] = getattr(clip, name)(step) if clip else None
+    for name in ("non_trainable_params", "receptive_field", "differs"):
+        values[name] = getattr(step, name) or None
     for suffix in ("", "_ms"):  # the earlier name of the cumulative stride
         values["jump" + suffix] = values["cumulative_stride" + suffix]
     return _without_nothing(values)
@@ -119,10 +116,5 @@ def row(step: Step) -> Row:
     values = _layer_document(step) | {"number": step.number}
     if step.pad is not None:
         values["pad"] = ",".join(str(side) for axis in step.pad for side in axis)
-    return {column: _cell(values.get(column)) for column in _COLUMNS}
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    return type_sizes(value) if isinstance(value, tuple) else value
+    cells = {column: values.get(column, "") for column in _COLUMNS}
+    return {name: type_sizes(cell) if isinstance(cell, tuple) else cell for name, cell in cells.items()}

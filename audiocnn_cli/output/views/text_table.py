@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 _GAP = 2
+_DETAILS = "formula"
 _NO_BREAK = "\u00a0"
 
 
@@ -37,15 +38,10 @@ class Row:
 
 
 def print_table(
-    out: Console,
-    columns: Sequence[Column],
-    rows: Sequence[Row],
-    *,
-    totals: Sequence[Row] = (),
-    details: str = "formula",
+    out: Console, columns: Sequence[Column], rows: Sequence[Row], *, totals: Sequence[Row] = ()
 ) -> None:
-    """Print `rows` and, after an empty line, `totals`; `details` is the header of the last column."""
-    table = _Table(columns, [*rows, *totals], details, out.width)
+    """Print `rows` and, after an empty line, `totals`; the last column is that of details."""
+    table = _Table(columns, [*rows, *totals], out.width)
     rule = "-" if out.options.ascii_only else "\u2500"
     lines = [*table.header(), Text(rule * table.total)]
     for index, row in enumerate(table.rows):
@@ -94,39 +90,36 @@ def escape(text: str) -> str:
 class _Table:
     """The layout of a table: the columns that are shown, their widths, and where the details stand."""
 
-    def __init__(self, columns: Sequence[Column], rows: Sequence[Row], details: str, width: int) -> None:
+    def __init__(self, columns: Sequence[Column], rows: Sequence[Row], width: int) -> None:
         self.columns = columns
         self.rows = rows
-        self.details = details
         self.width = width
         self.widths = [
             max(map(len, (*column.header.split("\n"), *(row.cells[i] for row in rows))))
             for i, column in enumerate(columns)
         ]
         self.shown = list(range(len(columns)))
-        self.total = self._sum()
         longest = max((len(piece) for row in rows for piece in row.details), default=0)
-        with_details = self.total + _GAP + max(longest, len(details))
-        self.beside = bool(longest) and with_details <= width
-        if self.beside:
-            self.total = with_details
+        self.beside = 0
+        beside = _GAP + max(longest, len(_DETAILS))
+        if longest and self.total + beside <= width:
+            self.beside = beside
         else:
             self._shrink()
 
-    def _sum(self) -> int:
-        return sum(self.widths[i] for i in self.shown) + _GAP * (len(self.shown) - 1)
+    @property
+    def total(self) -> int:
+        """The width of the table."""
+        return sum(self.widths[i] for i in self.shown) + _GAP * (len(self.shown) - 1) + self.beside
 
     def _shrink(self) -> None:
         """Leave out columns with a label, then narrow the flexible one."""
         for i in reversed(range(len(self.columns))):
             if self.total > self.width and self.columns[i].label:
                 self.shown.remove(i)
-                self.total = self._sum()
         for i, column in enumerate(self.columns):
             if column.flexible and self.total > self.width:
-                needed = self.widths[i] - (self.total - self.width)
-                self.widths[i] = max(len(column.header), needed)
-                self.total = self._sum()
+                self.widths[i] = max(len(column.header), self.widths[i] - (self.total - self.width))
 
     def header(self) -> Iterator[Text]:
         """The lines of the header, aligned at the last one."""
@@ -134,7 +127,7 @@ class _Table:
         height = max(map(len, headers))
         *above, last = zip(*([""] * (height - len(lines)) + lines for lines in headers), strict=True)
         yield from map(self._line, above)
-        yield self._line(last, self.details if self.beside else "")
+        yield self._line(last, _DETAILS if self.beside else "")
 
     def lines(self, index: int, row: Row) -> Iterator[Text]:
         """The lines of one row."""
