@@ -15,8 +15,7 @@ from audiocnn_cli.evaluation.figures import CardCheck, FigureCheck
 from audiocnn_cli.evaluation.labelled import LabelledClip
 from audiocnn_cli.evaluation.scoring import ClipPrediction, Predictions
 from audiocnn_cli.models.contract import Figure
-from audiocnn_cli.output.views.evaluation import EvaluationView
-from audiocnn_cli.output.views.figures import CardCheckView
+from audiocnn_cli.output.views.evaluation import CardCheckView, EvaluationView
 from tests.onnx_models import CONTRACT
 
 WIDTHS = (80, 100, 120)

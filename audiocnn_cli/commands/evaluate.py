@@ -201,7 +201,7 @@ def _check_cards(
     from audiocnn_cli.evaluation.figures import check_cards
     from audiocnn_cli.models.session import open_model
     from audiocnn_cli.output.results import write_result
-    from audiocnn_cli.output.views.figures import CardCheckView
+    from audiocnn_cli.output.views.evaluation import CardCheckView
 
     files = bundled_models() if model is None else [find_model(model)]
     models = (open_model(file.path) for file in files)

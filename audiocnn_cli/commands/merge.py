@@ -41,7 +41,7 @@ def merge(
     destination = replace(report.destination(), quiet=logging.quiet)
     from audiocnn_cli.batch.parts import missing_shards, read_parts
     from audiocnn_cli.output.results import write_outcomes
-    from audiocnn_cli.output.views.parts import parts_table
+    from audiocnn_cli.output.terminal.progress import parts_table
 
     found = read_parts(parts)
     if destination.format is Format.TABLE:

@@ -186,8 +186,8 @@ def train(
         raise UsageError(f"--learning-rate must be above 0, not {training.learning_rate}")
     require_extra("train", "audiocnn train")
     from audiocnn_cli.evaluation.parts import link_parts
+    from audiocnn_cli.output.plots.evaluation import plot_learning_curve
     from audiocnn_cli.output.plots.figure import check_picture
-    from audiocnn_cli.output.plots.learning_curve import plot_learning_curve
     from audiocnn_cli.output.results import write_result
     from audiocnn_cli.output.terminal.training import show_epochs
     from audiocnn_cli.output.views.evaluation import EvaluationView

@@ -16,7 +16,7 @@ from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.commands.classify.options import InputOptions
 from audiocnn_cli.errors import ExitCode, SignalError, UsageError
 from audiocnn_cli.output.labels.destination import LabelOutput
-from audiocnn_cli.output.views.classify import ClassifyView
+from audiocnn_cli.output.views.classify import ClassifyView, write_live
 
 if TYPE_CHECKING:
     from audiocnn_cli.audio.decode import AudioReader
@@ -99,8 +99,6 @@ class Run:
         # Several models, and smoothing, give scores only at the end of the stream.
         immediate = len(task.models) == 1 and not task.auto and not task.options.smooth_s
         if self.destination.live and immediate and not batch.any_given:
-            from audiocnn_cli.output.views.live import write_live
-
             model, report = task.ensemble().signature.name, self.destination.report
             results = _classified(stream, task)
             return write_live(results, self.view, report, path=stream.path, model=model).exit_code

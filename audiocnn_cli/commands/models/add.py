@@ -207,7 +207,7 @@ def add(
     destination = report.destination()
     description = _description(model, settings)
     from audiocnn_cli.models.user_models import add_model
-    from audiocnn_cli.output.views.model_files import AddedView
+    from audiocnn_cli.output.views.models import AddedView
 
     added = add_model(file, description, output=report.output, force=report.force)
     write_result(added, AddedView(), destination)

@@ -120,7 +120,7 @@ def remove(name: OwnModel, *, report: options.Report, logging: options.Logging) 
     logging.set_up()
     destination = report.destination()
     from audiocnn_cli.models.user_models import remove_model
-    from audiocnn_cli.output.views.model_files import RemovedView
+    from audiocnn_cli.output.views.models import RemovedView
 
     write_result(remove_model(name), RemovedView(), destination)
 
@@ -156,7 +156,7 @@ def export(
     check_writable(output, force=report.force)
     from audiocnn_cli.models.frontend.export import with_frontend as add_frontend
     from audiocnn_cli.models.session import open_model
-    from audiocnn_cli.output.views.model_files import Exported, ExportedView
+    from audiocnn_cli.output.views.models import Exported, ExportedView
 
     exported = add_frontend(open_model(find_model(model).path))
     with atomic_writer(output, "wb", force=report.force) as stream:

@@ -1,14 +1,19 @@
-"""A figure of an evaluation: confusion matrix, reliability diagram, and accuracy against coverage."""
+"""Figures of an evaluation (confusion matrix, reliability diagram, coverage) and of a training (losses)."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.evaluation.evaluate import Evaluation
 from audiocnn_cli.evaluation.metrics import Calibration, ConfusionMatrix
 from audiocnn_cli.output.plots.figure import plain, save_picture
 
+if TYPE_CHECKING:
+    from audiocnn_cli.training.fit import Epoch
+
 # With more classes the counts would overlap.
 _MOST_CLASSES = 20
+_BLUE, _ORANGE = "#4c8bf5", "#e8710a"
 
 
 def plot_evaluation(evaluation: Evaluation, path: Path, *, force: bool) -> None:
@@ -43,9 +48,7 @@ def _plot_confusion(axes: Any, clips: ConfusionMatrix) -> None:
     positions = range(len(names))
     axes.set_xticks(positions, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(positions, names)
-    axes.set_xlabel("predicted label")
-    axes.set_ylabel("true class")
-    axes.set_title("confusion (clips)")
+    axes.set(xlabel="predicted label", ylabel="true class", title="confusion (clips)")
     if len(names) > _MOST_CLASSES:
         return
     for i, row in enumerate(clips.counts):
@@ -58,42 +61,22 @@ def _plot_confusion(axes: Any, clips: ConfusionMatrix) -> None:
 def _plot_reliability(axes: Any, calibration: Calibration) -> None:
     """The accuracy of each bin of confidence beside the diagonal, and the number of clips in each."""
     bins = calibration.bins
-    width = bins[0].high - bins[0].low
-    filled = [(b, b.confidence, b.accuracy) for b in bins if b.accuracy is not None]
-    axes.bar(
-        [b.low for b, _, _ in filled],
-        [accuracy for _, _, accuracy in filled],
-        width=width,
-        align="edge",
-        color="#4c8bf5",
-        edgecolor="white",
-        label="accuracy",
-    )
-    axes.plot(
-        [confidence for _, confidence, _ in filled],
-        [accuracy for _, _, accuracy in filled],
-        "o",
-        color="black",
-        markersize=3,
-        label="mean confidence",
-    )
+    bars = {"width": bins[0].high - bins[0].low, "align": "edge"}
+    filled = [each for each in bins if each.accuracy is not None]
+    accuracies = [each.accuracy for each in filled]
+    lows = [each.low for each in filled]
+    axes.bar(lows, accuracies, **bars, color=_BLUE, edgecolor="white", label="accuracy")
+    means = [each.confidence for each in filled]
+    axes.plot(means, accuracies, "o", color="black", markersize=3, label="mean confidence")
     axes.plot([0, 1], [0, 1], "--", color="black", linewidth=1)
-    most = max(b.n for b in bins)
     counts = axes.twinx()
     counts.set_box_aspect(1)
-    counts.bar(
-        [b.low for b in bins],
-        [b.n for b in bins],
-        width=width,
-        align="edge",
-        color="none",
-        edgecolor="#e8710a",
-    )
-    counts.set_ylim(0, 4 * most)
-    counts.set_yticks([0, most])
-    counts.set_ylabel("clips", color="#e8710a", loc="bottom")
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
-    axes.set_title(f"reliability (ECE {calibration.ece:.3f})")
+    sizes = [each.n for each in bins]
+    counts.bar([each.low for each in bins], sizes, **bars, color="none", edgecolor=_ORANGE)
+    counts.set(ylim=(0, 4 * max(sizes)), yticks=[0, max(sizes)])
+    counts.set_ylabel("clips", color=_ORANGE, loc="bottom")
+    title = f"reliability (ECE {calibration.ece:.3f})"
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy", title=title)
     axes.legend(loc="upper left", fontsize=8)
 
 
@@ -101,25 +84,41 @@ def _plot_coverage(axes: Any, evaluation: Evaluation) -> None:
     """Accuracy over the covered clips, from the most confident ones alone to all of them."""
     rows = evaluation.coverage(each.confidence for each in evaluation.predictions)
     coverage = [row.coverage for row in rows]
-    axes.fill_between(
-        coverage,
-        [row.interval_95[0] for row in rows if row.interval_95],
-        [row.interval_95[1] for row in rows if row.interval_95],
-        color="#4c8bf5",
-        alpha=0.2,
-        linewidth=0,
-        label="95 % interval",
-    )
-    axes.plot(coverage, [row.accuracy for row in rows], color="#4c8bf5", label="accuracy")
+    low, high = zip(*(row.interval_95 for row in rows if row.interval_95), strict=True)
+    axes.fill_between(coverage, low, high, color=_BLUE, alpha=0.2, linewidth=0, label="95 % interval")
+    axes.plot(coverage, [row.accuracy for row in rows], color=_BLUE, label="accuracy")
     (own,) = evaluation.coverage([evaluation.threshold])
     if own.accuracy is not None:
-        axes.plot(
-            own.coverage,
-            own.accuracy,
-            "o",
-            color="#e8710a",
-            label=f"the model's threshold, {own.threshold:.2f}",
-        )
-    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="coverage (proportion of clips)", ylabel="accuracy")
-    axes.set_title("accuracy against coverage")
+        label = f"the model's threshold, {own.threshold:.2f}"
+        axes.plot(own.coverage, own.accuracy, "o", color=_ORANGE, label=label)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), title="accuracy against coverage")
+    axes.set(xlabel="coverage (proportion of clips)", ylabel="accuracy")
     axes.legend(loc="lower left", fontsize=8)
+
+
+def plot_learning_curve(histories: "Sequence[Sequence[Epoch]]", path: Path, *, force: bool) -> None:
+    """Plot the loss of every network against its epochs, and the validation accuracy if there is one.
+
+    Raises:
+        OutputError: the figure can't be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    losses = figure.subplots()
+    losses.set(xlabel="epoch", ylabel="loss (nats a segment)", title="Learning curve")
+    losses.grid(alpha=0.3)
+    for number, history in enumerate(histories, start=1):
+        epochs = [epoch.number for epoch in history]
+        label = "training" if len(histories) == 1 else f"network {number}"
+        losses.plot(epochs, [epoch.loss for epoch in history], label=label)
+        checks = [epoch.validation for epoch in history if epoch.validation is not None]
+        if checks:
+            losses.plot(epochs, [check.loss for check in checks], label="validation")
+            accuracy = losses.twinx()
+            values = [check.accuracy for check in checks]
+            accuracy.plot(epochs, values, "k--", label="validation accuracy")
+            accuracy.set(ylabel="accuracy of segments", ylim=(0, 1))
+            accuracy.legend(loc="upper right")
+    losses.legend(loc="upper center")
+    save_picture(figure, path, force=force)

@@ -9,24 +9,22 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
+from audiocnn_cli.extras import require_extra
 from audiocnn_cli.features.config import Feature, FeatureConfig, Log
 from audiocnn_cli.features.plan import columns, frequencies_hz
 from audiocnn_cli.features.result import FeatureResult, Tensor
 from audiocnn_cli.files import check_folder
-from audiocnn_cli.output.plots.envelope import Envelope
-from audiocnn_cli.output.plots.figure import check_picture, plain, require_drawing, save_picture
-from audiocnn_cli.output.terminal.heatmap import shrink
+from audiocnn_cli.output.plots.figure import check_picture, plain, save_picture
+from audiocnn_cli.output.terminal.features import LINEAR_SPECTRA
+from audiocnn_cli.output.terminal.heatmap import Envelope, shrink
 
 _WIDEST = 2000
+_IMAGE = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "cmap": "viridis"}
 _PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-_LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
 _UNITS = {
-    Feature.WAVEFORM: "amplitude",
+    **dict.fromkeys((Feature.WAVEFORM, Feature.RMS), "amplitude"),
+    **dict.fromkeys((Feature.CENTROID, Feature.BANDWIDTH, Feature.ROLLOFF), "Hz"),
     Feature.ZCR: "share of the frame",
-    Feature.RMS: "amplitude",
-    Feature.CENTROID: "Hz",
-    Feature.BANDWIDTH: "Hz",
-    Feature.ROLLOFF: "Hz",
     Feature.FLATNESS: "0 to 1",
     Feature.CHROMA: "share of the largest",
     Feature.TONNETZ: "coordinate",
@@ -45,7 +43,7 @@ class Pictures:
             UsageError: the ending of the file is of no picture.
             OutputError: the file can't be written.
         """
-        require_drawing()
+        require_extra("plot", "`plot`")
         self._path = Path(target)
         self._folder = target.endswith("/") or self._path.is_dir()
         self._force = force
@@ -57,9 +55,8 @@ class Pictures:
     @property
     def of_one(self) -> str | None:
         """Why there may be one input only; None for a folder of pictures."""
-        if self._folder:
-            return None
-        return f"`plot={self._path}` is one picture; name a FOLDER/ for several inputs"
+        one = f"`plot={self._path}` is one picture; name a FOLDER/ for several inputs"
+        return None if self._folder else one
 
     def draw(self, result: FeatureResult) -> None:
         """Draw one recording.
@@ -86,22 +83,21 @@ def plot(result: FeatureResult, path: Path, *, force: bool) -> None:
     waves = configs[0].feature is Feature.WAVEFORM
     heights = [1.0] if waves else [1.0] + [2.5 if each.base_bins > 1 else 1.2 for each in configs]
     figure = Figure(figsize=(11, 1.2 + 1.6 * sum(heights)), layout="constrained")
-    panels = figure.subplots(
-        len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
-    )[:, 0]
+    grid = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)
+    panels = grid[:, 0]
     _draw_waveform(panels[0], result)
     first = 0
-    for ensemble, config in zip(panels[1:], configs, strict=False):
-        image = _draw_feature(ensemble, result.tensor, config, slice(first, first + config.n_bins))
+    for axes, config in zip(panels[1:], configs, strict=False):
+        image = _draw_feature(axes, result.tensor, config, slice(first, first + config.n_bins))
         if image is not None:
-            figure.colorbar(image, ax=ensemble, label=_unit(config), pad=0.01)
+            figure.colorbar(image, ax=axes, label=_unit(config), pad=0.01)
         first += config.n_bins
     panels[-1].set_xlabel("time (s)")
     panels[0].set_title(plain(result.source.path), loc="left")
     save_picture(figure, path, force=force)
 
 
-def _draw_waveform(ensemble: Any, result: FeatureResult) -> None:
+def _draw_waveform(axes: Any, result: FeatureResult) -> None:
     """The lowest and the highest sample of each of so many stretches of time."""
     plan = result.tensor.plan
     samples = int(result.tensor.duration_s * plan.config.sample_rate)
@@ -110,49 +106,40 @@ def _draw_waveform(ensemble: Any, result: FeatureResult) -> None:
         for block in mono_blocks(reader, sample_rate=plan.config.sample_rate, excerpt=plan.excerpt):
             envelope.push(block)
     low, high = envelope.lows_and_highs()
-    stretch = envelope.stretch
-    times = plan.excerpt.offset_s + np.arange(len(low)) * stretch / plan.config.sample_rate
-    if stretch == 1:
-        ensemble.plot(times, low, linewidth=0.6)
+    times = plan.excerpt.offset_s + np.arange(len(low)) * envelope.stretch / plan.config.sample_rate
+    if envelope.stretch == 1:
+        axes.plot(times, low, linewidth=0.6)
     else:
-        ensemble.fill_between(times, low, high, linewidth=0.3)
-    ensemble.set_ylabel("amplitude")
-    ensemble.margins(x=0)
+        axes.fill_between(times, low, high, linewidth=0.3)
+    axes.set_ylabel("amplitude")
+    axes.margins(x=0)
 
 
-def _draw_feature(ensemble: Any, tensor: Tensor, config: FeatureConfig, part: slice) -> Any:
+def _draw_feature(axes: Any, tensor: Tensor, config: FeatureConfig, part: slice) -> Any:
     """The image, for a colour bar; None for a line."""
     segments = list(tensor.data if tensor.plan.segmentation else tensor.data[None])
     segments += [] if tensor.rest is None else [tensor.rest]
     seconds = config.hop_length / config.sample_rate
     pieces = [_two_axes(segment[:, part], config) for segment in segments]
-    ensemble.set_ylabel(config.feature)
+    axes.set_ylabel(config.feature)
     if config.n_bins == 1:
         for start, piece in zip(tensor.starts_s, pieces, strict=False):
             values = shrink(piece, width=_WIDEST, height=1)[:, 0]
             span = len(piece) * seconds
-            ensemble.plot(start + np.linspace(0, span, len(values), endpoint=False), values, color="C0")
-        ensemble.set_ylabel(f"{config.feature} ({_unit(config)})")
+            axes.plot(start + np.linspace(0, span, len(values), endpoint=False), values, color="C0")
+        axes.set_ylabel(f"{config.feature} ({_unit(config)})")
         return None
     low = min(float(piece.min()) for piece in pieces)
     high = max(float(piece.max()) for piece in pieces)
-    top = _top(config)
     image = None
     for start, piece in zip(tensor.starts_s, pieces, strict=False):
         # A frame is drawn around its time.
         begin = start - seconds / 2 if config.center else start
-        image = ensemble.imshow(
-            shrink(piece, width=_WIDEST, height=piece.shape[1]).T,
-            origin="lower",
-            aspect="auto",
-            interpolation="nearest",
-            cmap="viridis",
-            vmin=low,
-            vmax=high,
-            extent=(begin, begin + len(piece) * seconds, *top),
-        )
-    _label_bins(ensemble, config)
-    ensemble.set_xlim(tensor.plan.excerpt.offset_s, tensor.plan.excerpt.offset_s + tensor.duration_s)
+        pixels = shrink(piece, width=_WIDEST, height=piece.shape[1]).T
+        extent = (begin, begin + len(piece) * seconds, *_top(config))
+        image = axes.imshow(pixels, **_IMAGE, vmin=low, vmax=high, extent=extent)
+    _label_bins(axes, config)
+    axes.set_xlim(tensor.plan.excerpt.offset_s, tensor.plan.excerpt.offset_s + tensor.duration_s)
     return image
 
 
@@ -162,7 +149,7 @@ def _two_axes(data: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.fl
         data = np.hypot(data[..., 0], data[..., 1])
     elif data.ndim == 3:
         data = data[..., 0]
-    if config.feature not in _LINEAR_SPECTRA:
+    if config.feature not in LINEAR_SPECTRA:
         return data
     factor = 20.0 if config.feature is not Feature.MEL and config.power != 2 else 10.0
     decibels = factor * np.log10(np.maximum(data, 1e-10))
@@ -177,29 +164,29 @@ def _top(config: FeatureConfig) -> tuple[float, float]:
     return -0.5, config.n_bins - 0.5
 
 
-def _label_bins(ensemble: Any, config: FeatureConfig) -> None:
+def _label_bins(axes: Any, config: FeatureConfig) -> None:
     if config.feature in (Feature.STFT, Feature.COMPLEX):
-        ensemble.set_ylabel("Hz")
-        ensemble.set_ylim(0, config.sample_rate / 2)
+        axes.set_ylabel("Hz")
+        axes.set_ylim(0, config.sample_rate / 2)
         return
     frequencies = frequencies_hz([config])
     if frequencies is not None:
         places = np.unique(np.linspace(0, len(frequencies) - 1, 6).round().astype(int))
-        ensemble.set_yticks(places, [f"{frequencies[place]:.0f}" for place in places])
-        ensemble.set_ylabel("Hz (mel bands)")
+        axes.set_yticks(places, [f"{frequencies[place]:.0f}" for place in places])
+        axes.set_ylabel("Hz (mel bands)")
     elif config.feature is Feature.CHROMA and config.n_bins == len(_PITCH_CLASSES):
-        ensemble.set_yticks(range(len(_PITCH_CLASSES)), _PITCH_CLASSES, fontsize=7)
-        ensemble.set_ylabel("pitch class")
+        axes.set_yticks(range(len(_PITCH_CLASSES)), _PITCH_CLASSES, fontsize=7)
+        axes.set_ylabel("pitch class")
     elif config.delta:
         names = columns([config])
         places = np.arange(0, len(names), max(1, config.base_bins))
-        ensemble.set_yticks(places, [names[place] for place in places])
+        axes.set_yticks(places, [names[place] for place in places])
     else:
-        ensemble.set_ylabel("coefficient" if config.feature is Feature.MFCC else config.feature)
+        axes.set_ylabel("coefficient" if config.feature is Feature.MFCC else config.feature)
 
 
 def _unit(config: FeatureConfig) -> str:
-    if config.feature in _LINEAR_SPECTRA:
+    if config.feature in LINEAR_SPECTRA:
         return "dB"
     if config.feature in (Feature.LOGMEL, Feature.MFCC):
         return "dB" if config.log is Log.DB else "neper"

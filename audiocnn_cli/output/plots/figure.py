@@ -11,15 +11,6 @@ from audiocnn_cli.output.terminal.console import display
 ENDINGS = (".png", ".svg", ".pdf")
 
 
-def require_drawing(option: str = "`plot`") -> None:
-    """Check, before the work starts, that figures can be drawn; `option` is the parameter that needs it.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    require_extra("plot", option)
-
-
 def check_picture(path: Path, *, force: bool) -> None:
     """Check, before the work starts, that a picture can be written to `path`.
 
@@ -30,7 +21,7 @@ def check_picture(path: Path, *, force: bool) -> None:
     """
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"`plot={path}`: name a {', '.join(ENDINGS)} file")
-    require_drawing()
+    require_extra("plot", "`plot`")
     check_writable(path, force=force)
 
 

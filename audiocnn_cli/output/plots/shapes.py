@@ -4,15 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from audiocnn_cli.output.plots.figure import require_drawing, save_picture
+from audiocnn_cli.extras import require_extra
+from audiocnn_cli.output.plots.figure import save_picture
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.sizes import Shape, show_shape
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _MOST_IN_A_ROW = 10
 _DEPTH = 0.45  # offset to the right and up of an oblique edge of length 1
@@ -44,7 +42,7 @@ class _Block:
         *spatial, channels = (_side(size) for size in self.shape)
         if not spatial:
             return 0.35, channels, 0.35
-        depth, height = (spatial[0], 0.35) if len(spatial) == 1 else (spatial[0], spatial[1])
+        depth, height = (*spatial, 0.35)[:2]
         return 0.5 * channels, height, depth
 
     @property
@@ -65,7 +63,7 @@ def draw(report: Report, path: Path, *, kind: str, force: bool) -> None:
         MissingExtraError: matplotlib is not installed.
         OutputError: the file can't be written.
     """
-    require_drawing("a drawing")
+    require_extra("plot", "a drawing")
     from matplotlib.figure import Figure
 
     blocks = _blocks(report)
@@ -77,9 +75,7 @@ def draw(report: Report, path: Path, *, kind: str, force: bool) -> None:
     figure = Figure(figsize=(14, (top + 3) * 14 / right * len(rows) + 0.5), layout="constrained")
     for axes, row in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows, strict=True):
         _draw_row(axes, row, top)
-        axes.set_xlim(-0.2, right)
-        axes.set_ylim(-1.0, top + 2.0)
-        axes.set_aspect("equal")
+        axes.set(xlim=(-0.2, right), ylim=(-1.0, top + 2.0), aspect="equal")
         axes.set_axis_off()
     title = report.trace.title or "audiocnn shapes"
     figure.suptitle(f"{display(title)}: {report.trace.params:,} parameters", fontsize=13)
@@ -101,25 +97,23 @@ def _blocks(report: Report) -> list[_Block]:
             label = last.label if last.label.endswith("...") else f"{last.label}\n{more}"
             blocks[-1] = _Block(label, last.shape, last.color)
         else:
-            color = _COLORS.get(step.type, _OTHER_COLOR)
-            blocks.append(_Block(text, step.output, color))
+            blocks.append(_Block(text, step.output, _COLORS.get(step.type, _OTHER_COLOR)))
     return blocks
 
 
-def _draw_row(axes: "Axes", blocks: Sequence[_Block], top: float) -> None:
+def _draw_row(axes: Any, blocks: Sequence[_Block], top: float) -> None:
     x = 0.0
     for block in blocks:
         width, height, depth = block.sides
         left = x + (block.room - width - _DEPTH * depth) / 2
         _draw_block(axes, left, width, height, depth, block.color)
         middle = x + block.room / 2
-        shape = show_shape(block.shape)
-        axes.text(middle, -0.25, shape, ha="center", va="top", fontsize=9)
+        axes.text(middle, -0.25, show_shape(block.shape), ha="center", va="top", fontsize=9)
         axes.text(middle, top + 0.3, block.label, ha="center", va="bottom", fontsize=8, color="#333333")
         x += block.room + _GAP
 
 
-def _draw_block(axes: "Axes", x: float, width: float, height: float, depth: float, color: str) -> None:
+def _draw_block(axes: Any, x: float, width: float, height: float, depth: float, color: str) -> None:
     """Draw a box in oblique projection: its front, top and right side."""
     from matplotlib.patches import Polygon
 

@@ -14,7 +14,7 @@ from audiocnn_cli.output.report.plots import data_uri, plots_of
 from audiocnn_cli.output.report.render import render
 from audiocnn_cli.output.report.sound import Sound
 from audiocnn_cli.output.terminal.console import display
-from audiocnn_cli.output.views.occlusion import falls, sentences, where
+from audiocnn_cli.output.views.inspection import falls, sentences, where
 
 _MOST_EVENTS = 400
 _LONGEST_CARD = 1 << 16

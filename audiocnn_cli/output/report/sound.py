@@ -12,8 +12,7 @@ from audiocnn_cli.audio.load import WHOLE, Excerpt, mono_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import Extraction
-from audiocnn_cli.output.plots.envelope import Envelope
-from audiocnn_cli.output.terminal.heatmap import shrink
+from audiocnn_cli.output.terminal.heatmap import Envelope, shrink
 
 SAMPLE_RATE = 24000
 _MOST_BYTES = 1_700_000

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -37,18 +38,11 @@ def display(text: str) -> str:
 
 def console(stream: IO[str] | None = None) -> "Console":
     """A Rich console on `stream` (default stdout) that takes text as it is: no markup, no emoji codes."""
-    import os
-
     from rich.console import Console
 
     stream = stream or sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else _PIPED_WIDTH
     return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)
-
-
-def has_colour() -> bool:
-    """Whether stdout is a terminal with colours that NO_COLOR does not turn off."""
-    return console().color_system is not None
 
 
 def print_error(message: str) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console, ConsoleOptions
 from rich.measure import Measurement
+from rich.text import Text
 
 from audiocnn_cli.features.config import Feature
 from audiocnn_cli.features.plan import columns as column_names
 from audiocnn_cli.features.result import FeatureResult
+from audiocnn_cli.output.terminal.heatmap import bars, draw, levels, shrink
 
 # As many columns as the narrowest usual terminal has room for.
 _COLUMNS = 76
@@ -22,7 +24,7 @@ _ROWS = 24
 _LINES = 12
 # Bins of one kind share a scale; cepstral coefficients and mixtures have one each.
 _ONE_SCALE = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL, Feature.LOGMEL, Feature.CHROMA})
-_LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
+LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,8 @@ class FeaturePicture:
     upwards: str
     notes: tuple[str, ...]
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
-        """The picture, and below it what is seen."""
-        from rich.text import Text
-
-        from audiocnn_cli.output.terminal.heatmap import bars, draw
-
-        shares = self._narrow(options.max_width)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
+        shares = shrink(self.shares.astype(np.float32), width=options.max_width, height=_ROWS)
         columns, rows = shares.shape
         if rows == 1:
             yield bars(shares[:, 0].tolist(), rows=_LINES)
@@ -58,11 +55,6 @@ class FeaturePicture:
         upwards = f"{self.upwards} upwards{_merged(self.bins, rows, 'a row')}"
         yield Text("; ".join([across, upwards, *self.notes]), style="dim")
 
-    def _narrow(self, width: int) -> NDArray[np.float32]:
-        from audiocnn_cli.output.terminal.heatmap import shrink
-
-        return shrink(self.shares.astype(np.float32), width=width, height=_ROWS)
-
 
 @dataclass(frozen=True, slots=True)
 class Outline:
@@ -70,16 +62,10 @@ class Outline:
 
     picture: FeaturePicture
 
-    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
-        """How narrow and how wide it may be."""
-        from rich.measure import Measurement
-
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(_SHORTEST_OUTLINE, _OUTLINE).with_maximum(options.max_width)
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
-        """The line."""
-        from audiocnn_cli.output.terminal.heatmap import bars, levels, shrink
-
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         line = self.picture.shares.mean(axis=1, keepdims=True).astype(np.float32)
         line = shrink(line, width=min(_OUTLINE, options.max_width), height=1)
         yield bars(levels(line, each_bin=False)[:, 0].tolist(), rows=1)
@@ -87,8 +73,6 @@ class Outline:
 
 def picture_of(result: FeatureResult) -> FeaturePicture:
     """What is kept of a tensor to draw it: the magnitude of complex numbers, the first of its channels."""
-    from audiocnn_cli.output.terminal.heatmap import levels, shrink
-
     plan = result.tensor.plan
     features = {config.feature for config in plan.configs}
     notes = []
@@ -107,7 +91,7 @@ def picture_of(result: FeatureResult) -> FeaturePicture:
     if Feature.WAVEFORM in features:
         data = np.abs(data)
     small = shrink(data, width=_COLUMNS, height=_ROWS)
-    if features <= _LINEAR_SPECTRA:
+    if features <= LINEAR_SPECTRA:
         small = np.log(np.maximum(small, small.max() * 1e-4 + 1e-30))
         notes.append("logarithmic")
     own_scales = not features <= _ONE_SCALE and data.shape[1] > 1

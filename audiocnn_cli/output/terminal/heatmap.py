@@ -1,7 +1,8 @@
-"""A feature over time as a picture of characters: time to the right, bins upwards."""
+"""A feature over time as a picture of characters (time to the right, bins upwards), and as less to draw."""
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.style import Style
 from rich.text import Text
 
 # Matplotlib's viridis at nine points, dark to bright.
@@ -27,6 +28,29 @@ def shrink(data: NDArray[np.float32], *, width: int, height: int) -> NDArray[np.
     return data
 
 
+class Envelope:
+    """The outline of a waveform: block by block, the lowest and the highest of every `stretch` of samples."""
+
+    def __init__(self, *, samples: int, widest: int) -> None:
+        self.stretch = max(1, samples // widest)
+        self._left = np.zeros(0, dtype=np.float32)
+        self._lows: list[NDArray[np.float32]] = []
+        self._highs: list[NDArray[np.float32]] = []
+
+    def push(self, block: NDArray[np.float32]) -> None:
+        """Take the next samples, shape (n,)."""
+        left = np.concatenate([self._left, block])
+        whole = len(left) // self.stretch * self.stretch
+        rows = left[:whole].reshape(-1, self.stretch)
+        self._lows.append(rows.min(axis=1))
+        self._highs.append(rows.max(axis=1))
+        self._left = left[whole:]
+
+    def lows_and_highs(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """One value each a whole stretch; a last partial one is left out."""
+        return np.concatenate(self._lows), np.concatenate(self._highs)
+
+
 def levels(picture: NDArray[np.float32], *, each_bin: bool) -> NDArray[np.float64]:
     """`picture` scaled to 0 to 1, as a whole, or each bin by itself where bins differ in kind."""
     axis = 0 if each_bin else None
@@ -43,9 +67,6 @@ def draw(shares: NDArray[np.float64] | NDArray[np.float32], *, lines: int, colou
     With colour each character holds two rows, one above the other; without, a shade. Bins that are fewer
     than `lines` are repeated, all as often.
     """
-    from rich.style import Style
-    from rich.text import Text
-
     thickness = max(1, (2 * lines if colour else lines) // shares.shape[1])
     rows: list[list[float]] = shares.T[::-1].repeat(thickness, axis=0).tolist()
     text = Text(no_wrap=True)
@@ -66,8 +87,6 @@ def draw(shares: NDArray[np.float64] | NDArray[np.float32], *, lines: int, colou
 
 def bars(values: list[float], *, rows: int) -> Text:
     """One value 0 to 1 a column as a bar, in eighths of a line."""
-    from rich.text import Text
-
     full = len(_BARS) - 1
     heights = [round(value * rows * full) for value in values]
     lines = [

@@ -1,16 +1,17 @@
 """Tables that fit the terminal: paths are shortened in their middle, and minor columns are left out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions
-    from rich.measure import Measurement
+from rich import box
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
 
 _ELLIPSIS = "…"
-# Paths are shortened to so many characters before a column is left out.
-_SHORT_PATH = 32
 _SHORTEST_PATH = 8
 
 
@@ -19,8 +20,6 @@ def shorten_path(path: str, width: int) -> str:
 
     The name of the file stays whole where it fits, behind as much of the beginning as there is room for.
     """
-    from rich.cells import cell_len, set_cell_size
-
     if cell_len(path) <= width:
         return path
     if width <= 1:
@@ -37,23 +36,17 @@ def shorten_path(path: str, width: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PathText:
-    """A path in a Rich table, shortened to the width of its column."""
+class _PathText:
+    """A path, shortened to the width of its column, but not below `least` characters for other columns."""
 
     path: str
+    least: int
 
-    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
-        """Between a short form and the whole path."""
-        from rich.cells import cell_len
-        from rich.measure import Measurement
-
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         whole = cell_len(self.path)
-        return Measurement(min(whole, _SHORTEST_PATH), whole).with_maximum(options.max_width)
+        return Measurement(min(whole, self.least), whole)
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
-        """One line."""
-        from rich.text import Text
-
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield Text(shorten_path(self.path, options.max_width), no_wrap=True)
 
 
@@ -62,8 +55,8 @@ class Column:
     """A column of a `FittedTable`: its heading, and a cell for each row (text, or any Rich renderable).
 
     `drop` is the order in which columns are left out where the table is too wide: 1 before 2; 0 never. The
-    cells of a `path` column are shortened in their middle, those of a `wrap` column broken between words;
-    all others stay on one line.
+    cells of a `path` column are shortened in their middle, to `least` characters before a column is left out;
+    those of a `wrap` column are broken between words; all others stay on one line.
     """
 
     name: str
@@ -72,6 +65,7 @@ class Column:
     style: str = ""
     drop: int = 0
     path: bool = False
+    least: int = 32
     wrap: bool = False
 
 
@@ -82,45 +76,72 @@ class FittedTable:
     columns: Sequence[Column]
     title: str | None = None
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
-        """The table of the columns that fit."""
-        from rich import box
-        from rich.cells import cell_len
-        from rich.table import Table
-
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
         columns = list(self.columns)
-        widths = {column.name: _narrowest(column, console, options) for column in columns}
-        room = options.max_width - 1
-        for column in sorted(columns, key=lambda column: column.drop):
-            if column.drop and sum(widths[each.name] + 3 for each in columns) > room:
+        cells = {
+            each.name: [_PathText(cell, each.least) if each.path else cell for cell in each.cells]
+            for each in columns
+        }
+        sizes = {each.name: _sizes(each, cells[each.name], console, options) for each in columns}
+        spare = options.max_width - 1 - sum(narrow + 3 for narrow, _ in sizes.values())
+        for column in sorted(columns, key=lambda each: each.drop):
+            if column.drop and spare < 0:
                 columns.remove(column)
-        spare = room - sum(widths[each.name] + 3 for each in columns)
+                spare += sizes[column.name][0] + 3
+        widths: dict[str, int] = {}
+        # What is to spare makes broken cells longer, then paths.
+        for column in sorted(columns, key=lambda each: each.path):
+            narrow, whole = sizes[column.name]
+            if column.path:
+                shortest = max(cell_len(column.name), min(_SHORTEST_PATH, narrow))
+                widths[column.name] = max(min(narrow + spare, whole), shortest)
+            elif column.wrap and spare > 0:
+                widths[column.name] = min(narrow + spare, whole)
+            spare -= widths.get(column.name, narrow) - narrow
         table = Table(box=box.SIMPLE_HEAD, title=self.title, title_justify="left", title_style="bold")
         for column in columns:
-            width = None
-            if column.path:  # what is to spare makes paths longer before other columns
-                width = min(widths[column.name] + spare, max(map(cell_len, column.cells)))
-                width = max(width, cell_len(column.name), min(_SHORTEST_PATH, widths[column.name]))
-                spare -= width - widths[column.name]
             table.add_column(
                 column.name,
                 justify=column.justify,
                 style=column.style,
                 no_wrap=not (column.path or column.wrap),
-                width=width,
+                width=widths.get(column.name),
             )
-        shown = [[PathText(c) if column.path else c for c in column.cells] for column in columns]
-        for row in zip(*shown, strict=True):
+        for row in zip(*(cells[column.name] for column in columns), strict=True):
             table.add_row(*row)
         yield table
 
 
-def _narrowest(column: Column, console: "Console", options: "ConsoleOptions") -> int:
-    """The width at which a column is still easy to read."""
-    from rich.cells import cell_len
+def table_of_rows(
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    left: Collection[str],
+    wrap: Collection[str] = (),
+    drop: Mapping[str, int] | None = None,
+) -> FittedTable:
+    """A table of columns with these names; those in `left` are aligned there, all others hold numbers."""
+    return FittedTable(
+        [
+            Column(
+                name=name,
+                cells=[row[i] for row in rows],
+                justify="left" if name in left else "right",
+                wrap=name in wrap,
+                drop=(drop or {}).get(name, 0),
+            )
+            for i, name in enumerate(names)
+        ]
+    )
 
-    if column.path:
-        return max(cell_len(column.name), *(min(cell_len(p), _SHORT_PATH) for p in column.cells))
-    measured = [console.measure(cell, options=options) for cell in column.cells]
-    sizes = [each.minimum if column.wrap else each.maximum for each in measured]
-    return max(cell_len(column.name), *sizes)
+
+def _sizes(
+    column: Column, cells: Sequence[Any], console: Console, options: ConsoleOptions
+) -> tuple[int, int]:
+    """The width at which a column is still easy to read, and that of its longest cell."""
+    head = cell_len(column.name)
+    measured = [console.measure(cell, options=options) for cell in cells]
+    whole = max([head, *(each.maximum for each in measured)])
+    if not (column.path or column.wrap):
+        return whole, whole
+    return max([head, *(each.minimum for each in measured)]), whole

@@ -4,12 +4,13 @@ import heapq
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from audiocnn_cli.batch.outcome import Failure, Finished
+from audiocnn_cli.batch.parts import Part
 from audiocnn_cli.errors import FailureKind
 from audiocnn_cli.output.terminal.console import display, emit_event, log, logs_json, show_status
 
@@ -25,30 +26,35 @@ _COUNT_AT_ONCE = 100
 _SUMMARY_FROM = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Summary:
     """The counts of a batch: inputs by outcome, and the time they took.
 
     An earlier run did `recalled` of them; `audio_s` (seconds of audio) and `slowest` are of the others.
     """
 
-    done: int
-    failures: dict[FailureKind, int]
-    recalled: int
-    seconds: float
-    audio_s: float
-    slowest: tuple[tuple[float, str], ...]
+    done: int = 0
+    failures: Counter[FailureKind] = field(default_factory=Counter)
+    recalled: int = 0
+    seconds: float = 0.0
+    audio_s: float = 0.0
+    slowest: list[tuple[float, str]] = field(default_factory=list)
     interrupted: bool = False
 
     @property
     def failed(self) -> int:
         """Inputs without a result."""
-        return sum(self.failures.values())
+        return self.failures.total()
+
+    @property
+    def worked(self) -> int:
+        """Inputs of this run."""
+        return self.done + self.failed - self.recalled
 
     @property
     def files_per_s(self) -> float:
         """Inputs of this run per second."""
-        return (self.done + self.failed - self.recalled) / max(self.seconds, 1e-9)
+        return self.worked / max(self.seconds, 1e-9)
 
     @property
     def times_real_time(self) -> float:
@@ -61,7 +67,7 @@ class Summary:
             "event": "summary",
             "done": self.done,
             "failed": self.failed,
-            "failures": {str(kind): n for kind, n in self.failures.items()},
+            "failures": {str(kind): n for kind, n in self.failures.most_common()},
             "recalled": self.recalled,
             "seconds": round(self.seconds, 3),
             "audio_s": round(self.audio_s, 3),
@@ -71,11 +77,18 @@ class Summary:
             "interrupted": self.interrupted,
         }
 
+    def counts(self) -> str:
+        """The inputs by outcome as text."""
+        if not self.failures:
+            return f"{self.done:,} done"
+        kinds = ", ".join(f"{n:,} {kind}" for kind, n in self.failures.most_common())
+        return f"{self.done:,} done, {self.failed:,} failed ({kinds})"
+
     def lines(self) -> Iterator[str]:
         """The summary as lines of text."""
         earlier = f" ({self.recalled:,} by an earlier run)" if self.recalled else ""
         yield (
-            f"{_counts(self.done, self.failures)}{earlier} in {duration(self.seconds)}:"
+            f"{self.counts()}{earlier} in {duration(self.seconds)}:"
             f" {self.files_per_s:,.1f} files/s, {duration(self.audio_s)} of audio,"
             f" {self.times_real_time:,.0f} times real time"
         )
@@ -111,25 +124,21 @@ class Progress(Generic[R]):
         self._clock = clock
         self._start = clock()
         self._next = self._start + (_LINE_EVERY_S if on_terminal else _LOG_EVERY_S)
-        self._done = 0
-        self._recalled = 0
-        self._audio_s = 0.0
-        self._failures: Counter[FailureKind] = Counter()
-        self._slowest: list[tuple[float, str]] = []
+        self._summary = Summary()
 
     def finished(self, event: Finished[R]) -> None:
         """Count an input."""
-        audio_s = 0.0
-        self._recalled += event.recalled
+        summary, audio_s = self._summary, 0.0
+        summary.recalled += event.recalled
         if isinstance(event.outcome, Failure):
-            self._failures[event.outcome.kind] += 1
+            summary.failures[event.outcome.kind] += 1
         else:
-            self._done += 1
+            summary.done += 1
             audio_s = self._audio_of(event.outcome)
         if not event.recalled:
-            self._audio_s += audio_s
-            push = heapq.heappush if len(self._slowest) < _SLOWEST else heapq.heappushpop
-            push(self._slowest, (event.seconds, event.source.path))
+            summary.audio_s += audio_s
+            push = heapq.heappush if len(summary.slowest) < _SLOWEST else heapq.heappushpop
+            push(summary.slowest, (event.seconds, event.source.path))
         if logs_json():
             emit_event(_event(event, audio_s))
         self._report()
@@ -138,15 +147,10 @@ class Progress(Generic[R]):
         """Clear the line, and report the summary."""
         if self._on_terminal:
             show_status("")
-        summary = Summary(
-            done=self._done,
-            failures=dict(self._failures.most_common()),
-            recalled=self._recalled,
-            seconds=self._clock() - self._start,
-            audio_s=self._audio_s,
-            slowest=tuple(sorted(self._slowest, reverse=True)),
-            interrupted=interrupted,
-        )
+        summary = self._summary
+        summary.seconds = self._clock() - self._start
+        summary.slowest.sort(reverse=True)
+        summary.interrupted = interrupted
         if logs_json():
             emit_event(summary.document())
         elif summary.done + summary.failed >= _SUMMARY_FROM:
@@ -162,7 +166,8 @@ class Progress(Generic[R]):
         self._next = now + every
         self._count(until=now + every * _COUNT_SHARE)
         show = show_status if self._on_terminal else log.info
-        show(self._line(now - self._start))
+        self._summary.seconds = now - self._start
+        show(self._line())
 
     def _count(self, *, until: float) -> None:
         while self._counting and self._clock() < until:
@@ -170,17 +175,17 @@ class Progress(Generic[R]):
             self._total += counted
             self._counting = counted == _COUNT_AT_ONCE
 
-    def _line(self, seconds: float) -> str:
-        finished = self._done + sum(self._failures.values())
-        worked = finished - self._recalled
+    def _line(self) -> str:
+        summary = self._summary
         parts = [
-            _counts(self._done, self._failures),
-            f"{duration(self._audio_s)} of audio",
-            f"{self._audio_s / max(seconds, 1e-9):,.0f} times real time",
+            summary.counts(),
+            f"{duration(summary.audio_s)} of audio",
+            f"{summary.times_real_time:,.0f} times real time",
         ]
-        if not self._counting and self._total >= finished and worked:
-            left = (self._total - finished) * seconds / worked
-            parts += [f"{self._total - finished:,} left", f"{duration(left)} to go"]
+        left = self._total - summary.done - summary.failed
+        if not self._counting and left >= 0 and summary.worked:
+            to_go = duration(left * summary.seconds / summary.worked)
+            parts += [f"{left:,} left", f"{to_go} to go"]
         return ", ".join(parts)
 
 
@@ -196,11 +201,19 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
 
 
-def _counts(done: int, failures: dict[FailureKind, int]) -> str:
-    if not failures:
-        return f"{done:,} done"
-    kinds = ", ".join(f"{n:,} {kind}" for kind, n in failures.items())
-    return f"{done:,} done, {sum(failures.values()):,} failed ({kinds})"
+def parts_table(parts: Sequence[Part]) -> Any:
+    """The progress of each part of a batch, as a Rich table."""
+    from rich.text import Text
+
+    from audiocnn_cli.output.terminal.layout import table_of_rows
+
+    rows = []
+    for part in parts:
+        counts = (f"{n:,}" for n in (part.done, part.failed, part.unfinished))
+        journal = Text(display(str(part.journal)), "dim", overflow="fold")
+        rows.append((str(part.shard), *counts, "complete" if part.whole else "partial", journal))
+    names = ("part", "done", "failed", "unfinished", "state", "journal")
+    return table_of_rows(names, rows, left={"part", "state", "journal"}, wrap={"journal"})
 
 
 def _event(event: Finished[Any], audio_s: float) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.style import Style
+from rich.text import Text
 
 from audiocnn_cli.classify import Event, Prediction
 from audiocnn_cli.output.terminal.console import display
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions
-    from rich.text import Text
 
 # The colours of Okabe and Ito, distinguishable with colour blindness, and two more.
 _COLOURS = (
@@ -25,52 +25,46 @@ _WIDEST = 100
 
 @dataclass(frozen=True, slots=True)
 class Strips:
-    """The events of a clip over a time axis, as wide as the console but at most 100 cells."""
+    """The events of a clip over a time axis, with a legend, as wide as the console but at most 100 cells.
+
+    They are in one row, or in one for each label where events overlap.
+    """
 
     result: Prediction
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Text"]:
-        """The strips at the width of the console."""
-        width = min(_WIDEST, options.max_width)
-        yield strips(self.result, width=width, colour=console.color_system is not None)
-
-
-def strips(result: Prediction, *, width: int, colour: bool) -> "Text":
-    """Rows of events, an axis and a legend: one row, or one for each label where events overlap."""
-    from rich.cells import cell_len
-    from rich.style import Style
-    from rich.text import Text
-
-    labels = list(dict.fromkeys(event.label for event in result.events))
-    letters = _letters(labels)
-    styles = {
-        label: Style(color="black", bgcolor=_COLOURS[i % len(_COLOURS)]) if colour else Style()
-        for i, label in enumerate(labels)
-    }
-    begin, end = result.timeline[0].start_s, result.timeline[-1].end_s
-    text = Text(no_wrap=True)
-    for row in _rows(result.events, labels):
-        before: Event | None = None
-        for column in range(width):
-            event = _at(row, begin + (column + 0.5) / width * (end - begin))
-            if event is None:
-                text.append(_NOTHING)
-            else:
-                # With colour a letter marks only the start of an event.
-                plain = colour and event is before
-                text.append(" " if plain else letters[event.label], styles[event.label])
-            before = event
-        text.append("\n")
-    text.append(axis(begin, end, width=width) + "\n")
-    column = 0
-    for label in labels:
-        name = f" {display(label)}  "
-        if column and column + cell_len(name) > width:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        width, colour = min(_WIDEST, options.max_width), console.color_system is not None
+        labels = list(dict.fromkeys(event.label for event in self.result.events))
+        letters = _letters(labels)
+        styles = {
+            label: Style(color="black", bgcolor=_COLOURS[i % len(_COLOURS)]) if colour else Style()
+            for i, label in enumerate(labels)
+        }
+        begin, end = self.result.timeline[0].start_s, self.result.timeline[-1].end_s
+        text = Text(no_wrap=True)
+        for row in _rows(self.result.events, labels):
+            before: Event | None = None
+            for column in range(width):
+                time = begin + (column + 0.5) / width * (end - begin)
+                event = next((each for each in row if each.start_s <= time < each.end_s), None)
+                if event is None:
+                    text.append(_NOTHING)
+                else:
+                    # With colour a letter marks only the start of an event.
+                    plain = colour and event is before
+                    text.append(" " if plain else letters[event.label], styles[event.label])
+                before = event
             text.append("\n")
-            column = 0
-        text.append(letters[label], styles[label]).append(name)
-        column += 1 + cell_len(name)
-    return text
+        text.append(axis(begin, end, width=width) + "\n")
+        column = 0
+        for label in labels:
+            name = f" {display(label)}  "
+            if column and column + cell_len(name) > width:
+                text.append("\n")
+                column = 0
+            text.append(letters[label], styles[label]).append(name)
+            column += 1 + cell_len(name)
+        yield text
 
 
 def axis(begin: float, end: float, *, width: int) -> str:
@@ -97,16 +91,11 @@ def _clock(seconds: float, step: float) -> str:
 
 
 def _rows(events: Sequence[Event], labels: Sequence[str]) -> list[list[Event]]:
-    overlapping = any(a.end_s > b.start_s for a, b in pairwise(events))
-    if not overlapping:
+    if not any(a.end_s > b.start_s for a, b in pairwise(events)):
         return [list(events)]
     duration = {label: sum(e.end_s - e.start_s for e in events if e.label == label) for label in labels}
     longest = sorted(labels, key=lambda label: -duration[label])[:_MOST_ROWS]
     return [[event for event in events if event.label == label] for label in longest]
-
-
-def _at(events: Sequence[Event], time: float) -> Event | None:
-    return next((event for event in events if event.start_s <= time < event.end_s), None)
 
 
 def _letters(labels: Sequence[str]) -> dict[str, str]:

@@ -21,11 +21,8 @@ def show_epochs(*, epochs: int, networks: int, quiet: bool) -> Iterator[Callable
         task = progress.add_task("training", total=epochs * networks)
 
         def advance(number: int, epoch: Epoch) -> None:
-            progress.update(
-                task,
-                completed=number * epochs + epoch.number,
-                description=_line(number, networks, epoch, epochs),
-            )
+            done, line = number * epochs + epoch.number, _line(number, networks, epoch, epochs)
+            progress.update(task, completed=done, description=line)
 
         yield advance
 
@@ -33,7 +30,6 @@ def show_epochs(*, epochs: int, networks: int, quiet: bool) -> Iterator[Callable
 def _line(number: int, networks: int, epoch: Epoch, epochs: int) -> str:
     network = f"network {number + 1}/{networks}  " if networks > 1 else ""
     line = f"{network}epoch {epoch.number:2}/{epochs}  loss {epoch.loss:.3f}"
-    if epoch.validation is not None:
-        check = epoch.validation
+    if (check := epoch.validation) is not None:
         line += f"  validation loss {check.loss:.3f}  accuracy {check.accuracy:.3f}"
     return line

@@ -1,26 +1,30 @@
-"""How a prediction looks as a table, as JSON and as CSV."""
+"""How a prediction looks as a table, as JSON and as CSV, and a stream that is labelled as it arrives."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group
+from rich.measure import Measurement
+from rich.text import Text
 
 from audiocnn_cli.audio.segments import TailHandling
+from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.classify import Prediction, TimelineEntry
 from audiocnn_cli.classify.prediction import BELOW_THRESHOLD
-from audiocnn_cli.output.results import Row
-from audiocnn_cli.output.terminal.console import display, log
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions
-    from rich.table import Table
-
-    from audiocnn_cli.datasets.prediction_rows import PredictionRows
+from audiocnn_cli.datasets.prediction_rows import PredictionRows
+from audiocnn_cli.output.destination import Destination, Format
+from audiocnn_cli.output.results import Row, StreamWriter, write_outcomes_to
+from audiocnn_cli.output.terminal.console import console, display, log
+from audiocnn_cli.output.terminal.layout import Column, FittedTable, table_of_rows
+from audiocnn_cli.output.terminal.strip import Strips
+from audiocnn_cli.output.views import pick
 
 _SURE, _FAIR = 0.7, 0.4
-# Of a path at least so many characters are shown before candidates are left out.
+# Paths are shortened to so many characters before candidates are left out.
 _SHORT_PATH = 24
-_SHORTEST_PATH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,25 +41,14 @@ class ClassifyView:
 
     def document(self, result: Prediction) -> dict[str, Any]:
         """The label or the reason for abstaining, the candidates, and the handling of the last segment."""
-        document: dict[str, Any] = {
-            "path": result.path,
-            "model": result.model,
-            "label": result.label,
-            "probability": result.probability,
-            "abstained": result.abstained,
-            "reason": result.reason,
-            "labels": list(result.labels),
-            "top": [{"label": c.label, "probability": c.probability} for c in result.top],
-            "segments": len(result.timeline),
-            "duration_s": result.duration_s,
-            "rest": result.rest,
-            "rest_s": result.rest_s,
-        }
+        document = pick(result, "path", "model", "label", "probability", "abstained", "reason", "labels")
+        document |= {"top": [asdict(each) for each in result.top], "segments": len(result.timeline)}
+        document |= pick(result, "duration_s", "rest", "rest_s")
         if result.sound_type:
             sound = result.sound_type
             document["sound_type"] = {"label": sound.name, "probability": sound.probability}
         if self.timeline:
-            document["timeline"] = [entry_document(entry) for entry in result.timeline]
+            document["timeline"] = [_entry_document(entry) for entry in result.timeline]
         if self.timeline or self.events:
             document["events"] = [asdict(event) for event in result.events]
         return document
@@ -67,27 +60,16 @@ class ClassifyView:
 
     def table(self, results: Sequence[Prediction]) -> Any:
         """One row a clip, and with `timeline` or `events` below each a strip and a table of its events."""
-        from rich.console import Group
-        from rich.text import Text
-
         if not (self.timeline or self.events):
-            return ClipTable(results)
-        from audiocnn_cli.output.terminal.strip import Strips
-
+            return _clip_table(results)
         parts: list[Any] = []
         for result in results:
-            parts += [ClipTable([result]), Strips(result), Text(), _events(result)]
+            parts += [_clip_table([result]), Strips(result), Text(), _event_table(result)]
         return Group(*parts)
 
-    def segment_row(self, entry: TimelineEntry, *, path: str, model: str) -> Row:
-        """The row of one segment."""
-        return _cells(self.records.of_segment(entry, path=path, model=model))
-
     @property
-    def records(self) -> "PredictionRows":
+    def records(self) -> PredictionRows:
         """The rows as values."""
-        from audiocnn_cli.datasets.prediction_rows import PredictionRows
-
         return PredictionRows(self.timeline, self.events, self.same_labels)
 
 
@@ -103,150 +85,108 @@ def _cell(value: object) -> object:
     return round(value, 6) if isinstance(value, float) else value
 
 
-class ClipTable:
-    """A row for each clip that fits the width of the console.
-
-    Where it is narrow paths are shortened, candidates left out, and labels broken between words. Duration,
-    rest and number of segments are columns when the log is verbose, as far as there is room.
-    """
-
-    def __init__(self, results: Sequence[Prediction]) -> None:
-        self.results = results
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Table"]:
-        """The table at the width of the console."""
-        from rich import box
-        from rich.cells import cell_len
-        from rich.table import Table
-        from rich.text import Text
-
-        paths = [display(result.path) for result in self.results]
-        labels = [shown_label(result.labels, result.reason) for result in self.results]
-        candidates = [
-            [f"{display(c.label)} {c.probability:.2f}" for c in result.top[1:]] for result in self.results
+def _clip_table(results: Sequence[Prediction]) -> FittedTable:
+    """A row for each clip; with a verbose log also its duration, rest and number of segments."""
+    labels = [
+        Text(_shown_label(each.labels, each.reason), _style(each.probability, abstained=each.abstained))
+        for each in results
+    ]
+    columns = [
+        Column(name="clip", cells=[display(r.path) for r in results], path=True, least=_SHORT_PATH),
+        Column(name="label", cells=labels, wrap=True),
+        Column(name="p", cells=[f"{each.probability:.2f}" for each in results], justify="right"),
+    ]
+    if any(each.top[1:] for each in results):
+        others = [
+            _Candidates([f"{display(c.label)} {c.probability:.2f}" for c in r.top[1:]]) for r in results
         ]
-        extra = _extra_columns(self.results) if log.isEnabledFor(logging.DEBUG) else {}
-        while True:
-            taken = sum(3 + max(map(cell_len, (name, *cells))) for name, cells in extra.items())
-            path, label, others = _widths(paths, labels, candidates, options.max_width - taken)
-            if not extra or path >= min(_SHORT_PATH, *map(cell_len, paths)):
-                break
-            extra.popitem()
-
-        table = Table(box=box.SIMPLE_HEAD)
-        table.add_column("clip", width=path, no_wrap=True)
-        table.add_column("label", width=label)
-        table.add_column("p", justify="right", width=4)
-        if others:
-            table.add_column("next best", width=others, style="dim", no_wrap=True)
-        for name in extra:
-            table.add_column(name, justify="right", no_wrap=True)
-        for i, result in enumerate(self.results):
-            table.add_row(
-                paths[i] if cell_len(paths[i]) <= path else _shortened(paths[i], path),
-                Text(labels[i], style=style(result.probability, abstained=result.abstained)),
-                f"{result.probability:.2f}",
-                *([_joined(candidates[i], others)] if others else []),
-                *(cells[i] for cells in extra.values()),
-            )
-        yield table
+        columns.append(Column(name="next best", cells=others, style="dim", drop=1, wrap=True))
+    if log.isEnabledFor(logging.DEBUG):
+        rests = ["" if r.rest is TailHandling.NONE else f"{r.rest_s:.2f} s {r.rest}" for r in results]
+        columns += [
+            Column(name="seconds", cells=[f"{r.duration_s:.2f}" for r in results], justify="right", drop=4),
+            Column(name="rest", cells=rests, justify="right", drop=3),
+            Column(name="segments", cells=[str(len(r.timeline)) for r in results], justify="right", drop=2),
+        ]
+    return FittedTable(columns)
 
 
-def _widths(
-    paths: Sequence[str], labels: Sequence[str], candidates: Sequence[Sequence[str]], width: int
-) -> tuple[int, int, int]:
-    """Widths of the columns of paths, labels and candidates (0: left out) in a table of `width` cells."""
-    from rich.cells import cell_len
-
-    path = max(len("clip"), *map(cell_len, paths))
-    label = max(len("label"), *map(cell_len, labels))
-    word = max(len("label"), *(cell_len(word) for each in labels for word in each.split()))
-    everything = max(cell_len(", ".join(each)) for each in candidates)
-    first = max((cell_len(each[0]) for each in candidates if each), default=0)
-    others = max(everything, len("next best")) if first else 0
-    # The margin, 3 cells between columns, and the probability.
-    room = width - 1 - 3 - (3 + 4) - 3 - (3 if others else 0)
-    shown = min(path, _SHORT_PATH)
-    if others:
-        others = max(min(others, room - shown - label), first, len("next best"))
-    label = max(min(label, room - shown - others), word)
-    if others and shown + label + others > room:
-        others, room = 0, room + 3
-        label = max(min(max(map(cell_len, labels)), room - shown), word)
-    return max(min(path, room - label - others), _SHORTEST_PATH), label, others
-
-
-def _shortened(path: str, width: int) -> str:
-    from audiocnn_cli.output.terminal.layout import shorten_path
-
-    return shorten_path(path, width)
-
-
-def _joined(candidates: Sequence[str], width: int) -> str:
+@dataclass(frozen=True, slots=True)
+class _Candidates:
     """The first candidates that fit, whole."""
-    from rich.cells import cell_len
 
-    text = ""
-    for candidate in candidates:
-        longer = f"{text}, {candidate}" if text else candidate
-        if cell_len(longer) > width:
-            break
-        text = longer
-    return text
+    texts: Sequence[str]
 
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        first = cell_len(self.texts[0]) if self.texts else 0
+        return Measurement(first, cell_len(", ".join(self.texts)))
 
-def _extra_columns(results: Sequence[Prediction]) -> dict[str, list[str]]:
-    """Columns that only a verbose log shows, the one that is left out first at the end."""
-    rests = ["" if each.rest is TailHandling.NONE else f"{each.rest_s:.2f} s {each.rest}" for each in results]
-    return {
-        "seconds": [f"{each.duration_s:.2f}" for each in results],
-        "rest": rests,
-        "segments": [str(len(each.timeline)) for each in results],
-    }
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        counts = range(len(self.texts), 0, -1)
+        texts = (", ".join(self.texts[:count]) for count in counts)
+        yield Text(next((text for text in texts if cell_len(text) <= options.max_width), ""))
 
 
-def _events(result: Prediction) -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("from", "to"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("label")
-    table.add_column("p", justify="right", no_wrap=True)
+def _event_table(result: Prediction) -> FittedTable:
+    rows = []
     for event in result.events:
-        table.add_row(
-            f"{event.start_s:.2f} s",
-            f"{event.end_s:.2f} s",
-            Text(display(event.label), style=style(event.probability)),
-            f"{event.probability:.2f}",
-        )
-    return table
+        label = Text(display(event.label), _style(event.probability))
+        rows.append((f"{event.start_s:.2f} s", f"{event.end_s:.2f} s", label, f"{event.probability:.2f}"))
+    return table_of_rows(("from", "to", "label", "p"), rows, left={"label"}, wrap={"label"})
 
 
-def shown_label(labels: Sequence[str], reason: str | None) -> str:
+def _shown_label(labels: Sequence[str], reason: str | None) -> str:
     """The labels, or why there is none; below the threshold it is `unsure`."""
     if labels:
         return ", ".join(map(display, labels))
     return "unsure" if reason in (None, BELOW_THRESHOLD) else display(reason or "")
 
 
-def style(probability: float, *, abstained: bool = False) -> str:
+def _style(probability: float, *, abstained: bool = False) -> str:
     """Rich style of a label with that probability."""
     if abstained:
         return "dim"
     return "bold green" if probability >= _SURE else "yellow" if probability >= _FAIR else "red"
 
 
-def entry_document(entry: TimelineEntry) -> dict[str, Any]:
+def _entry_document(entry: TimelineEntry) -> dict[str, Any]:
     """One segment as JSON."""
-    return {
-        "start_s": entry.start_s,
-        "end_s": entry.end_s,
-        "label": entry.label,
-        "probability": entry.best.probability,
-        "reason": entry.reason,
-        "labels": list(entry.labels),
-        "probabilities": {c.label: c.probability for c in entry.candidates},
-    }
+    document = pick(entry, "start_s", "end_s", "label") | {"probability": entry.best.probability}
+    probabilities = {each.label: each.probability for each in entry.candidates}
+    return document | pick(entry, "reason", "labels") | {"probabilities": probabilities}
+
+
+def write_live(
+    results: Iterable[TimelineEntry | Prediction | Failure],
+    view: ClassifyView,
+    destination: Destination,
+    *,
+    path: str,
+    model: str,
+) -> Counts:
+    """Write each segment as it comes, then the prediction; CSV has the rows of segments only."""
+    with destination.open() as stream:
+        writer = StreamWriter(stream, destination)
+
+        def others() -> Iterator[Prediction | Failure]:
+            for each in results:
+                if not isinstance(each, TimelineEntry):
+                    if destination.format is not Format.CSV or isinstance(each, Failure):
+                        yield each
+                elif destination.format is Format.JSONL:
+                    writer.line({"path": path, "model": model} | _entry_document(each))
+                elif destination.format is Format.CSV:
+                    writer.rows([_cells(view.records.of_segment(each, path=path, model=model))])
+                else:
+                    _print_line(each, stream)
+
+        return write_outcomes_to(writer, others(), view)
+
+
+def _print_line(entry: TimelineEntry, stream: IO[str]) -> None:
+    label = _shown_label(entry.labels, entry.reason)
+    best = entry.best.probability
+    line = Text(f"{entry.start_s:10.2f} to {entry.end_s:10.2f} s  ")
+    line.append(f"{best:.2f}  ").append(label, _style(best, abstained=not entry.labels))
+    console(stream).print(line)
+    stream.flush()

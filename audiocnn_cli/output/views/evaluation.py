@@ -1,25 +1,25 @@
-"""The report of an evaluation as tables, JSON and CSV."""
+"""The report of an evaluation, and the checked figures of model cards, as tables, JSON and CSV."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import Any
 
-from rich import box
-from rich.console import Group
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
 from audiocnn_cli.batch.outcome import failure_document
 from audiocnn_cli.evaluation.evaluate import Evaluation
+from audiocnn_cli.evaluation.figures import CardCheck
 from audiocnn_cli.evaluation.metrics import THRESHOLDS, ConfusionMatrix, Coverage
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+from audiocnn_cli.output.terminal.layout import FittedTable, table_of_rows
+from audiocnn_cli.output.views import pick
 
 # A loss of accuracy from here on is printed in red.
 _NOTABLE = 0.03
+_COVERAGE = ("threshold", "coverage", "covered", "accuracy", "interval_95")
 
 
 class EvaluationView:
@@ -27,41 +27,26 @@ class EvaluationView:
 
     def document(self, result: Evaluation) -> dict[str, Any]:
         """Metrics over clips; those over segments have keys of their own."""
-        clips = result.clips
+        clips, apart, calibration = result.clips, result.kept_apart, result.calibration
+        bins = [asdict(each) for each in calibration.bins]
         return {
             "model": result.model,
             "clips": clips.n,
             "segments": result.segments.n,
-            "accuracy": clips.accuracy,
-            "balanced_accuracy": clips.balanced_accuracy,
-            "interval_95": list(clips.interval_95),
+            **pick(clips, "accuracy", "balanced_accuracy", "interval_95"),
             "segment_accuracy": result.segments.accuracy,
             "segment_interval_95": list(result.segments.interval_95),
             "held_out_clips": result.held_out,
             "training_clips_left_out": result.left_out,
-            "kept_apart": None
-            if result.kept_apart is None
-            else {
-                "clips": result.kept_apart.n,
-                "accuracy": result.kept_apart.accuracy,
-                "interval_95": list(result.kept_apart.interval_95),
-            },
+            "kept_apart": apart and {"clips": apart.n, **pick(apart, "accuracy", "interval_95")},
             "per_class": {label: asdict(score) for label, score in clips.per_class.items()},
             "confusion": {"labels": list(clips.labels), "matrix": [list(row) for row in clips.counts]},
-            "calibration": {
-                "ece": result.calibration.ece,
-                "brier": result.brier,
-                "bins": [asdict(each) for each in result.calibration.bins],
-            },
+            "calibration": {"ece": calibration.ece, "brier": result.brier, "bins": bins},
             "threshold": result.threshold,
-            "coverage": [_coverage_document(row) for row in _coverage(result)],
+            "coverage": [pick(row, *_COVERAGE) for row in _coverage(result)],
             "robustness": [
-                {
-                    "degradation": row.degradation.name,
-                    "accuracy": row.clips.accuracy,
-                    "interval_95": list(row.clips.interval_95),
-                    "difference": row.clips.accuracy - clips.accuracy,
-                }
+                {"degradation": row.degradation.name, **pick(row.clips, "accuracy", "interval_95")}
+                | {"difference": row.clips.accuracy - clips.accuracy}
                 for row in result.robustness
             ],
             "failures": [failure_document(failure) for failure in result.failures],
@@ -70,17 +55,52 @@ class EvaluationView:
     def rows(self, result: Evaluation) -> Iterator[Row]:
         """One row a class."""
         for label, score in result.clips.per_class.items():
-            yield {
-                "model": result.model,
-                "label": label,
-                "n": score.n,
-                "precision": "" if score.precision is None else round(score.precision, 6),
-                "recall": "" if score.recall is None else round(score.recall, 6),
-            }
+            precision, recall = ("" if x is None else round(x, 6) for x in (score.precision, score.recall))
+            row = {"model": result.model, "label": label, "n": score.n}
+            yield row | {"precision": precision, "recall": recall}
 
     def table(self, results: Sequence[Evaluation]) -> Any:
         """The metrics, then the confusion matrix, coverage and robustness."""
         return Group(*(part for result in results for part in _parts(result)))
+
+
+class CardCheckView:
+    """The view of `audiocnn evaluate --all`."""
+
+    def document(self, result: CardCheck) -> dict[str, Any]:
+        """Every figure of every card beside the measured one."""
+        return {
+            "figures": [
+                {"model": each.model, "figure": each.card.name, "card": each.card.value}
+                | {"card_interval_95": list(each.card.interval_95)}
+                | {"measured": each.measured and each.measured.value, "n": each.measured and each.measured.n}
+                | pick(each, "agrees", "problem")
+                for each in result.figures
+            ],
+            "failures": [failure_document(failure) for failure in result.failures],
+        }
+
+    def rows(self, result: CardCheck) -> Iterator[Row]:
+        """One row a figure."""
+        for document in self.document(result)["figures"]:
+            low, high = document.pop("card_interval_95")
+            yield document | {"card_low": low, "card_high": high}
+
+    def table(self, results: Sequence[CardCheck]) -> FittedTable:
+        """One row a figure below the name of its model; a problem is printed below its figure."""
+        rows: list[tuple[str | Text, ...]] = []
+        figures = [figure for result in results for figure in result.figures]
+        for model, of_model in groupby(figures, key=lambda figure: figure.model):
+            rows.append((Text(display(model), style="bold"), "", "", "", ""))
+            for each in of_model:
+                name = display(each.card.name) + (f"\n{display(each.problem)}" if each.problem else "")
+                found = each.measured
+                measured = ("", "") if found is None else (f"{found.value:.3f}", str(found.n))
+                agrees = Text("yes", style="green") if each.agrees else Text("NO", style="bold red")
+                rows.append((name, f"{each.card.value:.3f}", *measured, agrees))
+        head = "model and figure"
+        names = (head, "card", "measured", "n", "agrees")
+        return table_of_rows(names, rows, left={head, "agrees"}, wrap={head})
 
 
 def _parts(result: Evaluation) -> Iterator[Any]:
@@ -111,7 +131,7 @@ class _PerClass:
 
     clips: ConfusionMatrix
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         labels = self.clips.labels
         numbers = [str(i) for i in range(1, len(labels) + 1)]
         names = [f"{i:>{len(numbers[-1])}} {display(n)}" for i, n in zip(numbers, labels, strict=True)]
@@ -127,29 +147,21 @@ class _PerClass:
                 room -= widths[last]
                 last += 1
             last = max(last, first + 1)
-            yield self._block(names, numbers, first, last)
-            first = last
-        yield self._scores(names)
-
-    def _block(self, names: Sequence[str], numbers: Sequence[str], first: int, last: int) -> Table:
-        """The columns from `first` to before `last`."""
-        table = _table("true class", *numbers[first:last])
-        for i, (name, row) in enumerate(zip(names, self.clips.counts, strict=True)):
-            cells = [
-                Text(
-                    str(row[j]) if row[j] else ".",
-                    style="bold green" if i == j else "red" if row[j] else "dim",
-                )
-                for j in range(first, last)
+            rows = [
+                [name, *(_count(row[j], right=i == j) for j in range(first, last))]
+                for i, (name, row) in enumerate(zip(names, self.clips.counts, strict=True))
             ]
-            table.add_row(name, *cells)
-        return table
+            yield table_of_rows(("true class", *numbers[first:last]), rows, left={"true class"})
+            first = last
+        scores = [
+            (name, _decimal(score.precision), _decimal(score.recall), str(score.n))
+            for name, score in zip(names, self.clips.per_class.values(), strict=True)
+        ]
+        yield table_of_rows(("class", "precision", "recall", "clips"), scores, left={"class"})
 
-    def _scores(self, names: Sequence[str]) -> Table:
-        table = _table("class", "precision", "recall", "clips")
-        for name, score in zip(names, self.clips.per_class.values(), strict=True):
-            table.add_row(name, _decimal(score.precision), _decimal(score.recall), str(score.n))
-        return table
+
+def _count(n: int, *, right: bool) -> Text:
+    return Text(str(n or "."), "bold green" if right else "red" if n else "dim")
 
 
 def _coverage(result: Evaluation) -> tuple[Coverage, ...]:
@@ -157,55 +169,35 @@ def _coverage(result: Evaluation) -> tuple[Coverage, ...]:
     return result.coverage((*THRESHOLDS, result.threshold))
 
 
-def _coverage_document(row: Coverage) -> dict[str, Any]:
-    return {
-        "threshold": row.threshold,
-        "coverage": row.coverage,
-        "covered": row.covered,
-        "accuracy": row.accuracy,
-        "interval_95": None if row.interval_95 is None else list(row.interval_95),
-    }
-
-
-def _coverage_table(result: Evaluation) -> Table:
-    table = _table("abstain below", "coverage", "clips", "accuracy", "95 % interval")
+def _coverage_table(result: Evaluation) -> FittedTable:
+    rows = []
     for row in _coverage(result):
         own = row.threshold == result.threshold
-        table.add_row(
+        texts = (
             f"{row.threshold:.2f}{' (model)' if own else ''}",
             f"{row.coverage:.3f}",
             str(row.covered),
             _decimal(row.accuracy),
             "" if row.interval_95 is None else "{:.3f} to {:.3f}".format(*row.interval_95),
-            style="bold" if own else None,
         )
-    return table
+        rows.append([Text(text, "bold" if own else "") for text in texts])
+    names = ("abstain below", "coverage", "clips", "accuracy", "95 % interval")
+    return table_of_rows(names, rows, left={"abstain below"})
 
 
-def _robustness_table(result: Evaluation) -> Table:
-    table = _table("degradation", "accuracy", "95 % interval", "difference")
+def _robustness_table(result: Evaluation) -> FittedTable:
     original = result.clips
-    rows = [("none", original), *((r.degradation.title, r.clips) for r in result.robustness)]
-    for title, clips in rows:
-        difference = clips.accuracy - original.accuracy
-        table.add_row(
-            title,
-            _decimal(clips.accuracy),
-            "{:.3f} to {:.3f}".format(*clips.interval_95),
-            Text(f"{difference:+.3f}", style="red" if difference < -_NOTABLE else "green")
-            if clips is not original
-            else "",
-        )
-    return table
+    rows: list[tuple[str | Text, ...]] = [("none", *_accuracy(original), "")]
+    for each in result.robustness:
+        difference = each.clips.accuracy - original.accuracy
+        shown = Text(f"{difference:+.3f}", "red" if difference < -_NOTABLE else "green")
+        rows.append((each.degradation.title, *_accuracy(each.clips), shown))
+    names = ("degradation", "accuracy", "95 % interval", "difference")
+    return table_of_rows(names, rows, left={"degradation"})
 
 
-def _table(title: str, *columns: str) -> Table:
-    """A table whose first column is a row head below `title`, and the others right-aligned numbers."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(title, no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
+def _accuracy(clips: ConfusionMatrix) -> tuple[str, str]:
+    return _decimal(clips.accuracy), "{:.3f} to {:.3f}".format(*clips.interval_95)
 
 
 def _with_interval(scored: ConfusionMatrix) -> str:

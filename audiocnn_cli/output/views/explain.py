@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rich.console import Group
+
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.features.explain import Stage, explain, recording_of
@@ -67,9 +69,7 @@ class ExplainView:
 
     def table(self, results: Sequence[Explanation]) -> Any:
         """A table for each recording."""
-        from rich.console import Group
-
-        return Group(*(_table(result) for result in results))
+        return Group(*map(_table, results))
 
 
 def _table(result: Explanation) -> FittedTable:

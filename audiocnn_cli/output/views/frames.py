@@ -5,10 +5,10 @@ from typing import Any
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import dump, write_rows
 from audiocnn_cli.output.terminal.console import console
-from audiocnn_cli.output.views.shape_markdown import write_rows_of_markdown
-from audiocnn_cli.output.views.text_table import Column, Row, print_table, print_wrapped
+from audiocnn_cli.output.views import pick
+from audiocnn_cli.output.views.text_table import Column, Row, print_markdown_table, print_table, print_wrapped
 from audiocnn_cli.shapes.choices import FrameRule
-from audiocnn_cli.shapes.clip import Clip, FrameCount, why_centered
+from audiocnn_cli.shapes.clip import Clip, why_centered
 from audiocnn_cli.shapes.sizes import show_shape, type_sizes
 
 _HEADER = ("rule", "used by", "input shape", "formula")
@@ -16,30 +16,29 @@ _HEADER = ("rule", "used by", "input shape", "formula")
 
 def write_frames(clip: Clip, destination: Destination) -> None:
     """Write the frame counts of `clip`, each with the input shape it gives."""
-    counts = clip.counts()
-    documents = [_count_document(clip, count) for count in counts]
+    counts: list[dict[str, Any]] = [
+        {"rule": count.rule, "who": count.used_by, "frames": count.frames}
+        | {"shape": (count.frames, clip.n_bins, 1), "formula": count.formula}
+        for count in clip.counts()
+    ]
+    cells = [(each["rule"], each["who"], show_shape(each["shape"]), each["formula"]) for each in counts]
     with destination.open() as stream:
         if destination.format is Format.JSON:
-            dump(_document(clip, documents), stream)
+            dump(_document(clip, counts), stream)
         elif destination.format is Format.JSONL:
-            for document in documents:
-                dump(document, stream, indent=None)
+            for each in counts:
+                dump(each, stream, indent=None)
         elif destination.format is Format.CSV:
-            rows = [document | {"shape": type_sizes(document["shape"])} for document in documents]
+            rows = [each | {"shape": type_sizes(each["shape"])} for each in counts]
             write_rows(rows, stream, header=list(rows[0]))
         elif destination.format is Format.MARKDOWN:
-            cells = [(*_cells(clip, count), count.formula) for count in counts]
-            write_rows_of_markdown(stream, _HEADER, cells)
+            print_markdown_table(stream, _HEADER, cells)
             stream.write(f"\n{why_centered(clip)}\n")
         else:
             out = console(stream)
-            lines = [Row(_cells(clip, count), [count.formula]) for count in counts]
-            print_table(out, list(map(Column, _HEADER[:-1])), lines, details=_HEADER[-1])
+            lines = [Row(first, [formula]) for *first, formula in cells]
+            print_table(out, list(map(Column, _HEADER[:-1])), lines)
             print_wrapped(out, why_centered(clip), style="dim")
-
-
-def _cells(clip: Clip, count: FrameCount) -> tuple[str, ...]:
-    return count.rule, count.used_by, show_shape((count.frames, clip.n_bins, 1))
 
 
 def _document(clip: Clip, counts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -47,24 +46,11 @@ def _document(clip: Clip, counts: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "input": clip.input_shape(rule),
         "rule": rule,
-        "samples": clip.samples,
-        "sample_rate": clip.sample_rate,
-        "hop_length": clip.hop_length,
-        "n_fft": clip.n_fft,
+        **pick(clip, "samples", "sample_rate", "hop_length", "n_fft"),
         "frames": counts,
         "why": why_centered(clip),
         "layers": [],
         "output": clip.input_shape(rule),
         "params": 0,
         "macs": 0,
-    }
-
-
-def _count_document(clip: Clip, count: FrameCount) -> dict[str, Any]:
-    return {
-        "rule": count.rule,
-        "who": count.used_by,
-        "frames": count.frames,
-        "shape": (count.frames, clip.n_bins, 1),
-        "formula": count.formula,
     }

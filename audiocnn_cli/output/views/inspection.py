@@ -1,44 +1,52 @@
 """How a trace and an occlusion map look as tables, as JSON and as CSV."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.segment import Segment, Segments
+from rich.table import Table
+from rich.text import Text
 
 from audiocnn_cli.inspection.layers import TracedLayer
 from audiocnn_cli.inspection.meter import Values
-from audiocnn_cli.inspection.occlusion import Why
+from audiocnn_cli.inspection.occlusion import Span, Why
 from audiocnn_cli.inspection.stages import TracedStage
 from audiocnn_cli.inspection.trace import Trace
 from audiocnn_cli.inspection.work import Inspected
 from audiocnn_cli.output.results import Row
-from audiocnn_cli.output.terminal.console import display, has_colour
+from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.terminal.heatmap import draw, shrink
-from audiocnn_cli.output.terminal.layout import Column, FittedTable
+from audiocnn_cli.output.terminal.layout import table_of_rows
+from audiocnn_cli.output.views import pick
 from audiocnn_cli.output.views.classify import ClassifyView
-from audiocnn_cli.output.views.occlusion import sentences
-from audiocnn_cli.shapes.sizes import show_shape
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions
-    from rich.measure import Measurement
+from audiocnn_cli.shapes.sizes import Shape, show_shape, type_sizes
 
 _WIDEST_MAP = 72
 # Lines of a Rich table above its first row: a margin, the heading, a rule.
 _HEAD_LINES = 3
+# A smaller drop is reported as "no single part".
+_SMALL_DROP = 0.05
 
 
+@dataclass(frozen=True, slots=True)
 class InspectionView:
     """The view of `classify` with --trace or --why: below the clips, the inspection of each."""
 
-    def __init__(self, classified: ClassifyView) -> None:
-        self._classified = classified
+    classified: ClassifyView
 
     def document(self, result: Inspected) -> dict[str, Any]:
         """The clip's document with `trace` and `why`."""
-        document = self._classified.document(result.prediction)
+        document = self.classified.document(result.prediction)
         if result.trace is not None:
             document["trace"] = _trace_document(result.trace)
         if result.why is not None:
@@ -59,24 +67,20 @@ class InspectionView:
 
     def table(self, results: Sequence[Inspected]) -> Any:
         """The clips, then for each the stages and layers, and the occlusion map."""
-        from rich.console import Group
-        from rich.text import Text
-
-        parts: list[Any] = [self._classified.table([result.prediction for result in results])]
+        parts: list[Any] = [self.classified.table([result.prediction for result in results])]
         for result in results:
             if len(results) > 1 and (result.trace is not None or result.why is not None):
                 parts.append(Text(display(result.prediction.path), style="bold"))
             if result.trace is not None:
                 parts += [_StageTable(result.trace.stages), Text(), *_layers(result.trace)]
             if result.why is not None:
-                parts += [_HeatMap(result.why), *_words(result.why), Text()]
+                first, *others = map(display, sentences(result.why))
+                parts += [_HeatMap(result.why), Text(first, style="bold"), *map(Text, others), Text()]
         return Group(*parts)
 
 
 def _trace_document(trace: Trace) -> dict[str, Any]:
-    return {
-        "model": trace.model,
-        "agrees": trace.agrees,
+    return pick(trace, "model", "agrees") | {
         "stages": [
             {"stage": each.stage.name, "detail": each.stage.detail, "unit": each.stage.unit}
             | _measured(each, each.stage.shape)
@@ -94,50 +98,28 @@ def _trace_document(trace: Trace) -> dict[str, Any]:
 
 def _measured(each: TracedStage | TracedLayer, predicted: Sequence[int | str]) -> dict[str, Any]:
     values = each.values
-    return {
-        "shape": list(each.shape),
-        "predicted": list(predicted),
-        "agrees": each.agrees,
-        "min": None if values is None else values.low,
-        "mean": None if values is None else values.mean,
-        "max": None if values is None else values.high,
-        "ms": each.ms,
-    }
+    numbers = (None, None, None) if values is None else (values.low, values.mean, values.high)
+    shapes = {"shape": list(each.shape), "predicted": list(predicted), "agrees": each.agrees}
+    return shapes | dict(zip(("min", "mean", "max"), numbers, strict=True)) | {"ms": each.ms}
 
 
-def _row(name: str, each: TracedStage | TracedLayer, predicted: Sequence[int | str]) -> Row:
-    sizes = {"shape": each.shape, "predicted": predicted}
-    return {
-        "name": name,
-        **{key: "x".join(map(str, shape)) for key, shape in sizes.items()},
-        "agrees": str(each.agrees).lower(),
-        "ms": round(each.ms, 4),
-    }
+def _row(name: str, each: TracedStage | TracedLayer, predicted: Shape) -> Row:
+    shapes = {"shape": type_sizes(each.shape), "predicted": type_sizes(predicted)}
+    return {"name": name, **shapes, "agrees": str(each.agrees).lower(), "ms": round(each.ms, 4)}
 
 
 def _why_document(why: Why) -> dict[str, Any]:
-    return {
-        "label": why.label,
-        "decibels": why.decibels,
-        "spans": [asdict(span) for span in why.spans],
-        "segments": why.segments,
-        "searched": why.searched,
-        "times_s": list(why.times_s),
-        "bands_hz": list(why.bands_hz),
-        "drops": [[None if isnan(drop) else drop for drop in row] for row in why.drops.tolist()],
-    }
+    drops = [[None if isnan(drop) else drop for drop in row] for row in why.drops.tolist()]
+    document = pick(why, "label", "decibels") | {"spans": [asdict(span) for span in why.spans]}
+    return document | pick(why, "segments", "searched", "times_s", "bands_hz") | {"drops": drops}
 
 
 def _cells(why: Why) -> Iterator[dict[str, object]]:
-    for column, drops in enumerate(why.drops.tolist()):
-        for band, drop in enumerate(drops):
-            yield {
-                "start_s": round(why.times_s[column], 6),
-                "end_s": round(why.times_s[column + 1], 6),
-                "low_hz": round(why.bands_hz[band], 3),
-                "high_hz": round(why.bands_hz[band + 1], 3),
-                "drop": "" if isnan(drop) else round(drop, 9),
-            }
+    for (start, end), drops in zip(pairwise(why.times_s), why.drops.tolist(), strict=True):
+        for (low, high), drop in zip(pairwise(why.bands_hz), drops, strict=True):
+            span = {"start_s": round(start, 6), "end_s": round(end, 6)}
+            band = {"low_hz": round(low, 3), "high_hz": round(high, 3)}
+            yield span | band | {"drop": "" if isnan(drop) else round(drop, 9)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +128,13 @@ class _StageTable:
 
     stages: Sequence[TracedStage]
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
-        from rich import box
-        from rich.padding import Padding
-        from rich.segment import Segment, Segments
-        from rich.table import Table
-        from rich.text import Text
-
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         yield Text("from the file to the label", style="bold")
-        table = Table(box=box.SIMPLE_HEAD)
-        for name in ("stage", "shape", "values"):
-            table.add_column(name, no_wrap=True)
-        table.add_column("ms", justify="right", no_wrap=True)
-        for each in self.stages:
-            shape = _agreement(each, show_shape(each.stage.shape))
-            table.add_row(each.stage.name, shape, _range(each.values), f"{each.ms:.2f}")
+        rows = [
+            (s.stage.name, _agreement(s, show_shape(s.stage.shape)), _range([s.values]), f"{s.ms:.2f}")
+            for s in self.stages
+        ]
+        table = table_of_rows(("stage", "shape", "values", "ms"), rows, left=("stage", "shape", "values"))
         lines = console.render_lines(table, options, pad=False)
         for i, line in enumerate(lines[: _HEAD_LINES + len(self.stages)]):
             yield Segments([*line, Segment.line()])
@@ -179,16 +153,10 @@ class _LayerText:
     def _pieces(self) -> list[str]:
         return re.split(r"(?<=[+ ])|(?<=,)(?=[a-z])", self.text)
 
-    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
-        from rich.cells import cell_len
-        from rich.measure import Measurement
-
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(max(map(cell_len, self._pieces)), cell_len(self.text))
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
-        from rich.cells import cell_len
-        from rich.text import Text
-
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         lines = [""]
         for piece in self._pieces:
             if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > options.max_width:
@@ -198,64 +166,34 @@ class _LayerText:
 
 
 def _layers(trace: Trace) -> list[Any]:
-    """The layers of the graph in a table, equal neighbours in one row."""
-    from rich.text import Text
-
-    runs = [list(run) for _, run in groupby(trace.graph.layers, key=_shape_key)]
-    first = [run[0] for run in runs]
-    predicted = [show_shape(layer.predicted) for layer in first]
-    shapes = [show_shape(layer.runtime_shape) for layer in first]
-    columns = [
-        Column(name="layer", cells=[*(_LayerText(display(f.text)) for f in first), "others"], wrap=True),
-        Column(name="n", cells=[*(str(len(run)) for run in runs), ""], justify="right", drop=2),
-        Column(name="predicted", cells=[*predicted, ""], drop=1),
-        Column(name="in ONNX Runtime", cells=[*map(_agreement, first, predicted, shapes), ""]),
-        Column(
-            name="values",
-            cells=[*(_range(_joined([each.values for each in run])) for run in runs), ""],
-            drop=3,
-        ),
-        Column(
-            name="ms",
-            cells=[*(f"{sum(each.ms for each in run):.2f}" for run in runs), f"{trace.graph.other_ms:.2f}"],
-            justify="right",
-        ),
-    ]
+    """The layers of the graph in a table; equal neighbours, such as those of several members, share a row."""
+    rows: list[tuple[Any, ...]] = []
+    for _, run in groupby(trace.graph.layers, key=attrgetter("text", "predicted", "runtime_shape")):
+        layers = list(run)
+        first = layers[0]
+        predicted = show_shape(first.predicted)
+        real = _agreement(first, predicted, show_shape(first.runtime_shape))
+        values = _range(each.values for each in layers)
+        ms = f"{sum(each.ms for each in layers):.2f}"
+        rows.append((_LayerText(display(first.text)), str(len(layers)), predicted, real, values, ms))
+    rows.append(("others", "", "", "", "", f"{trace.graph.other_ms:.2f}"))
+    left = ("layer", "predicted", "in ONNX Runtime", "values")
+    names = ("layer", "n", *left[1:], "ms")
+    drop = {"predicted": 1, "n": 2, "values": 3}
     title = f"the layers of {display(trace.model)}, for the first segment"
-    return [Text(title, style="bold"), FittedTable(columns)]
-
-
-def _shape_key(layer: TracedLayer) -> tuple[Any, ...]:
-    """Equal for layers that share a row, such as those of several members."""
-    return layer.text, layer.predicted, layer.runtime_shape
-
-
-def _joined(values: Sequence[Values | None]) -> Values | None:
-    given = [each for each in values if each is not None]
-    if not given:
-        return None
-    mean = sum(each.mean for each in given) / len(given)
-    return Values(min(v.low for v in given), mean, max(v.high for v in given))
+    return [Text(title, style="bold"), table_of_rows(names, rows, left=left, wrap={"layer"}, drop=drop)]
 
 
 def _agreement(each: TracedStage | TracedLayer, predicted: str, real: str = "") -> Any:
     """The real shape; in red, with the predicted one, where they differ."""
-    from rich.text import Text
-
     if each.agrees:
         return Text(real or predicted, style="cyan")
     return Text(f"{real or show_shape(each.shape)}, predicted {predicted}", style="bold red")
 
 
-def _range(values: Values | None) -> str:
-    return "" if values is None else f"{values.low:.4g} to {values.high:.4g}"
-
-
-def _words(why: Why) -> list[Any]:
-    from rich.text import Text
-
-    first, *others = sentences(why)
-    return [Text(display(first), style="bold"), *(Text(display(other)) for other in others)]
+def _range(values: Iterable[Values | None]) -> str:
+    given = [each for each in values if each is not None]
+    return f"{min(v.low for v in given):.4g} to {max(v.high for v in given):.4g}" if given else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,11 +202,7 @@ class _HeatMap:
 
     why: Why
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
-        import numpy as np
-        from rich.table import Table
-        from rich.text import Text
-
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         why = self.why
         edges = [f"{edge:,.0f} Hz" for edge in why.bands_hz]
         width = min(_WIDEST_MAP, options.max_width - max(map(len, edges)) - 1)
@@ -281,8 +215,49 @@ class _HeatMap:
         grid.add_column(justify="right", style="dim", no_wrap=True)
         grid.add_column(no_wrap=True)
         labels = Text("\n".join(edges[rows - 1 :: -1]))
-        grid.add_row(labels, draw(shares, lines=rows, colour=has_colour()))
+        grid.add_row(labels, draw(shares, lines=rows, colour=console.color_system is not None))
         begin, end = f"{why.times_s[0]:.1f} s", f"{why.times_s[-1]:.1f} s"
         gap = " " * max(1, len(shares) - len(begin) - len(end))
         grid.add_row("", Text(begin + gap + end, style="dim"))
         yield grid
+
+
+def where(span: Span) -> str:
+    """Times and frequencies of a region: `12.0-13.5 s, 300-1,200 Hz`."""
+    digits = 1 if span.end_s - span.start_s >= 1 else 2
+    times = f"{span.start_s:.{digits}f}-{span.end_s:.{digits}f} s"
+    return f"{times}, {span.low_hz:,.0f}-{span.high_hz:,.0f} Hz"
+
+
+def falls(span: Span) -> str:
+    """The probability without and with the attenuation: `from 0.91 to 0.35`."""
+    return f"from {_probability(span.before)} to {_probability(span.after)}"
+
+
+def sentences(why: Why) -> Iterator[str]:
+    """The region with the largest drop, further ones, and which segments were not searched."""
+    if not why.segments:
+        yield f"{why.label} rests on nothing: the clip is silent"
+    elif not why.spans:
+        yield f"{why.label} rests on no single part: no attenuated part makes it less probable"
+    else:
+        first = why.spans[0]
+        drop = f"attenuated by {why.decibels:g} dB, its probability there falls {falls(first)}"
+        if first.before - first.after < _SMALL_DROP:
+            yield (f"{why.label} rests on no single part; the largest drop is at {where(first)}: {drop}")
+        else:
+            yield f"{why.label} rests most on {where(first)}: {drop}"
+    for span in why.spans[1:]:
+        yield f"then on {where(span)}: {falls(span)}"
+    if why.searched < why.segments:
+        yield (
+            f"searched: the {why.searched} of {why.segments} segments in which {why.label} is most probable"
+        )
+
+
+def _probability(value: float) -> str:
+    """Two decimals, or up to four if fewer would round it to 0 or 1."""
+    for digits in (2, 3, 4):
+        if 10**-digits / 2 <= value <= 1 - 10**-digits / 2:
+            return f"{value:.{digits}f}"
+    return f"{value:.2f}"

@@ -1,11 +1,16 @@
-"""Views of models: the list, a contract, a verification, the execution providers."""
+"""Views of models: the list, a contract, a verification, files added or removed, execution providers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from audiocnn_cli.models.contract import GraphBinding, ModelContract
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM, GraphBinding, ModelContract
 from audiocnn_cli.models.golden import GoldenCheck
 from audiocnn_cli.models.registry import ModelFile
 from audiocnn_cli.models.runtime import Provider
@@ -13,6 +18,13 @@ from audiocnn_cli.models.signature import Activation
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import console, display
 from audiocnn_cli.output.terminal.layout import Column, FittedTable
+from audiocnn_cli.output.views import pick
+
+if TYPE_CHECKING:
+    from audiocnn_cli.models.frontend.export import WaveformModel
+    from audiocnn_cli.models.user_models import AddedModel
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +47,13 @@ class ModelListView:
         """One row a model."""
         for summary in result:
             contract = summary.contract
-            yield {
-                "name": summary.file.name,
-                "origin": summary.file.origin,
-                "task": contract.task,
-                "classes": len(contract.labels),
-                "size_bytes": summary.size_bytes,
-                "accuracy": contract.figures[0].value if contract.figures else None,
-                "accuracy_of": contract.figures[0].name if contract.figures else None,
-                "licence": contract.data.licence,
-                "path": str(summary.file.path),
-            }
+            figure = contract.figures[0] if contract.figures else None
+            yield (
+                {"name": summary.file.name, "origin": summary.file.origin, "task": contract.task}
+                | {"classes": len(contract.labels), "size_bytes": summary.size_bytes}
+                | {"accuracy": figure and figure.value, "accuracy_of": figure and figure.name}
+                | {"licence": contract.data.licence, "path": str(summary.file.path)}
+            )
 
     def table(self, results: Sequence[Sequence[ModelSummary]]) -> Any:
         """One row a model, with the accuracy on recordings like those that a user has."""
@@ -71,29 +79,17 @@ class ContractView:
 
     def document(self, result: ModelContract) -> dict[str, Any]:
         """The whole contract, as in the file."""
-        import msgspec
-
-        document: dict[str, Any] = msgspec.to_builtins(result)
-        return document
+        return dict(msgspec.to_builtins(result))
 
     def rows(self, result: ModelContract) -> Iterator[Row]:
         """One row a measured figure."""
         for figure in result.figures:
             low, high = figure.interval_95
-            yield {
-                "model": result.name,
-                "figure": figure.name,
-                "value": figure.value,
-                "low": low,
-                "high": high,
-                "n": figure.n,
-                "protocol": figure.protocol,
-            }
+            document = {"model": result.name, "figure": figure.name, "value": figure.value}
+            yield document | {"low": low, "high": high} | pick(figure, "n", "protocol")
 
     def table(self, results: Sequence[ModelContract]) -> Any:
         """The contract, one fact a row."""
-        from rich.table import Table
-
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold")
         table.add_column(overflow="fold")
@@ -116,13 +112,11 @@ def print_card(markdown: str) -> None:
 
 def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
     features, shape = contract.features, " x ".join(map(str, contract.input_shape))
+    segment = f"{features.sample_rate} Hz, {contract.segment_s:g} s a segment"
     yield "model", contract.name
     yield "task", contract.task
     yield "labels", ", ".join(contract.labels)
-    yield (
-        "input",
-        f"{shape}: {features.feature}, {features.sample_rate} Hz, {contract.segment_s:g} s a segment",
-    )
+    yield "input", f"{shape}: {features.feature}, {segment}"
     if contract.graph is not None:
         yield from _graph_facts(contract.graph)
     yield ("network", f"{contract.architecture}, {contract.activation}, {contract.pooling} over segments")
@@ -135,10 +129,8 @@ def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
         yield "accuracy", "not measured; see `audiocnn evaluate`"
     for figure in contract.figures:
         low, high = figure.interval_95
-        yield (
-            figure.name,
-            f"{figure.value:.3f} ({low:.3f} to {high:.3f}, n = {figure.n}); {figure.protocol}",
-        )
+        value = f"{figure.value:.3f} ({low:.3f} to {high:.3f}, n = {figure.n})"
+        yield figure.name, f"{value}; {figure.protocol}"
 
 
 def _graph_facts(graph: GraphBinding) -> Iterator[tuple[str, str]]:
@@ -163,38 +155,108 @@ class Verification:
     check: GoldenCheck
 
 
-class VerificationView:
+class _LinesView(ABC, Generic[R]):
+    """A view of one line a result, whose document is also its row of CSV."""
+
+    @abstractmethod
+    def document(self, result: R) -> dict[str, Any]:
+        """The JSON object of one result."""
+
+    @abstractmethod
+    def line(self, result: R) -> Text:
+        """What is printed of one result."""
+
+    def rows(self, result: R) -> Iterator[Row]:
+        """One row."""
+        yield self.document(result)
+
+    def table(self, results: Sequence[R]) -> Text:
+        """One line a result."""
+        return Text("\n").join(map(self.line, results))
+
+
+class VerificationView(_LinesView[Verification]):
     """The view of `audiocnn models verify`."""
 
     def document(self, result: Verification) -> dict[str, Any]:
         """The difference, the tolerance, and whether it is within."""
+        found = {"model": result.model, "path": str(result.path)}
+        return found | pick(result.check, "difference", "tolerance", "passed")
+
+    def line(self, result: Verification) -> Text:
+        """Whether it passed, and the difference."""
+        check = result.check
+        return Text.assemble(
+            ("passed", "green") if check.passed else ("FAILED", "bold red"),
+            f"  {display(result.model)}: the golden example differs by {check.difference:.1e}"
+            f" (at most {check.tolerance:g})",
+        )
+
+
+class AddedView(_LinesView["AddedModel"]):
+    """The view of `audiocnn models add`."""
+
+    def document(self, result: "AddedModel") -> dict[str, Any]:
+        """Its name and its path, and whether it replaced another."""
+        return {"name": result.model.name, "path": str(result.model.path), "replaced": result.replaced}
+
+    def line(self, result: "AddedModel") -> Text:
+        """What was done, its name and its path."""
+        done = "replaced" if result.replaced else "added"
+        return Text(f"{done} {display(result.model.name)}: {display(str(result.model.path))}")
+
+
+class RemovedView(_LinesView[ModelFile]):
+    """The view of `audiocnn models remove`."""
+
+    def document(self, result: ModelFile) -> dict[str, Any]:
+        """The name and the path that it had."""
+        return {"name": result.name, "path": str(result.path)}
+
+    def line(self, result: ModelFile) -> Text:
+        """The name."""
+        return Text(f"removed {display(result.name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A model with its front end, and the file it was written to."""
+
+    model: "WaveformModel"
+    path: Path
+
+
+class ExportedView(_LinesView[Exported]):
+    """The view of `audiocnn models export`."""
+
+    def document(self, result: Exported) -> dict[str, Any]:
+        """What a program requires to run the file: input, output, labels, sample rate."""
+        contract = result.model.contract
         return {
-            "model": result.model,
+            "model": contract.name,
             "path": str(result.path),
-            "difference": result.check.difference,
-            "tolerance": result.check.tolerance,
-            "passed": result.check.passed,
+            "size_bytes": len(result.model.content),
+            "input": {"name": WAVEFORM, "shape": ["clips", "samples"]},
+            "output": {"name": PROBABILITIES, "shape": ["clips", len(contract.labels)]},
+            "sample_rate": contract.features.sample_rate,
+            "labels": list(contract.labels),
+            **pick(result.model.check, "difference", "tolerance"),
         }
 
-    def rows(self, result: Verification) -> Iterator[Row]:
+    def rows(self, result: Exported) -> Iterator[Row]:
         """One row."""
-        yield self.document(result)
+        document = self.document(result)
+        yield {key: document[key] for key in ("model", "path", "size_bytes", "difference")}
 
-    def table(self, results: Sequence[Verification]) -> Any:
-        """One line a model."""
-        from rich.text import Text
-
-        lines = []
-        for result in results:
-            passed = result.check.passed
-            lines.append(
-                Text.assemble(
-                    ("passed" if passed else "FAILED", "green" if passed else "bold red"),
-                    f"  {display(result.model)}: the golden example differs by {result.check.difference:.1e}"
-                    f" (at most {result.check.tolerance:g})",
-                )
-            )
-        return Text("\n").join(lines)
+    def line(self, result: Exported) -> Text:
+        """Two lines: input and output, and the difference from the Python path."""
+        contract, check, size = result.model.contract, result.model.check, len(result.model.content)
+        return Text(
+            f"{display(str(result.path))}: {WAVEFORM} (clips, samples) at {contract.features.sample_rate} Hz"
+            f" -> {PROBABILITIES} (clips, {len(contract.labels)}), {size / 1024:.0f} KiB\n  differs from"
+            f" `audiocnn classify` by {check.difference:.1e} (at most {check.tolerance:g}) on the golden"
+            " signal"
+        )
 
 
 class ProvidersView:
@@ -211,8 +273,6 @@ class ProvidersView:
 
     def table(self, results: Sequence[Sequence[Provider]]) -> Any:
         """One line for each installed provider, then the names of the others."""
-        from rich.text import Text
-
         providers = [provider for result in results for provider in result]
         text = Text()
         for provider in providers:

@@ -3,19 +3,16 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 from textwrap import wrap
-from typing import IO, TYPE_CHECKING
+
+from rich.console import Console
 
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import dump, write_rows
 from audiocnn_cli.output.terminal.console import console, display
-from audiocnn_cli.output.views.shape_markdown import write_rows_of_markdown
 from audiocnn_cli.output.views.shapes import document, row
-from audiocnn_cli.output.views.text_table import Column, Row, print_table
+from audiocnn_cli.output.views.text_table import Column, Row, print_markdown_table, print_table
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.sizes import show_shape
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _GAP = 2
 
@@ -36,15 +33,11 @@ def write_diff(reports: Sequence[Report], destination: Destination) -> None:
             ]
             write_rows(rows, stream, header=list(rows[0]) if rows else ["stack"])
         elif destination.format is Format.MARKDOWN:
-            _write_markdown(reports, stream)
+            columns = [[*stack.layers, *stack.totals] for stack in map(_Stack, reports)]
+            titles = [report.trace.title for report in reports]
+            print_markdown_table(stream, titles, zip_longest(*columns, fillvalue=""))
         else:
-            _write_table(list(map(_Stack, reports)), console(stream))
-
-
-def _write_markdown(reports: Sequence[Report], stream: IO[str]) -> None:
-    columns = [[*stack.layers, *stack.totals] for stack in map(_Stack, reports)]
-    cells = zip_longest(*columns, fillvalue="")
-    write_rows_of_markdown(stream, [report.trace.title for report in reports], cells)
+            _print_table(list(map(_Stack, reports)), console(stream))
 
 
 class _Stack:
@@ -77,7 +70,7 @@ class _Stack:
         return Column("\n".join(lines))
 
 
-def _write_table(stacks: list[_Stack], out: "Console") -> None:
+def _print_table(stacks: list[_Stack], out: Console) -> None:
     """Print as many stacks side by side as fit, and the others below them."""
     shown: list[_Stack] = []
     room = out.width - len(str(max(len(stack.layers) for stack in stacks)))
@@ -92,4 +85,4 @@ def _write_table(stacks: list[_Stack], out: "Console") -> None:
     columns = [Column("#", right=True, style="dim"), *(stack.column for stack in shown)]
     print_table(out, columns, rows, totals=totals)
     if stacks:
-        _write_table(stacks, out)
+        _print_table(stacks, out)

@@ -1,10 +1,17 @@
-"""A stack of layers as a table, with notes, explanations and fixes."""
+"""A stack of layers as a table of text or Markdown, with notes, explanations and fixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 from audiocnn_cli.output.terminal.console import console, display
-from audiocnn_cli.output.views.text_table import Column, Row, print_table, print_wrapped
+from audiocnn_cli.output.views.text_table import (
+    Column,
+    Row,
+    escape,
+    print_markdown_table,
+    print_table,
+    print_wrapped,
+)
 from audiocnn_cli.parameters import with_flags
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.grammar import show_layer
@@ -13,7 +20,7 @@ from audiocnn_cli.shapes.sizes import show_shape, type_sizes
 from audiocnn_cli.shapes.step import Step
 
 _MANY = 200  # a table of more layers has no formulas
-HEADER = ("#", "layer", "output", "params", "MACs", "receptive field", "stride")
+_HEADER = ("#", "layer", "output", "params", "MACs", "receptive field", "stride")
 _COLUMNS = (
     Column("#", right=True, style="dim"),
     Column("layer", style="bold", flexible=True),
@@ -40,7 +47,7 @@ def write_table(report: Report, stream: IO[str]) -> None:
     rows = [Row(("", "input", show_shape(trace.input), "", "", *blank))]
     for step in trace.steps:
         times = _times(step, clip) if clip else ()
-        rows.append(Row([*map(display, cells(step)), *times], _formulas(step, len(trace.steps))))
+        rows.append(Row([*map(display, _cells(step)), *times], _formulas(step, len(trace.steps))))
     sums = (f"{trace.params:,}", f"{trace.macs:,}")
     total = Row(("", "total", show_shape(trace.output), *sums, *blank))
     print_table(out, columns, rows, totals=[total] if trace.steps else ())
@@ -50,14 +57,38 @@ def write_table(report: Report, stream: IO[str]) -> None:
             for line in lines:
                 print_wrapped(out, display(line), indent=2, whole=step.formula)
             out.print()
+    # A command stays on one line, so that it can be copied; so does the formula of the reason.
+    collapse = report.collapse
+    whole = (*collapse.commands, *collapse.error.reason.split(": ")[1:]) if collapse else ()
+    for line, style in _remarks(report):
+        print_wrapped(out, display(line), style=style, whole=whole)
+
+
+def write_markdown(report: Report, stream: IO[str]) -> None:
+    """Write a heading, the table and its notes."""
+    trace = report.trace
+    if trace.title:
+        stream.write(f"### {escape(trace.title)}\n\n")
+    sums = f"{trace.params:,}", f"{trace.macs:,}"
+    rows = [
+        ("", "input", show_shape(trace.input), "", "", "", ""),
+        *map(_cells, trace.steps),
+        ("", "**total**", show_shape(trace.output), *sums, "", ""),
+    ]
+    print_markdown_table(stream, _HEADER, rows, right={"#", *_HEADER[3:]})
+    stream.write("\n")
+    for number, sentences in report.explained.items():
+        stream.write(f"{number}. {escape(' '.join(sentences))}\n\n")
+    for line, _ in _remarks(report):
+        if line:
+            stream.write(f"- {escape(line.strip().removeprefix('- ').removeprefix('* '))}\n")
+
+
+def _remarks(report: Report) -> Iterable[tuple[str, str]]:
+    """What stands under the table, each with a style: notes, or why the stack collapses and what fixes it."""
     if report.collapse:
-        # A command stays on one line, so that it can be copied; so does the formula of the reason.
-        whole = (*report.collapse.commands, *report.collapse.error.reason.split(": ")[1:])
-        for line, style in explanation(report.collapse):
-            print_wrapped(out, display(line), style=style, whole=whole)
-        return
-    for line in notes(report):
-        print_wrapped(out, display(with_flags(line)), style="dim")
+        return _explanation(report.collapse)
+    return ((with_flags(note), "dim") for note in _notes(report))
 
 
 def _formulas(step: Step, layers: int) -> Sequence[str]:
@@ -70,8 +101,8 @@ def _formulas(step: Step, layers: int) -> Sequence[str]:
     return step.formula
 
 
-def cells(step: Step) -> tuple[str, ...]:
-    """The cells of a layer under HEADER; a star marks a difference between frameworks."""
+def _cells(step: Step) -> tuple[str, ...]:
+    """The cells of a layer under _HEADER; a star marks a difference between frameworks."""
     stride = step.cumulative_stride
     return (
         str(step.number),
@@ -89,7 +120,7 @@ def _times(step: Step, clip: Clip) -> tuple[str, str]:
     return ("" if field is None else f"{field:,.1f}", "" if stride is None else f"{stride:,.1f}")
 
 
-def notes(report: Report) -> Iterator[str]:
+def _notes(report: Report) -> Iterator[str]:
     """Notes under the table: differences between frameworks, what the columns are, and other totals."""
     trace = report.trace
     differing: dict[str, list[str]] = {}
@@ -136,7 +167,7 @@ def _clip_notes(report: Report, clip: Clip) -> Iterator[str]:
         )
 
 
-def explanation(collapse: Collapse) -> Iterator[tuple[str, str]]:
+def _explanation(collapse: Collapse) -> Iterator[tuple[str, str]]:
     """Why a stack can't be built, and what fixes it: lines with a style each."""
     error = collapse.error
     yield f"Layer {error.number}, {show_layer(error.layer)}, {collapse.where}.", "bold red"

@@ -5,6 +5,7 @@ from typing import Any
 
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import Row, dump, write_rows
+from audiocnn_cli.output.views import pick
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.report import Collapse, Report
@@ -22,14 +23,11 @@ def write_report(report: Report, destination: Destination) -> None:
                 dump(layer, stream, indent=None)
         elif destination.format is Format.CSV:
             write_rows(map(row, report.trace.steps), stream, header=_COLUMNS)
-        elif destination.format is Format.MARKDOWN:
-            from audiocnn_cli.output.views.shape_markdown import write_markdown
-
-            write_markdown(report, stream)
         else:
-            from audiocnn_cli.output.views.shape_table import write_table
+            from audiocnn_cli.output.views.shape_table import write_markdown, write_table
 
-            write_table(report, stream)
+            write = write_markdown if destination.format is Format.MARKDOWN else write_table
+            write(report, stream)
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -60,7 +58,7 @@ def document(report: Report) -> dict[str, Any]:
 def _layers(report: Report) -> Iterator[dict[str, Any]]:
     for step in report.trace.steps:
         explanation = report.explained.get(step.number)
-        yield _without_nothing(layer_document(step, report.clip) | {"explanation": explanation})
+        yield _without_nothing(_layer_document(step, report.clip) | {"explanation": explanation})
 
 
 def _error_document(collapse: Collapse) -> dict[str, Any]:
@@ -80,30 +78,17 @@ def _clip_document(report: Report) -> dict[str, Any] | None:
     clip = report.clip
     if clip is None:
         return None
-    return _without_nothing(
-        {
-            "samples": clip.samples,
-            "sample_rate": clip.sample_rate,
-            "hop_length": clip.hop_length,
-            "n_fft": clip.n_fft,
-            "bins": clip.bins,
-            "shortest_frames": report.shortest_frames,
-            "shortest_samples": report.shortest_samples,
-        }
-    )
+    document = pick(clip, "samples", "sample_rate", "hop_length", "n_fft", "bins")
+    return _without_nothing(document | pick(report, "shortest_frames", "shortest_samples"))
 
 
-def layer_document(step: Step, clip: Clip | None = None) -> dict[str, Any]:
+def _layer_document(step: Step, clip: Clip | None = None) -> dict[str, Any]:
     """One object of `layers`; keys that a layer has no use for are left out."""
-    attributes = {name: getattr(step, name) for name in _ATTRIBUTES}
-    values = attributes | {
-        "non_trainable_params": step.non_trainable_params or None,
-        "receptive_field": step.receptive_field or None,
-        "receptive_field_ms": clip.receptive_field_ms(step) if clip else None,
-        "cumulative_stride_ms": clip.cumulative_stride_ms(step) if clip else None,
-        "receptive_field_hz": clip.receptive_field_hz(step) if clip else None,
-        "differs": step.differs or None,
-    }
+    values: dict[str, Any] = {name: getattr(step, name) for name in _ATTRIBUTES}
+    for name in ("receptive_field_ms", "cumulative_stride_ms", "receptive_field_hz"):
+        values[name] = getattr(clip, name)(step) if clip else None
+    for name in ("non_trainable_params", "receptive_field", "differs"):
+        values[name] = getattr(step, name) or None
     for suffix in ("", "_ms"):  # the earlier name of the cumulative stride
         values["jump" + suffix] = values["cumulative_stride" + suffix]
     return _without_nothing(values)
@@ -128,13 +113,8 @@ _COLUMNS = (
 
 def row(step: Step) -> Row:
     """One CSV row: shapes as 130x13x1, padding as top,bottom,left,right."""
-    values = layer_document(step) | {"number": step.number}
+    values = _layer_document(step) | {"number": step.number}
     if step.pad is not None:
         values["pad"] = ",".join(str(side) for axis in step.pad for side in axis)
-    return {column: _cell(values.get(column)) for column in _COLUMNS}
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    return type_sizes(value) if isinstance(value, tuple) else value
+    cells = {column: values.get(column, "") for column in _COLUMNS}
+    return {name: type_sizes(cell) if isinstance(cell, tuple) else cell for name, cell in cells.items()}

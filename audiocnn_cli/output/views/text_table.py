@@ -1,15 +1,15 @@
-"""Tables of text for any width: no token is broken, and what does not fit stands under its row."""
+"""Tables of text for any width (no token is broken, what does not fit stands under its row), and Markdown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import IO
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+from rich.console import Console
+from rich.text import Text
 
 _GAP = 2
+_DETAILS = "formula"
 _NO_BREAK = "\u00a0"
 
 
@@ -38,17 +38,10 @@ class Row:
 
 
 def print_table(
-    out: "Console",
-    columns: Sequence[Column],
-    rows: Sequence[Row],
-    *,
-    totals: Sequence[Row] = (),
-    details: str = "formula",
+    out: Console, columns: Sequence[Column], rows: Sequence[Row], *, totals: Sequence[Row] = ()
 ) -> None:
-    """Print `rows` and, after an empty line, `totals`; `details` is the header of the last column."""
-    from rich.text import Text
-
-    table = _Table(columns, [*rows, *totals], details, out.width)
+    """Print `rows` and, after an empty line, `totals`; the last column is that of details."""
+    table = _Table(columns, [*rows, *totals], out.width)
     rule = "-" if out.options.ascii_only else "\u2500"
     lines = [*table.header(), Text(rule * table.total)]
     for index, row in enumerate(table.rows):
@@ -62,7 +55,7 @@ def print_table(
 
 
 def print_wrapped(
-    out: "Console", text: str, *, style: str = "", indent: int = 0, whole: Sequence[str] = ()
+    out: Console, text: str, *, style: str = "", indent: int = 0, whole: Sequence[str] = ()
 ) -> None:
     """Print `text` in lines of at most the console's width, broken at spaces but not within `whole`."""
     for part in whole:
@@ -71,58 +64,73 @@ def print_wrapped(
         out.print(" " * indent + line.replace(_NO_BREAK, " "), style=style, soft_wrap=True)
 
 
+def print_markdown_table(
+    stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()
+) -> None:
+    """Write a Markdown table; `right` are the headers of its right-aligned columns."""
+    rules = ("---:" if name in right else ":---" for name in header)
+    stream.write(f"{_markdown_line(header)}\n|{'|'.join(rules)}|\n")
+    stream.writelines(f"{_markdown_line(row)}\n" for row in rows)
+
+
+def _markdown_line(values: Iterable[str]) -> str:
+    cells = ("<br>".join(map(escape, value.splitlines())) for value in values)
+    return f"| {' | '.join(cells)} |"
+
+
+def escape(text: str) -> str:
+    """`text` with Markdown's marks escaped, except for the bold total."""
+    if text == "**total**":
+        return text
+    for mark in "\\|*_`<[]":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
 class _Table:
     """The layout of a table: the columns that are shown, their widths, and where the details stand."""
 
-    def __init__(self, columns: Sequence[Column], rows: Sequence[Row], details: str, width: int) -> None:
+    def __init__(self, columns: Sequence[Column], rows: Sequence[Row], width: int) -> None:
         self.columns = columns
         self.rows = rows
-        self.details = details
         self.width = width
         self.widths = [
             max(map(len, (*column.header.split("\n"), *(row.cells[i] for row in rows))))
             for i, column in enumerate(columns)
         ]
         self.shown = list(range(len(columns)))
-        self.total = self._sum()
         longest = max((len(piece) for row in rows for piece in row.details), default=0)
-        with_details = self.total + _GAP + max(longest, len(details))
-        self.beside = bool(longest) and with_details <= width
-        if self.beside:
-            self.total = with_details
+        self.beside = 0
+        beside = _GAP + max(longest, len(_DETAILS))
+        if longest and self.total + beside <= width:
+            self.beside = beside
         else:
             self._shrink()
 
-    def _sum(self) -> int:
-        return sum(self.widths[i] for i in self.shown) + _GAP * (len(self.shown) - 1)
+    @property
+    def total(self) -> int:
+        """The width of the table."""
+        return sum(self.widths[i] for i in self.shown) + _GAP * (len(self.shown) - 1) + self.beside
 
     def _shrink(self) -> None:
         """Leave out columns with a label, then narrow the flexible one."""
         for i in reversed(range(len(self.columns))):
             if self.total > self.width and self.columns[i].label:
                 self.shown.remove(i)
-                self.total = self._sum()
         for i, column in enumerate(self.columns):
             if column.flexible and self.total > self.width:
-                needed = self.widths[i] - (self.total - self.width)
-                self.widths[i] = max(len(column.header), needed)
-                self.total = self._sum()
+                self.widths[i] = max(len(column.header), self.widths[i] - (self.total - self.width))
 
-    def header(self) -> Iterator["Text"]:
+    def header(self) -> Iterator[Text]:
         """The lines of the header, aligned at the last one."""
         headers = [column.header.split("\n") for column in self.columns]
         height = max(map(len, headers))
-        for at in range(height):
-            cells = [""] * len(headers)
-            for i, lines in enumerate(headers):
-                skipped = height - len(lines)
-                cells[i] = lines[at - skipped] if at >= skipped else ""
-            yield self._line(cells, self.details if self.beside and at == height - 1 else "")
+        *above, last = zip(*([""] * (height - len(lines)) + lines for lines in headers), strict=True)
+        yield from map(self._line, above)
+        yield self._line(last, _DETAILS if self.beside else "")
 
-    def lines(self, index: int, row: Row) -> Iterator["Text"]:
+    def lines(self, index: int, row: Row) -> Iterator[Text]:
         """The lines of one row."""
-        from rich.text import Text
-
         cells = list(row.cells)
         for i in self.shown:
             if len(cells[i]) > self.widths[i]:  # only of a flexible column
@@ -147,9 +155,7 @@ class _Table:
             if i not in self.shown and row.cells[i] not in {"", above}:
                 yield f"{column.label} {row.cells[i]}"
 
-    def _line(self, cells: Sequence[str], detail: str = "") -> "Text":
-        from rich.text import Text
-
+    def _line(self, cells: Sequence[str], detail: str = "") -> Text:
         line = Text()
         for i in self.shown:
             column, width = self.columns[i], self.widths[i]

@@ -1,7 +1,7 @@
 """The worked example of a convolution, as text and as JSON."""
 
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.destination import Destination, Format
@@ -21,48 +21,28 @@ def write_worked(worked: Worked, destination: Destination) -> None:
         if destination.format is Format.JSON:
             dump(_document(worked), stream)
         else:
-            _write_text(worked, stream)
+            for title, lines in _sections(worked):
+                stream.write(f"{title}\n\n")
+                stream.writelines(f"    {line}".rstrip() + "\n" for line in lines)
+                stream.write("\n")
 
 
 def _document(worked: Worked) -> dict[str, Any]:
-    return {
-        "image": worked.image,
-        "kernel": worked.kernel,
-        "valid": _filtered(worked.valid),
-        "same": _filtered(worked.same),
-        "maxpool": _filtered(worked.pooled),
-    }
+    document: dict[str, Any] = {"image": worked.image, "kernel": worked.kernel}
+    for name, filtered in (("valid", worked.valid), ("same", worked.same), ("maxpool", worked.pooled)):
+        document[name] = {key: value for key, value in vars(filtered).items() if value}
+    return document
 
 
-def _filtered(filtered: Filtered) -> dict[str, Any]:
-    document = {
-        "source": filtered.source,
-        "output": filtered.output,
-        "formula": filtered.formula,
-        "products": filtered.products,
-    }
-    return {key: value for key, value in document.items() if value}
-
-
-def _write_text(worked: Worked, stream: IO[str]) -> None:
-    size = f"{len(worked.kernel)} x {len(worked.kernel[0])}"
-    sections = (
-        ("The image", _grid(worked.image)),
-        (f"The kernel, {size}", _grid(worked.kernel)),
-        ("Without padding (valid): the kernel stays inside the image", _convolved(worked, worked.valid)),
-        (
-            "With zero padding (same): the output has the size of the image",
-            [*_grid(worked.same.source), "", *_convolved(worked, worked.same)],
-        ),
-        (
-            "Max pooling of the last output, 2 x 2 with stride 2: the maximum of each window",
-            [*worked.pooled.formula, "", *_grid(worked.pooled.output)],
-        ),
-    )
-    for title, lines in sections:
-        stream.write(f"{title}\n\n")
-        stream.writelines(f"    {line}".rstrip() + "\n" for line in lines)
-        stream.write("\n")
+def _sections(worked: Worked) -> Iterator[tuple[str, Iterable[str]]]:
+    yield "The image", _grid(worked.image)
+    yield f"The kernel, {len(worked.kernel)} x {len(worked.kernel[0])}", _grid(worked.kernel)
+    title = "Without padding (valid): the kernel stays inside the image"
+    yield title, _convolved(worked, worked.valid)
+    title = "With zero padding (same): the output has the size of the image"
+    yield title, [*_grid(worked.same.source), "", *_convolved(worked, worked.same)]
+    title = "Max pooling of the last output, 2 x 2 with stride 2: the maximum of each window"
+    yield title, [*worked.pooled.formula, "", *_grid(worked.pooled.output)]
 
 
 def _convolved(worked: Worked, filtered: Filtered) -> Iterator[str]:
@@ -70,18 +50,13 @@ def _convolved(worked: Worked, filtered: Filtered) -> Iterator[str]:
     yield ""
     yield "the first position, value times weight, row by row:"
     terms = [f"{value:g}*{weight:g}" for value, weight in filtered.products]
-    lines = [" + ".join(row) for row in _rows(terms, len(worked.kernel[0]))]
-    yield f"  {lines[0]}"
-    yield from (f"+ {line}" for line in lines[1:])
+    width = len(worked.kernel[0])
+    for start in range(0, len(terms), width):
+        yield ("+ " if start else "  ") + " + ".join(terms[start : start + width])
     yield f"= {filtered.output[0][0]:g}"
     yield ""
     yield "at all positions:"
     yield from _grid(filtered.output)
-
-
-def _rows(terms: list[str], width: int) -> Iterator[list[str]]:
-    for start in range(0, len(terms), width):
-        yield terms[start : start + width]
 
 
 def _grid(grid: Grid) -> Iterator[str]:
