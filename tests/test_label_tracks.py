@@ -123,8 +123,8 @@ def test_pandas_reads_the_raven_table_of_many(tmp_path: Path) -> None:
     table = RavenTable()
     results = [prediction(*EVENTS, path="dir/a.wav"), prediction(*EVENTS[:1], path="b.wav")]
     path = tmp_path / "x.selections.txt"
-    lines = [line for result in results for line in table.lines(result)]
-    path.write_text(table.header + "".join(lines), encoding="utf-8")
+    lines = "".join(table.lines(result) for result in results)
+    path.write_text(table.header + lines, encoding="utf-8")
     frame = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE)
     assert list(frame.columns) == list(RAVEN_COLUMNS)
     assert list(frame["Selection"]) == [1, 2, 3, 4]

@@ -6,7 +6,7 @@ from typing import IO
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.classify import Prediction, TimelineEntry
 from audiocnn_cli.output.destination import Destination, Format
-from audiocnn_cli.output.results import StreamWriter, write_outcomes_to
+from audiocnn_cli.output.results import OutcomeWriter, write_each
 from audiocnn_cli.output.terminal.console import console
 from audiocnn_cli.output.views.classify import ClassifyView, entry_document, shown_label, style
 
@@ -21,7 +21,7 @@ def write_live(
 ) -> Counts:
     """Write each segment as it comes, then the prediction; CSV has the rows of segments only."""
     with destination.open() as stream:
-        writer = StreamWriter(stream, destination)
+        writer = OutcomeWriter(stream, destination, view)
 
         def others() -> Iterator[Prediction | Failure]:
             for each in results:
@@ -35,7 +35,7 @@ def write_live(
                 else:
                     _print_line(each, stream)
 
-        return write_outcomes_to(writer, others(), view)
+        return write_each(others(), [writer])
 
 
 def _print_line(entry: TimelineEntry, stream: IO[str]) -> None:
