@@ -88,31 +88,25 @@ def choose_destination(
         UsageError: two formats at once, or as `text_file`.
         OutputError: the file can't be written.
     """
-    flags = {Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv, Format.MARKDOWN: markdown}
-    given = one_format(flags)
+    given = one_format({Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv, Format.MARKDOWN: markdown})
     if output is None:
         return Destination(given or Format.TABLE)
-    others = () if markdown is None else (Format.MARKDOWN,)
-    return text_file(output, given, (*TEXT, *others), force=force)
+    return text_file(output, given, force=force, markdown=markdown is not None)
 
 
 def text_file(
-    path: Path,
-    given: Format | None,
-    formats: Sequence[Format] = TEXT,
-    *,
-    force: bool,
-    others: Sequence[Format] = (),
+    path: Path, given: Format | None, *, force: bool, others: Sequence[Format] = (), markdown: bool = False
 ) -> Destination:
-    """The file of a report, in the `given` format, or in that of `formats` which its suffix names.
+    """The file of a report, in the `given` format, or in that which its suffix names.
 
-    `others` are formats that the command writes too, for messages.
+    `others` are formats that the command writes too, for messages; `markdown` is whether it has Markdown.
 
     Raises:
         UsageError: a suffix that is that of no format or of another one, or the name of a recording.
         OutputError: the file can't be written.
     """
     require_no_recording(path)
+    formats = (*TEXT, Format.MARKDOWN) if markdown else TEXT
     by_suffix = format_of(path, formats)
     format = given or by_suffix
     if format is None:

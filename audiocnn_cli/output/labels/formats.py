@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,13 +29,11 @@ def audacity(result: Prediction) -> str:
 
 def webvtt(result: Prediction) -> str:
     """WebVTT (W3C): a cue for each event, times to the millisecond."""
-    cues = [f"{_clock(event.start_s)} --> {_clock(event.end_s)}\n{_cue(event)}\n" for event in result.events]
-    return "\n".join(["WEBVTT\n", *cues])
-
-
-def _cue(event: Event) -> str:
-    escapes = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
-    return f"{display(event.label)} ({event.probability:.2f})".translate(escapes)
+    text = "WEBVTT\n"
+    for event in result.events:
+        label = escape(display(event.label), quote=False)
+        text += f"\n{_clock(event.start_s)} --> {_clock(event.end_s)}\n{label} ({event.probability:.2f})\n"
+    return text
 
 
 def _clock(seconds: float) -> str:
@@ -67,19 +66,6 @@ def textgrid(result: Prediction) -> str:
 
 # Formats that hold one recording a file; a Raven table holds several.
 TRACKS: dict[Format, Track] = {Format.AUDACITY: audacity, Format.TEXTGRID: textgrid, Format.WEBVTT: webvtt}
-RAVEN_COLUMNS = (
-    "Selection",
-    "View",
-    "Channel",
-    "Begin Time (s)",
-    "End Time (s)",
-    "Low Freq (Hz)",
-    "High Freq (Hz)",
-    "Begin File",
-    "File Offset (s)",
-    "Annotation",
-    "Score",
-)
 
 
 class RavenTable:
@@ -89,7 +75,10 @@ class RavenTable:
     `File Offset (s)` starts at 0 in each.
     """
 
-    header = "\t".join(RAVEN_COLUMNS) + "\n"
+    header = (
+        "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tBegin File"
+        "\tFile Offset (s)\tAnnotation\tScore\n"
+    )
 
     def __init__(self) -> None:
         self._selections = 0

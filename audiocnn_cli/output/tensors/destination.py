@@ -91,19 +91,20 @@ class FeatureOutput:
         return printed | {each.format for each in self.reports}
 
     @property
+    def _has_numbers_of_all(self) -> bool:
+        printed = self.printed is not None and self.printed.format is Format.CSV
+        return printed or bool(self.tensors or self.reports)
+
+    @property
     def keeps_tensors(self) -> bool:
         """Whether the numbers of each tensor are needed when the outcomes are written."""
-        in_files = self.tensors or self.reports or self.dataset is not None
-        return bool(in_files) or (self.printed is not None and self.printed.format is Format.CSV)
+        return self._has_numbers_of_all or self.dataset is not None
 
     @property
     def no_journal(self) -> str | None:
         """Why a run can't be resumed, its numbers being in no journal; None where it can."""
-        only_dataset = self.dataset is not None and not (self.tensors or self.reports)
-        csv = self.printed is not None and self.printed.format is Format.CSV
-        if not self.keeps_tensors or (only_dataset and not csv):
-            return None
-        return "a file with the numbers of all recordings can't be resumed: `output=FOLDER/` has one for each"
+        why = "a file with the numbers of all recordings can't be resumed: `output=FOLDER/` has one for each"
+        return why if self._has_numbers_of_all else None
 
     @property
     def in_order(self) -> bool:

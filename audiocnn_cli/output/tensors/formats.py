@@ -80,7 +80,6 @@ class _Arrays:
         self._path = path
         self._data = Spool()
         self._results: list[dict[str, Any]] = []
-        self._lengths: list[int] = []
         self._extra: dict[str, Any] = {}
         self._config: dict[str, Any] = {}
 
@@ -89,7 +88,6 @@ class _Arrays:
         if self._results:
             self._require_alike(result)
         self._data.append(result.tensor.data)
-        self._lengths.append(len(result.tensor.data))
         self._results.append(document(result, [str(self._path)]))
         self._config = settings_of(result.tensor.plan)
         if len(self._results) == 1:
@@ -118,7 +116,8 @@ class _Arrays:
         if format is Format.NPY:
             np.lib.format.write_array(stream, np.ascontiguousarray(data))
             return
-        files = np.repeat(np.arange(len(self._lengths), dtype=np.int32), self._lengths)
+        lengths = [each["shape"][0] for each in self._results]
+        files = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
         found = self._results[0] if len(self._results) == 1 else {"results": self._results}
         meta = json.dumps(found | {"config": self._config, "audiocnn": __version__})
         arrays = {"data": data, "file_index": files} | self._extra
