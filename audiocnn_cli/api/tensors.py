@@ -13,8 +13,6 @@ from audiocnn_cli.api.shared import notebook_html, source_of
 from audiocnn_cli.features.plan import frequencies_hz
 from audiocnn_cli.features.result import FeatureResult, extract_source
 from audiocnn_cli.features.settings import plan_from, typed_settings
-from audiocnn_cli.output.tensors.report import document
-from audiocnn_cli.output.views.features import rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,11 +184,15 @@ class FeatureTensor:
 
     def to_dict(self) -> dict[str, Any]:
         """Shape, rates and the mean and deviation of each bin: a result of `audiocnn features --json`."""
+        from audiocnn_cli.output.tensors.report import document
+
         return document(self._result)
 
     def to_pandas(self) -> pd.DataFrame:
         """A data frame with a row a frame: path, segment, frame, time_s, then the bins."""
         import pandas as pd
+
+        from audiocnn_cli.output.views.features import rows
 
         frame = pd.DataFrame(rows(self._result))
         numbers = frame.columns.difference(["path", "segment", "frame", "time_s"])
@@ -204,7 +206,7 @@ class FeatureTensor:
         )
 
     def _repr_html_(self) -> str:
-        found = document(self._result)
+        found = self.to_dict()
         statistics = zip(self.columns, np.ravel(found["mean"]), np.ravel(found["std"]), strict=False)
         rows = [{"bin": name, "mean": f"{mean:.4g}", "std": f"{std:.4g}"} for name, mean, std in statistics]
         return notebook_html(self, rows)

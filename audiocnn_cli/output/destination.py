@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -52,17 +52,13 @@ class Destination:
         """The same destination for a command whose results are written to other files."""
         return replace(self, in_files=True)
 
-    @contextmanager
-    def open(self) -> Iterator[IO[str]]:
+    def open(self) -> AbstractContextManager[IO[str]]:
         """The stream to write to; a file appears only when the block ends without an error."""
         if self.silent:
-            with Path(os.devnull).open("w", encoding="utf-8") as nothing:
-                yield nothing
-        elif self.path is None:
-            yield sys.stdout
-        else:
-            with atomic_writer(self.path, "w", force=self.force) as stream:
-                yield stream
+            return Path(os.devnull).open("w", encoding="utf-8")
+        if self.path is None:
+            return nullcontext(sys.stdout)
+        return atomic_writer(self.path, "w", force=self.force)
 
 
 def one_format(flags: Mapping[Format, bool | None]) -> Format | None:

@@ -25,7 +25,6 @@ from audiocnn_cli.output.labels.formats import TRACKS, label_file, text_writer
 from audiocnn_cli.output.results import write_each, write_outcomes
 from audiocnn_cli.output.views.classify import ClassifyView
 
-_LIVE_FORMATS = frozenset({Format.TABLE, Format.JSONL, Format.CSV})
 _LABEL_FILES = (Format.PARQUET, Format.TEXTGRID, Format.WEBVTT)
 
 
@@ -71,7 +70,7 @@ class LabelOutput:
     @property
     def live(self) -> bool:
         """Whether the segments of a stream can be written as they arrive."""
-        return self.report.format in _LIVE_FORMATS and not self.has_labels
+        return self.report.format is not Format.JSON and not self.has_labels
 
     def write(self, outcomes: Iterable[Prediction | Failure], view: ClassifyView) -> Counts:
         """Write all outcomes."""
