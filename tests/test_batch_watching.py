@@ -18,7 +18,7 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.errors import FailureKind
 from audiocnn_cli.output.destination import Destination, Format
-from audiocnn_cli.output.results import StreamWriter, write_outcomes, write_outcomes_to, write_result
+from audiocnn_cli.output.results import OutcomeWriter, write_each, write_outcomes, write_result
 from audiocnn_cli.output.terminal.console import log, set_up_logging
 from audiocnn_cli.output.terminal.progress import Progress, duration
 from tests.conftest import Finished as Ended
@@ -176,7 +176,7 @@ def test_a_document_that_grows_is_the_same_document(results: int, failures: int)
     failed = [Failure(f"{i}", FailureKind.CORRUPT, "is bad") for i in range(failures)]
     stream = io.StringIO()
     outcomes = [*range(results), *failed]
-    counts = write_outcomes_to(StreamWriter(stream, Destination(Format.JSON)), iter(outcomes), _View())
+    counts = write_each(iter(outcomes), [OutcomeWriter(stream, Destination(Format.JSON), _View())])
     assert (counts.done, counts.failed) == (results, failures)
     document = {
         "results": [_View().document(i) for i in range(results)],
@@ -187,7 +187,7 @@ def test_a_document_that_grows_is_the_same_document(results: int, failures: int)
 
 def test_a_long_table_is_written_in_pieces() -> None:
     stream = io.StringIO()
-    write_outcomes_to(StreamWriter(stream, Destination(Format.TABLE)), iter(range(2500)), _View())
+    write_each(iter(range(2500)), [OutcomeWriter(stream, Destination(Format.TABLE), _View())])
     assert stream.getvalue().split("\n")[:3] == ["1000 rows", "1000 rows", "500 rows"]
 
 

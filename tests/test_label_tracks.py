@@ -14,7 +14,7 @@ from audiocnn_cli.audio.segments import TailHandling
 from audiocnn_cli.classify import Candidate, Event, Prediction, TimelineEntry
 from audiocnn_cli.models.contract import METADATA_KEY, encode
 from audiocnn_cli.models.signature import Activation
-from audiocnn_cli.output.labels.formats import RAVEN_COLUMNS, TRACKS, RavenTable, audacity
+from audiocnn_cli.output.labels.formats import TRACKS, RavenTable, audacity
 from audiocnn_cli.output.labels.formats import textgrid as textgrid_track
 from audiocnn_cli.output.labels.formats import webvtt as webvtt_track
 from audiocnn_cli.output.terminal.strip import axis
@@ -123,10 +123,10 @@ def test_pandas_reads_the_raven_table_of_many(tmp_path: Path) -> None:
     table = RavenTable()
     results = [prediction(*EVENTS, path="dir/a.wav"), prediction(*EVENTS[:1], path="b.wav")]
     path = tmp_path / "x.selections.txt"
-    lines = [line for result in results for line in table.lines(result)]
-    path.write_text(table.header + "".join(lines), encoding="utf-8")
+    lines = "".join(table.lines(result) for result in results)
+    path.write_text(table.header + lines, encoding="utf-8")
     frame = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE)
-    assert list(frame.columns) == list(RAVEN_COLUMNS)
+    assert list(frame.columns) == table.header.rstrip("\n").split("\t")
     assert list(frame["Selection"]) == [1, 2, 3, 4]
     assert list(frame["Begin File"]) == ["a.wav"] * 3 + ["b.wav"]
     # The second recording begins where the first one ends.

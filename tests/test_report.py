@@ -22,10 +22,10 @@ from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.inspection.occlusion import Why
 from audiocnn_cli.inspection.work import Inspection
 from audiocnn_cli.output.report import sound as report_sound
-from audiocnn_cli.output.report.page import PageInput, page_html
-from audiocnn_cli.output.report.pages import Pages
+from audiocnn_cli.output.report.page import page_html
 from audiocnn_cli.output.report.plots import why_uri
 from audiocnn_cli.output.report.sound import read_sound
+from audiocnn_cli.output.report.work import Pages
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, write_good_model
 
@@ -276,7 +276,7 @@ def test_why_there_is_no_label_is_on_the_page(tiny: Path, make_wav: MakeWav, tmp
     )
     (model,) = work.ensemble().models
     assert found.why is not None
-    (tmp_path / "r.html").write_text(page_html(PageInput(gated, found.why, read_sound(source), model)))
+    (tmp_path / "r.html").write_text(page_html(gated, found.why, read_sound(source), model))
     text = " ".join("".join(Page(tmp_path / "r.html").texts).split())
     assert "no label this is speech, not music" in text
     assert "Type of sound: speech (0.97)." in text

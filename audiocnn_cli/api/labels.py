@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from audiocnn_cli.api.shared import html_table, source_of
+import numpy as np
+from numpy.typing import NDArray
+
+from audiocnn_cli.api.shared import notebook_html, source_of
 from audiocnn_cli.audio.load import Excerpt
 from audiocnn_cli.classify.clip import classify as classify_source
 from audiocnn_cli.classify.options import ClassifyOptions, Thresholds
+from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.classify.work import Classification as ClassificationTask
 from audiocnn_cli.classify.work import ModelChoice
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
+from audiocnn_cli.models.session import Model
 from audiocnn_cli.output.views.classify import ClassifyView
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from audiocnn_cli.classify.prediction import Candidate, Event, Prediction, TimelineEntry
-    from audiocnn_cli.models.contract import ModelContract
-    from audiocnn_cli.models.session import Model
 
 
 def classify(
@@ -65,17 +64,8 @@ def classify(
         >>> audiocnn.classify(np.zeros(22050), "genre-cnn", sample_rate=22050).reason
         'silence'
     """
-    return load_model(model)(
-        source,
-        sample_rate=sample_rate,
-        top=top,
-        threshold=threshold,
-        overlap=overlap,
-        smooth=smooth,
-        min_event=min_event,
-        offset=offset,
-        duration=duration,
-    )
+    given = locals()
+    return load_model(given.pop("model"))(**given)
 
 
 def load_model(name_or_file: str | os.PathLike[str] = "auto") -> LoadedModel:
@@ -93,7 +83,12 @@ def load_model(name_or_file: str | os.PathLike[str] = "auto") -> LoadedModel:
         >>> len(model.labels), model.sample_rate
         (10, 22050)
     """
-    loaded = LoadedModel(_task(os.fspath(name_or_file)))
+    name = os.fspath(name_or_file)
+    auto = name == "auto"
+    found = bundled_models() if auto else [find_model(name)]
+    files = sorted(found, key=lambda file: file.name != DEFAULT_MODEL)  # the default model first
+    models = tuple(ModelChoice(file.path) for file in files)
+    loaded = LoadedModel(ClassificationTask(models=models, auto=auto))
     loaded.open()
     return loaded
 
@@ -162,61 +157,35 @@ class LoadedModel:
 
 
 class Classification:
-    """The label of a recording, and where in it each label holds."""
+    """The label of a recording, and where in it each label holds.
+
+    Attributes:
+        label: the most probable label; None for an abstention, and `reason` names why.
+        probability: of the most probable label, 0 to 1, also where `label` is None.
+        abstained: whether no label is given.
+        reason: why no label is given: silence, below the threshold, or another type of sound.
+        top: the most probable labels with their probabilities, in falling order.
+        events: where a label holds: start_s and end_s in seconds, label, probability.
+        timeline: the segments with the probabilities of all labels.
+        model: name of the model whose labels these are.
+        labels: in the order of the columns of `probabilities`.
+    """
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
-
-    @property
-    def label(self) -> str | None:
-        """The most probable label; None for an abstention, and `reason` names why."""
-        return self.prediction.label
-
-    @property
-    def probability(self) -> float:
-        """Probability of the most probable label, 0 to 1, also where `label` is None."""
-        return self.prediction.probability
-
-    @property
-    def abstained(self) -> bool:
-        """Whether no label is given."""
-        return self.prediction.abstained
-
-    @property
-    def reason(self) -> str | None:
-        """Why no label is given: silence, below the threshold, or another type of sound."""
-        return self.prediction.reason
-
-    @property
-    def top(self) -> tuple[Candidate, ...]:
-        """The most probable labels with their probabilities, in falling order."""
-        return self.prediction.top
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """Where a label holds: start_s and end_s in seconds, label, probability."""
-        return self.prediction.events
-
-    @property
-    def timeline(self) -> tuple[TimelineEntry, ...]:
-        """The segments with the probabilities of all labels."""
-        return self.prediction.timeline
-
-    @property
-    def model(self) -> str:
-        """Name of the model whose labels these are."""
-        return self.prediction.model
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels in the order of the columns of `probabilities`."""
-        return tuple(candidate.label for candidate in self.timeline[0].candidates)
+        self.label = prediction.label
+        self.probability = prediction.probability
+        self.abstained = prediction.abstained
+        self.reason = prediction.reason
+        self.top = prediction.top
+        self.events = prediction.events
+        self.timeline = prediction.timeline
+        self.model = prediction.model
+        self.labels = tuple(candidate.label for candidate in self.timeline[0].candidates)
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """Probabilities of all labels in each segment: (segments, labels)."""
-        import numpy as np
-
         return np.array([[each.probability for each in entry.candidates] for entry in self.timeline])
 
     def to_dict(self) -> dict[str, Any]:
@@ -227,8 +196,7 @@ class Classification:
         """A data frame with a row a segment."""
         import pandas as pd
 
-        view = ClassifyView(timeline=True)
-        return pd.DataFrame(view.records.of(self.prediction))
+        return pd.DataFrame(ClassifyView(timeline=True).records.of(self.prediction))
 
     def __repr__(self) -> str:
         best = self.top[0]
@@ -237,13 +205,4 @@ class Classification:
 
     def _repr_html_(self) -> str:
         rows = [{"label": each.label, "p": f"{each.probability:.2f}"} for each in self.top]
-        return f"<p>{escape(repr(self))}</p>{html_table(rows)}"
-
-
-def _task(name: str) -> ClassificationTask:
-    auto = name == "auto"
-    if auto:
-        files = sorted(bundled_models(), key=lambda file: file.name != DEFAULT_MODEL)
-    else:
-        files = [find_model(name)]
-    return ClassificationTask(models=tuple(ModelChoice(file.path) for file in files), auto=auto)
+        return notebook_html(self, rows)

@@ -22,10 +22,11 @@ def source_of(source: Any, sample_rate: int | None) -> Source:
     return array_source(source, sample_rate=sample_rate)
 
 
-def html_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows as an HTML table, the first ones where there are many."""
+def notebook_html(result: object, rows: Sequence[Mapping[str, str]]) -> str:
+    """A result as a line of HTML, and its rows as a table below, the first ones where there are many."""
+    line = f"<p>{escape(repr(result))}</p>"
     if not rows:
-        return ""
+        return line
     head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row.values()) + "</tr>"
@@ -33,4 +34,4 @@ def html_table(rows: Sequence[Mapping[str, str]]) -> str:
     )
     more = len(rows) - _MOST_ROWS
     caption = f"<caption>and {more} more rows</caption>" if more > 0 else ""
-    return f"<table>{caption}<tr>{head}</tr>{body}</table>"
+    return f"{line}<table>{caption}<tr>{head}</tr>{body}</table>"

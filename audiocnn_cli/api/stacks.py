@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from audiocnn_cli.api.shared import html_table
+from audiocnn_cli.api.shared import notebook_html
 from audiocnn_cli.errors import ImpossibleShapeError, UsageError
 from audiocnn_cli.output.views.shapes import document, row
 from audiocnn_cli.shapes.report import Report
@@ -63,33 +62,22 @@ def shapes(
 
 
 class LayerStack:
-    """The layers of a stack with their shapes."""
+    """The layers of a stack with their shapes.
+
+    Attributes:
+        output: shape after the last layer, without the batch; a size that is free is its name.
+        params: trainable parameters.
+        macs: multiply-accumulates for one example; None where a free size decides them.
+        layers: a dictionary for each layer, with the keys of `audiocnn shapes --json`.
+    """
 
     def __init__(self, report: Report) -> None:
         self.report = report
-
-    @property
-    def output(self) -> tuple[int | str, ...]:
-        """Shape after the last layer, without the batch; a size that is free is its name."""
-        return tuple(self.report.trace.output)
-
-    @property
-    def params(self) -> int | None:
-        """Trainable parameters."""
-        found: int | None = self.to_dict().get("params")
-        return found
-
-    @property
-    def macs(self) -> int | None:
-        """Multiply-accumulates for one example; None where a free size decides them."""
-        found: int | None = self.to_dict().get("macs")
-        return found
-
-    @property
-    def layers(self) -> list[dict[str, Any]]:
-        """A dictionary for each layer, with the keys of `audiocnn shapes --json`."""
-        found: list[dict[str, Any]] = self.to_dict()["layers"]
-        return found
+        found = self.to_dict()
+        self.output = tuple(report.trace.output)
+        self.params: int | None = found.get("params")
+        self.macs: int | None = found.get("macs")
+        self.layers: list[dict[str, Any]] = found["layers"]
 
     def to_dict(self) -> dict[str, Any]:
         """The document that `audiocnn shapes --json` prints."""
@@ -118,7 +106,7 @@ class LayerStack:
             }
             for layer in self.layers
         ]
-        return f"<p>{escape(repr(self))}</p>{html_table(rows)}"
+        return notebook_html(self, rows)
 
 
 def _shape_text(shape: Any) -> str:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from audiocnn_cli.api.shared import html_table, source_of
+import numpy as np
+from numpy.typing import NDArray
+
+from audiocnn_cli.api.shared import notebook_html, source_of
 from audiocnn_cli.features.plan import frequencies_hz
 from audiocnn_cli.features.result import FeatureResult, extract_source
 from audiocnn_cli.features.settings import plan_from, typed_settings
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from audiocnn_cli.features.config import FeatureConfig
 
 
 class Default(Enum):
@@ -130,8 +128,7 @@ def features(
         >>> audiocnn.features(tone, sample_rate=22050).shape
         (44, 13)
     """
-    settings = {name: value for name, value in locals().items() if name in SETTINGS}
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {name: value for name, value in locals().items() if name in SETTINGS and value is not None}
     given |= {"feature": _joined(feature), "summary": _joined(summary)}
     if top_db is Default.OF_LIKE:
         del given["top_db"]
@@ -145,69 +142,38 @@ SETTINGS = frozenset(features.__annotations__) - {"source", "source_sample_rate"
 
 
 class FeatureTensor:
-    """A feature tensor with the meaning of its axes; NumPy functions take it as an array."""
+    """A feature tensor with the meaning of its axes; NumPy functions take it as an array.
+
+    Attributes:
+        data: the tensor: ([segments,] frames, bins[, channels]), float32.
+        shape: of `data`.
+        dtype: of `data`.
+        axes: the name of each axis of `data`.
+        columns: the name of each bin.
+        times_s: time of each frame in seconds, from the start of its segment: (frames,).
+        frequencies_hz: frequency of each bin in Hz: (bins,); None for bins without one, such as MFCC.
+        starts_s: start of each segment in the recording, in seconds.
+        duration_s: seconds of the recording that were read.
+        config: every parameter that the numbers depend on.
+        sample_rate: rate of the samples that the features were computed from, in Hz.
+    """
 
     def __init__(self, result: FeatureResult) -> None:
         self._result = result
-
-    @property
-    def data(self) -> NDArray[np.float32]:
-        """The tensor: ([segments,] frames, bins[, channels])."""
-        return self._result.tensor.data
-
-    @property
-    def times_s(self) -> NDArray[np.float64]:
-        """Time of each frame in seconds, from the start of its segment: (frames,)."""
-        return self._result.tensor.times_s
-
-    @property
-    def frequencies_hz(self) -> NDArray[np.float64] | None:
-        """Frequency of each bin in Hz: (bins,); None for bins without one, such as MFCC."""
-        return frequencies_hz(self._result.tensor.plan.configs)
-
-    @property
-    def config(self) -> FeatureConfig:
-        """Every parameter that the numbers depend on."""
-        return self._result.tensor.plan.config
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """The name of each axis of `data`."""
-        return self._result.tensor.axes
-
-    @property
-    def columns(self) -> list[str]:
-        """The name of each bin."""
-        return self._result.tensor.columns
-
-    @property
-    def starts_s(self) -> tuple[float, ...]:
-        """Start of each segment in the recording, in seconds."""
-        return self._result.tensor.starts_s
-
-    @property
-    def sample_rate(self) -> int:
-        """Rate of the samples that the features were computed from, in Hz."""
-        return self.config.sample_rate
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds of the recording that were read."""
-        return self._result.tensor.duration_s
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of `data`."""
-        return self.data.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of `data`, float32."""
-        return self.data.dtype
+        tensor = result.tensor
+        self.data = tensor.data
+        self.shape = tensor.data.shape
+        self.dtype = tensor.data.dtype
+        self.axes = tensor.axes
+        self.columns = tensor.columns
+        self.times_s = tensor.times_s
+        self.frequencies_hz = frequencies_hz(tensor.plan.configs)
+        self.starts_s = tensor.starts_s
+        self.duration_s = tensor.duration_s
+        self.config = tensor.plan.config
+        self.sample_rate = self.config.sample_rate
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        import numpy as np
-
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __len__(self) -> int:
@@ -229,10 +195,8 @@ class FeatureTensor:
         from audiocnn_cli.output.views.features import rows
 
         frame = pd.DataFrame(rows(self._result))
-        return frame.astype(dict.fromkeys(self._numeric(frame.columns), "float32"))
-
-    def _numeric(self, columns: Iterable[str]) -> list[str]:
-        return [name for name in columns if name not in ("path", "segment", "frame", "time_s")]
+        numbers = frame.columns.difference(["path", "segment", "frame", "time_s"])
+        return frame.astype(dict.fromkeys(numbers, "float32"))
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{name} {size}" for name, size in zip(self.axes, self.shape, strict=True))
@@ -242,20 +206,11 @@ class FeatureTensor:
         )
 
     def _repr_html_(self) -> str:
-        document = self.to_dict()
-        rows = [
-            {"bin": name, "mean": f"{mean:.4g}", "std": f"{std:.4g}"}
-            for name, mean, std in zip(
-                self.columns, _flat(document["mean"]), _flat(document["std"]), strict=False
-            )
-        ]
-        return f"<p>{escape(repr(self))}</p>{html_table(rows)}"
+        found = self.to_dict()
+        statistics = zip(self.columns, np.ravel(found["mean"]), np.ravel(found["std"]), strict=False)
+        rows = [{"bin": name, "mean": f"{mean:.4g}", "std": f"{std:.4g}"} for name, mean, std in statistics]
+        return notebook_html(self, rows)
 
 
 def _joined(names: str | Sequence[str]) -> str:
     return names if isinstance(names, str) else ",".join(names)
-
-
-def _flat(values: Iterable[Any]) -> Iterable[float]:
-    for value in values:
-        yield from _flat(value) if isinstance(value, list) else (value,)

@@ -85,8 +85,8 @@ def _run(
 ) -> ExitCode:
     from audiocnn_cli.commands.batch import Job, run_job
     from audiocnn_cli.output.formats import Format
+    from audiocnn_cli.output.tensors.destination import Features
     from audiocnn_cli.output.tensors.report import FeatureReportCodec
-    from audiocnn_cli.output.tensors.task import Features
 
     folder, dataset = destination.folder, destination.dataset
     format = folder.format if folder else Format.PARQUET if dataset else None

@@ -2,20 +2,20 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from audiocnn_cli.audio.sources import AUDIO_SUFFIXES
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.files import atomic_writer, check_writable
+from audiocnn_cli.files import atomic_writer, check_folder, check_writable
 from audiocnn_cli.output.formats import Format, format_of, suffixes_of
 
-__all__ = ["Destination", "Format", "choose_destination", "names_folder", "require_no_recording"]
+__all__ = ["Destination", "Format", "choose_destination"]
 
-_TEXT = (Format.JSON, Format.JSONL, Format.CSV, Format.TABLE)
+TEXT = (Format.JSON, Format.JSONL, Format.CSV, Format.TABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,88 +37,111 @@ class Destination:
     @property
     def silent(self) -> bool:
         """Whether nothing is written, so that tables and pictures need not be made."""
-        printed = self.format is Format.TABLE and self.path is None
-        return printed and (self.quiet or (self.in_files and not self.verbose))
+        return self._prints_table and (self.quiet or (self.in_files and not self.verbose))
 
     @property
     def one_line_each(self) -> bool:
         """Whether a line for each result is printed instead of a table."""
-        printed = self.format is Format.TABLE and self.path is None
-        return printed and self.in_files and self.verbose and not self.quiet
+        return self._prints_table and self.in_files and self.verbose and not self.quiet
+
+    @property
+    def _prints_table(self) -> bool:
+        return self.format is Format.TABLE and self.path is None
 
     def beside_files(self) -> "Destination":
         """The same destination for a command whose results are written to other files."""
         return replace(self, in_files=True)
 
-    @contextmanager
-    def open(self) -> Iterator[IO[str]]:
+    def open(self) -> AbstractContextManager[IO[str]]:
         """The stream to write to; a file appears only when the block ends without an error."""
         if self.silent:
-            with Path(os.devnull).open("w", encoding="utf-8") as nothing:
-                yield nothing
-        elif self.path is None:
-            yield sys.stdout
-        else:
-            with atomic_writer(self.path, "w", force=self.force) as stream:
-                yield stream
+            return Path(os.devnull).open("w", encoding="utf-8")
+        if self.path is None:
+            return nullcontext(sys.stdout)
+        return atomic_writer(self.path, "w", force=self.force)
+
+
+def one_format(flags: Mapping[Format, bool | None]) -> Format | None:
+    """The format whose flag is given; None where none is.
+
+    Raises:
+        UsageError: two are given.
+    """
+    chosen = [format for format, given in flags.items() if given]
+    if len(chosen) > 1:
+        raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in chosen)}, not both")
+    return chosen[0] if chosen else None
 
 
 def choose_destination(
-    *,
-    json: bool,
-    jsonl: bool,
-    csv: bool,
-    markdown: bool | None = None,
-    output: Path | None,
-    force: bool,
-    quiet: bool = False,
-    verbose: bool = False,
-    other_suffixes: Sequence[str] = (),
+    *, json: bool, jsonl: bool, csv: bool, markdown: bool | None = None, output: Path | None, force: bool
 ) -> Destination:
     """The destination that the common options choose: a format by its flag, or by the suffix of the file.
 
-    A command without Markdown leaves `markdown` out; `other_suffixes` are those that it writes itself.
+    A command without Markdown leaves `markdown` out.
 
     Raises:
-        UsageError: two formats at once, a suffix that is not of any format, or the name of a recording.
+        UsageError: two formats at once, or as `text_file`.
         OutputError: the file can't be written.
     """
-    flags = {Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv, Format.MARKDOWN: markdown}
-    chosen = [format for format, given in flags.items() if given]
-    formats = _TEXT if markdown is None else (*_TEXT, Format.MARKDOWN)
-    if len(chosen) > 1:
-        raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in chosen)}, not both")
+    given = one_format({Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv, Format.MARKDOWN: markdown})
     if output is None:
-        printed = chosen[0] if chosen else Format.TABLE
-        return Destination(printed, quiet=quiet, verbose=verbose)
-    require_no_recording(output)
-    by_suffix = format_of(output, formats)
-    format = chosen[0] if chosen else by_suffix
+        return Destination(given or Format.TABLE)
+    return text_file(output, given, force=force, markdown=markdown is not None)
+
+
+def text_file(
+    path: Path, given: Format | None, *, force: bool, others: Sequence[Format] = (), markdown: bool = False
+) -> Destination:
+    """The file of a report, in the `given` format, or in that which its suffix names.
+
+    `others` are formats that the command writes too, for messages; `markdown` is whether it has Markdown.
+
+    Raises:
+        UsageError: a suffix that is that of no format or of another one, or the name of a recording.
+        OutputError: the file can't be written.
+    """
+    require_no_recording(path)
+    formats = (*TEXT, Format.MARKDOWN) if markdown else TEXT
+    by_suffix = format_of(path, formats)
+    format = given or by_suffix
     if format is None:
         raise UsageError(
-            f"`output={output}`: the suffix is that of no format; use one of"
-            f" {', '.join([*other_suffixes, *suffixes_of(formats)])} or add `json`, `jsonl` or `csv`"
+            f"`output={path}`: the suffix is that of no format; use one of"
+            f" {', '.join(suffixes_of([*others, *formats]))} or add `json`, `jsonl` or `csv`"
         )
-    # A .txt file may hold any text.
-    if by_suffix not in (None, Format.TABLE, format):
+    if by_suffix is not Format.TABLE:  # a .txt file may hold any text
+        require_suffix(path, by_suffix, format, f"{format}")
+    check_writable(path, force=force)
+    return Destination(format, path, force)
+
+
+def require_suffix(path: Path, by_suffix: Format | None, format: Format | None, option: str) -> None:
+    """Refuse a `format`, given by `option`, that is not that of the suffix of `path`.
+
+    Raises:
+        UsageError: it is another one.
+    """
+    if None not in (format, by_suffix) and format is not by_suffix:
         raise UsageError(
-            f"`output={output}`: the suffix is that of {by_suffix}, but `{format}` is given; leave out one"
+            f"`output={path}`: the suffix is that of {by_suffix}, but `{option}` is given; leave out one"
         )
-    check_writable(output, force=force)
-    return Destination(format, output, force, quiet=quiet, verbose=verbose)
 
 
 def names_folder(output: str) -> bool:
-    """Whether -o names a folder: one that exists, or a name that ends with `/`.
+    """Whether -o names a folder: one that exists, or a name that ends with `/`; it need not exist yet.
 
     Raises:
         UsageError: it is the URL of a single file.
+        OutputError: no files can be written in it.
     """
-    if output.endswith("/"):
-        return True
-    if "://" in output:
+    remote = "://" in output
+    if remote and not output.endswith("/"):
         raise UsageError(f"`output={output}`: only a folder can be a URL; end it with /")
-    return Path(output).is_dir()
+    folder = output.endswith("/") or Path(output).is_dir()
+    if folder and not remote:
+        check_folder(Path(output))
+    return folder
 
 
 def require_no_recording(output: Path) -> None:

@@ -2,13 +2,17 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from textwrap import indent
 from typing import IO, Any, Generic, Protocol, TypeVar
 
 from audiocnn_cli.batch.outcome import Counts, Failure, failure_document
+from audiocnn_cli.errors import OutputError
+from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.terminal.console import console, display, print_failure
 from audiocnn_cli.parameters import with_flags
@@ -40,25 +44,10 @@ def write_outcomes(outcomes: Iterable[R | Failure], view: View[R], destination: 
     Results are written as they come and not kept; a table is printed for each thousand of them.
     """
     with destination.open() as stream:
-        return write_outcomes_to(StreamWriter(stream, destination), outcomes, view)
+        return write_each(outcomes, [OutcomeWriter(stream, destination, view)])
 
 
-def write_outcomes_to(writer: "StreamWriter", outcomes: Iterable[R | Failure], view: View[R]) -> Counts:
-    """As `write_outcomes`, to a stream that is open already."""
-    return write_each(outcomes, [OutcomeWriter(writer, view)])
-
-
-class Writer(Protocol[R_contra]):
-    """Receives outcomes one by one."""
-
-    def add(self, outcome: R_contra | Failure, /) -> None:
-        """Take one outcome."""
-
-    def finish(self) -> None:
-        """Write what waits for the last outcome."""
-
-
-def write_each(outcomes: Iterable[R | Failure], writers: Sequence[Writer[R]]) -> Counts:
+def write_each(outcomes: Iterable[R | Failure], writers: Sequence["OutcomeWriter[R]"]) -> Counts:
     """Hand each outcome to all `writers`, and print failures on stderr."""
     done = failed = 0
     for outcome in outcomes:
@@ -75,32 +64,41 @@ def write_each(outcomes: Iterable[R | Failure], writers: Sequence[Writer[R]]) ->
 
 
 class OutcomeWriter(Generic[R]):
-    """Writes outcomes to one stream, each as it comes; a table is printed for each thousand."""
+    """Writes outcomes to one stream, each as it comes and flushed, so that a reader has it at once.
 
-    def __init__(self, writer: "StreamWriter", view: View[R]) -> None:
-        self._writer = writer
+    A table is printed for each thousand; JSON is one document: results as they come, then the failures.
+    """
+
+    def __init__(self, stream: IO[str], destination: Destination, view: View[R]) -> None:
+        self.destination = destination
+        self._stream = stream
         self._view = view
-        self._listing = _Listing(writer.stream)
+        self._csv: csv.DictWriter[str] | None = None
+        self._listed = False
         self._rows: list[R] = []
         self._failures: list[Failure] = []
 
     def add(self, outcome: R | Failure) -> None:
         """Write one outcome."""
-        writer = self._writer
+        format = self.destination.format
         if isinstance(outcome, Failure):
-            writer.failure(outcome)
-            if writer.format is Format.JSON:
-                self._failures.append(outcome)
-        elif writer.destination.silent:
+            if format is Format.JSONL:
+                error = {"kind": outcome.kind, "message": with_flags(outcome.message)}
+                self.line({"path": outcome.path, "error": error})
+            self._failures += [outcome] if format is Format.JSON else []
+        elif self.destination.silent:
             return
-        elif writer.destination.one_line_each:
-            writer.text(_summary(self._view.document(outcome)))
-        elif writer.format is Format.JSONL:
-            writer.line(self._view.document(outcome))
-        elif writer.format is Format.CSV:
-            writer.rows(self._view.rows(outcome))
-        elif writer.format is Format.JSON:
-            self._listing.add(self._view.document(outcome))
+        elif self.destination.one_line_each:
+            self._text(_summary(self._view.document(outcome)))
+        elif format is Format.JSONL:
+            self.line(self._view.document(outcome))
+        elif format is Format.CSV:
+            self.rows(self._view.rows(outcome))
+        elif format is Format.JSON:
+            listed = json.dumps(dict(self._view.document(outcome)), indent=2, allow_nan=False)
+            self._stream.write(",\n" if self._listed else '{\n  "results": [\n')
+            self._stream.write(indent(listed, " " * 4))
+            self._listed = True
         else:
             self._rows.append(outcome)
             if len(self._rows) == _TABLE_ROWS:
@@ -108,30 +106,65 @@ class OutcomeWriter(Generic[R]):
 
     def finish(self) -> None:
         """Write what waits for the last outcome."""
-        if self._writer.format is Format.JSON:
-            self._listing.finish(self._failures)
+        if self.destination.format is Format.JSON:
+            self._stream.write("\n  ]" if self._listed else '{\n  "results": []')
+            failures = json.dumps([failure_document(failure) for failure in self._failures], indent=2)
+            self._stream.write(f',\n  "failures": {indent(failures, "  ").lstrip()}\n}}\n')
         elif self._rows:
             self._print_table()
 
+    def line(self, document: Mapping[str, Any]) -> None:
+        """One JSON object."""
+        self._text(encode(document))
+
+    def rows(self, rows: Iterable[Row]) -> None:
+        """CSV rows, before the first of them its header."""
+        for row in rows:
+            if self._csv is None:
+                self._csv = csv.DictWriter(self._stream, list(row), lineterminator="\n")
+                self._csv.writeheader()
+            self._csv.writerow(row)
+        self._stream.flush()
+
+    def _text(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
     def _print_table(self) -> None:
-        console(self._writer.stream).print(self._view.table(self._rows))
+        console(self._stream).print(self._view.table(self._rows))
         self._rows.clear()
 
 
 def write_result(result: R, view: View[R], destination: Destination) -> None:
     """Write the one result of a command that has no list of inputs."""
-    if destination.silent:
-        return
     with destination.open() as stream:
-        writer = StreamWriter(stream, destination)
         if destination.format is Format.JSON:
             dump(view.document(result), stream)
-        elif destination.format is Format.JSONL:
-            writer.line(view.document(result))
-        elif destination.format is Format.CSV:
-            writer.rows(view.rows(result))
         else:
-            console(stream).print(view.table([result]))
+            write_each([result], [OutcomeWriter(stream, destination, view)])
+
+
+@contextmanager
+def parquet_file(path: Path, *, force: bool) -> Iterator[Callable[[Any], None]]:
+    """A function that writes Arrow tables to `path`, a row group each; the file appears when the block ends.
+
+    Raises:
+        OutputError: it can't be written, or there was no table.
+    """
+    import pyarrow.parquet as pq
+
+    with atomic_writer(path, "wb", force=force) as stream:
+        writer: Any = None
+
+        def write(table: Any) -> None:
+            nonlocal writer
+            writer = writer or pq.ParquetWriter(stream, table.schema)
+            writer.write_table(table)
+
+        yield write
+        if writer is None:
+            raise OutputError(f"{path}: not written, as there is no result")
+        writer.close()
 
 
 def _summary(document: Mapping[str, Any]) -> str:
@@ -154,62 +187,6 @@ def write_rows(rows: Iterable[Row], stream: IO[str], *, header: Sequence[str]) -
     writer = csv.DictWriter(stream, header, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-
-
-class _Listing:
-    """The JSON document of a batch: results as they come, then the failures."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self._empty = True
-
-    def add(self, document: Mapping[str, Any]) -> None:
-        self._stream.write('{\n  "results": [\n' if self._empty else ",\n")
-        self._stream.write(indent(json.dumps(dict(document), indent=2, allow_nan=False), " " * 4))
-        self._empty = False
-
-    def finish(self, failures: Iterable[Failure]) -> None:
-        self._stream.write('{\n  "results": []' if self._empty else "\n  ]")
-        listed = json.dumps([failure_document(failure) for failure in failures], indent=2)
-        self._stream.write(f',\n  "failures": {indent(listed, "  ").lstrip()}\n}}\n')
-
-
-class StreamWriter:
-    """Lines of JSON, rows of CSV or lines of text, each flushed so that a reader has it at once."""
-
-    def __init__(self, stream: IO[str], destination: Destination) -> None:
-        self.stream = stream
-        self.destination = destination
-        self._csv: csv.DictWriter[str] | None = None
-
-    @property
-    def format(self) -> Format:
-        """The format of the destination."""
-        return self.destination.format
-
-    def text(self, line: str) -> None:
-        """One line of text."""
-        self.stream.write(line + "\n")
-        self.stream.flush()
-
-    def line(self, document: Mapping[str, Any]) -> None:
-        """One JSON object."""
-        self.text(encode(document))
-
-    def failure(self, failure: Failure) -> None:
-        """An input that gave no result, where the format has a place for it."""
-        if self.format is Format.JSONL:
-            error = {"kind": failure.kind, "message": with_flags(failure.message)}
-            self.line({"path": failure.path, "error": error})
-
-    def rows(self, rows: Iterable[Row]) -> None:
-        """CSV rows, before the first of them its header."""
-        for row in rows:
-            if self._csv is None:
-                self._csv = csv.DictWriter(self.stream, list(row), lineterminator="\n")
-                self._csv.writeheader()
-            self._csv.writerow(row)
-        self.stream.flush()
 
 
 def encode(document: Mapping[str, Any]) -> str:

@@ -15,8 +15,7 @@ from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.inspection.work import Inspected, Inspection, require_seekable
 from audiocnn_cli.models.runtime import CPU
 from audiocnn_cli.output.destination import Format
-from audiocnn_cli.output.report.pages import Pages
-from audiocnn_cli.output.report.work import Reported, Reporting, with_overview
+from audiocnn_cli.output.report.work import Pages, Reported, Reporting, with_overview
 from audiocnn_cli.output.results import write_outcomes
 from audiocnn_cli.output.views.inspection import InspectionView
 

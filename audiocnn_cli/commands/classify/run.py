@@ -117,7 +117,7 @@ class Run:
             options |= dataset.layout
         if self.destination.folder is not None:
             from audiocnn_cli.datasets.result_folder import IntoFolder
-            from audiocnn_cli.output.labels.writers import LabelFiles
+            from audiocnn_cli.output.labels.formats import LabelFiles
 
             files, format = self.destination.folder
             task = IntoFolder(self.task, files, LabelFiles(format, self.view))

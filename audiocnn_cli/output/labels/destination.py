@@ -1,34 +1,30 @@
 """Where labels are written: to stdout, to one file, to a file for each recording, or to a data set."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.classify import Prediction
+from audiocnn_cli.datasets.dataset import PartOptions
+from audiocnn_cli.datasets.result_folder import ResultFolder
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.files import check_folder, check_writable
+from audiocnn_cli.files import check_writable
 from audiocnn_cli.output.destination import (
+    TEXT,
     Destination,
     Format,
-    choose_destination,
     names_folder,
+    one_format,
     require_no_recording,
+    text_file,
 )
-from audiocnn_cli.output.formats import format_of, suffixes_of
-from audiocnn_cli.output.labels.formats import REPORTS, TRACKS
-from audiocnn_cli.output.results import write_outcomes
-from audiocnn_cli.output.terminal.console import print_failure
+from audiocnn_cli.output.formats import format_of
+from audiocnn_cli.output.labels.formats import TRACKS, label_file, text_writer
+from audiocnn_cli.output.results import write_each, write_outcomes
 from audiocnn_cli.output.views.classify import ClassifyView
 
-if TYPE_CHECKING:
-    from audiocnn_cli.datasets.dataset import PartOptions
-    from audiocnn_cli.datasets.result_folder import ResultFolder
-    from audiocnn_cli.output.labels.writers import LabelWriter
-
-_LIVE_FORMATS = frozenset({Format.TABLE, Format.JSONL, Format.CSV})
 _LABEL_FILES = (Format.PARQUET, Format.TEXTGRID, Format.WEBVTT)
 
 
@@ -39,35 +35,31 @@ class LabelOutput:
     Args:
         report: table, JSON, JSONL or CSV.
         folder: a file for each recording, written by the workers.
-        file: one file of a label format.
-        printed: a label format on stdout in place of the report.
+        file: one file of a label format; path None: stdout, in place of the report.
         dataset: location of a Parquet data set, and how it is partitioned.
     """
 
     report: Destination
-    folder: "tuple[ResultFolder, Format] | None" = None
-    file: tuple[Path, Format] | None = None
-    printed: Format | None = None
-    dataset: "tuple[str, PartOptions] | None" = None
+    folder: tuple[ResultFolder, Format] | None = None
+    file: tuple[Path | None, Format] | None = None
+    dataset: tuple[str, PartOptions] | None = None
 
     @property
     def only_one(self) -> str | None:
         """The error for a second recording, if the format holds the labels of one only."""
-        format = self.file[1] if self.file else self.printed
-        if format not in TRACKS:
+        if self.file is None or self.file[1] not in TRACKS:
             return None
-        return f"`format={format}` holds the labels of one recording: for several add `output=FOLDER/`"
+        return f"`format={self.file[1]}` holds the labels of one recording: for several add `output=FOLDER/`"
 
     @property
     def has_labels(self) -> bool:
         """Whether labels are written, beside the report or instead of it."""
-        beside = (self.folder, self.file, self.printed, self.dataset)
-        return any(each is not None for each in beside)
+        return any(each is not None for each in (self.folder, self.file, self.dataset))
 
     @property
     def has_event_format(self) -> bool:
         """Whether a format is written that holds events."""
-        formats = {self.printed, self.file and self.file[1], self.folder and self.folder[1]}
+        formats = {each[1] for each in (self.file, self.folder) if each}
         return not formats.isdisjoint({*TRACKS, Format.RAVEN})
 
     @property
@@ -78,43 +70,26 @@ class LabelOutput:
     @property
     def live(self) -> bool:
         """Whether the segments of a stream can be written as they arrive."""
-        return self.report.format in _LIVE_FORMATS and not self.has_labels
+        return self.report.format is not Format.JSON and not self.has_labels
 
     def write(self, outcomes: Iterable[Prediction | Failure], view: ClassifyView) -> Counts:
         """Write all outcomes."""
-        if self.printed is not None:
-            return _print_labels(outcomes, self.printed)
         if self.file is None:
             return write_outcomes(outcomes, view, self.report)
-        from audiocnn_cli.output.labels.writers import label_file
-
         path, format = self.file
-        with label_file(path, format, view, force=self.report.force) as writer:
-            return write_outcomes(_with_labels(outcomes, writer), view, self.report)
-
-
-def _print_labels(outcomes: Iterable[Prediction | Failure], format: Format) -> Counts:
-    from audiocnn_cli.output.labels.writers import TrackWriter
-
-    done = failed = 0
-    writer = TrackWriter(sys.stdout, format)
-    for outcome in outcomes:
-        if isinstance(outcome, Failure):
-            print_failure(outcome)
-            failed += 1
-        else:
-            writer.add(outcome)
-            done += 1
-    return Counts(done=done, failed=failed)
+        if path is None:
+            return write_each(_with_labels(outcomes, text_writer(sys.stdout, format)), [])
+        with label_file(path, format, view, force=self.report.force) as write:
+            return write_outcomes(_with_labels(outcomes, write), view, self.report)
 
 
 def _with_labels(
-    outcomes: Iterable[Prediction | Failure], writer: "LabelWriter"
+    outcomes: Iterable[Prediction | Failure], write: Callable[[Prediction], None]
 ) -> Iterator[Prediction | Failure]:
-    """The outcomes; the labels of each are written with `writer` before."""
+    """The outcomes; the labels of each are written before."""
     for outcome in outcomes:
         if isinstance(outcome, Prediction):
-            writer.add(outcome)
+            write(outcome)
         yield outcome
 
 
@@ -125,7 +100,7 @@ def choose_label_output(
     csv: bool,
     output: str | None,
     format: Format | None,
-    parts: "PartOptions",
+    parts: PartOptions,
     force: bool,
     quiet: bool = False,
     verbose: bool = False,
@@ -137,12 +112,8 @@ def choose_label_output(
         OutputError: the file can't be written.
         MissingExtraError: the format needs a package that is not installed.
     """
-    printed = replace(
-        choose_destination(
-            json=json, jsonl=jsonl, csv=csv, output=None, force=force, quiet=quiet, verbose=verbose
-        ),
-        force=force,
-    )
+    flag = one_format({Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv})
+    printed = Destination(flag or Format.TABLE, force=force, quiet=quiet, verbose=verbose)
     if format is not None:
         format.require_package()
     in_folder = output is not None and names_folder(output)
@@ -150,42 +121,21 @@ def choose_label_output(
         parts.require_none()
     if output is None:
         return _to_stdout(printed, format)
-    path = Path(output)
     if in_folder:
-        return _in_folder(printed.beside_files(), output, format or Format.JSON, parts)
+        beside, format = printed.beside_files(), format or Format.JSON
+        if format is Format.PARQUET:
+            return LabelOutput(beside, dataset=(output, parts))
+        return LabelOutput(beside, (ResultFolder(output, format.suffix, force), format))
+    path = Path(output)
     chosen = format or format_of(path, _LABEL_FILES)
-    if chosen is Format.TABLE:
-        require_no_recording(path)
-        check_writable(path, force=force)
-        return LabelOutput(Destination(Format.TABLE, path, force))
-    if chosen in REPORTS:
-        json, jsonl, csv = (chosen is each for each in (Format.JSON, Format.JSONL, Format.CSV))
-        chosen = None
-    if chosen is None:
-        report = choose_destination(
-            json=json,
-            jsonl=jsonl,
-            csv=csv,
-            output=path,
-            force=force,
-            other_suffixes=suffixes_of(_LABEL_FILES),
-        )
-        return LabelOutput(report)
+    if chosen is None or (chosen in TEXT and chosen is not Format.TABLE):
+        return LabelOutput(text_file(path, chosen or flag, force=force, others=_LABEL_FILES))
     chosen.require_package()
     require_no_recording(path)
     check_writable(path, force=force)
+    if chosen is Format.TABLE:
+        return LabelOutput(Destination(chosen, path, force))
     return LabelOutput(printed.beside_files(), file=(path, chosen))
-
-
-def _in_folder(printed: Destination, output: str, format: Format, parts: "PartOptions") -> LabelOutput:
-    from audiocnn_cli.datasets.result_folder import ResultFolder
-    from audiocnn_cli.datasets.storage import is_url
-
-    if not is_url(output):
-        check_folder(Path(output))
-    if format is Format.PARQUET:
-        return LabelOutput(printed, dataset=(output, parts))
-    return LabelOutput(printed, (ResultFolder(output, format.suffix, printed.force), format))
 
 
 def _to_stdout(printed: Destination, format: Format | None) -> LabelOutput:
@@ -195,10 +145,10 @@ def _to_stdout(printed: Destination, format: Format | None) -> LabelOutput:
         raise UsageError(
             f"`format={format}` and `{printed.format}=True` both write to stdout: add `output=FILE`"
         )
-    if format in REPORTS:
+    if format in TEXT:
         return LabelOutput(replace(printed, format=format))
     if format is Format.PARQUET:
         raise UsageError(
             "`format=parquet` is written to a file or a folder: add `output=FILE` or `output=FOLDER/`"
         )
-    return LabelOutput(printed, printed=format)
+    return LabelOutput(printed, file=(None, format))

@@ -1,15 +1,22 @@
 """Events in the label formats of other tools: Audacity, Raven, Praat and ELAN, video players."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
 
 from audiocnn_cli.classify import Event, Prediction
+from audiocnn_cli.files import atomic_writer
+from audiocnn_cli.output.destination import TEXT, Destination
 from audiocnn_cli.output.formats import Format
+from audiocnn_cli.output.results import parquet_file, write_result
 from audiocnn_cli.output.terminal.console import display
+from audiocnn_cli.output.views.classify import ClassifyView
 
-# Formats of the report itself.
-REPORTS = (Format.TABLE, Format.JSON, Format.JSONL, Format.CSV)
 Track = Callable[[Prediction], str]
 
 
@@ -22,13 +29,11 @@ def audacity(result: Prediction) -> str:
 
 def webvtt(result: Prediction) -> str:
     """WebVTT (W3C): a cue for each event, times to the millisecond."""
-    cues = [f"{_clock(event.start_s)} --> {_clock(event.end_s)}\n{_cue(event)}\n" for event in result.events]
-    return "\n".join(["WEBVTT\n", *cues])
-
-
-def _cue(event: Event) -> str:
-    escapes = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
-    return f"{display(event.label)} ({event.probability:.2f})".translate(escapes)
+    text = "WEBVTT\n"
+    for event in result.events:
+        label = escape(display(event.label), quote=False)
+        text += f"\n{_clock(event.start_s)} --> {_clock(event.end_s)}\n{label} ({event.probability:.2f})\n"
+    return text
 
 
 def _clock(seconds: float) -> str:
@@ -39,8 +44,6 @@ def _clock(seconds: float) -> str:
 
 def textgrid(result: Prediction) -> str:
     """Praat's long TextGrid, also for ELAN: one tier, or one for each label where events overlap."""
-    import tempfile
-
     from praatio import textgrid as praat
     from praatio.utilities.constants import Interval
 
@@ -55,7 +58,7 @@ def textgrid(result: Prediction) -> str:
             for event in events
         ]
         grid.addTier(praat.IntervalTier(display(name), entries, 0, result.recording_s))
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         path = Path(folder) / "labels.TextGrid"
         grid.save(str(path), format="long_textgrid", includeBlankSpaces=True)
         return path.read_text(encoding="utf-8")
@@ -63,19 +66,6 @@ def textgrid(result: Prediction) -> str:
 
 # Formats that hold one recording a file; a Raven table holds several.
 TRACKS: dict[Format, Track] = {Format.AUDACITY: audacity, Format.TEXTGRID: textgrid, Format.WEBVTT: webvtt}
-RAVEN_COLUMNS = (
-    "Selection",
-    "View",
-    "Channel",
-    "Begin Time (s)",
-    "End Time (s)",
-    "Low Freq (Hz)",
-    "High Freq (Hz)",
-    "Begin File",
-    "File Offset (s)",
-    "Annotation",
-    "Score",
-)
 
 
 class RavenTable:
@@ -85,14 +75,18 @@ class RavenTable:
     `File Offset (s)` starts at 0 in each.
     """
 
-    header = "\t".join(RAVEN_COLUMNS) + "\n"
+    header = (
+        "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tBegin File"
+        "\tFile Offset (s)\tAnnotation\tScore\n"
+    )
 
     def __init__(self) -> None:
         self._selections = 0
         self._before_s = 0.0
 
-    def lines(self, result: Prediction) -> Iterator[str]:
+    def lines(self, result: Prediction) -> str:
         """A selection for each event of the next recording."""
+        lines = ""
         for event in result.events:
             self._selections += 1
             cells = (
@@ -108,5 +102,60 @@ class RavenTable:
                 display(event.label),
                 f"{event.probability:.4f}",
             )
-            yield "\t".join(cells) + "\n"
+            lines += "\t".join(cells) + "\n"
         self._before_s += result.recording_s
+        return lines
+
+
+def text_writer(stream: IO[str], format: Format) -> Callable[[Prediction], None]:
+    """A function that writes the labels of one recording after another: a track, or a Raven table."""
+    track = TRACKS.get(format)
+    if track is None:
+        table = RavenTable()
+        stream.write(table.header)
+        track = table.lines
+
+    def write(result: Prediction) -> None:
+        stream.write(track(result))
+        stream.flush()
+
+    return write
+
+
+@contextmanager
+def label_file(
+    path: Path, format: Format, view: ClassifyView, *, force: bool
+) -> Iterator[Callable[[Prediction], None]]:
+    """A function that writes labels to `path`; the file appears when the block ends without an error.
+
+    A Parquet file has the rows of CSV, a row group for each recording.
+
+    Raises:
+        OutputError: it can't be written, or a Parquet file would be empty.
+    """
+    if format is Format.PARQUET:
+        with parquet_file(path, force=force) as write:
+            yield lambda result: write(view.records.table([result]))
+    else:
+        with atomic_writer(path, "w", force=force) as stream:
+            yield text_writer(stream, format)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFiles:
+    """Writes the labels of one recording to a file."""
+
+    format: Format
+    view: ClassifyView
+
+    def write(self, result: Prediction, path: Path) -> None:
+        """Write them to `path`, replacing a file there.
+
+        Raises:
+            OutputError: the file can't be written.
+        """
+        if self.format in TEXT:
+            write_result(result, self.view, Destination(self.format, path, force=True))
+            return
+        with label_file(path, self.format, self.view, force=True) as write:
+            write(result)

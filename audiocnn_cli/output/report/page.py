@@ -1,53 +1,51 @@
-"""The HTML of one recording's page, and of the overview of several."""
+"""The HTML of one recording's page, and of the overview of several.
 
+Values are escaped, and a content security policy allows only the page's own style and script.
+"""
+
+import base64
+import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.inspection.occlusion import Why
-from audiocnn_cli.models.contract import ModelContract
+from audiocnn_cli.models.contract import Figure, ModelContract
 from audiocnn_cli.models.session import Model
 from audiocnn_cli.output.report.plots import data_uri, plots_of
-from audiocnn_cli.output.report.render import render
 from audiocnn_cli.output.report.sound import Sound
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.views.inspection import falls, sentences, where
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_ASSETS = Path(__file__).parent / "assets"
 _MOST_EVENTS = 400
 _LONGEST_CARD = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class PageInput:
-    """The content of a page; `overview` is the relative URL of the overview that links to it, if any."""
-
-    prediction: Prediction
-    why: Why
-    sound: Sound
-    model: Model
-    overview: str | None = None
-
-
-def page_html(page: PageInput) -> str:
-    """A self-contained HTML page."""
-    prediction, sound = page.prediction, page.sound
-    return render(
+def page_html(
+    prediction: Prediction, why: Why, sound: Sound, model: Model, overview: str | None = None
+) -> str:
+    """A self-contained page; `overview` is the relative URL of the overview that links to it, if any."""
+    return _render(
         "page.html.j2",
         name=display(prediction.name),
         path=display(prediction.path),
-        overview=page.overview,
+        overview=overview,
         prediction=prediction,
-        why=_why(page.why),
+        why=_why(why),
         sound=sound,
         audio=data_uri(sound.mp3, "audio/mpeg") if sound.mp3 else None,
         cut_short=bool(sound.mp3) and sound.kept_s < sound.duration_s - 0.1,
         events=prediction.events[:_MOST_EVENTS],
         more_events=max(0, len(prediction.events) - _MOST_EVENTS),
-        card=_card(page.model),
-        plots=plots_of(prediction, page.why, sound),
+        card=_card(model),
+        plots=plots_of(prediction, why, sound),
     )
 
 
@@ -58,7 +56,7 @@ def _why(why: Why) -> dict[str, Any]:
         "unsearched": others[-1] if why.searched < why.segments else None,
         "decibels": why.decibels,
         "spans": [
-            {"start_s": span.start_s, "where": where(span), "falls": falls(span)} for span in why.spans
+            {"start_s": each.start_s, "where": where(each), "falls": falls(each)} for each in why.spans
         ],
     }
 
@@ -66,22 +64,21 @@ def _why(why: Why) -> dict[str, Any]:
 def _card(model: Model) -> dict[str, Any]:
     """The model's facts in rows, its figures and the first of them, and the text of its card, if any."""
     signature = model.signature
-    contract = signature if isinstance(signature, ModelContract) else None
+    figures: tuple[Figure, ...] = ()
     features = signature.features
-    rate = f"{features.sample_rate:,} Hz"
     facts = [
         ("labels", ", ".join(signature.labels)),
-        ("input", f"{features.feature} of {signature.segment_s:g} s at {rate}"),
+        ("input", f"{features.feature} of {signature.segment_s:g} s at {features.sample_rate:,} Hz"),
     ]
-    if contract is not None:
+    if isinstance(signature, ModelContract):
         facts = [
-            ("task", contract.task),
+            ("task", signature.task),
             *facts,
-            ("network", contract.architecture),
-            ("training data", contract.data.name),
-            ("licence of the data", contract.data.licence),
+            ("network", signature.architecture),
+            ("training data", signature.data.name),
+            ("licence of the data", signature.data.licence),
         ]
-    figures = contract.figures if contract is not None else ()
+        figures = signature.figures
     return {
         "name": signature.name,
         "facts": facts,
@@ -100,35 +97,59 @@ def _text(path: Path) -> str | None:
         return None
 
 
-class Overview:
-    """The page of several recordings: a row each, linked to its page."""
+def overview_row(prediction: Prediction, url: str) -> dict[str, Any]:
+    """The row of a recording in the overview, linked to the relative URL of its page."""
+    return {
+        "href": url,
+        "name": display(prediction.name),
+        "label": ", ".join(prediction.labels),
+        "reason": prediction.reason,
+        "probability": prediction.probability,
+        "others": ", ".join(f"{each.label} {each.probability:.2f}" for each in prediction.top[1:]),
+        "duration_s": prediction.duration_s,
+    }
 
-    def __init__(self) -> None:
-        self._rows: list[dict[str, Any]] = []
-        self._failures: list[dict[str, str]] = []
 
-    def add(self, prediction: Prediction, url: str) -> None:
-        """Add a recording, and the relative URL of its page."""
-        others = (f"{each.label} {each.probability:.2f}" for each in prediction.top[1:])
-        self._rows.append(
-            {
-                "href": url,
-                "name": display(prediction.name),
-                "label": ", ".join(prediction.labels),
-                "reason": prediction.reason,
-                "probability": prediction.probability,
-                "others": ", ".join(others),
-                "duration_s": prediction.duration_s,
-            }
-        )
+def overview_html(rows: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]) -> str:
+    """The page of several recordings: a row each, then those without a prediction."""
+    counts = Counter(row["label"] or row["reason"] for row in rows)
+    return _render("overview.html.j2", rows=rows, failures=failures, counts=counts.most_common())
 
-    def fail(self, failure: Failure) -> None:
-        """Add a recording without a prediction."""
-        self._failures.append({"path": display(failure.path), "message": failure.message})
 
-    def html(self) -> str:
-        """The whole page."""
-        counts = Counter(row["label"] or row["reason"] for row in self._rows)
-        return render(
-            "overview.html.j2", rows=self._rows, failures=self._failures, counts=counts.most_common()
-        )
+def _render(template: str, **values: Any) -> str:
+    html: str = _environment().get_template(template).render(values)
+    return html
+
+
+@cache
+def _environment() -> "Environment":
+    """The templates, with style and script inline."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    loader = FileSystemLoader(_ASSETS)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"clock": _clock, "percent": lambda share: f"{100 * share:.0f} %"}
+    style, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
+    policy = (
+        f"default-src 'none'; img-src data:; media-src data:; style-src {_hash(style)};"
+        f" script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+    # Style and script are files of this package.
+    environment.globals |= {"policy": policy, "style": Markup(style), "script": Markup(script)}  # noqa: S704
+    return environment
+
+
+def _hash(text: str) -> str:
+    """The source expression of an inline element in a content security policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _clock(seconds: float) -> str:
+    """12.3 as 0:12.3, and 3723.4 as 1:02:03.4."""
+    minutes, rest = divmod(round(seconds * 10), 600)
+    hours, minutes = divmod(minutes, 60)
+    ahead = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{ahead}:{rest // 10:02d}.{rest % 10}"

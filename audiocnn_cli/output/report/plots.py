@@ -51,13 +51,8 @@ def _wave(sound: Sound) -> dict[str, Any]:
     """Minima and maxima relative to the peak, from -127 to 127."""
     lows, highs = sound.lows, sound.highs
     loudest = float(np.abs([lows, highs]).max(initial=0.0)) or 1.0
-    lows, highs = (np.rint(each / loudest * _PEAK).astype(int) for each in (lows, highs))
-    return {
-        "step": sound.stretch_s,
-        "loudest": round(loudest, 3),
-        "lows": lows.tolist(),
-        "highs": highs.tolist(),
-    }
+    low, high = (np.rint(each / loudest * _PEAK).astype(int).tolist() for each in (lows, highs))
+    return {"step": sound.stretch_s, "loudest": round(loudest, 3), "lows": low, "highs": high}
 
 
 def _spectrogram(sound: Sound) -> dict[str, Any]:
@@ -78,20 +73,16 @@ def _spectrogram(sound: Sound) -> dict[str, Any]:
 
 
 def _why(why: Why, sound: Sound) -> dict[str, Any]:
+    edges = np.array([[span.low_hz, span.high_hz] for span in why.spans]).reshape(-1, 2)
+    mels = hz_to_mel(edges, htk=sound.config.htk)
     return {
         "src": why_uri(why, sound),
         "times": [why.times_s[0], why.times_s[-1]],
         "spans": [
             {"start": span.start_s, "end": span.end_s, "low": low, "high": high}
-            for span, (low, high) in zip(why.spans, _mels(why, sound), strict=True)
+            for span, (low, high) in zip(why.spans, mels.tolist(), strict=True)
         ],
     }
-
-
-def _mels(why: Why, sound: Sound) -> list[list[float]]:
-    edges = np.array([[span.low_hz, span.high_hz] for span in why.spans]).reshape(-1, 2)
-    mels: list[list[float]] = hz_to_mel(edges, htk=sound.config.htk).tolist()
-    return mels
 
 
 def _probabilities(prediction: Prediction) -> dict[str, Any]:
@@ -120,9 +111,7 @@ def _downsampled(
     """
     size = -(-len(entries) // _MOST_POINTS)
     firsts = list(range(0, len(entries), size))
-    sums = np.add.reduceat(values, firsts, axis=0)
-    counts = np.diff([*firsts, len(entries)])
-    means = sums / counts[:, None]
+    means = np.add.reduceat(values, firsts, axis=0) / np.diff([*firsts, len(entries)])[:, None]
     times = [round(entries[first].start_s, 3) for first in firsts]
     return [*times, round(entries[-1].end_s, 3)], np.vstack([means, means[-1:]])
 

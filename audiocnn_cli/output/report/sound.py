@@ -66,7 +66,8 @@ def read_sound(source: Source, excerpt: Excerpt = WHOLE) -> Sound:
         config = FeatureConfig(feature=Feature.LOGMEL, sample_rate=SAMPLE_RATE, hop_length=hop, n_mels=_MELS)
         extraction = Extraction([config])
         envelope = Envelope(samples=expected, widest=_WIDEST_WAVE)
-        mp3 = Mp3(seconds) if can_write_mp3() else None
+        # libsndfile 1.1 and later write MP3.
+        mp3 = Mp3(seconds) if "MP3" in soundfile.available_formats() else None
         samples = 0
         for block in mono_blocks(reader, sample_rate=SAMPLE_RATE, excerpt=excerpt):
             samples += len(block)
@@ -131,8 +132,3 @@ class Mp3:
         """The bytes of the file."""
         self._file.close()
         return self._bytes.getvalue()
-
-
-def can_write_mp3() -> bool:
-    """Whether the installed libsndfile writes MP3, as version 1.1 and later do."""
-    return "MP3" in soundfile.available_formats()

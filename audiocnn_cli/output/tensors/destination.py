@@ -4,30 +4,37 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING, ClassVar
 
+from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Counts, Failure
+from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.datasets.dataset import Dataset, PartOptions
 from audiocnn_cli.datasets.result_folder import ResultFolder
-from audiocnn_cli.datasets.storage import is_url
 from audiocnn_cli.errors import InputError, UsageError
-from audiocnn_cli.features.result import FeatureResult
-from audiocnn_cli.files import check_folder, check_writable
+from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
+from audiocnn_cli.features.plan import Plan
+from audiocnn_cli.features.result import FeatureResult, extract_source
+from audiocnn_cli.files import check_writable
 from audiocnn_cli.output.destination import (
     Destination,
     Format,
-    choose_destination,
     names_folder,
+    one_format,
     require_no_recording,
+    require_suffix,
+    text_file,
 )
-from audiocnn_cli.output.formats import TENSOR_FORMATS, format_of, suffixes_of
-from audiocnn_cli.output.results import OutcomeWriter, StreamWriter, Writer, write_each, write_outcomes
+from audiocnn_cli.output.formats import FORMATS, TENSOR_FORMATS, format_of
+from audiocnn_cli.output.results import OutcomeWriter, write_each, write_outcomes
 from audiocnn_cli.output.tensors.formats import SameColumns, tensor_file
 from audiocnn_cli.output.tensors.report import FeatureReport, FeatureRows, report
 from audiocnn_cli.output.views.features import FeatureView
 
-_TEXT = (Format.CSV, Format.JSON, Format.JSONL)
-_BINARY = [format for format in TENSOR_FORMATS if format.is_binary]
+if TYPE_CHECKING:  # pictures are drawn for `plot` only
+    from audiocnn_cli.output.plots.features import Pictures
+
+_BINARY = [format for format in TENSOR_FORMATS if FORMATS[format].binary]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +55,9 @@ class Folder:
             InputError: it is there already, on another machine.
         """
         with self.files.writing(result.source) as (path, name):
-            if self.format.is_binary:
-                with tensor_file(path, self.format, force=True) as writer:
-                    writer.add(result)
+            if self.format in _BINARY:
+                with tensor_file(path, self.format, force=True) as write:
+                    write(result)
             else:
                 whole = report(result, outputs=[name], keep=True, picture=False)
                 destination = Destination(self.format, path, force=True)
@@ -84,19 +91,20 @@ class FeatureOutput:
         return printed | {each.format for each in self.reports}
 
     @property
+    def _has_numbers_of_all(self) -> bool:
+        printed = self.printed is not None and self.printed.format is Format.CSV
+        return printed or bool(self.tensors or self.reports)
+
+    @property
     def keeps_tensors(self) -> bool:
         """Whether the numbers of each tensor are needed when the outcomes are written."""
-        in_files = self.tensors or self.reports or self.dataset is not None
-        return bool(in_files) or (self.printed is not None and self.printed.format is Format.CSV)
+        return self._has_numbers_of_all or self.dataset is not None
 
     @property
     def no_journal(self) -> str | None:
         """Why a run can't be resumed, its numbers being in no journal; None where it can."""
-        only_dataset = self.dataset is not None and not (self.tensors or self.reports)
-        csv = self.printed is not None and self.printed.format is Format.CSV
-        if not self.keeps_tensors or (only_dataset and not csv):
-            return None
-        return "a file with the numbers of all recordings can't be resumed: `output=FOLDER/` has one for each"
+        why = "a file with the numbers of all recordings can't be resumed: `output=FOLDER/` has one for each"
+        return why if self._has_numbers_of_all else None
 
     @property
     def in_order(self) -> bool:
@@ -115,48 +123,61 @@ class FeatureOutput:
     def write(self, outcomes: Iterable[FeatureReport | Failure]) -> Counts:
         """Write all outcomes, each as it comes."""
         with ExitStack() as stack:
-            if Format.CSV in self._text_formats:
-                outcomes = _fitting(outcomes, SameColumns().require)
+            takers: list[Callable[[FeatureResult], None]] = []
+            takers += [SameColumns().require] if Format.CSV in self._text_formats else []
             for path, format in self.tensors:
-                file = stack.enter_context(tensor_file(path, format, force=self.force))
-                outcomes = _fitting(outcomes, file.add)
-            writers: list[Writer[FeatureReport]] = [
-                _text_writer(stack.enter_context(each.open()), each, with_data=True) for each in self.reports
+                takers.append(stack.enter_context(tensor_file(path, format, force=self.force)))
+            writers = [
+                _ReportWriter(stack.enter_context(each.open()), each, FeatureView(with_data=True))
+                for each in self.reports
             ]
             if self.printed is not None:
                 stdout = stack.enter_context(self.printed.open())
-                writers.append(_text_writer(stdout, self.printed, with_data=False))
-            return write_each(outcomes, writers)
+                writers.append(_ReportWriter(stdout, self.printed, FeatureView()))
+            return write_each(_fitting(outcomes, takers), writers)
 
 
-def _text_writer(stream: IO[str], destination: Destination, *, with_data: bool) -> Writer[FeatureReport]:
-    writer = OutcomeWriter(StreamWriter(stream, destination), FeatureView(with_data=with_data))
-    return _Small(writer) if destination.format is Format.TABLE else writer
-
-
-class _Small:
-    """Gives a table, which waits for its last row, each report without its tensor."""
-
-    def __init__(self, writer: OutcomeWriter[FeatureReport]) -> None:
-        self._writer = writer
-        self.finish = writer.finish
+class _ReportWriter(OutcomeWriter[FeatureReport]):
+    """Writes reports; a table, which waits for its last row, takes each without its tensor."""
 
     def add(self, outcome: FeatureReport | Failure) -> None:
-        small = outcome if isinstance(outcome, Failure) else replace(outcome, result=None)
-        self._writer.add(small)
+        if self.destination.format is Format.TABLE and isinstance(outcome, FeatureReport):
+            outcome = replace(outcome, result=None)
+        super().add(outcome)
 
 
 def _fitting(
-    outcomes: Iterable[FeatureReport | Failure], take: Callable[[FeatureResult], None]
+    outcomes: Iterable[FeatureReport | Failure], takers: Sequence[Callable[[FeatureResult], None]]
 ) -> Iterator[FeatureReport | Failure]:
-    """The outcomes as they pass, each tensor handed to `take`; one that it refuses becomes a failure."""
+    """The outcomes as they pass, each tensor handed to `takers`; one that is refused becomes a failure."""
     for outcome in outcomes:
         try:
             if isinstance(outcome, FeatureReport) and outcome.result is not None:
-                take(outcome.result)
+                for take in takers:
+                    take(outcome.result)
             yield outcome
         except InputError as error:
             yield Failure(error.path, error.kind, error.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Features(WithoutFiles):
+    """The batch's task: computes the tensor of a recording, draws it, and writes it to `output`."""
+
+    plan: Plan
+    output: FeatureOutput
+    pictures: "Pictures | None" = None
+    modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
+
+    def prepare(self) -> Callable[[Source], FeatureReport]:
+        """Return the function that computes and writes; nothing is loaded before."""
+        return self._work
+
+    def _work(self, source: Source) -> FeatureReport:
+        result = extract_source(source, self.plan)
+        if self.pictures:
+            self.pictures.draw(result)
+        return self.output.deliver(result)
 
 
 def choose_feature_output(
@@ -187,70 +208,32 @@ def choose_feature_output(
     if not (folders and format is Format.PARQUET):
         parts.require_none()
     # The format of files in a folder is not that of what is printed.
-    text = format if format in _TEXT and not folders else None
-    given = {Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv}
-    flags = [each for each, given in given.items() if given or each is text]
-    if len(flags) > 1:
-        raise UsageError(f"give one of {' and '.join(f'`{each}`' for each in flags)}, not both")
-    if not outputs and format is not None and text is None:
-        raise UsageError(f"`format={format}` needs a file or a folder: add `output=FILE` or `output=FOLDER/`")
     wanted = None if folders else format
+    flags = {Format.JSON: json, Format.JSONL: jsonl, Format.CSV: csv}
+    flag = one_format({each: given or each is wanted for each, given in flags.items()})
+    if not outputs and format not in (None, *flags):
+        raise UsageError(f"`format={format}` needs a file or a folder: add `output=FILE` or `output=FOLDER/`")
     reports, tensors = [], []
     for path in files:
-        binary = _tensor_format(path, wanted)
-        if binary is not None:
-            require_no_recording(path)
-            check_writable(path, force=force)
-            tensors.append((path, binary))
+        by_suffix = format_of(path, TENSOR_FORMATS)
+        require_suffix(path, by_suffix, wanted, f"format={wanted}")
+        chosen = wanted or by_suffix
+        if chosen not in _BINARY:
+            reports.append(text_file(path, flag, force=force, others=_BINARY))
             continue
-        flag = flags[0] if flags else None
-        reports.append(
-            choose_destination(
-                json=flag is Format.JSON,
-                jsonl=flag is Format.JSONL,
-                csv=flag is Format.CSV,
-                output=path,
-                force=force,
-                other_suffixes=suffixes_of(_BINARY),
-            )
-        )
+        require_no_recording(path)
+        check_writable(path, force=force)
+        tensors.append((path, chosen))
     printed: Destination | None = None
-    if flags and not reports:
-        printed = Destination(flags[0])
+    if flag and not reports:
+        printed = Destination(flag)
     elif not outputs or (folders and not files):
         printed = Destination(Format.TABLE, quiet=quiet, verbose=verbose, in_files=bool(folders))
-    folder, dataset = _folder(folders, format, parts, force=force)
-    return FeatureOutput(
-        printed=printed,
-        reports=tuple(reports),
-        tensors=tuple(tensors),
-        folder=folder,
-        dataset=dataset,
-        force=force,
-    )
-
-
-def _folder(
-    folders: Sequence[str], format: Format | None, parts: PartOptions, *, force: bool
-) -> tuple[Folder | None, Dataset[FeatureReport] | None]:
+    output = FeatureOutput(printed=printed, reports=tuple(reports), tensors=tuple(tensors), force=force)
     if not folders:
-        return None, None
+        return output
     (location,) = folders
-    if not is_url(location):
-        check_folder(Path(location))
     if format is Format.PARQUET:
-        return None, parts.dataset(location, FeatureRows())
+        return replace(output, dataset=parts.dataset(location, FeatureRows()))
     format = format or Format.NPZ
-    return Folder(ResultFolder(location, format.suffix, force), format), None
-
-
-def _tensor_format(path: Path, format: Format | None) -> Format | None:
-    """The format of a tensor file at `path`; None where it holds text."""
-    by_suffix = format_of(path, TENSOR_FORMATS)
-    if None not in (format, by_suffix) and by_suffix is not format:
-        raise UsageError(
-            f"`output={path}`: the suffix is that of {by_suffix}, but `format={format}` is given; leave out"
-            " one"
-        )
-    chosen = format or by_suffix
-    return chosen if chosen in _BINARY else None
+    return replace(output, folder=Folder(ResultFolder(location, format.suffix, force), format))

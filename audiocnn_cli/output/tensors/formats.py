@@ -1,13 +1,12 @@
 """Feature tensors as files: npz, npy, hdf5 and parquet, of one recording or of many."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audiocnn_cli import __version__
 from audiocnn_cli.datasets.feature_rows import blocks, feature_table
@@ -18,38 +17,37 @@ from audiocnn_cli.features.settings import settings_of
 from audiocnn_cli.features.spool import Spool
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.output.formats import Format
+from audiocnn_cli.output.results import parquet_file
 from audiocnn_cli.output.tensors.report import document
 
 
-class TensorWriter(Protocol):
-    """Takes results one by one and writes them all to one file."""
-
-    def add(self, result: FeatureResult) -> None:
-        """Take one recording's tensor.
-
-        Raises:
-            InputError: it does not fit to those that were taken before.
-        """
-
-    def finish(self) -> None:
-        """Write what is still to be written."""
-
-
 @contextmanager
-def tensor_file(path: Path, format: Format, *, force: bool) -> Iterator[TensorWriter]:
-    """A writer to `path`; the file appears, whole, when the `with` block ends without an error.
+def tensor_file(path: Path, format: Format, *, force: bool) -> Iterator[Callable[[FeatureResult], None]]:
+    """A function that takes results for `path`; the file appears when the block ends without an error.
+
+    It raises InputError for a tensor that does not fit to those before. Parquet has the rows of CSV, a group
+    of rows for each segment or some thousand frames.
 
     Raises:
         OutputError: it can't be written, or there is nothing to write.
         MissingExtraError: the format needs a package that is not installed.
     """
     format.require_package()
-    with atomic_writer(path, "wb", force=force) as stream:
-        writer: TensorWriter = (
-            _TableWriter(stream) if format is Format.PARQUET else _ArrayWriter(stream, format, path)
-        )
-        yield writer
-        writer.finish()
+    if format is not Format.PARQUET:
+        with atomic_writer(path, "wb", force=force) as stream:
+            arrays = _Arrays(path)
+            yield arrays.add
+            arrays.write(stream, format)
+        return
+    same = SameColumns()
+    with parquet_file(path, force=force) as write:
+
+        def add(result: FeatureResult) -> None:
+            same.require(result)
+            for block in blocks(result):
+                write(feature_table([block]))
+
+        yield add
 
 
 class SameColumns:
@@ -75,16 +73,13 @@ class SameColumns:
             )
 
 
-class _ArrayWriter:
+class _Arrays:
     """One array of all recordings, joined along its first axis, and what is needed to take it apart."""
 
-    def __init__(self, stream: IO[bytes], format: Format, path: Path) -> None:
-        self._stream = stream
-        self._format = format
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._data = Spool()
         self._results: list[dict[str, Any]] = []
-        self._lengths: list[int] = []
         self._extra: dict[str, Any] = {}
         self._config: dict[str, Any] = {}
 
@@ -93,13 +88,12 @@ class _ArrayWriter:
         if self._results:
             self._require_alike(result)
         self._data.append(result.tensor.data)
-        self._lengths.append(len(result.tensor.data))
         self._results.append(document(result, [str(self._path)]))
         self._config = settings_of(result.tensor.plan)
         if len(self._results) == 1:
             self._extra = _arrays_beside(result)
         elif not result.tensor.plan.segmentation and not result.tensor.plan.summary:
-            self._extra["times_s"] = _joined(self._extra["times_s"], result.tensor.times_s)
+            self._extra["times_s"] = np.concatenate([self._extra["times_s"], result.tensor.times_s])
 
     def _require_alike(self, result: FeatureResult) -> None:
         """Arrays are joined along their first axis; the others must be as those of the first recording."""
@@ -114,24 +108,24 @@ class _ArrayWriter:
             f" {first['path']}; write to a folder, `output=FOLDER/`",
         )
 
-    def finish(self) -> None:
+    def write(self, stream: IO[bytes], format: Format) -> None:
         """Write the arrays."""
         if not self._results:
             raise OutputError(f"{self._path}: not written, as there is no result")
         data = self._data.array()
-        if self._format is Format.NPY:
-            np.lib.format.write_array(self._stream, np.ascontiguousarray(data))
+        if format is Format.NPY:
+            np.lib.format.write_array(stream, np.ascontiguousarray(data))
             return
-        files = np.repeat(np.arange(len(self._lengths), dtype=np.int32), self._lengths)
-        one = len(self._results) == 1
-        first = self._results[0] if one else {"results": self._results}
-        meta = json.dumps(first | {"config": self._config, "audiocnn": __version__})
+        lengths = [each["shape"][0] for each in self._results]
+        files = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+        found = self._results[0] if len(self._results) == 1 else {"results": self._results}
+        meta = json.dumps(found | {"config": self._config, "audiocnn": __version__})
         arrays = {"data": data, "file_index": files} | self._extra
         paths = [each["path"] for each in self._results]
-        if self._format is Format.NPZ:
-            np.savez(self._stream, meta=np.array(meta), paths=np.array(paths), **arrays)
+        if format is Format.NPZ:
+            np.savez(stream, meta=np.array(meta), paths=np.array(paths), **arrays)
         else:
-            _write_hdf5(self._stream, arrays, paths, meta)
+            _write_hdf5(stream, arrays, paths, meta)
 
 
 def _arrays_beside(result: FeatureResult) -> dict[str, Any]:
@@ -148,10 +142,6 @@ def _arrays_beside(result: FeatureResult) -> dict[str, Any]:
     return arrays
 
 
-def _joined(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([first, second])
-
-
 def _write_hdf5(stream: IO[bytes], arrays: dict[str, Any], paths: list[str], meta: str) -> None:
     import h5py
 
@@ -161,29 +151,3 @@ def _write_hdf5(stream: IO[bytes], arrays: dict[str, Any], paths: list[str], met
             file.create_dataset(name, data=array.astype(object) if texts else array)
         file.create_dataset("paths", data=[path.encode("utf-8", "surrogateescape") for path in paths])
         file.attrs["meta"] = meta
-
-
-class _TableWriter:
-    """The rows of CSV as Parquet, a group of rows for each segment or some thousand frames."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._writer: Any = None
-        self._same = SameColumns()
-
-    def add(self, result: FeatureResult) -> None:
-        """Take one recording's rows."""
-        import pyarrow.parquet as pq
-
-        self._same.require(result)
-        for block in blocks(result):
-            table = feature_table([block])
-            if self._writer is None:
-                self._writer = pq.ParquetWriter(self._stream, table.schema)
-            self._writer.write_table(table)
-
-    def finish(self) -> None:
-        """Write the index of the file."""
-        if self._writer is None:
-            raise OutputError("no Parquet file is written, as there is no result")
-        self._writer.close()

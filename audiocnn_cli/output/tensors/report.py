@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.datasets.dataset import class_label
 from audiocnn_cli.datasets.feature_rows import blocks, columns_of, feature_table
 from audiocnn_cli.features.result import FeatureResult
@@ -103,9 +102,7 @@ class FeatureRows:
         """One row a frame, or one a segment for summaries."""
         return feature_table([block for result in results for block in blocks(_tensor_of(result))])
 
-    def label(self, result: FeatureReport, source: Source) -> str | None:
-        """The class that the recording's folder is named after."""
-        return class_label(result, source)
+    label = staticmethod(class_label)
 
     def without_rows(self, result: FeatureReport) -> FeatureReport:
         """The report without the tensor."""

@@ -16,7 +16,7 @@ from audiocnn_cli.classify import Prediction, TimelineEntry
 from audiocnn_cli.classify.prediction import BELOW_THRESHOLD
 from audiocnn_cli.datasets.prediction_rows import PredictionRows
 from audiocnn_cli.output.destination import Destination, Format
-from audiocnn_cli.output.results import Row, StreamWriter, write_outcomes_to
+from audiocnn_cli.output.results import OutcomeWriter, Row, write_each
 from audiocnn_cli.output.terminal.console import console, display, log
 from audiocnn_cli.output.terminal.layout import Column, FittedTable, table_of_rows
 from audiocnn_cli.output.terminal.strip import Strips
@@ -166,7 +166,7 @@ def write_live(
 ) -> Counts:
     """Write each segment as it comes, then the prediction; CSV has the rows of segments only."""
     with destination.open() as stream:
-        writer = StreamWriter(stream, destination)
+        writer = OutcomeWriter(stream, destination, view)
 
         def others() -> Iterator[Prediction | Failure]:
             for each in results:
@@ -180,7 +180,7 @@ def write_live(
                 else:
                     _print_line(each, stream)
 
-        return write_outcomes_to(writer, others(), view)
+        return write_each(others(), [writer])
 
 
 def _print_line(entry: TimelineEntry, stream: IO[str]) -> None:
