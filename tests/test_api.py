@@ -71,10 +71,10 @@ def test_features_takes_each_setting_by_its_name() -> None:
 def test_features_are_those_of_the_command(run: Run, tmp_path: Path) -> None:
     options = ["--n-mfcc", "20", "--sr", "16000", "--hop-length", "160", "--no-center"]
     assert run("features", CHORDS, *options, "-o", tmp_path / "f.npz").exit_code == 0
-    written = np.load(tmp_path / "f.npz")
     found = audiocnn.features(CHORDS, n_mfcc=20, sample_rate=16000, hop_length=160, center=False)
-    np.testing.assert_array_equal(found.data, written["data"])
-    np.testing.assert_array_equal(found.times_s, written["times_s"])
+    with np.load(tmp_path / "f.npz") as written:
+        np.testing.assert_array_equal(found.data, written["data"])
+        np.testing.assert_array_equal(found.times_s, written["times_s"])
     assert found.config.n_mfcc == 20
     assert found.shape == found.data.shape == np.asarray(found).shape
     assert len(found) == len(found.data)
