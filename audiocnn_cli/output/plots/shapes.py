@@ -47,7 +47,6 @@ class _Block:
 
     @property
     def room(self) -> float:
-        """Its width in a row."""
         width, _, depth = self.sides
         return max(width + _DEPTH * depth, _LEAST_WIDTH)
 

@@ -77,37 +77,35 @@ class FittedTable:
     title: str | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        columns = list(self.columns)
-        cells = {
-            each.name: [_PathText(cell, each.least) if each.path else cell for cell in each.cells]
-            for each in columns
-        }
-        sizes = {each.name: _sizes(each, cells[each.name], console, options) for each in columns}
-        spare = options.max_width - 1 - sum(narrow + 3 for narrow, _ in sizes.values())
-        for column in sorted(columns, key=lambda each: each.drop):
-            if column.drop and spare < 0:
-                columns.remove(column)
-                spare += sizes[column.name][0] + 3
-        widths: dict[str, int] = {}
+        columns = self.columns
+        cells = [[_PathText(cell, c.least) if c.path else cell for cell in c.cells] for c in columns]
+        sizes = [_sizes(*each, console, options) for each in zip(columns, cells, strict=True)]
+        spare = options.max_width - 1 - sum(narrow + 3 for narrow, _ in sizes)
+        shown = list(range(len(columns)))
+        for i in sorted(shown, key=lambda i: columns[i].drop):
+            if columns[i].drop and spare < 0:
+                shown.remove(i)
+                spare += sizes[i][0] + 3
+        widths: dict[int, int] = {}
         # What is to spare makes broken cells longer, then paths.
-        for column in sorted(columns, key=lambda each: each.path):
-            narrow, whole = sizes[column.name]
-            if column.path:
-                shortest = max(cell_len(column.name), min(_SHORTEST_PATH, narrow))
-                widths[column.name] = max(min(narrow + spare, whole), shortest)
-            elif column.wrap and spare > 0:
-                widths[column.name] = min(narrow + spare, whole)
-            spare -= widths.get(column.name, narrow) - narrow
+        for i in sorted(shown, key=lambda i: columns[i].path):
+            narrow, whole = sizes[i]
+            if columns[i].path:
+                shortest = max(cell_len(columns[i].name), min(_SHORTEST_PATH, narrow))
+                widths[i] = max(min(narrow + spare, whole), shortest)
+            elif columns[i].wrap and spare > 0:
+                widths[i] = min(narrow + spare, whole)
+            spare -= widths.get(i, narrow) - narrow
         table = Table(box=box.SIMPLE_HEAD, title=self.title, title_justify="left", title_style="bold")
-        for column in columns:
+        for i in shown:
             table.add_column(
-                column.name,
-                justify=column.justify,
-                style=column.style,
-                no_wrap=not (column.path or column.wrap),
-                width=widths.get(column.name),
+                columns[i].name,
+                justify=columns[i].justify,
+                style=columns[i].style,
+                no_wrap=not (columns[i].path or columns[i].wrap),
+                width=widths.get(i),
             )
-        for row in zip(*(cells[column.name] for column in columns), strict=True):
+        for row in zip(*(cells[i] for i in shown), strict=True):
             table.add_row(*row)
         yield table
 

@@ -143,14 +143,12 @@ def _shown_label(labels: Sequence[str], reason: str | None) -> str:
 
 
 def _style(probability: float, *, abstained: bool = False) -> str:
-    """Rich style of a label with that probability."""
     if abstained:
         return "dim"
     return "bold green" if probability >= _SURE else "yellow" if probability >= _FAIR else "red"
 
 
 def _entry_document(entry: TimelineEntry) -> dict[str, Any]:
-    """One segment as JSON."""
     document = pick(entry, "start_s", "end_s", "label") | {"probability": entry.best.probability}
     probabilities = {each.label: each.probability for each in entry.candidates}
     return document | pick(entry, "reason", "labels") | {"probabilities": probabilities}

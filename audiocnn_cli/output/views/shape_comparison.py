@@ -60,7 +60,6 @@ class _Stack:
 
     @property
     def width(self) -> int:
-        """The width of the longest line."""
         return max(len(line) for cell in (*self.layers, *self.totals) for line in cell.split("\n"))
 
     @property

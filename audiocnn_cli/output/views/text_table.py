@@ -109,7 +109,6 @@ class _Table:
 
     @property
     def total(self) -> int:
-        """The width of the table."""
         return sum(self.widths[i] for i in self.shown) + _GAP * (len(self.shown) - 1) + self.beside
 
     def _shrink(self) -> None:
@@ -130,7 +129,6 @@ class _Table:
         yield self._line(last, _DETAILS if self.beside else "")
 
     def lines(self, index: int, row: Row) -> Iterator[Text]:
-        """The lines of one row."""
         cells = list(row.cells)
         for i in self.shown:
             if len(cells[i]) > self.widths[i]:  # only of a flexible column
