@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console, ConsoleOptions
-from rich.measure import Measurement
-from rich.text import Text
 
 from audiocnn_cli.features.config import Feature
 from audiocnn_cli.features.plan import columns as column_names
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.output.terminal.heatmap import bars, draw, levels, shrink
+
+if TYPE_CHECKING:  # pictures are kept in reports that may never be drawn
+    from rich.console import Console, ConsoleOptions
+    from rich.measure import Measurement
 
 # As many columns as the narrowest usual terminal has room for.
 _COLUMNS = 76
@@ -42,7 +43,9 @@ class FeaturePicture:
     upwards: str
     notes: tuple[str, ...]
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
+        from rich.text import Text
+
         shares = shrink(self.shares.astype(np.float32), width=options.max_width, height=_ROWS)
         columns, rows = shares.shape
         if rows == 1:
@@ -62,10 +65,12 @@ class Outline:
 
     picture: FeaturePicture
 
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
+        from rich.measure import Measurement
+
         return Measurement(_SHORTEST_OUTLINE, _OUTLINE).with_maximum(options.max_width)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator[Any]:
         line = self.picture.shares.mean(axis=1, keepdims=True).astype(np.float32)
         line = shrink(line, width=min(_OUTLINE, options.max_width), height=1)
         yield bars(levels(line, each_bin=False)[:, 0].tolist(), rows=1)

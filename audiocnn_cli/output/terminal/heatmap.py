@@ -1,9 +1,12 @@
 """A feature over time as a picture of characters (time to the right, bins upwards), and as less to draw."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from rich.style import Style
-from rich.text import Text
+
+if TYPE_CHECKING:  # reports that are not printed need no Rich
+    from rich.text import Text
 
 # Matplotlib's viridis at nine points, dark to bright.
 _COLOURS = (
@@ -61,12 +64,15 @@ def levels(picture: NDArray[np.float32], *, each_bin: bool) -> NDArray[np.float6
     return shares
 
 
-def draw(shares: NDArray[np.float64] | NDArray[np.float32], *, lines: int, colour: bool) -> Text:
+def draw(shares: NDArray[np.float64] | NDArray[np.float32], *, lines: int, colour: bool) -> "Text":
     """Values 0 to 1 of shape (time, bins) as a row for each bin, the first bin at the bottom.
 
     With colour each character holds two rows, one above the other; without, a shade. Bins that are fewer
     than `lines` are repeated, all as often.
     """
+    from rich.style import Style
+    from rich.text import Text
+
     thickness = max(1, (2 * lines if colour else lines) // shares.shape[1])
     rows: list[list[float]] = shares.T[::-1].repeat(thickness, axis=0).tolist()
     text = Text(no_wrap=True)
@@ -85,8 +91,10 @@ def draw(shares: NDArray[np.float64] | NDArray[np.float32], *, lines: int, colou
     return text
 
 
-def bars(values: list[float], *, rows: int) -> Text:
+def bars(values: list[float], *, rows: int) -> "Text":
     """One value 0 to 1 a column as a bar, in eighths of a line."""
+    from rich.text import Text
+
     full = len(_BARS) - 1
     heights = [round(value * rows * full) for value in values]
     lines = [

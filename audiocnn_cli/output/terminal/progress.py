@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from audiocnn_cli.batch.outcome import Failure, Finished
-from audiocnn_cli.batch.parts import Part
 from audiocnn_cli.errors import FailureKind
 from audiocnn_cli.output.terminal.console import display, emit_event, log, logs_json, show_status
+from audiocnn_cli.parameters import with_flags
+
+if TYPE_CHECKING:  # with SQLite, which a run without a journal does not import
+    from audiocnn_cli.batch.parts import Part
 
 R = TypeVar("R")
 
@@ -201,7 +204,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
 
 
-def parts_table(parts: Sequence[Part]) -> Any:
+def parts_table(parts: "Sequence[Part]") -> Any:
     """The progress of each part of a batch, as a Rich table."""
     from rich.text import Text
 
@@ -219,6 +222,6 @@ def parts_table(parts: Sequence[Part]) -> Any:
 def _event(event: Finished[Any], audio_s: float) -> dict[str, Any]:
     common = {"path": event.source.path, "seconds": round(event.seconds, 6), "recalled": event.recalled}
     if isinstance(event.outcome, Failure):
-        failure = {"kind": event.outcome.kind, "message": event.outcome.message}
+        failure = {"kind": event.outcome.kind, "message": with_flags(event.outcome.message)}
         return {"event": "failed", **common, **failure}
     return {"event": "done", **common, "audio_s": audio_s}
