@@ -7,14 +7,13 @@ from msgspec.structs import replace
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.choices import Like
 from audiocnn_cli.shapes.grammar import read_layer, show_layer
-from audiocnn_cli.shapes.layers.convolution import Conv, Depthwise
 from audiocnn_cli.shapes.layers.pooling import Pool
 from audiocnn_cli.shapes.report import Fix
 from audiocnn_cli.shapes.sizes import Sizes, smallest, type_sizes
 from audiocnn_cli.shapes.stackfile import Architecture
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import trace
-from audiocnn_cli.shapes.window import Padding
+from audiocnn_cli.shapes.window import Padding, Windowed
 
 _LONGEST_INPUT = 1 << 40
 
@@ -55,7 +54,7 @@ def _candidates(
         return
     axis, rank = error.axis, len(error.tensor.spatial)
     name = stack.like.axis_name(axis)
-    if isinstance(error.layer, Conv | Depthwise | Pool):
+    if isinstance(error.layer, Windowed):
         for change in _at_the_layer(error.layer, error, axis, name):
             yield iter([changed(at, *change)])
     before = list(reversed(list(enumerate(layers[:at]))))
@@ -91,9 +90,7 @@ def longer_input(stack: Fix, axis: int, size: int, like: Like) -> Fix:
     return Fix(text, stack.layers, longer, stack.arguments)
 
 
-def _at_the_layer(
-    layer: Conv | Depthwise | Pool, error: ShapeError, axis: int, name: str
-) -> Iterator[tuple[Layer, str]]:
+def _at_the_layer(layer: Windowed, error: ShapeError, axis: int, name: str) -> Iterator[tuple[Layer, str]]:
     """Changes to the layer that fails: a smaller kernel, less dilation, padding."""
     rank = len(error.tensor.spatial)
     kernel = _per_axis(layer.kernel, rank)
@@ -114,7 +111,7 @@ def _at_the_layer(
 
 def _unstrided(layer: Layer, axis: int, name: str, rank: int) -> Iterator[tuple[Layer, str]]:
     """An earlier layer with a stride of 1 on the axis."""
-    if not isinstance(layer, Conv | Depthwise | Pool):
+    if not isinstance(layer, Windowed):
         return
     stride = _per_axis(layer.stride or layer.kernel, rank)
     if stride[axis] > 1:
@@ -124,7 +121,7 @@ def _unstrided(layer: Layer, axis: int, name: str, rank: int) -> Iterator[tuple[
 
 def _padded(layer: Layer) -> Iterator[tuple[Layer, str]]:
     """An earlier layer with same padding."""
-    if isinstance(layer, Conv | Depthwise | Pool) and layer.padding.mode == "valid":
+    if isinstance(layer, Windowed) and layer.padding.mode == "valid":
         yield replace(layer, padding=Padding("same")), "same padding"
 
 

@@ -5,11 +5,15 @@ Receptive Fields of Convolutional Neural Networks, Distill (2019).
 """
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+Rational: TypeAlias = int | Fraction
+Move: TypeAlias = tuple[Rational, Rational, Rational]  # the arguments of AxisField.move
 
 
 class AxisField(Struct, frozen=True):
@@ -27,34 +31,16 @@ class AxisField(Struct, frozen=True):
     cumulative_stride: Fraction | None = Fraction(1)
     covered: int = 0
 
-    def slide(self, *, effective_kernel: int, stride: int, before: int) -> "AxisField":
-        """After a sliding window of `effective_kernel` positions, with `before` zeros at the start."""
-        step = self.aligned_stride
-        return replace(
-            self,
-            start=self.start - before * step,
-            size=math.ceil(self.size + (effective_kernel - 1) * step),
-            cumulative_stride=step * stride,
-        )
+    def move(self, offset: Rational, reach: Rational, factor: Rational) -> "AxisField":
+        """After a layer that adds `offset` to the start and `reach` to the size, in elements before it.
 
-    def spread(self, *, kernel: int, stride: int, dilation: int, before: int) -> "AxisField":
-        """After a transposed window: an element depends on at most ceil(kernel / stride) neighbours."""
-        step = self.aligned_stride
-        reach = dilation * (kernel - 1)
-        neighbours = -(-kernel // stride) if dilation == 1 else reach // stride + 1
-        return replace(
-            self,
-            start=self.start + step * Fraction(before - reach, stride),
-            size=math.ceil(self.size + (neighbours - 1) * step),
-            cumulative_stride=step / stride,
-        )
-
-    @property
-    def aligned_stride(self) -> Fraction:
-        """The cumulative stride of a tensor whose axes are the input's; ValueError for others."""
-        if self.cumulative_stride is None:
-            raise ValueError("the elements are not ordered along an axis of the input")
-        return self.cumulative_stride
+        Neighbours after it are `factor` elements apart.
+        """
+        step = self.cumulative_stride
+        if step is None:
+            return self
+        size = math.ceil(self.size + reach * step)
+        return replace(self, start=self.start + offset * step, size=size, cumulative_stride=step * factor)
 
     def unaligned(self, positions: int) -> "AxisField":
         """After a flatten of `positions` elements: the sizes stay, the order along the axis is lost."""
@@ -108,24 +94,11 @@ def join(first: ReceptiveField, second: ReceptiveField) -> ReceptiveField:
     return tuple(a.join(b) for a, b in zip(first, second, strict=True))
 
 
-def scale(field: ReceptiveField, factors: tuple[int, ...]) -> ReceptiveField:
-    """`field` after every element was repeated `factors` times, an axis each."""
-    if not is_aligned(field, len(factors)):
+def move(field: ReceptiveField, moves: Sequence[Move]) -> ReceptiveField:
+    """`field` after `AxisField.move` on each axis; unchanged where the axes are not the input's."""
+    if not is_aligned(field, len(moves)):
         return field
-    return tuple(
-        replace(axis, cumulative_stride=axis.aligned_stride / factor)
-        for axis, factor in zip(field, factors, strict=True)
-    )
-
-
-def shift(field: ReceptiveField, pad: tuple[tuple[int, int], ...]) -> ReceptiveField:
-    """`field` after padding of (before, after) on each axis."""
-    if not is_aligned(field, len(pad)):
-        return field
-    return tuple(
-        replace(axis, start=axis.start - before * axis.aligned_stride)
-        for axis, (before, _) in zip(field, pad, strict=True)
-    )
+    return tuple(axis.move(*each) for axis, each in zip(field, moves, strict=True))
 
 
 def is_aligned(field: ReceptiveField, rank: int) -> bool:

@@ -1,7 +1,7 @@
 """Layers, the tensors they are applied to, and the step from one shape to the next."""
 
 from math import prod
-from typing import ClassVar
+from typing import Any
 
 from msgspec import Struct
 
@@ -97,20 +97,23 @@ class Step(Struct, frozen=True, kw_only=True):
         return BYTES_PER_ELEMENT * prod(sizes) if len(sizes) == len(self.output) else None
 
 
+# The options of layers that are attributes of their steps.
+_OPTIONS = {"filters", "groups", "units", "heads", "rate", "activation", "return_sequences"}
+
+
 class Layer(Struct, frozen=True):
     """One layer of a stack; the fields of the sub-classes are the options of the layer grammar.
 
     `source` is the name of the layer whose output is its input; None for the layer before it.
     """
 
-    type: ClassVar[str]
     name: str | None = None
     source: str | None = None
 
     @property
-    def kind(self) -> str:
-        """The type that its step and its default name have."""
-        return self.type
+    def type(self) -> str:
+        """The type of its step, and of its default name: the name of its class."""
+        return self.__class__.__name__.lower()
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -118,13 +121,19 @@ class Layer(Struct, frozen=True):
         return ()
 
     def apply(self, given: LayerInput) -> Step:
-        """Compute the output shape, parameters, work and receptive field; by default nothing changes.
+        """Compute the output shape, parameters, work and receptive field.
 
         Raises:
             MisfitError: the layer can't be applied to this shape.
         """
+        options = {name: getattr(self, name) for name in _OPTIONS.intersection(self.__struct_fields__)}
         tensor = given.tensor
-        return Step(type=self.kind, input=tensor.shape, output=tensor.shape, field=tensor.field)
+        same = {"type": self.type, "input": tensor.shape, "output": tensor.shape, "field": tensor.field}
+        return Step(**options | same | self._step(given))
+
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        """The attributes of the step that differ from the input and the options; by default none."""
+        return {"output": given.tensor.shape}
 
     @property
     def unsupported(self) -> dict[Framework, str]:

@@ -87,7 +87,7 @@ def trace(
 
 def name_of(layer: Layer, number: int) -> str:
     """The layer's name, by default its kind and its number, counted from 1: conv_1."""
-    return layer.name or f"{layer.kind}_{number}"
+    return layer.name or f"{layer.type}_{number}"
 
 
 def _tensor(tensors: dict[str, Tensor], source: str, name: str) -> Tensor:

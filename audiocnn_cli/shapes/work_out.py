@@ -12,14 +12,14 @@ from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.explain import explain
 from audiocnn_cli.shapes.fixes import find_fixes
 from audiocnn_cli.shapes.grammar import read_layer, read_table
-from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
+from audiocnn_cli.shapes.layers.convolution import ConvTranspose
 from audiocnn_cli.shapes.layers.elementwise import Pointwise
-from audiocnn_cli.shapes.layers.pooling import Pool
 from audiocnn_cli.shapes.report import Collapse, Report
 from audiocnn_cli.shapes.sizes import Sizes, read_sizes, smallest
 from audiocnn_cli.shapes.stackfile import Architecture, architecture, read_stack
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import Trace, trace
+from audiocnn_cli.shapes.window import Windowed
 
 ONNX_SUFFIX = ".onnx"
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -196,11 +196,10 @@ def with_channels(shape: Sizes, layers: tuple[Layer, ...], like: Like) -> Sizes:
     a recurrent layer 130x13 is kept.
     """
     first = next((layer for layer in layers if not isinstance(layer, Pointwise)), None)
-    if not isinstance(first, Conv | ConvTranspose | Depthwise | Pool):
+    if not isinstance(first, Windowed | ConvTranspose):
         return shape
-    required = getattr(first, "axes", None)
-    axes = required or len(first.kernel)
-    if axes == 1 and required is None:
+    axes = first.axes or len(first.kernel)
+    if axes == 1 and first.axes is None:
         axes = 1 if like is Like.WAVEFORM else min(2, len(shape))
     return (*shape, 1) if len(shape) == axes else shape
 

@@ -12,7 +12,6 @@ from onnx import NodeProto
 
 from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.grammar import show_layer
-from audiocnn_cli.shapes.layers.convolution import Conv, Depthwise
 from audiocnn_cli.shapes.layers.dense import Dense
 from audiocnn_cli.shapes.layers.elementwise import Merge
 from audiocnn_cli.shapes.layers.pooling import Pool
@@ -22,7 +21,7 @@ from audiocnn_cli.shapes.onnxfile.walk import Walk, apply, as_inferred
 from audiocnn_cli.shapes.sizes import Shape
 from audiocnn_cli.shapes.step import Layer, MisfitError, ShapeError, Step, Tensor
 from audiocnn_cli.shapes.trace import Trace
-from audiocnn_cli.shapes.window import VALID
+from audiocnn_cli.shapes.window import VALID, Windowed
 
 _FLOATS = frozenset({1, 10, 11, 16})  # TensorProto's FLOAT, FLOAT16, DOUBLE, BFLOAT16
 # Layers with an activation as one of their options.
@@ -94,14 +93,14 @@ def _add_step(node: NodeProto, layer: Layer, walk: Walk) -> bool:
     """Add the step of a node that is a layer; False where its input shape is unknown."""
     graph = walk.graph
     names = graph.data_inputs(node) if isinstance(layer, Merge) else [node.input[0]]
-    if names[0] in walk.pads and isinstance(layer, Conv | Depthwise | Pool):
+    if names[0] in walk.pads and isinstance(layer, Windowed):
         padding, source = walk.pads[names[0]]
         layer, names = replace(layer, padding=padding), [source]
     shapes = [shape for name in names if (shape := walk.input_shape(node, name)) is not None]
     if len(shapes) < len(names):
         return False
     number = len(walk.steps) + 1
-    name = node.name or f"{layer.kind}_{number}"
+    name = node.name or f"{layer.type}_{number}"
     sources = tuple(walk.origin(source) for source in names)
     tensors = tuple(map(walk.given, names, shapes))
     try:
@@ -166,7 +165,7 @@ def _keep_for_window(node: NodeProto, walk: Walk) -> bool:
     if consumer is None or padding is None:
         return False
     own = layer_of(consumer, walk.graph)
-    if not isinstance(own, Conv | Depthwise | Pool) or own.padding != VALID:
+    if not isinstance(own, Windowed) or own.padding != VALID:
         return False
     walk.pads[node.output[0]] = (padding, node.input[0])
     return True
