@@ -156,9 +156,7 @@ _PARTS: dict[str, tuple[Part, ...]] = {
     ),
     **dict.fromkeys(
         ("globalavgpool", "globalmaxpool"),
-        (
-            "All {positions} of a channel are reduced to their {reduction}: {output}, for an input of any size.",
-        ),
+        ("All {positions} of a channel become their {reduction}: {output}, for an input of any size.",),
     ),
     "dense": (
         "Each of {units} multiplies the {channels} values of its input by its own weights and sums the"

@@ -20,7 +20,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.choices import ARCHITECTURES, Framework, Like, architecture_names
+from audiocnn_cli.shapes.choices import ARCHITECTURES, Framework, Like, architecture_names, read_choice
 from audiocnn_cli.shapes.grammar import read_layer, read_table
 from audiocnn_cli.shapes.layers.elementwise import Merge
 from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes, type_sizes
@@ -98,8 +98,8 @@ def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
         layers=_expand(entries, document.get("blocks", {})),
         title=_text(document, "title"),
         paper=_text(document, "paper"),
-        framework=Framework(_choice(document, "framework", list(Framework))),
-        like=Like(_choice(document, "like", list(Like))),
+        framework=read_choice("framework", document.get("framework", "keras"), Framework),
+        like=read_choice("like", document.get("like", "spectrogram"), Like),
         params=read_size(str(document["params"])) if "params" in document else None,
     )
 
@@ -116,13 +116,6 @@ def _text(document: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{key} must be text")
     return value
-
-
-def _choice(document: Mapping[str, Any], key: str, choices: list[Any]) -> str:
-    value = document.get(key, choices[0])
-    if value not in choices:
-        raise UsageError(f"{key} is {value!r}; it must be one of {', '.join(choices)}")
-    return str(value)
 
 
 def _expand(entries: list[Any], blocks: object) -> tuple[Layer, ...]:

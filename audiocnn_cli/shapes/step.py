@@ -1,5 +1,6 @@
 """Layers, the tensors they are applied to, and the step from one shape to the next."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -149,24 +150,16 @@ class MisfitError(Exception):
 
     def __init__(self, reason: str, *, axis: int | None = None, hints: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.axis = axis
-        self.hints = hints
+        self.reason, self.axis, self.hints = reason, axis, hints
 
 
 class ShapeError(ImpossibleShapeError):
     """A stack can't be built: the layer (counted from 1), the axis, the reason and the steps before it."""
 
     def __init__(
-        self, layer: Layer, *, number: int, name: str, misfit: MisfitError, tensor: Tensor,
-        steps: tuple[Step, ...],
-    ) -> None:  # fmt: skip
+        self, misfit: MisfitError, layer: Layer, number: int, name: str, tensor: Tensor, steps: Sequence[Step]
+    ) -> None:
         super().__init__(misfit.reason)
-        self.layer = layer
-        self.number = number
-        self.name = name
-        self.reason = misfit.reason
-        self.axis = misfit.axis
-        self.hints = misfit.hints
-        self.tensor = tensor
-        self.steps = steps
+        self.reason, self.axis, self.hints = misfit.reason, misfit.axis, misfit.hints
+        self.layer, self.number, self.name = layer, number, name
+        self.tensor, self.steps = tensor, tuple(steps)

@@ -69,14 +69,17 @@ def trace(
         if name in tensors:
             raise UsageError(f"two layers are named {name!r}; rename one of them")
         sources = (layer.source or previous, *layer.merged)
-        tensor, *others = (_tensor(tensors, source, name) for source in sources)
+        if unknown := [source for source in sources if source not in tensors]:
+            raise UsageError(
+                f"layer {name!r} takes its input from {unknown[0]!r}, and no layer before it has that name;"
+                f" the last ones are {', '.join(list(tensors)[-5:])}"
+            )
+        tensor, *others = map(tensors.__getitem__, sources)
         given = LayerInput(tensor, tuple(others), framework)
         try:
             step = layer.apply(given)
         except MisfitError as misfit:
-            raise ShapeError(
-                layer, number=number, name=name, misfit=misfit, tensor=tensor, steps=tuple(steps)
-            ) from misfit
+            raise ShapeError(misfit, layer, number, name, tensor, steps) from misfit
         differs = _differences(layer, step, given) if compare else {}
         text = show_layer(layer)
         steps.append(replace(step, number=number, name=name, text=text, sources=sources, differs=differs))
@@ -88,16 +91,6 @@ def trace(
 def name_of(layer: Layer, number: int) -> str:
     """The layer's name, by default its kind and its number, counted from 1: conv_1."""
     return layer.name or f"{layer.type}_{number}"
-
-
-def _tensor(tensors: dict[str, Tensor], source: str, name: str) -> Tensor:
-    try:
-        return tensors[source]
-    except KeyError:
-        raise UsageError(
-            f"layer {name!r} takes its input from {source!r}, and no layer before it has that name;"
-            f" the last ones are {', '.join(list(tensors)[-5:])}"
-        ) from None
 
 
 def _differences(layer: Layer, step: Step, given: LayerInput) -> dict[Framework, str]:

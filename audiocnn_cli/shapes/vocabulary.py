@@ -61,10 +61,9 @@ WORDS: dict[str, Word] = {
 }
 
 # Options of the grammar whose name differs from the field's.
-ALIASES = {
-    "from": "source", "pad": "padding", "sequences": "return_sequences", "dilations": "dilation",
-}  # fmt: skip
+ALIASES = {"from": "source", "pad": "padding", "sequences": "return_sequences", "dilations": "dilation"}
 NEEDED = {"filters", "units", "shape", "heads", "inputs", "order"}
+SWITCHES = {"bias", "ceil", "keepdims", "return_sequences", "bidirectional"}
 ALWAYS_SHOWN = NEEDED | {"kernel"}
 
 
@@ -79,9 +78,10 @@ def _read_rate(text: str) -> float:
 
 
 def _read_switch(text: str) -> bool:
-    if text.lower() not in {"", "yes", "true", "1", "no", "false", "0"}:
+    yes = text.lower() in {"", "yes", "true", "1"}
+    if not yes and text.lower() not in {"no", "false", "0"}:
         raise UsageError(f"{text!r} is neither yes nor no")
-    return text.lower() in {"", "yes", "true", "1"}
+    return yes
 
 
 def _read_activation(text: str) -> str:
@@ -107,6 +107,5 @@ READERS: dict[str, Callable[[str], Any]] = {
     "padding": read_padding,
     "rate": _read_rate,
     "activation": _read_activation,
-    **dict.fromkeys(("bias", "ceil", "keepdims"), _read_switch),
-    **dict.fromkeys(("return_sequences", "bidirectional"), _read_switch),
+    **dict.fromkeys(SWITCHES, _read_switch),
 }

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.choices import FrameRule, Framework, Like, architecture_names
+from audiocnn_cli.shapes.choices import FrameRule, Framework, Like, architecture_names, read_choice
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.explain import explain
 from audiocnn_cli.shapes.fixes import find_fixes
@@ -22,7 +20,6 @@ from audiocnn_cli.shapes.trace import Trace, trace
 from audiocnn_cli.shapes.window import Windowed
 
 ONNX_SUFFIX = ".onnx"
-Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +68,7 @@ def report_of(request: StackRequest) -> Report:
     # onnx takes long to import, and only graphs need it.
     from audiocnn_cli.shapes.onnxfile.report import report_of_file
 
-    like = Like.SPECTROGRAM if request.like is None else _choice("like", request.like, Like)
+    like = Like.SPECTROGRAM if request.like is None else read_choice("`like`", request.like, Like)
     path = Path(request.layers[0])
     return report_of_file(path, input_shape=input_of(request), like=like, clip=request.clip)
 
@@ -144,9 +141,9 @@ def choose_stack(request: StackRequest) -> Architecture:
         layers = tuple(map(read_layer, request.layers)) or (_one_layer(request),)
         stack = Architecture(name="", input_shape=(), layers=layers)
     if request.framework is not None:
-        stack = replace(stack, framework=_choice("framework", request.framework, Framework))
+        stack = replace(stack, framework=read_choice("`framework`", request.framework, Framework))
     if request.like is not None:
-        stack = replace(stack, like=_choice("like", request.like, Like))
+        stack = replace(stack, like=read_choice("`like`", request.like, Like))
     if (shape := input_of(request)) is not None:
         default = stack.input_shape
         if request.input_shape is None and default and len(default) < len(shape):
@@ -212,10 +209,3 @@ def _one_layer(request: StackRequest) -> Layer:
     else:
         raise UsageError(f"`pool={request.pool}`: must be max or avg")
     return read_table(table, label="`{}`")
-
-
-def _choice(parameter: str, text: str, choices: type[Choice]) -> Choice:
-    try:
-        return choices(text)
-    except ValueError:
-        raise UsageError(f"`{parameter}={text}`: must be one of {', '.join(choices)}") from None

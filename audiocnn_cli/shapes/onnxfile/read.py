@@ -198,10 +198,7 @@ def _add_step(node: NodeProto, layer: Layer, walk: Walk) -> bool:
     try:
         step = _apply(layer, tensors)
     except MisfitError as misfit:
-        steps = tuple(walk.steps)
-        raise ShapeError(
-            layer, number=number, name=name, misfit=misfit, tensor=tensors[0], steps=steps
-        ) from misfit
+        raise ShapeError(misfit, layer, number, name, tensors[0], walk.steps) from misfit
     inferred = graph.shape(_first_output(node))
     if isinstance(layer, Pool) and layer.ceil and inferred != step.output:
         _raise_mismatch(node, layer, step, inferred)
