@@ -82,13 +82,13 @@ def architecture_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in ARCHITECTURES.glob("*.toml")))
 
 
-def read_choice(name: str, value: Any, choices: type[Choice]) -> Choice:
+def read_choice(what: str, value: Any, choices: type[Choice]) -> Choice:
     """The member of `choices` whose value is `value`.
 
     Raises:
-        UsageError: there is none; the message has `name`.
+        UsageError: there is none; the message begins with `what`.
     """
     try:
         return choices(value)
     except ValueError:
-        raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(choices)}") from None
+        raise UsageError(f"{what}: must be one of {', '.join(choices)}") from None

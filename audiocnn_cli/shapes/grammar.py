@@ -13,7 +13,7 @@ from typing import Any
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.layers.elementwise import ACTIVATIONS
-from audiocnn_cli.shapes.sizes import shorten
+from audiocnn_cli.shapes.sizes import naming, shorten
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.vocabulary import ALIASES, ALWAYS_SHOWN, NEEDED, READERS, SWITCHES, WORDS, Word
 from audiocnn_cli.shapes.window import MODES, Padding
@@ -139,10 +139,8 @@ def read_table(table: Mapping[str, Any], *, label: str) -> Layer:
             raise UsageError(f"{label.format(key)}: {kind} has no such option")
         separator = "," if name == "padding" else "x"
         text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
-        try:
+        with naming(label.format(key)):
             values[name] = READERS[name](text)
-        except UsageError as error:
-            raise UsageError(f"{label.format(key)}: {error}") from error
     if word.argument in NEEDED and word.argument not in values:
         raise UsageError(f"{label.format(word.argument)}: {kind} needs it")
     return word.layer(**values)

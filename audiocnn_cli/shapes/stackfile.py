@@ -20,10 +20,17 @@ from typing import Any
 from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.choices import ARCHITECTURES, Framework, Like, architecture_names, read_choice
+from audiocnn_cli.shapes.choices import (
+    ARCHITECTURES,
+    Choice,
+    Framework,
+    Like,
+    architecture_names,
+    read_choice,
+)
 from audiocnn_cli.shapes.grammar import read_layer, read_table
 from audiocnn_cli.shapes.layers.elementwise import Merge
-from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes, type_sizes
+from audiocnn_cli.shapes.sizes import Sizes, naming, read_size, read_sizes, type_sizes
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.trace import INPUT, name_of
 
@@ -78,10 +85,8 @@ def read_stack(path: Path) -> Architecture:
         raise UsageError(f"{path}: can't be read ({error.strerror})") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: is not valid TOML ({error})") from error
-    try:
+    with naming(path):
         return _architecture(path.stem, document)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
 
 
 def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
@@ -92,23 +97,19 @@ def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
         raise UsageError("layers must be a list of at least one layer")
     if "input" not in document:
         raise UsageError('input is missing; give input = "130x13x1"')
+    value = document["input"]
+    with naming("input"):
+        input_shape = read_sizes(type_sizes(tuple(value)) if isinstance(value, list) else str(value))
     return Architecture(
         name=name,
-        input_shape=_sizes(document["input"]),
+        input_shape=input_shape,
         layers=_expand(entries, document.get("blocks", {})),
         title=_text(document, "title"),
         paper=_text(document, "paper"),
-        framework=read_choice("framework", document.get("framework", "keras"), Framework),
-        like=read_choice("like", document.get("like", "spectrogram"), Like),
+        framework=_choice(document, "framework", Framework.KERAS),
+        like=_choice(document, "like", Like.SPECTROGRAM),
         params=read_size(str(document["params"])) if "params" in document else None,
     )
-
-
-def _sizes(value: object) -> Sizes:
-    try:
-        return read_sizes(type_sizes(tuple(value)) if isinstance(value, list) else str(value))
-    except UsageError as error:
-        raise UsageError(f"input: {error}") from error
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:
@@ -116,6 +117,11 @@ def _text(document: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{key} must be text")
     return value
+
+
+def _choice(document: Mapping[str, Any], key: str, default: Choice) -> Choice:
+    value = document.get(key, default)
+    return read_choice(f"{key} = {value!r}", value, type(default))
 
 
 def _expand(entries: list[Any], blocks: object) -> tuple[Layer, ...]:

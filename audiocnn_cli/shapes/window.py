@@ -34,8 +34,14 @@ class Padding(Struct, frozen=True):
         Raises:
             MisfitError: there are neither one amount nor two for each of the `rank` axes.
         """
+        if len(self.amounts) == 1:
+            return self.amounts * 2
         if self.amounts:
-            return _explicit(self.amounts, axis, rank)
+            if len(self.amounts) != 2 * rank:
+                raise MisfitError(
+                    f"padding {self} has {len(self.amounts)} numbers; {rank} axes take 1 or {2 * rank}"
+                )
+            return self.amounts[2 * axis], self.amounts[2 * axis + 1]
         if self.mode == "causal" and axis == 0:
             return effective_kernel - 1, 0
         if self.mode in {"same", "same-lower"}:
@@ -67,17 +73,6 @@ def read_padding(text: str) -> Padding:
     if "x" in word:
         return Padding("explicit", tuple(n for n in read_sizes(word, least=0) for _ in range(2)))
     return Padding("explicit", tuple(read_size(part.strip(), least=0) for part in word.split(",")))
-
-
-def _explicit(amounts: Sizes, axis: int, rank: int) -> tuple[int, int]:
-    if len(amounts) == 1:
-        return amounts[0], amounts[0]
-    if len(amounts) != 2 * rank:
-        raise MisfitError(
-            f"padding {','.join(map(str, amounts))} has {len(amounts)} numbers; {rank} axes take 1 or"
-            f" {2 * rank}"
-        )
-    return amounts[2 * axis], amounts[2 * axis + 1]
 
 
 class Slide(Struct, frozen=True):
@@ -139,9 +134,8 @@ class Sliding(Struct, frozen=True):
         if self.ceil and starts_in_padding and not self.keeps_window_in_padding:
             output -= 1
             cut = " - 1 (the last window would start in the padding)"
-        rounding = "ceil" if self.ceil else "floor"
         inner = f"{size} - {effective} + {before + after}"
-        formula = f"{rounding}(({inner})/{stride}) + 1{cut} = {output}"
+        formula = f"{'ceil' if self.ceil else 'floor'}(({inner})/{stride}) + 1{cut} = {output}"
         if dilation > 1:
             formula += f", with {effective} = {dilation}*({kernel} - 1) + 1"
         if output < 1:

@@ -13,7 +13,7 @@ from audiocnn_cli.shapes.grammar import read_layer, read_table
 from audiocnn_cli.shapes.layers.convolution import ConvTranspose
 from audiocnn_cli.shapes.layers.elementwise import Pointwise
 from audiocnn_cli.shapes.report import Collapse, Report
-from audiocnn_cli.shapes.sizes import Sizes, read_sizes, smallest
+from audiocnn_cli.shapes.sizes import Sizes, naming, read_sizes, smallest
 from audiocnn_cli.shapes.stackfile import Architecture, architecture, read_stack
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import Trace, trace
@@ -68,9 +68,8 @@ def report_of(request: StackRequest) -> Report:
     # onnx takes long to import, and only graphs need it.
     from audiocnn_cli.shapes.onnxfile.report import report_of_file
 
-    like = Like.SPECTROGRAM if request.like is None else read_choice("`like`", request.like, Like)
     path = Path(request.layers[0])
-    return report_of_file(path, input_shape=input_of(request), like=like, clip=request.clip)
+    return report_of_file(path, input_shape=input_of(request), like=_like(request), clip=request.clip)
 
 
 def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
@@ -140,10 +139,10 @@ def choose_stack(request: StackRequest) -> Architecture:
     else:
         layers = tuple(map(read_layer, request.layers)) or (_one_layer(request),)
         stack = Architecture(name="", input_shape=(), layers=layers)
-    if request.framework is not None:
-        stack = replace(stack, framework=read_choice("`framework`", request.framework, Framework))
+    if (text := request.framework) is not None:
+        stack = replace(stack, framework=read_choice(f"`framework={text}`", text, Framework))
     if request.like is not None:
-        stack = replace(stack, like=read_choice("`like`", request.like, Like))
+        stack = replace(stack, like=_like(request))
     if (shape := input_of(request)) is not None:
         default = stack.input_shape
         if request.input_shape is None and default and len(default) < len(shape):
@@ -180,10 +179,8 @@ def input_of(request: StackRequest) -> Sizes | None:
         return clip.input_shape(clip.rule or FrameRule.CENTERED) if clip else None
     if clip:
         raise UsageError("give `input_shape`, or a clip by `samples` or `seconds`, not both")
-    try:
+    with naming(f"`input_shape={request.input_shape}`"):
         return read_sizes(request.input_shape)
-    except UsageError as error:
-        raise UsageError(f"`input_shape={request.input_shape}`: {error}") from error
 
 
 def with_channels(shape: Sizes, layers: tuple[Layer, ...], like: Like) -> Sizes:
@@ -209,3 +206,8 @@ def _one_layer(request: StackRequest) -> Layer:
     else:
         raise UsageError(f"`pool={request.pool}`: must be max or avg")
     return read_table(table, label="`{}`")
+
+
+def _like(request: StackRequest) -> Like:
+    value = Like.SPECTROGRAM if request.like is None else request.like
+    return read_choice(f"`like={value}`", value, Like)
