@@ -58,12 +58,8 @@ class Clip:
         if self.samples is None or self.bins is Bins.NONE:
             return ()
         n, hop, n_fft = self.samples, self.hop_length, self.n_fft
-        centered, inside = (
-            FeatureConfig(sample_rate=self.sample_rate, n_fft=n_fft, hop_length=hop, center=center).n_frames(
-                n
-            )
-            for center in (True, False)
-        )
+        config = FeatureConfig(sample_rate=self.sample_rate, n_fft=n_fft, hop_length=hop)
+        centered, inside = config.n_frames(n), replace(config, center=False).n_frames(n)
         whole = f"floor({n}/{hop})"
         fits = f"1 + floor(({n} - {n_fft})/{hop}) = {inside}" if inside else f"{n} < {n_fft}: 0"
         rows = (
@@ -114,11 +110,10 @@ class Clip:
         """The smallest number of samples that gives `frames` frames."""
         if self.bins is Bins.NONE:  # a waveform's frames are its samples
             return frames
-        if rule is FrameRule.HOPS:
-            return frames * self.hop_length
-        if rule is FrameRule.CENTERED:
-            return max(1, (frames - 1) * self.hop_length)
-        return self.span(frames)
+        if rule is FrameRule.INSIDE:
+            return self.span(frames)
+        hops = frames if rule is FrameRule.HOPS else frames - 1
+        return max(1, hops * self.hop_length)
 
 
 def why_centered(clip: Clip) -> str:

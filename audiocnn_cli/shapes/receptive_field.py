@@ -7,6 +7,7 @@ Receptive Fields of Convolutional Neural Networks, Distill (2019).
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import chain, repeat
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -51,11 +52,6 @@ class AxisField(Struct, frozen=True):
         covered = max(0, min(self.length, end) - first)
         return replace(self, cumulative_stride=None, covered=covered)
 
-    def whole(self, positions: int) -> "AxisField":
-        """After a layer whose elements depend on all `positions` elements before it."""
-        gathered = self.unaligned(positions)
-        return replace(gathered, size=gathered.covered)
-
     def join(self, other: "AxisField") -> "AxisField":
         """After an operation on pairs of elements, one of each tensor."""
         stride = self.cumulative_stride
@@ -79,12 +75,13 @@ def input_field(shape: tuple[int, ...]) -> ReceptiveField:
 
 def unaligned(field: ReceptiveField, positions: tuple[int, ...]) -> ReceptiveField:
     """`field` after the axes were rearranged; `positions` are the tensor's sizes without the channels."""
-    return tuple(axis.unaligned(n) for axis, n in _with_positions(field, positions))
+    sizes = chain(positions, repeat(1))  # 1 where the tensor has fewer axes
+    return tuple(map(AxisField.unaligned, field, sizes))
 
 
 def whole(field: ReceptiveField, positions: tuple[int, ...]) -> ReceptiveField:
     """`field` after a layer whose elements depend on all elements before it."""
-    return tuple(axis.whole(n) for axis, n in _with_positions(field, positions))
+    return tuple(replace(axis, size=axis.covered) for axis in unaligned(field, positions))
 
 
 def join(first: ReceptiveField, second: ReceptiveField) -> ReceptiveField:
@@ -104,8 +101,3 @@ def move(field: ReceptiveField, moves: Sequence[Move]) -> ReceptiveField:
 def is_aligned(field: ReceptiveField, rank: int) -> bool:
     """Whether the `rank` axes of a tensor are still those of the input."""
     return len(field) == rank and all(axis.cumulative_stride is not None for axis in field)
-
-
-def _with_positions(field: ReceptiveField, positions: tuple[int, ...]) -> "zip[tuple[AxisField, int]]":
-    """Each axis with the size of the tensor on it, 1 where the tensor has fewer axes."""
-    return zip(field, (positions + (1,) * len(field))[: len(field)], strict=True)

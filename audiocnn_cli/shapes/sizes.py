@@ -1,5 +1,6 @@
 """Sizes and shapes: their types, limits, parsing and formatting."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -45,10 +46,7 @@ def smallest(low: int, high: int, holds: Callable[[int], bool]) -> int:
 
     `holds` must be monotonic, and true for `high`.
     """
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+    return bisect_left(range(high), True, lo=low + 1, key=holds)
 
 
 def show_shape(shape: Shape) -> str:

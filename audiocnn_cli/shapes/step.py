@@ -116,11 +116,6 @@ class Layer(Struct, frozen=True):
         """The type of its step, and of its default name: the name of its class."""
         return self.__class__.__name__.lower()
 
-    @property
-    def merged(self) -> tuple[str, ...]:
-        """The names of further layers whose outputs are inputs of this one."""
-        return ()
-
     def apply(self, given: LayerInput) -> Step:
         """Compute the output shape, parameters, work and receptive field.
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.grammar import show_layer
+from audiocnn_cli.shapes.layers.elementwise import Merge
 from audiocnn_cli.shapes.receptive_field import input_field
 from audiocnn_cli.shapes.sizes import Shape, Sizes, show_shape
 from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, ShapeError, Step, Tensor
@@ -68,7 +69,7 @@ def trace(
         name = name_of(layer, number)
         if name in tensors:
             raise UsageError(f"two layers are named {name!r}; rename one of them")
-        sources = (layer.source or previous, *layer.merged)
+        sources = (layer.source or previous, *(layer.inputs if isinstance(layer, Merge) else ()))
         if unknown := [source for source in sources if source not in tensors]:
             raise UsageError(
                 f"layer {name!r} takes its input from {unknown[0]!r}, and no layer before it has that name;"
@@ -86,6 +87,15 @@ def trace(
         tensors[name] = Tensor(tuple(map(int, step.output)), step.field)
         previous = name
     return Trace(input_shape, tuple(steps), framework, title)
+
+
+def runs(layers: Sequence[Layer], input_shape: Sizes, framework: Framework) -> bool:
+    """Whether the stack can be built."""
+    try:
+        trace(layers, input_shape, framework=framework, compare=False)
+    except (ShapeError, UsageError):
+        return False
+    return True
 
 
 def name_of(layer: Layer, number: int) -> str:

@@ -16,7 +16,7 @@ from audiocnn_cli.shapes.report import Collapse, Report
 from audiocnn_cli.shapes.sizes import Sizes, naming, read_sizes, smallest
 from audiocnn_cli.shapes.stackfile import Architecture, architecture, read_stack
 from audiocnn_cli.shapes.step import Layer, ShapeError
-from audiocnn_cli.shapes.trace import Trace, trace
+from audiocnn_cli.shapes.trace import Trace, runs, trace
 from audiocnn_cli.shapes.window import Windowed
 
 ONNX_SUFFIX = ".onnx"
@@ -85,21 +85,12 @@ def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
         before = Trace(stack.input_shape, error.steps, stack.framework, stack.title)
         collapse = Collapse(error, before, fixes, stack.like)
         return Report(before, stack.like, stack.paper, collapse, clip)
-    return Report(found, stack.like, stack.paper, None, clip, _shortest(stack) if clip else None)
-
-
-def _shortest(stack: Architecture) -> int:
-    """The smallest size of the first axis that the stack runs on, at most the present one."""
     first, *others = stack.input_shape
-
-    def runs(size: int) -> bool:
-        try:
-            trace(stack.layers, (size, *others), framework=stack.framework, compare=False)
-        except ShapeError:
-            return False
-        return True
-
-    return smallest(0, first, runs)
+    report = Report(found, stack.like, stack.paper, clip=clip)
+    if clip is None:
+        return report
+    shortest = smallest(0, first, lambda size: runs(stack.layers, (size, *others), stack.framework))
+    return replace(report, shortest_frames=shortest)
 
 
 def with_title(report: Report, title: str) -> Report:

@@ -12,40 +12,46 @@ from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError
 from audiocnn_cli.shapes.window import VALID, Padding, Slide, Sliding, Windowed, each_axis, windowed
 
 
-class Conv(Windowed, frozen=True):
+class _Convolution(Windowed, frozen=True):
+    stride: Sizes = (1,)
+
+    @property
+    def unsupported(self) -> dict[Framework, str]:
+        """PyTorch has no `same` with a stride; only ONNX pads the larger half first."""
+        if self.padding.amounts:
+            return {Framework.KERAS: "has no padding by number: use ZeroPadding"}
+        mode = self.padding.mode
+        if mode == "same" and max(self.stride) > 1:
+            return {Framework.TORCH: "has no same padding with a stride: pad with F.pad"}
+        if mode == "same-lower":
+            return dict.fromkeys((Framework.KERAS, Framework.TORCH), f"has no {mode} padding: pad before it")
+        if mode == "causal":
+            return dict.fromkeys((Framework.TORCH, Framework.ONNX), "has no causal padding: pad the start")
+        return {}
+
+
+class Conv(_Convolution, frozen=True):
     """A convolution (cross-correlation, as in all three frameworks) with `filters` kernels.
 
     Each of the `groups` reads its own share of the channels. `axes` is 1 for conv1d, 2 for conv2d and None
     for conv, which takes any number of spatial axes.
     """
 
-    stride: Sizes = (1,)
     filters: int = 1
     groups: int = 1
     bias: bool = True
     activation: str | None = None
 
-    @property
-    def unsupported(self) -> dict[Framework, str]:
-        """PyTorch has no `same` with a stride; only ONNX pads the larger half first."""
-        return _unsupported_padding(self.sliding)
-
     def _step(self, given: LayerInput) -> dict[str, Any]:
         return convolved(given, self.sliding, self.filters, self.groups, bias=self.bias)
 
 
-class Depthwise(Windowed, frozen=True):
+class Depthwise(_Convolution, frozen=True):
     """A convolution of each channel by itself, with `multiplier` kernels for each."""
 
-    stride: Sizes = (1,)
     multiplier: int = 1
     bias: bool = True
     activation: str | None = None
-
-    @property
-    def unsupported(self) -> dict[Framework, str]:
-        """As of a convolution."""
-        return _unsupported_padding(self.sliding)
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
         channels = given.tensor.channels
@@ -159,20 +165,6 @@ def _weights(
         "macs": prod(factors) * prod(positions),
         "formula": (*step["formula"], params_formula(factors, biases)),
     }
-
-
-def _unsupported_padding(sliding: Sliding) -> dict[Framework, str]:
-    """The frameworks whose convolutions have no such padding, with the reason."""
-    if sliding.padding.amounts:
-        return {Framework.KERAS: "has no padding by number: use ZeroPadding"}
-    mode = sliding.padding.mode
-    if mode == "same" and max(sliding.stride) > 1:
-        return {Framework.TORCH: "has no same padding with a stride: pad with F.pad"}
-    if mode == "same-lower":
-        return dict.fromkeys((Framework.KERAS, Framework.TORCH), f"has no {mode} padding: pad before it")
-    if mode == "causal":
-        return dict.fromkeys((Framework.TORCH, Framework.ONNX), "has no causal padding: pad the start")
-    return {}
 
 
 def _check_groups(channels: int, filters: int, groups: int) -> None:

@@ -61,11 +61,6 @@ class Merge(Layer, frozen=True):
 
     inputs: tuple[str, ...] = ()
 
-    @property
-    def merged(self) -> tuple[str, ...]:
-        """The names of the further layers."""
-        return self.inputs
-
 
 class Elementwise(Merge, frozen=True):
     """An operation on corresponding elements; axes of size 1 and missing leading axes are broadcast."""

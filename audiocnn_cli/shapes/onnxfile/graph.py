@@ -157,11 +157,10 @@ def set_input(model: ModelProto, graph: Graph, given: Sizes) -> None:
     if shape is None or sizes is None:
         expected = "an unknown shape" if shape is None else show_shape(shape)
         raise UsageError(f"`input_shape={type_sizes(given)}`: the input of the model is {expected}")
-    if fixed := [have for have, size in zip(shape, sizes, strict=True) if have not in {str(have), size}]:
-        raise UsageError(
-            f"`input_shape={type_sizes(given)}`: the input of the model is {show_shape(shape)}, and {fixed[0]} is"
-            " fixed"
-        )
+    for have, size in zip(shape, sizes, strict=True):
+        if isinstance(have, int) and have != size:
+            what = f"the input of the model is {show_shape(shape)}, and {have} is fixed"
+            raise UsageError(f"`input_shape={type_sizes(given)}`: {what}")
     dims = value.type.tensor_type.shape.dim
     first = name in graph.channels_first and len(dims) > 2
     order = (sizes[-1], *sizes[:-1]) if first else sizes
