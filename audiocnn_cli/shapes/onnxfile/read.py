@@ -239,22 +239,25 @@ def _is_absorbed(node: NodeProto, walk: Walk) -> bool:
     """Absorb a pad, an activation or a bias into the layer after or before it; False for other nodes."""
     if node.op_type == "Pad":
         return _keep_for_window(node, walk)
-    step = _step_before(node, walk)
-    if step is None:
+    if (step := _step_before(node, walk)) is None:
         return False
-    if node.op_type in ACTIVATION_OF:
-        return _activate(node, step, walk)
-    return node.op_type == "Add" and _add_bias(node, step, walk)
+    absorbed = _activated(node, step) if node.op_type in ACTIVATION_OF else _with_bias(node, step, walk)
+    if absorbed is None:
+        return False
+    walk.steps[-1] = absorbed
+    walk.come_from(node, absorbed)
+    walk.parts[node.output[0]] = step.number
+    if node.op_type == "Add":
+        walk.made[node.output[0]] = step.number
+    return True
 
 
 def _keep_for_window(node: NodeProto, walk: Walk) -> bool:
     """Record a Pad whose only consumer is a window without padding."""
     consumer = walk.graph.only_consumer(node.output[0])
     padding = pad_of(node, walk.graph)
-    if consumer is None or padding is None:
-        return False
-    own = layer_of(consumer, walk.graph)
-    if not isinstance(own, Windowed) or own.padding != VALID:
+    own = layer_of(consumer, walk.graph) if consumer else None
+    if padding is None or not isinstance(own, Windowed) or own.padding != VALID:
         return False
     walk.pads[node.output[0]] = (padding, node.input[0])
     return True
@@ -270,31 +273,24 @@ def _step_before(node: NodeProto, walk: Walk) -> Step | None:
     return step if is_output else None
 
 
-def _activate(node: NodeProto, step: Step, walk: Walk) -> bool:
-    """Absorb an activation into the layer before it."""
+def _activated(node: NodeProto, step: Step) -> Step | None:
+    """`step` with the activation that `node` is; None where it can't have one."""
     if step.type not in _WITH_ACTIVATION or step.activation:
-        return False
+        return None
     kind = ACTIVATION_OF[node.op_type]
-    walk.steps[-1] = replace(step, activation=kind, text=f"{step.text},{kind}")
-    walk.come_from(node, step)
-    walk.parts[node.output[0]] = step.number
-    return True
+    return replace(step, activation=kind, text=f"{step.text},{kind}")
 
 
-def _add_bias(node: NodeProto, step: Step, walk: Walk) -> bool:
-    """Absorb the addition of a vector into the matrix product before it, as its bias."""
-    (bias,) = (name for name in node.input if name in walk.graph.constants)
-    if step.type != "dense" or step.units is None or walk.graph.dims(bias) != (step.units,):
-        return False
-    if isinstance(step.input[-1], str):
-        return False
+def _with_bias(node: NodeProto, step: Step, walk: Walk) -> Step | None:
+    """A matrix product with the vector that `node` adds as its bias; None for other nodes and steps."""
+    biases = [name for name in node.input if name in walk.graph.constants]
+    channels = step.input[-1]
+    if node.op_type != "Add" or step.type != "dense" or step.units is None or isinstance(channels, str):
+        return None
     layer = Dense(units=step.units)
-    with_bias = _apply(layer, (Tensor((step.input[-1],), ()),))
-    if step.params != with_bias.params - step.units:
-        return False  # it already has a bias
-    walk.counted.add(bias)
-    walk.steps[-1] = replace(step, params=with_bias.params, formula=with_bias.formula, text=show_layer(layer))
-    walk.come_from(node, walk.steps[-1])
-    walk.made[node.output[0]] = step.number
-    walk.parts[node.output[0]] = step.number
-    return True
+    biased = _apply(layer, (Tensor((channels,), ()),))
+    has_bias = step.params != biased.params - step.units
+    if has_bias or walk.graph.dims(biases[0]) != (step.units,):
+        return None
+    walk.counted.update(biases)
+    return replace(step, params=biased.params, formula=biased.formula, text=show_layer(layer))
