@@ -12,7 +12,7 @@ from audiocnn_cli.shapes.sizes import Sizes, smallest, type_sizes
 from audiocnn_cli.shapes.stackfile import Architecture
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import runs
-from audiocnn_cli.shapes.window import Padding, Windowed
+from audiocnn_cli.shapes.window import Padding, Windowed, per_axis
 
 _LONGEST_INPUT = 1 << 40
 
@@ -59,7 +59,7 @@ def _candidates(error: ShapeError, stack: Architecture) -> Iterator[Iterator[Fix
     yield (
         changed(i, replace(layer, stride=set_axis(stride, axis, 1)), f"a stride of 1 on the {name} axis")
         for i, layer in windows
-        if (stride := _per_axis(layer.sliding.stride, rank))[axis] > 1
+        if (stride := per_axis(layer.sliding.stride, rank, "stride"))[axis] > 1
     )
     yield (
         Fix(f"without layer {i + 1}, {show_layer(layer)}", layers[:i] + layers[i + 1 :], shape)
@@ -94,8 +94,8 @@ def longer_input(stack: Fix, axis: int, size: int, like: Like) -> Fix:
 def _at_the_layer(layer: Windowed, error: ShapeError, axis: int, name: str) -> Iterator[tuple[Layer, str]]:
     """Changes to the layer that fails: a smaller kernel, less dilation, padding."""
     rank = len(error.tensor.spatial)
-    kernel = _per_axis(layer.kernel, rank)
-    dilation = _per_axis(layer.dilation, rank)
+    kernel = per_axis(layer.kernel, rank, "kernel")
+    dilation = per_axis(layer.dilation, rank, "dilation")
     before, after = layer.padding.resolve(axis, rank, size=1, effective_kernel=1, stride=1)
     padded = error.tensor.spatial[axis] + before + after
     fitting = (padded - 1) // dilation[axis] + 1
@@ -108,10 +108,6 @@ def _at_the_layer(layer: Windowed, error: ShapeError, axis: int, name: str) -> I
         changed = replace(layer, dilation=set_axis(dilation, axis, least))
         yield changed, f"a dilation of {least} on the {name} axis"
     yield replace(layer, padding=Padding("same")), "same padding"
-
-
-def _per_axis(sizes: Sizes, rank: int) -> Sizes:
-    return sizes * rank if len(sizes) == 1 else sizes
 
 
 def set_axis(sizes: Sizes, axis: int, size: int) -> Sizes:

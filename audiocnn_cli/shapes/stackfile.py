@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def _expand(entries: list[Any], blocks: object) -> tuple[Layer, ...]:
         where = f"layers[{i}]"
         if isinstance(entry, Mapping) and "block" in entry:
             for template, numbers in _uses(entry, blocks, where):
-                layers += _block(template, numbers, layers, where)
+                layers += list(_block(template, numbers, layers, where))
                 if len(layers) > _MOST_LAYERS:
                     raise UsageError(f"{where}: more than {_MOST_LAYERS:,} layers")
         elif isinstance(entry, Mapping):
@@ -150,34 +151,29 @@ def _uses(
 ) -> Iterator[tuple[list[str], dict[str, Any]]]:
     """The block's layers and the numbers to fill in, `repeat` times."""
     numbers = dict(entry)
-    name, repeat = numbers.pop("block"), numbers.pop("repeat", 1)
+    name, times = numbers.pop("block"), numbers.pop("repeat", 1)
     template = blocks.get(name) if isinstance(name, str) else None
     if not isinstance(template, list) or not all(isinstance(text, str) for text in template):
         raise UsageError(f"{where}.block: there is no list of layers named {name!r} in blocks")
-    if not isinstance(repeat, int) or not 1 <= repeat <= _MOST_LAYERS:
-        raise UsageError(f"{where}.repeat: {repeat!r} is not from 1 to {_MOST_LAYERS:,}")
-    for _ in range(repeat):
-        yield template, numbers
+    if not isinstance(times, int) or not 1 <= times <= _MOST_LAYERS:
+        raise UsageError(f"{where}.repeat: {times!r} is not from 1 to {_MOST_LAYERS:,}")
+    yield from repeat((template, numbers), times)
 
 
-def _block(template: list[str], numbers: dict[str, Any], before: list[Layer], where: str) -> list[Layer]:
+def _block(template: list[str], numbers: dict[str, Any], before: list[Layer], where: str) -> Iterator[Layer]:
     """One use of a block after the layers `before`."""
     layers = [read_layer(_fill(text, numbers, where)) for text in template]
     prefix = f"block{len(before) + 1}."
-    names = {layer.name: prefix + layer.name for layer in layers if layer.name}
+    names: dict[str | None, str | None] = {layer.name: prefix + layer.name for layer in layers if layer.name}
     names["in"] = name_of(before[-1], len(before)) if before else INPUT
-    return [_renamed(layer, names) for layer in layers]
-
-
-def _renamed(layer: Layer, names: Mapping[str, str]) -> Layer:
-    layer = replace(
-        layer,
-        name=names[layer.name] if layer.name else None,
-        source=names.get(layer.source, layer.source) if layer.source else None,
-    )
-    if isinstance(layer, Merge):
-        layer = replace(layer, inputs=tuple(names.get(name, name) for name in layer.inputs))
-    return layer
+    for layer in layers:
+        changed: dict[str, Any] = {
+            "name": names.get(layer.name),
+            "source": names.get(layer.source, layer.source),
+        }
+        if isinstance(layer, Merge):
+            changed["inputs"] = tuple(names.get(name, name) for name in layer.inputs)
+        yield replace(layer, **changed)
 
 
 def _fill(text: str, numbers: Mapping[str, Any], where: str) -> str:

@@ -110,8 +110,6 @@ class Sliding(Struct, frozen=True):
     padding: Padding = VALID
     ceil: bool = False
     axes: int | None = None
-    # PyTorch and ONNX since opset 19 drop a last window that starts in the padding.
-    keeps_window_in_padding: bool = False
 
     def over(self, spatial: Sizes) -> tuple[Slide, ...]:
         """Slide the window over every axis of `spatial`.
@@ -130,8 +128,8 @@ class Sliding(Struct, frozen=True):
         room = size + before + after - effective
         output = (-(-room // stride) if self.ceil else room // stride) + 1
         cut = ""
-        starts_in_padding = (output - 1) * stride >= size + before
-        if self.ceil and starts_in_padding and not self.keeps_window_in_padding:
+        if self.ceil and (output - 1) * stride >= size + before:
+            # PyTorch and ONNX since opset 19 drop a last window that starts in the padding.
             output -= 1
             cut = " - 1 (the last window would start in the padding)"
         inner = f"{size} - {effective} + {before + after}"

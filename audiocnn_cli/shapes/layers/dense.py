@@ -115,7 +115,7 @@ class Token(Layer, frozen=True):
     """Prepends one trained vector to the sequence: the class token of a vision transformer."""
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
-        length, channels = sequence(given.tensor)
+        length, channels = _sequence(given.tensor)
         return {
             "output": (length + 1, channels),
             "params": channels,
@@ -127,7 +127,7 @@ class Position(Layer, frozen=True):
     """Adds a trained vector to each position: a learned position embedding."""
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
-        size = sequence(given.tensor)
+        size = _sequence(given.tensor)
         formula = (params_formula(size, 0),)
         return {"params": prod(size), "formula": formula}
 
@@ -142,7 +142,7 @@ class Attention(Layer, frozen=True):
     bias: bool = True
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
-        length, channels = sequence(given.tensor)
+        length, channels = _sequence(given.tensor)
         if channels % self.heads:
             raise MisfitError(f"{self.heads} heads do not divide the {channels} channels")
         weights = 4 * channels * channels
@@ -165,19 +165,15 @@ class Select(Layer, frozen=True):
     index: int = 0
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
-        length, channels = sequence(given.tensor)
+        length, channels = _sequence(given.tensor)
         if self.index >= length:
             raise MisfitError(f"there is no position {self.index} in a sequence of {length}", axis=0)
         field = fields.unaligned(given.tensor.field, (1,))
         return {"output": (channels,), "field": field}
 
 
-def sequence(tensor: Tensor) -> tuple[int, int]:
-    """The length and the channels of a sequence.
-
-    Raises:
-        MisfitError: the tensor does not have two axes.
-    """
+def _sequence(tensor: Tensor) -> tuple[int, int]:
+    """The length and the channels of a sequence; other tensors don't fit."""
     if len(tensor.shape) != 2:
         raise MisfitError(
             f"needs a sequence (positions, channels), and its input is {type_sizes(tensor.shape)}",

@@ -1,8 +1,9 @@
 """Elementwise layers: activations, normalisation, dropout, and merges of several tensors."""
 
+from functools import reduce
 from typing import Any
 
-from audiocnn_cli.shapes.receptive_field import ReceptiveField, join
+from audiocnn_cli.shapes.receptive_field import join
 from audiocnn_cli.shapes.sizes import Sizes, show_shape
 from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError
 
@@ -61,15 +62,16 @@ class Merge(Layer, frozen=True):
 
     inputs: tuple[str, ...] = ()
 
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        return {"field": reduce(join, (other.field for other in given.others), given.tensor.field)}
+
 
 class Elementwise(Merge, frozen=True):
     """An operation on corresponding elements; axes of size 1 and missing leading axes are broadcast."""
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
-        output = given.tensor.shape
-        for other in given.others:
-            output = broadcast(output, other.shape)
-        return {"output": output, "field": _joined(given)}
+        output = reduce(_broadcast, (other.shape for other in given.others), given.tensor.shape)
+        return super()._step(given) | {"output": output}
 
 
 class Add(Elementwise, frozen=True):
@@ -102,19 +104,14 @@ class Concat(Merge, frozen=True):
                     f"{show_shape(shape)} and {show_shape(theirs)} differ on more than axis {at + 1}"
                 )
             sizes.append(theirs[at])
-        return {
+        return super()._step(given) | {
             "output": (*shape[:at], sum(sizes), *shape[at + 1 :]),
-            "field": _joined(given),
             "formula": (f"{' + '.join(map(str, sizes))} = {sum(sizes)}",),
         }
 
 
-def broadcast(first: Sizes, second: Sizes) -> Sizes:
-    """The common shape of two tensors, aligned at the last axis, as NumPy broadcasts them.
-
-    Raises:
-        MisfitError: two sizes differ and neither is 1.
-    """
+def _broadcast(first: Sizes, second: Sizes) -> Sizes:
+    """The common shape of two tensors, aligned at the last axis, as NumPy broadcasts them."""
     rank = max(len(first), len(second))
     padded = ((1,) * (rank - len(shape)) + shape for shape in (first, second))
     sizes = []
@@ -126,10 +123,3 @@ def broadcast(first: Sizes, second: Sizes) -> Sizes:
             )
         sizes.append(max(a, b))
     return tuple(sizes)
-
-
-def _joined(given: LayerInput) -> ReceptiveField:
-    field = given.tensor.field
-    for other in given.others:
-        field = join(field, other.field)
-    return field
