@@ -166,14 +166,11 @@ def _block(template: list[str], numbers: dict[str, Any], before: list[Layer], wh
     prefix = f"block{len(before) + 1}."
     names: dict[str | None, str | None] = {layer.name: prefix + layer.name for layer in layers if layer.name}
     names["in"] = name_of(before[-1], len(before)) if before else INPUT
-    for layer in layers:
-        changed: dict[str, Any] = {
-            "name": names.get(layer.name),
-            "source": names.get(layer.source, layer.source),
-        }
+    for read in layers:
+        layer = replace(read, name=names.get(read.name), source=names.get(read.source, read.source))
         if isinstance(layer, Merge):
-            changed["inputs"] = tuple(names.get(name, name) for name in layer.inputs)
-        yield replace(layer, **changed)
+            layer = replace(layer, inputs=tuple(names.get(name, name) for name in layer.inputs))
+        yield layer
 
 
 def _fill(text: str, numbers: Mapping[str, Any], where: str) -> str:

@@ -95,9 +95,7 @@ def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
 
 def with_title(report: Report, title: str) -> Report:
     """`report`, with `title` where its stack has none."""
-    if report.trace.title:
-        return report
-    return replace(report, trace=replace(report.trace, title=title))
+    return replace(report, trace=replace(report.trace, title=report.trace.title or title))
 
 
 def with_explanation(report: Report, layer: int | None = None) -> Report:

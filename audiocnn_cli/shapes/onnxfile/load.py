@@ -202,9 +202,8 @@ def _constant(node: NodeProto) -> TensorProto | None:
         return TensorProto.FromString(attribute.t.SerializeToString())
     if attribute.name in {"value_int", "value_ints"}:
         return numpy_helper.from_array(np.array(helper.get_attribute_value(attribute), np.int64))
-    if attribute.name == "value_float":
-        return numpy_helper.from_array(np.array(attribute.f, np.float32))
-    return None
+    is_float = attribute.name == "value_float"
+    return numpy_helper.from_array(np.array(attribute.f, np.float32)) if is_float else None
 
 
 def _evaluate(node: NodeProto, known: dict[str, TensorProto], model: ModelProto) -> TensorProto | None:

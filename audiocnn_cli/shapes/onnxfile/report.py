@@ -62,9 +62,8 @@ def _fix_input(model: ModelProto, given: Sizes) -> None:
     graph = index(model)
     name = graph.inputs[0] if graph.inputs else ""
     shape = graph.shapes.get(name, ())
-    if len(shape) != len(given) or any(
-        isinstance(size, int) and size != other for size, other in zip(shape, given, strict=True)
-    ):
+    sizes = zip(shape, given, strict=False)
+    if len(shape) != len(given) or any(isinstance(have, int) and have != size for have, size in sizes):
         raise ModelRefusedError(f"its input is {show_shape(shape)}, not {show_shape(given)}")
     value = next(value for value in model.graph.input if value.name == name)
     for dim, size in zip(value.type.tensor_type.shape.dim, given, strict=True):
@@ -116,6 +115,4 @@ def _longer(error: ShapeError, model: ModelProto, path: Path, shape: Sizes, like
         return True
 
     size = smallest_input(shape, axis, runs, limit=_LONGEST_INPUT)
-    if size is None:
-        return ()
-    return (longer_input(Fix("", (), shape, (str(path),)), axis, size, like),)
+    return (longer_input(Fix("", (), shape, (str(path),)), axis, size, like),) if size else ()
