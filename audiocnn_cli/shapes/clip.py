@@ -147,15 +147,12 @@ def read_clip(request: ClipRequest, *, waveform: bool = False) -> Clip:
         if not 0 < seconds * rate <= LARGEST:
             raise UsageError(f"`seconds` must be above 0 and give at most 10^12 samples, not {seconds:g}")
         samples = round(seconds * rate)
-    shared = Clip(samples=samples, sample_rate=rate, rule=request.frames)
+    clip = Clip(samples=samples, sample_rate=rate, rule=request.frames)
     if waveform:
-        return replace(shared, hop_length=1, n_fft=1, bins=Bins.NONE, n_bins=1)
-    n_fft = request.n_fft or 2048
+        return replace(clip, hop_length=1, n_fft=1, bins=Bins.NONE, n_bins=1)
+    clip = replace(clip, hop_length=request.hop_length or 512, n_fft=request.n_fft or 2048)
     if request.stft:
-        bins, n_bins = Bins.STFT, 1 + n_fft // 2
-    elif request.n_mels is not None:
-        bins, n_bins = Bins.MEL, request.n_mels
-    else:
-        bins, n_bins = Bins.MFCC, request.n_mfcc or 13
-    hop_length = request.hop_length or 512
-    return replace(shared, hop_length=hop_length, n_fft=n_fft, bins=bins, n_bins=n_bins)
+        return replace(clip, bins=Bins.STFT, n_bins=1 + clip.n_fft // 2)
+    if request.n_mels is not None:
+        return replace(clip, bins=Bins.MEL, n_bins=request.n_mels)
+    return replace(clip, n_bins=request.n_mfcc or 13)

@@ -203,13 +203,8 @@ def _add_step(node: NodeProto, layer: Layer, walk: Walk) -> bool:
     if isinstance(layer, Pool) and layer.ceil and inferred != step.output:
         _raise_mismatch(node, layer, step, inferred)
     typed = replace(layer, inputs=sources[1:]) if isinstance(layer, Merge) else layer
-    step = replace(
-        _as_inferred(step, layer, shapes[0], inferred),
-        number=number,
-        name=name,
-        text=show_layer(typed),
-        sources=sources,
-    )
+    step = _as_inferred(step, layer, shapes[0], inferred)
+    step = replace(step, number=number, name=name, text=show_layer(typed), sources=sources)
     walk.counted |= graph.origins(node.input)
     walk.steps.append(step)
     if node.input[0] in walk.pads:
