@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, TypeVar
+
+from audiocnn_cli.errors import UsageError
 
 ARCHITECTURES = Path(__file__).parent / "architectures"
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class Framework(StrEnum):
@@ -76,3 +80,15 @@ class ClipRequest:
 def architecture_names() -> tuple[str, ...]:
     """The names of all architectures, sorted."""
     return tuple(sorted(path.stem for path in ARCHITECTURES.glob("*.toml")))
+
+
+def read_choice(what: str, value: Any, choices: type[Choice]) -> Choice:
+    """The member of `choices` whose value is `value`.
+
+    Raises:
+        UsageError: there is none; the message begins with `what`.
+    """
+    try:
+        return choices(value)
+    except ValueError:
+        raise UsageError(f"{what}: must be one of {', '.join(choices)}") from None

@@ -58,12 +58,8 @@ class Clip:
         if self.samples is None or self.bins is Bins.NONE:
             return ()
         n, hop, n_fft = self.samples, self.hop_length, self.n_fft
-        centered, inside = (
-            FeatureConfig(sample_rate=self.sample_rate, n_fft=n_fft, hop_length=hop, center=center).n_frames(
-                n
-            )
-            for center in (True, False)
-        )
+        config = FeatureConfig(sample_rate=self.sample_rate, n_fft=n_fft, hop_length=hop)
+        centered, inside = config.n_frames(n), replace(config, center=False).n_frames(n)
         whole = f"floor({n}/{hop})"
         fits = f"1 + floor(({n} - {n_fft})/{hop}) = {inside}" if inside else f"{n} < {n_fft}: 0"
         rows = (
@@ -114,11 +110,10 @@ class Clip:
         """The smallest number of samples that gives `frames` frames."""
         if self.bins is Bins.NONE:  # a waveform's frames are its samples
             return frames
-        if rule is FrameRule.HOPS:
-            return frames * self.hop_length
-        if rule is FrameRule.CENTERED:
-            return max(1, (frames - 1) * self.hop_length)
-        return self.span(frames)
+        if rule is FrameRule.INSIDE:
+            return self.span(frames)
+        hops = frames if rule is FrameRule.HOPS else frames - 1
+        return max(1, hops * self.hop_length)
 
 
 def why_centered(clip: Clip) -> str:
@@ -152,15 +147,12 @@ def read_clip(request: ClipRequest, *, waveform: bool = False) -> Clip:
         if not 0 < seconds * rate <= LARGEST:
             raise UsageError(f"`seconds` must be above 0 and give at most 10^12 samples, not {seconds:g}")
         samples = round(seconds * rate)
-    shared = Clip(samples=samples, sample_rate=rate, rule=request.frames)
+    clip = Clip(samples=samples, sample_rate=rate, rule=request.frames)
     if waveform:
-        return replace(shared, hop_length=1, n_fft=1, bins=Bins.NONE, n_bins=1)
-    n_fft = request.n_fft or 2048
+        return replace(clip, hop_length=1, n_fft=1, bins=Bins.NONE, n_bins=1)
+    clip = replace(clip, hop_length=request.hop_length or 512, n_fft=request.n_fft or 2048)
     if request.stft:
-        bins, n_bins = Bins.STFT, 1 + n_fft // 2
-    elif request.n_mels is not None:
-        bins, n_bins = Bins.MEL, request.n_mels
-    else:
-        bins, n_bins = Bins.MFCC, request.n_mfcc or 13
-    hop_length = request.hop_length or 512
-    return replace(shared, hop_length=hop_length, n_fft=n_fft, bins=bins, n_bins=n_bins)
+        return replace(clip, bins=Bins.STFT, n_bins=1 + clip.n_fft // 2)
+    if request.n_mels is not None:
+        return replace(clip, bins=Bins.MEL, n_bins=request.n_mels)
+    return replace(clip, n_bins=request.n_mfcc or 13)

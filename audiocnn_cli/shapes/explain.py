@@ -1,20 +1,41 @@
 """Explain a layer in sentences with its own numbers: what it computes, and where its parameters come from."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from math import prod
+from typing import TypeAlias
 
 from audiocnn_cli.shapes.choices import Like
 from audiocnn_cli.shapes.sizes import show_shape
 from audiocnn_cli.shapes.step import Step
 
-Axes = list[str]  # the names of the input's axes without the channels
+Axes: TypeAlias = list[str]  # the names of the input's axes without the channels
+# A sentence with names from `explain` to fill in, or a function for what depends on the step.
+Part: TypeAlias = str | Callable[[Step, Axes], Iterator[str]]
 
 
 def explain(step: Step, like: Like) -> tuple[str, ...]:
     """Sentences about `step`; `like` names the axes."""
     axes = [like.axis_name(axis) for axis in range(len(step.input) - 1)]
-    lines = _EXPLAINERS.get(step.type, _other)(step, axes)
-    return (*lines, *_activation(step), *_receptive_field(step))
+    values = {
+        "step": step,
+        "input": show_shape(step.input),
+        "output": show_shape(step.output),
+        "size": show_shape(step.output[:-1]),
+        "channels": step.input[-1],
+        "length": step.input[0],
+        "positions": _positions(step, axes),
+        "kernel": show_shape(step.kernel or ()),
+        "taps": prod(step.kernel or ()),
+        "stride": _stride(step),
+        "units": _count(step.units or 0, "unit"),
+        "reduction": "maximum" if "max" in step.type else "mean",
+        "formula": step.formula[-1] if step.formula else "",
+        "sources": " and ".join(step.sources),
+    }
+    parts = (*_PARTS.get(step.type, (_other,)), _activation, _receptive_field)
+    lines = ((part.format(**values),) if isinstance(part, str) else part(step, axes) for part in parts)
+    return tuple(chain.from_iterable(lines))
 
 
 def _conv(step: Step, axes: Axes) -> Iterator[str]:
@@ -38,7 +59,7 @@ def _conv(step: Step, axes: Axes) -> Iterator[str]:
             f"The {channels} channels are divided into {step.groups} groups, and each kernel reads one group"
             f" of {_count(depth, 'channel')}: {size} x {depth} = {weights} weights."
         )
-    yield from _dilation(step)
+    yield from _dilation(step, axes)
     yield from _padding(step, axes)
     yield (
         f"Each kernel computes one output channel, so {kernels} {_verb(step.filters, 'give')}"
@@ -50,105 +71,23 @@ def _conv(step: Step, axes: Axes) -> Iterator[str]:
     yield f"Multiply-accumulates: {kernels} x {weights} weights at each output position{total}."
 
 
-def _transposed(step: Step, axes: Axes) -> Iterator[str]:
-    yield (
-        f"Each of the {_positions(step, axes)} adds a kernel of {show_shape(step.kernel or ())}, scaled by"
-        f" its value, to the output, {_stride(step)}; where kernels overlap, the products are summed."
-    )
+def _transposed_axes(step: Step, axes: Axes) -> Iterator[str]:
     for name, formula in zip(axes, step.formula[:-1], strict=False):
-        yield (f"On the {name} axis (size - 1)*stride + kernel - padding + output padding: {formula}.")
-    yield f"Parameters: {step.formula[-1]}."
+        yield f"On the {name} axis (size - 1)*stride + kernel - padding + output padding: {formula}."
 
 
-def _pool(step: Step, axes: Axes) -> Iterator[str]:
-    yield (
-        f"A window of {show_shape(step.kernel or ())} slides over {_positions(step, axes)}, {_stride(step)},"
-        f" and the output is the {_reduction(step)} of its {prod(step.kernel or ())} values."
-    )
-    yield from _dilation(step)
-    yield from _padding(step, axes)
-    yield (f"Each channel is pooled separately, so all {step.input[-1]} remain. A pooling has 0 parameters.")
-
-
-def _global(step: Step, axes: Axes) -> Iterator[str]:
-    yield (
-        f"All {_positions(step, axes)} of a channel are reduced to their {_reduction(step)}:"
-        f" {show_shape(step.output)}, for an input of any size."
-    )
-
-
-def _adaptive(step: Step, axes: Axes) -> Iterator[str]:
-    yield (
-        f"The {_positions(step, axes)} are divided into {show_shape(step.output[:-1])} windows, for an input"
-        f" of any size; the output is the {_reduction(step)} of each."
-    )
-
-
-def _dense(step: Step, axes: Axes) -> Iterator[str]:
-    yield (
-        f"Each of {_count(step.units or 0, 'unit')} multiplies the {step.input[-1]} values of its input by"
-        f" its own weights and sums the products: {show_shape(step.output)}."
-    )
+def _shared(step: Step, axes: Axes) -> Iterator[str]:
     if axes:
         yield f"The same weights are used at all {_positions(step, axes)}."
-    yield f"Parameters: {step.formula[-1]}."
 
 
 def _recurrent(step: Step, _axes: Axes) -> Iterator[str]:
-    time, channels = step.input
-    yield (
-        f"One cell with one set of weights is applied to {time} time steps. At each step its inputs are the"
-        f" {channels} values of the step and the {step.units} values of its own state:"
-        " h_t = f(x_t W + h_(t-1) U + b)."
-    )
-    if step.type == "lstm":
-        yield ("It has 4 such sums: the input, forget and output gates, and a candidate for the cell state.")
-    if step.type == "gru":
-        yield "It has 3 such sums: the update and reset gates, and a candidate for the state."
+    if step.type in _GATES:
+        yield _GATES[step.type]
     if step.bidirectional:
         yield "A second cell runs backwards in time; the two outputs are concatenated."
     kept = "the output of every step" if step.return_sequences else "only the last step's output"
     yield f"The layer returns {kept}: {show_shape(step.output)}."
-    yield f"Parameters: {step.formula[-1]}, for a sequence of any length."
-
-
-def _flatten(step: Step, _axes: Axes) -> Iterator[str]:
-    yield f"The {show_shape(step.input)} values become one axis: {step.formula[-1]}. No value changes."
-
-
-def _dropout(step: Step, _axes: Axes) -> Iterator[str]:
-    yield (
-        f"In training each value is set to 0 with probability {step.rate:g} and the others are scaled up; in"
-        " inference all values pass unchanged. The shape stays the same."
-    )
-
-
-def _batchnorm(step: Step, _axes: Axes) -> Iterator[str]:
-    yield (
-        f"Each of the {step.input[-1]} channels is normalised to mean 0 and variance 1, then scaled and"
-        " shifted by two trained parameters. The running mean and variance are non-trainable parameters."
-    )
-    yield f"Parameters: {step.formula[-1]}."
-
-
-def _attention(step: Step, _axes: Axes) -> Iterator[str]:
-    length, channels = step.input
-    yield (
-        f"Each of {length} positions compares its query with the keys of all {length} and takes the mean of"
-        f" their values, weighted by the result; {step.heads} heads do so in parallel, each on its share of"
-        f" the {channels} channels."
-    )
-    yield f"Parameters: {step.formula[-1]}, for query, key, value and output."
-
-
-def _merge(step: Step, _axes: Axes) -> Iterator[str]:
-    how = {
-        "add": "are added element by element (a residual connection where one is the block's input)",
-        "multiply": "are multiplied element by element, so one scales the other (a gate)",
-        "concat": "are concatenated",
-        "sample": "are the mean and the log variance of a normal distribution that is sampled",
-    }[step.type]
-    yield f"The outputs of {' and '.join(step.sources)} {how}: {show_shape(step.output)}."
 
 
 def _other(step: Step, _axes: Axes) -> Iterator[str]:
@@ -160,19 +99,91 @@ def _other(step: Step, _axes: Axes) -> Iterator[str]:
         yield f"{line}."
 
 
-_EXPLAINERS: dict[str, Callable[[Step, Axes], Iterator[str]]] = {
-    **dict.fromkeys(("conv", "depthwise"), _conv),
-    "convtranspose": _transposed,
-    **dict.fromkeys(("maxpool", "avgpool"), _pool),
-    **dict.fromkeys(("adaptiveavgpool", "adaptivemaxpool"), _adaptive),
-    **dict.fromkeys(("globalavgpool", "globalmaxpool"), _global),
-    "dense": _dense,
-    **dict.fromkeys(("lstm", "gru", "rnn"), _recurrent),
-    "flatten": _flatten,
-    "dropout": _dropout,
-    "batchnorm": _batchnorm,
-    "attention": _attention,
-    **dict.fromkeys(("add", "multiply", "concat", "sample"), _merge),
+def _dilation(step: Step, _axes: Axes) -> Iterator[str]:
+    if step.dilation and max(step.dilation) > 1:
+        yield (
+            f"A dilation of {show_shape(step.dilation)} puts that distance between neighbouring weights, so"
+            " the window spans more positions with the same number of weights."
+        )
+
+
+def _padding(step: Step, axes: Axes) -> Iterator[str]:
+    """The padding of each axis, and the formula of the output size with the numbers."""
+    for name, (before, after), formula in zip(axes, step.pad or (), step.formula, strict=False):
+        added = f"{step.padding} padding adds {before} before and {after} after"
+        padding = added if before or after else "no padding"
+        yield f"On the {name} axis: {padding}; (size - window + padding)/stride + 1: {formula}."
+
+
+_POOL: tuple[Part, ...] = (
+    "A window of {kernel} slides over {positions}, {stride}, and the output is the {reduction} of its {taps}"
+    " values.",
+    _dilation,
+    _padding,
+    "Each channel is pooled separately, so all {channels} remain. A pooling has 0 parameters.",
+)
+_CELL = (
+    "One cell with one set of weights is applied to {length} time steps. At each step its inputs are the"
+    " {channels} values of the step and the {step.units} values of its own state:"
+    " h_t = f(x_t W + h_(t-1) U + b)."
+)
+_GATES = {
+    "lstm": "It has 4 such sums: the input, forget and output gates, and a candidate for the cell state.",
+    "gru": "It has 3 such sums: the update and reset gates, and a candidate for the state.",
+}
+_MERGES = {
+    "add": "are added element by element (a residual connection where one is the block's input)",
+    "multiply": "are multiplied element by element, so one scales the other (a gate)",
+    "concat": "are concatenated",
+    "sample": "are the mean and the log variance of a normal distribution that is sampled",
+}
+_PARTS: dict[str, tuple[Part, ...]] = {
+    "conv": (_conv,),
+    "depthwise": (_conv,),
+    "convtranspose": (
+        "Each of the {positions} adds a kernel of {kernel}, scaled by its value, to the output, {stride};"
+        " where kernels overlap, the products are summed.",
+        _transposed_axes,
+        "Parameters: {formula}.",
+    ),
+    **dict.fromkeys(("maxpool", "avgpool"), _POOL),
+    **dict.fromkeys(
+        ("adaptiveavgpool", "adaptivemaxpool"),
+        (
+            "The {positions} are divided into {size} windows, for an input of any size; the output is the"
+            " {reduction} of each.",
+        ),
+    ),
+    **dict.fromkeys(
+        ("globalavgpool", "globalmaxpool"),
+        ("All {positions} of a channel become their {reduction}: {output}, for an input of any size.",),
+    ),
+    "dense": (
+        "Each of {units} multiplies the {channels} values of its input by its own weights and sums the"
+        " products: {output}.",
+        _shared,
+        "Parameters: {formula}.",
+    ),
+    **dict.fromkeys(
+        ("lstm", "gru", "rnn"), (_CELL, _recurrent, "Parameters: {formula}, for a sequence of any length.")
+    ),
+    "flatten": ("The {input} values become one axis: {formula}. No value changes.",),
+    "dropout": (
+        "In training each value is set to 0 with probability {step.rate:g} and the others are scaled up; in"
+        " inference all values pass unchanged. The shape stays the same.",
+    ),
+    "batchnorm": (
+        "Each of the {channels} channels is normalised to mean 0 and variance 1, then scaled and shifted by"
+        " two trained parameters. The running mean and variance are non-trainable parameters.",
+        "Parameters: {formula}.",
+    ),
+    "attention": (
+        "Each of {length} positions compares its query with the keys of all {length} and takes the mean of"
+        " their values, weighted by the result; {step.heads} heads do so in parallel, each on its share of"
+        " the {channels} channels.",
+        "Parameters: {formula}, for query, key, value and output.",
+    ),
+    **{kind: (f"The outputs of {{sources}} {what}: {{output}}.",) for kind, what in _MERGES.items()},
 }
 
 _ACTIVATIONS = {
@@ -183,7 +194,7 @@ _ACTIVATIONS = {
 }
 
 
-def _activation(step: Step) -> Iterator[str]:
+def _activation(step: Step, _axes: Axes) -> Iterator[str]:
     if step.activation and step.activation != step.type:
         effect = f"{step.activation} is applied to each value"
         yield f"Then {_ACTIVATIONS.get(step.activation, effect)}; the shape stays the same."
@@ -191,26 +202,7 @@ def _activation(step: Step) -> Iterator[str]:
         yield f"The function {_ACTIVATIONS[step.activation]}."
 
 
-def _padding(step: Step, axes: Axes) -> Iterator[str]:
-    """The padding of each axis, and the formula of the output size with the numbers."""
-    for name, (before, after), formula in zip(axes, step.pad or (), step.formula, strict=False):
-        padding = (
-            f"{step.padding} padding adds {before} before and {after} after"
-            if before or after
-            else "no padding"
-        )
-        yield f"On the {name} axis: {padding}; (size - window + padding)/stride + 1: {formula}."
-
-
-def _dilation(step: Step) -> Iterator[str]:
-    if step.dilation and max(step.dilation) > 1:
-        yield (
-            f"A dilation of {show_shape(step.dilation)} puts that distance between neighbouring weights, so"
-            " the window spans more positions with the same number of weights."
-        )
-
-
-def _receptive_field(step: Step) -> Iterator[str]:
+def _receptive_field(step: Step, _axes: Axes) -> Iterator[str]:
     if step.receptive_field and step.cumulative_stride:
         stride = " x ".join(f"{value:g}" for value in step.cumulative_stride)
         yield (
@@ -221,10 +213,6 @@ def _receptive_field(step: Step) -> Iterator[str]:
 
 def _positions(step: Step, axes: Axes) -> str:
     return f"{show_shape(step.input[:-1])} positions ({' x '.join(axes)})"
-
-
-def _reduction(step: Step) -> str:
-    return "maximum" if "max" in step.type else "mean"
 
 
 def _stride(step: Step) -> str:

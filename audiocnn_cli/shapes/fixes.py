@@ -4,38 +4,29 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.choices import Like
 from audiocnn_cli.shapes.grammar import read_layer, show_layer
-from audiocnn_cli.shapes.layers.convolution import Conv, Depthwise
 from audiocnn_cli.shapes.layers.pooling import Pool
 from audiocnn_cli.shapes.report import Fix
 from audiocnn_cli.shapes.sizes import Sizes, smallest, type_sizes
 from audiocnn_cli.shapes.stackfile import Architecture
 from audiocnn_cli.shapes.step import Layer, ShapeError
-from audiocnn_cli.shapes.trace import trace
-from audiocnn_cli.shapes.window import Padding
+from audiocnn_cli.shapes.trace import runs
+from audiocnn_cli.shapes.window import Padding, Windowed, per_axis
 
 _LONGEST_INPUT = 1 << 40
 
 
 def find_fixes(error: ShapeError, stack: Architecture) -> tuple[Fix, ...]:
     """The smallest fix of each kind for the collapse of `stack` with `error`; each runs from end to end."""
-
-    def runs(fix: Fix) -> bool:
-        try:
-            trace(fix.layers, fix.input_shape, framework=stack.framework, compare=False)
-        except (ShapeError, UsageError):
-            return False
-        return True
-
-    found = (next(filter(runs, kind), None) for kind in _candidates(error, stack, runs))
+    found = (
+        next((fix for fix in kind if runs(fix.layers, fix.input_shape, stack.framework)), None)
+        for kind in _candidates(error, stack)
+    )
     return tuple(fix for fix in found if fix)
 
 
-def _candidates(
-    error: ShapeError, stack: Architecture, runs: Callable[[Fix], bool]
-) -> Iterator[Iterator[Fix]]:
+def _candidates(error: ShapeError, stack: Architecture) -> Iterator[Iterator[Fix]]:
     """An iterator for each kind of fix, the smallest change first."""
     layers, shape, at = stack.layers, stack.input_shape, error.number - 1
 
@@ -55,19 +46,28 @@ def _candidates(
         return
     axis, rank = error.axis, len(error.tensor.spatial)
     name = stack.like.axis_name(axis)
-    if isinstance(error.layer, Conv | Depthwise | Pool):
+    if isinstance(error.layer, Windowed):
         for change in _at_the_layer(error.layer, error, axis, name):
             yield iter([changed(at, *change)])
     before = list(reversed(list(enumerate(layers[:at]))))
-    yield (changed(i, *change) for i, layer in before for change in _padded(layer))
-    yield (changed(i, *change) for i, layer in before for change in _unstrided(layer, axis, name, rank))
+    windows = [(i, layer) for i, layer in before if isinstance(layer, Windowed)]
+    yield (
+        changed(i, replace(layer, padding=Padding("same")), "same padding")
+        for i, layer in windows
+        if layer.padding.mode == "valid"
+    )
+    yield (
+        changed(i, replace(layer, stride=set_axis(stride, axis, 1)), f"a stride of 1 on the {name} axis")
+        for i, layer in windows
+        if (stride := per_axis(layer.sliding.stride, rank, "stride"))[axis] > 1
+    )
     yield (
         Fix(f"without layer {i + 1}, {show_layer(layer)}", layers[:i] + layers[i + 1 :], shape)
         for i, layer in before
         if isinstance(layer, Pool) and layer.name is None
     )
     if axis < len(shape) - 1:
-        size = smallest_input(shape, axis, lambda longer: runs(Fix("", layers, longer)))
+        size = smallest_input(shape, axis, lambda longer: runs(layers, longer, stack.framework))
         if size:
             yield iter([longer_input(Fix("", layers, shape), axis, size, stack.like)])
 
@@ -91,13 +91,11 @@ def longer_input(stack: Fix, axis: int, size: int, like: Like) -> Fix:
     return Fix(text, stack.layers, longer, stack.arguments)
 
 
-def _at_the_layer(
-    layer: Conv | Depthwise | Pool, error: ShapeError, axis: int, name: str
-) -> Iterator[tuple[Layer, str]]:
+def _at_the_layer(layer: Windowed, error: ShapeError, axis: int, name: str) -> Iterator[tuple[Layer, str]]:
     """Changes to the layer that fails: a smaller kernel, less dilation, padding."""
     rank = len(error.tensor.spatial)
-    kernel = _per_axis(layer.kernel, rank)
-    dilation = _per_axis(layer.dilation, rank)
+    kernel = per_axis(layer.kernel, rank, "kernel")
+    dilation = per_axis(layer.dilation, rank, "dilation")
     before, after = layer.padding.resolve(axis, rank, size=1, effective_kernel=1, stride=1)
     padded = error.tensor.spatial[axis] + before + after
     fitting = (padded - 1) // dilation[axis] + 1
@@ -110,26 +108,6 @@ def _at_the_layer(
         changed = replace(layer, dilation=set_axis(dilation, axis, least))
         yield changed, f"a dilation of {least} on the {name} axis"
     yield replace(layer, padding=Padding("same")), "same padding"
-
-
-def _unstrided(layer: Layer, axis: int, name: str, rank: int) -> Iterator[tuple[Layer, str]]:
-    """An earlier layer with a stride of 1 on the axis."""
-    if not isinstance(layer, Conv | Depthwise | Pool):
-        return
-    stride = _per_axis(layer.stride or layer.kernel, rank)
-    if stride[axis] > 1:
-        changed = replace(layer, stride=set_axis(stride, axis, 1))
-        yield changed, f"a stride of 1 on the {name} axis"
-
-
-def _padded(layer: Layer) -> Iterator[tuple[Layer, str]]:
-    """An earlier layer with same padding."""
-    if isinstance(layer, Conv | Depthwise | Pool) and layer.padding.mode == "valid":
-        yield replace(layer, padding=Padding("same")), "same padding"
-
-
-def _per_axis(sizes: Sizes, rank: int) -> Sizes:
-    return sizes * rank if len(sizes) == 1 else sizes
 
 
 def set_axis(sizes: Sizes, axis: int, size: int) -> Sizes:

@@ -8,13 +8,14 @@ The name of an option is that of the field in the layer's class, so all layers s
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from string import digits
 from typing import Any
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.layers.elementwise import ACTIVATIONS
-from audiocnn_cli.shapes.sizes import shorten
+from audiocnn_cli.shapes.sizes import naming, shorten
 from audiocnn_cli.shapes.step import Layer
-from audiocnn_cli.shapes.vocabulary import ALIASES, ALWAYS_SHOWN, NEEDED, READERS, WORDS, Word
+from audiocnn_cli.shapes.vocabulary import ALIASES, ALWAYS_SHOWN, NEEDED, READERS, SWITCHES, WORDS, Word
 from audiocnn_cli.shapes.window import MODES, Padding
 
 
@@ -23,8 +24,6 @@ class GrammarError(UsageError):
 
     def __init__(self, text: str, position: int, reason: str) -> None:
         super().__init__(f"layer {shorten(text)!r}, character {position + 1}: {reason}")
-        self.text = text
-        self.position = position
 
 
 def read_layer(text: str) -> Layer:
@@ -39,41 +38,31 @@ def read_layer(text: str) -> Layer:
     if word.argument == "padding":  # amounts separated by commas are one argument
         while options and options[0][0].strip().isdigit():
             head += f",{options.pop(0)[0]}"
-    given: dict[str, tuple[str, int]] = {}
-    filled = {":": word.argument, "@": "kernel", "/": "stride"}
-    for mark, value, start in _marked(head, kind, word):
-        name = filled[mark]
-        if name not in _names(word.layer):
-            raise GrammarError(text, start - 1, f"{kind} has no {_MARKS[mark]}")
-        _set(given, name, value, start, text)
-    for option, start in _join_padding(options):
-        name, value, at = _option(text, kind, word, option, start)
-        _set(given, name, value, at, text)
-    values = dict(word.presets)
-    for name, (value, start) in given.items():
+    parts = [*_marked(text, head, kind, word)]
+    parts += [_option(text, kind, word, option, start) for option, start in _join_padding(options)]
+    values: dict[str, Any] = {}
+    for name, value, start in parts:
+        if name in values:
+            raise GrammarError(text, start, f"{name} is given twice")
         try:
             values[name] = READERS[name](value)
         except UsageError as error:
             raise GrammarError(text, start, str(error)) from error
     if word.argument in NEEDED and word.argument not in values:
         raise GrammarError(text, len(kind), f"{kind} needs its {word.argument}: {kind}:64")
-    return word.layer(**values)
+    return word.layer(**{**word.presets, **values})
 
 
-def _set(given: dict[str, tuple[str, int]], name: str, value: str, start: int, text: str) -> None:
-    if name in given:
-        raise GrammarError(text, start, f"{name} is given twice")
-    given[name] = (value, start)
-
-
-def _marked(head: str, kind: str, word: Word) -> Iterator[tuple[str, str, int]]:
-    """Each mark, the value after it and the value's position.
-
-    Without a kernel the value of the first mark extends to the end.
-    """
-    value = "[^:@/]*" if "kernel" in _names(word.layer) else ".*"
+def _marked(text: str, head: str, kind: str, word: Word) -> Iterator[tuple[str, str, int]]:
+    """The field, the value and its position, of each mark; without a kernel the first extends to the end."""
+    names = _names(word.layer)
+    fields = {":": word.argument, "@": "kernel", "/": "stride"}
+    value = "[^:@/]*" if "kernel" in names else ".*"
     for match in re.compile(f"([:@/])({value})", re.DOTALL).finditer(head, len(kind)):
-        yield match[1], match[2], match.start(2)
+        name = fields[match[1]]
+        if name not in names:
+            raise GrammarError(text, match.start(), f"{kind} has no {_MARKS[match[1]]}")
+        yield name, match[2], match.start(2)
 
 
 _MARKS = {":": "argument after ':'", "@": "kernel", "/": "stride"}
@@ -93,10 +82,9 @@ def _join_padding(options: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """Rejoin the amounts of `pad=0,1,0,1`, which were split at their commas."""
     joined: list[tuple[str, int]] = []
     for option, start in options:
-        number = option.strip().isdigit()
-        before = joined[-1][0] if joined else ""
-        if number and (before[-1:].isdigit() and before.startswith(("pad", "0", *"123456789"))):
-            joined[-1] = (f"{before},{option}", joined[-1][1])
+        before, at = joined[-1] if joined else ("", 0)
+        if option.strip().isdigit() and before[-1:].isdigit() and before.startswith(("pad", *digits)):
+            joined[-1] = (f"{before},{option}", at)
         else:
             joined.append((option, start))
     return joined
@@ -108,10 +96,8 @@ def _option(text: str, kind: str, word: Word, option: str, start: int) -> tuple[
     at = start + len(name) + 1
     if not equals:
         name, value, at = _bare(name), name, start
-        if name in {"return_sequences", "bidirectional", "ceil", "keepdims"}:
-            value = ""
-        elif name == "bias":
-            value = "no"
+        if name in SWITCHES:
+            value = "no" if name == "bias" else ""
     name = ALIASES.get(name, name)
     names = _names(word.layer)
     if name not in names:
@@ -153,10 +139,8 @@ def read_table(table: Mapping[str, Any], *, label: str) -> Layer:
             raise UsageError(f"{label.format(key)}: {kind} has no such option")
         separator = "," if name == "padding" else "x"
         text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
-        try:
+        with naming(label.format(key)):
             values[name] = READERS[name](text)
-        except UsageError as error:
-            raise UsageError(f"{label.format(key)}: {error}") from error
     if word.argument in NEEDED and word.argument not in values:
         raise UsageError(f"{label.format(word.argument)}: {kind} needs it")
     return word.layer(**values)
@@ -171,11 +155,8 @@ def show_layer(layer: Layer) -> str:
     ]
     kind, word = max(fitting, key=lambda item: len(item[1].presets))
     defaults = zip(layer.__struct_fields__, layer.__struct_defaults__, strict=True)
-    changed = {
-        name: getattr(layer, name)
-        for name, default in defaults
-        if name in READERS and name not in word.presets and getattr(layer, name) != default
-    }
+    names = [name for name, default in defaults if getattr(layer, name) != default]
+    changed = {name: getattr(layer, name) for name in names if name in READERS and name not in word.presets}
     text = kind
     if word.argument and (word.argument in changed or word.argument in ALWAYS_SHOWN):
         changed.pop(word.argument, None)
@@ -185,9 +166,7 @@ def show_layer(layer: Layer) -> str:
         text += f"@{_show(layer.kernel)}"
     if stride := changed.pop("stride", None):
         text += f"/{_show(stride)}"
-    for name, value in changed.items():
-        text += f",{_show_option(name, value)}"
-    return text
+    return ",".join([text, *(_show_option(name, value) for name, value in changed.items())])
 
 
 def _show(value: Any) -> str:

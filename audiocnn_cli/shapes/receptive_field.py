@@ -5,11 +5,16 @@ Receptive Fields of Convolutional Neural Networks, Distill (2019).
 """
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import chain, repeat
 from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+Rational: TypeAlias = int | Fraction
+Move: TypeAlias = tuple[Rational, Rational, Rational]  # the arguments of AxisField.move
 
 
 class AxisField(Struct, frozen=True):
@@ -27,34 +32,16 @@ class AxisField(Struct, frozen=True):
     cumulative_stride: Fraction | None = Fraction(1)
     covered: int = 0
 
-    def slide(self, *, effective_kernel: int, stride: int, before: int) -> "AxisField":
-        """After a sliding window of `effective_kernel` positions, with `before` zeros at the start."""
-        step = self.aligned_stride
-        return replace(
-            self,
-            start=self.start - before * step,
-            size=math.ceil(self.size + (effective_kernel - 1) * step),
-            cumulative_stride=step * stride,
-        )
+    def move(self, offset: Rational, reach: Rational, factor: Rational) -> "AxisField":
+        """After a layer that adds `offset` to the start and `reach` to the size, in elements before it.
 
-    def spread(self, *, kernel: int, stride: int, dilation: int, before: int) -> "AxisField":
-        """After a transposed window: an element depends on at most ceil(kernel / stride) neighbours."""
-        step = self.aligned_stride
-        reach = dilation * (kernel - 1)
-        neighbours = -(-kernel // stride) if dilation == 1 else reach // stride + 1
-        return replace(
-            self,
-            start=self.start + step * Fraction(before - reach, stride),
-            size=math.ceil(self.size + (neighbours - 1) * step),
-            cumulative_stride=step / stride,
-        )
-
-    @property
-    def aligned_stride(self) -> Fraction:
-        """The cumulative stride of a tensor whose axes are the input's; ValueError for others."""
-        if self.cumulative_stride is None:
-            raise ValueError("the elements are not ordered along an axis of the input")
-        return self.cumulative_stride
+        Neighbours after it are `factor` elements apart.
+        """
+        step = self.cumulative_stride
+        if step is None:
+            return self
+        size = math.ceil(self.size + reach * step)
+        return replace(self, start=self.start + offset * step, size=size, cumulative_stride=step * factor)
 
     def unaligned(self, positions: int) -> "AxisField":
         """After a flatten of `positions` elements: the sizes stay, the order along the axis is lost."""
@@ -64,11 +51,6 @@ class AxisField(Struct, frozen=True):
         end = math.floor(self.start + (positions - 1) * self.cumulative_stride) + self.size
         covered = max(0, min(self.length, end) - first)
         return replace(self, cumulative_stride=None, covered=covered)
-
-    def whole(self, positions: int) -> "AxisField":
-        """After a layer whose elements depend on all `positions` elements before it."""
-        gathered = self.unaligned(positions)
-        return replace(gathered, size=gathered.covered)
 
     def join(self, other: "AxisField") -> "AxisField":
         """After an operation on pairs of elements, one of each tensor."""
@@ -93,12 +75,13 @@ def input_field(shape: tuple[int, ...]) -> ReceptiveField:
 
 def unaligned(field: ReceptiveField, positions: tuple[int, ...]) -> ReceptiveField:
     """`field` after the axes were rearranged; `positions` are the tensor's sizes without the channels."""
-    return tuple(axis.unaligned(n) for axis, n in _with_positions(field, positions))
+    sizes = chain(positions, repeat(1))  # 1 where the tensor has fewer axes
+    return tuple(map(AxisField.unaligned, field, sizes))
 
 
 def whole(field: ReceptiveField, positions: tuple[int, ...]) -> ReceptiveField:
     """`field` after a layer whose elements depend on all elements before it."""
-    return tuple(axis.whole(n) for axis, n in _with_positions(field, positions))
+    return tuple(replace(axis, size=axis.covered) for axis in unaligned(field, positions))
 
 
 def join(first: ReceptiveField, second: ReceptiveField) -> ReceptiveField:
@@ -108,31 +91,13 @@ def join(first: ReceptiveField, second: ReceptiveField) -> ReceptiveField:
     return tuple(a.join(b) for a, b in zip(first, second, strict=True))
 
 
-def scale(field: ReceptiveField, factors: tuple[int, ...]) -> ReceptiveField:
-    """`field` after every element was repeated `factors` times, an axis each."""
-    if not is_aligned(field, len(factors)):
+def move(field: ReceptiveField, moves: Sequence[Move]) -> ReceptiveField:
+    """`field` after `AxisField.move` on each axis; unchanged where the axes are not the input's."""
+    if not is_aligned(field, len(moves)):
         return field
-    return tuple(
-        replace(axis, cumulative_stride=axis.aligned_stride / factor)
-        for axis, factor in zip(field, factors, strict=True)
-    )
-
-
-def shift(field: ReceptiveField, pad: tuple[tuple[int, int], ...]) -> ReceptiveField:
-    """`field` after padding of (before, after) on each axis."""
-    if not is_aligned(field, len(pad)):
-        return field
-    return tuple(
-        replace(axis, start=axis.start - before * axis.aligned_stride)
-        for axis, (before, _) in zip(field, pad, strict=True)
-    )
+    return tuple(axis.move(*each) for axis, each in zip(field, moves, strict=True))
 
 
 def is_aligned(field: ReceptiveField, rank: int) -> bool:
     """Whether the `rank` axes of a tensor are still those of the input."""
     return len(field) == rank and all(axis.cumulative_stride is not None for axis in field)
-
-
-def _with_positions(field: ReceptiveField, positions: tuple[int, ...]) -> "zip[tuple[AxisField, int]]":
-    """Each axis with the size of the tensor on it, 1 where the tensor has fewer axes."""
-    return zip(field, (positions + (1,) * len(field))[: len(field)], strict=True)

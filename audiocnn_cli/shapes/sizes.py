@@ -1,9 +1,11 @@
 """Sizes and shapes: their types, limits, parsing and formatting."""
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
-from audiocnn_cli.errors import UsageError
+from audiocnn_cli.errors import AudiocnnError, UsageError
 
 # A size that is unknown until run time is its name in the ONNX file ("N").
 Size: TypeAlias = int | str
@@ -44,10 +46,7 @@ def smallest(low: int, high: int, holds: Callable[[int], bool]) -> int:
 
     `holds` must be monotonic, and true for `high`.
     """
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+    return bisect_left(range(high), True, lo=low + 1, key=holds)
 
 
 def show_shape(shape: Shape) -> str:
@@ -63,3 +62,12 @@ def type_sizes(sizes: Shape) -> str:
 def shorten(text: str, *, limit: int = 40) -> str:
     """`text`, truncated with '...' after `limit` characters."""
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+@contextmanager
+def naming(what: object, kind: type[AudiocnnError] = UsageError) -> Iterator[None]:
+    """Put `what` before the message of an error of `kind`."""
+    try:
+        yield
+    except kind as error:
+        raise kind(f"{what}: {error}") from error

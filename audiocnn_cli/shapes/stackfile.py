@@ -14,16 +14,24 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.choices import ARCHITECTURES, Framework, Like, architecture_names
+from audiocnn_cli.shapes.choices import (
+    ARCHITECTURES,
+    Choice,
+    Framework,
+    Like,
+    architecture_names,
+    read_choice,
+)
 from audiocnn_cli.shapes.grammar import read_layer, read_table
 from audiocnn_cli.shapes.layers.elementwise import Merge
-from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes, type_sizes
+from audiocnn_cli.shapes.sizes import Sizes, naming, read_size, read_sizes, type_sizes
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.trace import INPUT, name_of
 
@@ -78,10 +86,8 @@ def read_stack(path: Path) -> Architecture:
         raise UsageError(f"{path}: can't be read ({error.strerror})") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: is not valid TOML ({error})") from error
-    try:
+    with naming(path):
         return _architecture(path.stem, document)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
 
 
 def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
@@ -92,23 +98,19 @@ def _architecture(name: str, document: Mapping[str, Any]) -> Architecture:
         raise UsageError("layers must be a list of at least one layer")
     if "input" not in document:
         raise UsageError('input is missing; give input = "130x13x1"')
+    value = document["input"]
+    with naming("input"):
+        input_shape = read_sizes(type_sizes(tuple(value)) if isinstance(value, list) else str(value))
     return Architecture(
         name=name,
-        input_shape=_sizes(document["input"]),
+        input_shape=input_shape,
         layers=_expand(entries, document.get("blocks", {})),
         title=_text(document, "title"),
         paper=_text(document, "paper"),
-        framework=Framework(_choice(document, "framework", list(Framework))),
-        like=Like(_choice(document, "like", list(Like))),
+        framework=_choice(document, "framework", Framework.KERAS),
+        like=_choice(document, "like", Like.SPECTROGRAM),
         params=read_size(str(document["params"])) if "params" in document else None,
     )
-
-
-def _sizes(value: object) -> Sizes:
-    try:
-        return read_sizes(type_sizes(tuple(value)) if isinstance(value, list) else str(value))
-    except UsageError as error:
-        raise UsageError(f"input: {error}") from error
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:
@@ -118,11 +120,9 @@ def _text(document: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _choice(document: Mapping[str, Any], key: str, choices: list[Any]) -> str:
-    value = document.get(key, choices[0])
-    if value not in choices:
-        raise UsageError(f"{key} is {value!r}; it must be one of {', '.join(choices)}")
-    return str(value)
+def _choice(document: Mapping[str, Any], key: str, default: Choice) -> Choice:
+    value = document.get(key, default)
+    return read_choice(f"{key} = {value!r}", value, type(default))
 
 
 def _expand(entries: list[Any], blocks: object) -> tuple[Layer, ...]:
@@ -134,7 +134,7 @@ def _expand(entries: list[Any], blocks: object) -> tuple[Layer, ...]:
         where = f"layers[{i}]"
         if isinstance(entry, Mapping) and "block" in entry:
             for template, numbers in _uses(entry, blocks, where):
-                layers += _block(template, numbers, layers, where)
+                layers += list(_block(template, numbers, layers, where))
                 if len(layers) > _MOST_LAYERS:
                     raise UsageError(f"{where}: more than {_MOST_LAYERS:,} layers")
         elif isinstance(entry, Mapping):
@@ -151,34 +151,26 @@ def _uses(
 ) -> Iterator[tuple[list[str], dict[str, Any]]]:
     """The block's layers and the numbers to fill in, `repeat` times."""
     numbers = dict(entry)
-    name, repeat = numbers.pop("block"), numbers.pop("repeat", 1)
+    name, times = numbers.pop("block"), numbers.pop("repeat", 1)
     template = blocks.get(name) if isinstance(name, str) else None
     if not isinstance(template, list) or not all(isinstance(text, str) for text in template):
         raise UsageError(f"{where}.block: there is no list of layers named {name!r} in blocks")
-    if not isinstance(repeat, int) or not 1 <= repeat <= _MOST_LAYERS:
-        raise UsageError(f"{where}.repeat: {repeat!r} is not from 1 to {_MOST_LAYERS:,}")
-    for _ in range(repeat):
-        yield template, numbers
+    if not isinstance(times, int) or not 1 <= times <= _MOST_LAYERS:
+        raise UsageError(f"{where}.repeat: {times!r} is not from 1 to {_MOST_LAYERS:,}")
+    yield from repeat((template, numbers), times)
 
 
-def _block(template: list[str], numbers: dict[str, Any], before: list[Layer], where: str) -> list[Layer]:
+def _block(template: list[str], numbers: dict[str, Any], before: list[Layer], where: str) -> Iterator[Layer]:
     """One use of a block after the layers `before`."""
     layers = [read_layer(_fill(text, numbers, where)) for text in template]
     prefix = f"block{len(before) + 1}."
-    names = {layer.name: prefix + layer.name for layer in layers if layer.name}
+    names: dict[str | None, str | None] = {layer.name: prefix + layer.name for layer in layers if layer.name}
     names["in"] = name_of(before[-1], len(before)) if before else INPUT
-    return [_renamed(layer, names) for layer in layers]
-
-
-def _renamed(layer: Layer, names: Mapping[str, str]) -> Layer:
-    layer = replace(
-        layer,
-        name=names[layer.name] if layer.name else None,
-        source=names.get(layer.source, layer.source) if layer.source else None,
-    )
-    if isinstance(layer, Merge):
-        layer = replace(layer, inputs=tuple(names.get(name, name) for name in layer.inputs))
-    return layer
+    for read in layers:
+        layer = replace(read, name=names.get(read.name), source=names.get(read.source, read.source))
+        if isinstance(layer, Merge):
+            layer = replace(layer, inputs=tuple(names.get(name, name) for name in layer.inputs))
+        yield layer
 
 
 def _fill(text: str, numbers: Mapping[str, Any], where: str) -> str:

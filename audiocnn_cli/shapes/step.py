@@ -1,7 +1,8 @@
 """Layers, the tensors they are applied to, and the step from one shape to the next."""
 
+from collections.abc import Sequence
 from math import prod
-from typing import ClassVar
+from typing import Any
 
 from msgspec import Struct
 
@@ -97,34 +98,38 @@ class Step(Struct, frozen=True, kw_only=True):
         return BYTES_PER_ELEMENT * prod(sizes) if len(sizes) == len(self.output) else None
 
 
+# The options of layers that are attributes of their steps.
+_OPTIONS = {"filters", "groups", "units", "heads", "rate", "activation", "return_sequences"}
+
+
 class Layer(Struct, frozen=True):
     """One layer of a stack; the fields of the sub-classes are the options of the layer grammar.
 
     `source` is the name of the layer whose output is its input; None for the layer before it.
     """
 
-    type: ClassVar[str]
     name: str | None = None
     source: str | None = None
 
     @property
-    def kind(self) -> str:
-        """The type that its step and its default name have."""
-        return self.type
-
-    @property
-    def merged(self) -> tuple[str, ...]:
-        """The names of further layers whose outputs are inputs of this one."""
-        return ()
+    def type(self) -> str:
+        """The type of its step, and of its default name: the name of its class."""
+        return self.__class__.__name__.lower()
 
     def apply(self, given: LayerInput) -> Step:
-        """Compute the output shape, parameters, work and receptive field; by default nothing changes.
+        """Compute the output shape, parameters, work and receptive field.
 
         Raises:
             MisfitError: the layer can't be applied to this shape.
         """
+        options = {name: getattr(self, name) for name in _OPTIONS.intersection(self.__struct_fields__)}
         tensor = given.tensor
-        return Step(type=self.kind, input=tensor.shape, output=tensor.shape, field=tensor.field)
+        same = {"type": self.type, "input": tensor.shape, "output": tensor.shape, "field": tensor.field}
+        return Step(**options | same | self._step(given))
+
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        """The attributes of the step that differ from the input and the options; by default none."""
+        return {"output": given.tensor.shape}
 
     @property
     def unsupported(self) -> dict[Framework, str]:
@@ -140,24 +145,16 @@ class MisfitError(Exception):
 
     def __init__(self, reason: str, *, axis: int | None = None, hints: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.axis = axis
-        self.hints = hints
+        self.reason, self.axis, self.hints = reason, axis, hints
 
 
 class ShapeError(ImpossibleShapeError):
     """A stack can't be built: the layer (counted from 1), the axis, the reason and the steps before it."""
 
     def __init__(
-        self, layer: Layer, *, number: int, name: str, misfit: MisfitError, tensor: Tensor,
-        steps: tuple[Step, ...],
-    ) -> None:  # fmt: skip
+        self, misfit: MisfitError, layer: Layer, number: int, name: str, tensor: Tensor, steps: Sequence[Step]
+    ) -> None:
         super().__init__(misfit.reason)
-        self.layer = layer
-        self.number = number
-        self.name = name
-        self.reason = misfit.reason
-        self.axis = misfit.axis
-        self.hints = misfit.hints
-        self.tensor = tensor
-        self.steps = steps
+        self.reason, self.axis, self.hints = misfit.reason, misfit.axis, misfit.hints
+        self.layer, self.number, self.name = layer, number, name
+        self.tensor, self.steps = tensor, tuple(steps)

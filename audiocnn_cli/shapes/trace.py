@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.grammar import show_layer
+from audiocnn_cli.shapes.layers.elementwise import Merge
 from audiocnn_cli.shapes.receptive_field import input_field
 from audiocnn_cli.shapes.sizes import Shape, Sizes, show_shape
 from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, ShapeError, Step, Tensor
@@ -68,15 +69,18 @@ def trace(
         name = name_of(layer, number)
         if name in tensors:
             raise UsageError(f"two layers are named {name!r}; rename one of them")
-        sources = (layer.source or previous, *layer.merged)
-        tensor, *others = (_tensor(tensors, source, name) for source in sources)
+        sources = (layer.source or previous, *(layer.inputs if isinstance(layer, Merge) else ()))
+        if unknown := [source for source in sources if source not in tensors]:
+            raise UsageError(
+                f"layer {name!r} takes its input from {unknown[0]!r}, and no layer before it has that name;"
+                f" the last ones are {', '.join(list(tensors)[-5:])}"
+            )
+        tensor, *others = map(tensors.__getitem__, sources)
         given = LayerInput(tensor, tuple(others), framework)
         try:
             step = layer.apply(given)
         except MisfitError as misfit:
-            raise ShapeError(
-                layer, number=number, name=name, misfit=misfit, tensor=tensor, steps=tuple(steps)
-            ) from misfit
+            raise ShapeError(misfit, layer, number, name, tensor, steps) from misfit
         differs = _differences(layer, step, given) if compare else {}
         text = show_layer(layer)
         steps.append(replace(step, number=number, name=name, text=text, sources=sources, differs=differs))
@@ -85,19 +89,18 @@ def trace(
     return Trace(input_shape, tuple(steps), framework, title)
 
 
+def runs(layers: Sequence[Layer], input_shape: Sizes, framework: Framework) -> bool:
+    """Whether the stack can be built."""
+    try:
+        trace(layers, input_shape, framework=framework, compare=False)
+    except (ShapeError, UsageError):
+        return False
+    return True
+
+
 def name_of(layer: Layer, number: int) -> str:
     """The layer's name, by default its kind and its number, counted from 1: conv_1."""
-    return layer.name or f"{layer.kind}_{number}"
-
-
-def _tensor(tensors: dict[str, Tensor], source: str, name: str) -> Tensor:
-    try:
-        return tensors[source]
-    except KeyError:
-        raise UsageError(
-            f"layer {name!r} takes its input from {source!r}, and no layer before it has that name;"
-            f" the last ones are {', '.join(list(tensors)[-5:])}"
-        ) from None
+    return layer.name or f"{layer.type}_{number}"
 
 
 def _differences(layer: Layer, step: Step, given: LayerInput) -> dict[Framework, str]:

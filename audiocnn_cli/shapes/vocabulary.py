@@ -21,50 +21,39 @@ class Word(Struct, frozen=True):
     presets: Mapping[str, Any] = {}
 
 
+# The layers by the field that the argument after their type sets.
+_ARGUMENTS: dict[str | None, tuple[type[Layer], ...]] = {
+    "filters": (convolution.Conv, convolution.ConvTranspose, dense.Patches),
+    "multiplier": (convolution.Depthwise,),
+    "kernel": (pooling.MaxPool, pooling.AvgPool),
+    "size": (pooling.AdaptiveAvgPool, pooling.AdaptiveMaxPool, reshaping.Upsample),
+    "units": (dense.Dense, dense.LSTM, dense.GRU, dense.RNN),
+    "shape": (reshaping.Reshape,),
+    "order": (reshaping.Permute,),
+    "padding": (reshaping.ZeroPad,),
+    "rate": (elementwise.Dropout,),
+    "heads": (dense.Attention,),
+    "index": (dense.Select,),
+    "inputs": (elementwise.Add, elementwise.Multiply, elementwise.Sample, elementwise.Concat),
+    None: (
+        pooling.GlobalAvgPool, pooling.GlobalMaxPool, reshaping.Flatten, elementwise.BatchNorm,
+        elementwise.LayerNorm, dense.Token, dense.Position,
+    ),
+}  # fmt: skip
 WORDS: dict[str, Word] = {
-    "conv": Word(convolution.Conv, "filters"),
-    **{f"conv{n}d": Word(convolution.Conv, "filters", {"axes": n}) for n in (1, 2)},
-    "depthwise": Word(convolution.Depthwise, "multiplier"),
-    "convtranspose": Word(convolution.ConvTranspose, "filters"),
-    **{f"convtranspose{n}d": Word(convolution.ConvTranspose, "filters", {"axes": n}) for n in (1, 2)},
     "pool": Word(pooling.MaxPool, "kernel"),
-    "maxpool": Word(pooling.MaxPool, "kernel"),
+    **{kind.__name__.lower(): Word(kind, field) for field, kinds in _ARGUMENTS.items() for kind in kinds},
+    **{f"conv{n}d": Word(convolution.Conv, "filters", {"axes": n}) for n in (1, 2)},
+    **{f"convtranspose{n}d": Word(convolution.ConvTranspose, "filters", {"axes": n}) for n in (1, 2)},
     "maxpool1d": Word(pooling.MaxPool, "kernel", {"axes": 1}),
-    "avgpool": Word(pooling.AvgPool, "kernel"),
     "avgpool1d": Word(pooling.AvgPool, "kernel", {"axes": 1}),
-    "adaptiveavgpool": Word(pooling.AdaptiveAvgPool, "size"),
-    "adaptivemaxpool": Word(pooling.AdaptiveMaxPool, "size"),
-    "globalavgpool": Word(pooling.GlobalAvgPool),
-    "globalmaxpool": Word(pooling.GlobalMaxPool),
-    "dense": Word(dense.Dense, "units"),
-    "lstm": Word(dense.LSTM, "units"),
-    "gru": Word(dense.GRU, "units"),
-    "rnn": Word(dense.RNN, "units"),
-    "flatten": Word(reshaping.Flatten),
-    "reshape": Word(reshaping.Reshape, "shape"),
-    "permute": Word(reshaping.Permute, "order"),
-    "upsample": Word(reshaping.Upsample, "size"),
-    "zeropad": Word(reshaping.ZeroPad, "padding"),
-    "dropout": Word(elementwise.Dropout, "rate"),
-    "batchnorm": Word(elementwise.BatchNorm),
-    "layernorm": Word(elementwise.LayerNorm),
-    "patches": Word(dense.Patches, "filters"),
-    "token": Word(dense.Token),
-    "position": Word(dense.Position),
-    "attention": Word(dense.Attention, "heads"),
-    "select": Word(dense.Select, "index"),
-    "add": Word(elementwise.Add, "inputs"),
-    "multiply": Word(elementwise.Multiply, "inputs"),
-    "sample": Word(elementwise.Sample, "inputs"),
-    "concat": Word(elementwise.Concat, "inputs"),
     **{name: Word(elementwise.Activation, presets={"activation": name}) for name in ACTIVATIONS},
 }
 
 # Options of the grammar whose name differs from the field's.
-ALIASES = {
-    "from": "source", "pad": "padding", "sequences": "return_sequences", "dilations": "dilation",
-}  # fmt: skip
+ALIASES = {"from": "source", "pad": "padding", "sequences": "return_sequences", "dilations": "dilation"}
 NEEDED = {"filters", "units", "shape", "heads", "inputs", "order"}
+SWITCHES = {"bias", "ceil", "keepdims", "return_sequences", "bidirectional"}
 ALWAYS_SHOWN = NEEDED | {"kernel"}
 
 
@@ -79,9 +68,10 @@ def _read_rate(text: str) -> float:
 
 
 def _read_switch(text: str) -> bool:
-    if text.lower() not in {"", "yes", "true", "1", "no", "false", "0"}:
+    yes = text.lower() in {"", "yes", "true", "1"}
+    if not yes and text.lower() not in {"no", "false", "0"}:
         raise UsageError(f"{text!r} is neither yes nor no")
-    return text.lower() in {"", "yes", "true", "1"}
+    return yes
 
 
 def _read_activation(text: str) -> str:
@@ -107,6 +97,5 @@ READERS: dict[str, Callable[[str], Any]] = {
     "padding": read_padding,
     "rate": _read_rate,
     "activation": _read_activation,
-    **dict.fromkeys(("bias", "ceil", "keepdims"), _read_switch),
-    **dict.fromkeys(("return_sequences", "bidirectional"), _read_switch),
+    **dict.fromkeys(SWITCHES, _read_switch),
 }

@@ -4,12 +4,15 @@ Sources: Dumoulin and Visin, A guide to convolution arithmetic for deep learning
 `same` as in TensorFlow's and Keras' documentation; ceil mode as in PyTorch's pooling and ONNX' MaxPool.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from msgspec import Struct
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.receptive_field import ReceptiveField, is_aligned, whole
+from audiocnn_cli.shapes.receptive_field import Move, is_aligned, move, whole
 from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes, type_sizes
-from audiocnn_cli.shapes.step import Layer, MisfitError, Step, Tensor
+from audiocnn_cli.shapes.step import Layer, MisfitError, Tensor
 
 MODES = ("valid", "same", "same-lower", "causal")
 
@@ -31,16 +34,26 @@ class Padding(Struct, frozen=True):
         Raises:
             MisfitError: there are neither one amount nor two for each of the `rank` axes.
         """
+        if len(self.amounts) == 1:
+            return self.amounts * 2
         if self.amounts:
-            return _explicit(self.amounts, axis, rank)
+            if len(self.amounts) != 2 * rank:
+                raise MisfitError(
+                    f"padding {self} has {len(self.amounts)} numbers; {rank} axes take 1 or {2 * rank}"
+                )
+            return self.amounts[2 * axis], self.amounts[2 * axis + 1]
         if self.mode == "causal" and axis == 0:
             return effective_kernel - 1, 0
         if self.mode in {"same", "same-lower"}:
             output = -(-size // stride)
             total = max((output - 1) * stride + effective_kernel - size, 0)
-            smaller, larger = total // 2, total - total // 2
-            return (smaller, larger) if self.mode == "same" else (larger, smaller)
+            return self.halves(total)
         return 0, 0
+
+    def halves(self, total: int) -> tuple[int, int]:
+        """`total` before and after an axis; `same-lower` has the larger half before."""
+        half = -(-total // 2) if self.mode == "same-lower" else total // 2
+        return half, total - half
 
 
 VALID = Padding()
@@ -62,17 +75,6 @@ def read_padding(text: str) -> Padding:
     return Padding("explicit", tuple(read_size(part.strip(), least=0) for part in word.split(",")))
 
 
-def _explicit(amounts: Sizes, axis: int, rank: int) -> tuple[int, int]:
-    if len(amounts) == 1:
-        return amounts[0], amounts[0]
-    if len(amounts) != 2 * rank:
-        raise MisfitError(
-            f"padding {','.join(map(str, amounts))} has {len(amounts)} numbers; {rank} axes take 1 or"
-            f" {2 * rank}"
-        )
-    return amounts[2 * axis], amounts[2 * axis + 1]
-
-
 class Slide(Struct, frozen=True):
     """A window on one axis: the numbers of its formula, and the output size."""
 
@@ -90,6 +92,11 @@ class Slide(Struct, frozen=True):
         """Positions that the dilated kernel spans: dilation * (kernel - 1) + 1."""
         return self.dilation * (self.kernel - 1) + 1
 
+    @property
+    def move(self) -> Move:
+        """Its effect on the receptive field."""
+        return -self.before, self.effective_kernel - 1, self.stride
+
 
 class Sliding(Struct, frozen=True):
     """The window of a convolution or a pooling; each tuple has one number, or one for each axis.
@@ -103,8 +110,6 @@ class Sliding(Struct, frozen=True):
     padding: Padding = VALID
     ceil: bool = False
     axes: int | None = None
-    # PyTorch and ONNX since opset 19 drop a last window that starts in the padding.
-    keeps_window_in_padding: bool = False
 
     def over(self, spatial: Sizes) -> tuple[Slide, ...]:
         """Slide the window over every axis of `spatial`.
@@ -112,29 +117,23 @@ class Sliding(Struct, frozen=True):
         Raises:
             MisfitError: the output of an axis is below 1, or the numbers of axes differ.
         """
-        rank = axes_of(spatial, self.axes)
-        numbers = zip(
-            spatial,
-            per_axis(self.kernel, rank, "kernel"),
-            per_axis(self.stride, rank, "stride"),
-            per_axis(self.dilation, rank, "dilation"),
-            strict=True,
+        numbers = each_axis(
+            spatial, self.axes, kernel=self.kernel, stride=self.stride, dilation=self.dilation
         )
-        return tuple(self._axis(axis, rank, *each) for axis, each in enumerate(numbers))
+        return tuple(self._axis(len(spatial), *each) for each in numbers)
 
-    def _axis(self, axis: int, rank: int, size: int, kernel: int, stride: int, dilation: int) -> Slide:
+    def _axis(self, rank: int, axis: int, size: int, kernel: int, stride: int, dilation: int) -> Slide:
         effective = dilation * (kernel - 1) + 1
         before, after = self.padding.resolve(axis, rank, size=size, effective_kernel=effective, stride=stride)
         room = size + before + after - effective
         output = (-(-room // stride) if self.ceil else room // stride) + 1
         cut = ""
-        starts_in_padding = (output - 1) * stride >= size + before
-        if self.ceil and starts_in_padding and not self.keeps_window_in_padding:
+        if self.ceil and (output - 1) * stride >= size + before:
+            # PyTorch and ONNX since opset 19 drop a last window that starts in the padding.
             output -= 1
             cut = " - 1 (the last window would start in the padding)"
-        rounding = "ceil" if self.ceil else "floor"
         inner = f"{size} - {effective} + {before + after}"
-        formula = f"{rounding}(({inner})/{stride}) + 1{cut} = {output}"
+        formula = f"{'ceil' if self.ceil else 'floor'}(({inner})/{stride}) + 1{cut} = {output}"
         if dilation > 1:
             formula += f", with {effective} = {dilation}*({kernel} - 1) + 1"
         if output < 1:
@@ -175,29 +174,51 @@ def per_axis(sizes: Sizes, rank: int, what: str) -> Sizes:
     return sizes
 
 
+def each_axis(spatial: Sizes, required: int | None, **numbers: Sizes) -> list[tuple[int, ...]]:
+    """For each axis its index, its size, and its own of the `numbers`.
+
+    Raises:
+        MisfitError: there are not `required` axes, or another number of `numbers`.
+    """
+    rank = axes_of(spatial, required)
+    columns = [per_axis(sizes, rank, name.replace("_", " ")) for name, sizes in numbers.items()]
+    return list(zip(range(rank), spatial, *columns, strict=True))
+
+
+class Windowed(Layer, frozen=True):
+    """A layer that slides a window over all axes but the channels; without a stride it moves by its own size.
+
+    `axes` is the required number of those axes; None takes any.
+    """
+
+    kernel: Sizes = (3,)
+    stride: Sizes | None = None
+    padding: Padding = VALID
+    dilation: Sizes = (1,)
+    axes: int | None = None
+
+    @property
+    def sliding(self) -> Sliding:
+        """Its window."""
+        stride = self.stride or self.kernel
+        return Sliding(self.kernel, stride, self.dilation, self.padding, axes=self.axes)
+
+
 def windowed(
-    layer: Layer, padding: Padding, tensor: Tensor, slides: tuple[Slide, ...], channels: int
-) -> Step:
-    """The step of a layer with a window and `channels` at each output position, without parameters."""
-    return Step(
-        type=layer.type,
-        input=tensor.shape,
-        output=(*(slide.output for slide in slides), channels),
-        field=slide_field(tensor.field, slides),
-        kernel=tuple(slide.kernel for slide in slides),
-        stride=tuple(slide.stride for slide in slides),
-        padding=str(padding),
-        pad=tuple((slide.before, slide.after) for slide in slides),
-        dilation=tuple(slide.dilation for slide in slides),
-        formula=tuple(slide.formula for slide in slides),
-    )
+    padding: Padding, tensor: Tensor, slides: Sequence[Slide], channels: int, moves: Sequence[Move] = ()
+) -> dict[str, Any]:
+    """The step of a layer with a window and `channels` at each output position, without parameters.
 
-
-def slide_field(field: ReceptiveField, slides: tuple[Slide, ...]) -> ReceptiveField:
-    """The receptive field after a window was slid along every axis."""
-    if not is_aligned(field, len(slides)):
-        return whole(field, ())
-    return tuple(
-        axis.slide(effective_kernel=s.effective_kernel, stride=s.stride, before=s.before)
-        for axis, s in zip(field, slides, strict=True)
-    )
+    `moves` are the effects on the receptive field; without them, those of `slides`.
+    """
+    field, aligned = tensor.field, is_aligned(tensor.field, len(slides))
+    return {
+        "output": (*(slide.output for slide in slides), channels),
+        "field": move(field, moves or [s.move for s in slides]) if aligned else whole(field, ()),
+        "kernel": tuple(slide.kernel for slide in slides),
+        "stride": tuple(slide.stride for slide in slides),
+        "padding": str(padding),
+        "pad": tuple((slide.before, slide.after) for slide in slides),
+        "dilation": tuple(slide.dilation for slide in slides),
+        "formula": tuple(slide.formula for slide in slides),
+    }

@@ -2,27 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.choices import FrameRule, Framework, Like, architecture_names
+from audiocnn_cli.shapes.choices import FrameRule, Framework, Like, architecture_names, read_choice
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.explain import explain
 from audiocnn_cli.shapes.fixes import find_fixes
 from audiocnn_cli.shapes.grammar import read_layer, read_table
-from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
+from audiocnn_cli.shapes.layers.convolution import ConvTranspose
 from audiocnn_cli.shapes.layers.elementwise import Pointwise
-from audiocnn_cli.shapes.layers.pooling import Pool
 from audiocnn_cli.shapes.report import Collapse, Report
-from audiocnn_cli.shapes.sizes import Sizes, read_sizes, smallest
+from audiocnn_cli.shapes.sizes import Sizes, naming, read_sizes, smallest
 from audiocnn_cli.shapes.stackfile import Architecture, architecture, read_stack
 from audiocnn_cli.shapes.step import Layer, ShapeError
-from audiocnn_cli.shapes.trace import Trace, trace
+from audiocnn_cli.shapes.trace import Trace, runs, trace
+from audiocnn_cli.shapes.window import Windowed
 
 ONNX_SUFFIX = ".onnx"
-Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +68,8 @@ def report_of(request: StackRequest) -> Report:
     # onnx takes long to import, and only graphs need it.
     from audiocnn_cli.shapes.onnxfile.report import report_of_file
 
-    like = Like.SPECTROGRAM if request.like is None else _choice("like", request.like, Like)
     path = Path(request.layers[0])
-    return report_of_file(path, input_shape=input_of(request), like=like, clip=request.clip)
+    return report_of_file(path, input_shape=input_of(request), like=_like(request), clip=request.clip)
 
 
 def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
@@ -89,28 +85,17 @@ def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
         before = Trace(stack.input_shape, error.steps, stack.framework, stack.title)
         collapse = Collapse(error, before, fixes, stack.like)
         return Report(before, stack.like, stack.paper, collapse, clip)
-    return Report(found, stack.like, stack.paper, None, clip, _shortest(stack) if clip else None)
-
-
-def _shortest(stack: Architecture) -> int:
-    """The smallest size of the first axis that the stack runs on, at most the present one."""
     first, *others = stack.input_shape
-
-    def runs(size: int) -> bool:
-        try:
-            trace(stack.layers, (size, *others), framework=stack.framework, compare=False)
-        except ShapeError:
-            return False
-        return True
-
-    return smallest(0, first, runs)
+    report = Report(found, stack.like, stack.paper, clip=clip)
+    if clip is None:
+        return report
+    shortest = smallest(0, first, lambda size: runs(stack.layers, (size, *others), stack.framework))
+    return replace(report, shortest_frames=shortest)
 
 
 def with_title(report: Report, title: str) -> Report:
     """`report`, with `title` where its stack has none."""
-    if report.trace.title:
-        return report
-    return replace(report, trace=replace(report.trace, title=title))
+    return replace(report, trace=replace(report.trace, title=report.trace.title or title))
 
 
 def with_explanation(report: Report, layer: int | None = None) -> Report:
@@ -143,10 +128,10 @@ def choose_stack(request: StackRequest) -> Architecture:
     else:
         layers = tuple(map(read_layer, request.layers)) or (_one_layer(request),)
         stack = Architecture(name="", input_shape=(), layers=layers)
-    if request.framework is not None:
-        stack = replace(stack, framework=_choice("framework", request.framework, Framework))
+    if (text := request.framework) is not None:
+        stack = replace(stack, framework=read_choice(f"`framework={text}`", text, Framework))
     if request.like is not None:
-        stack = replace(stack, like=_choice("like", request.like, Like))
+        stack = replace(stack, like=_like(request))
     if (shape := input_of(request)) is not None:
         default = stack.input_shape
         if request.input_shape is None and default and len(default) < len(shape):
@@ -183,10 +168,8 @@ def input_of(request: StackRequest) -> Sizes | None:
         return clip.input_shape(clip.rule or FrameRule.CENTERED) if clip else None
     if clip:
         raise UsageError("give `input_shape`, or a clip by `samples` or `seconds`, not both")
-    try:
+    with naming(f"`input_shape={request.input_shape}`"):
         return read_sizes(request.input_shape)
-    except UsageError as error:
-        raise UsageError(f"`input_shape={request.input_shape}`: {error}") from error
 
 
 def with_channels(shape: Sizes, layers: tuple[Layer, ...], like: Like) -> Sizes:
@@ -196,11 +179,10 @@ def with_channels(shape: Sizes, layers: tuple[Layer, ...], like: Like) -> Sizes:
     a recurrent layer 130x13 is kept.
     """
     first = next((layer for layer in layers if not isinstance(layer, Pointwise)), None)
-    if not isinstance(first, Conv | ConvTranspose | Depthwise | Pool):
+    if not isinstance(first, Windowed | ConvTranspose):
         return shape
-    required = getattr(first, "axes", None)
-    axes = required or len(first.kernel)
-    if axes == 1 and required is None:
+    axes = first.axes or len(first.kernel)
+    if axes == 1 and first.axes is None:
         axes = 1 if like is Like.WAVEFORM else min(2, len(shape))
     return (*shape, 1) if len(shape) == axes else shape
 
@@ -215,8 +197,6 @@ def _one_layer(request: StackRequest) -> Layer:
     return read_table(table, label="`{}`")
 
 
-def _choice(parameter: str, text: str, choices: type[Choice]) -> Choice:
-    try:
-        return choices(text)
-    except ValueError:
-        raise UsageError(f"`{parameter}={text}`: must be one of {', '.join(choices)}") from None
+def _like(request: StackRequest) -> Like:
+    value = Like.SPECTROGRAM if request.like is None else request.like
+    return read_choice(f"`like={value}`", value, Like)

@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import dataclass
+from itertools import chain
+from operator import mul
 from typing import TypeAlias
 
 from audiocnn_cli.errors import UsageError
@@ -72,9 +74,9 @@ def work_by_hand(image: Grid = IMAGE, kernel: Grid = KERNEL) -> Worked:
 def _convolve(image: Grid, kernel: Grid, sliding: Sliding) -> Filtered:
     slides = sliding.over((len(image), len(image[0])))
     source = _pad(image, slides)
-    weights = [weight for row in kernel for weight in row]
+    weights = list(chain.from_iterable(kernel))
     windows = _windows(source, slides)
-    output = tuple(tuple(_dot(values, weights) for values in row) for row in windows)
+    output = tuple(tuple(sum(map(mul, values, weights)) for values in row) for row in windows)
     products = tuple(zip(windows[0][0], weights, strict=True))
     return Filtered(source, output, tuple(slide.formula for slide in slides), products)
 
@@ -88,21 +90,14 @@ def _max_pool(image: Grid, sliding: Sliding) -> Filtered:
 def _windows(source: Grid, slides: tuple[Slide, ...]) -> list[list[list[float]]]:
     """The values in the window at each position, row by row."""
     rows, columns = slides
-    return [
-        [
-            [
-                source[top * rows.stride + y][left * columns.stride + x]
-                for y in range(rows.kernel)
-                for x in range(columns.kernel)
-            ]
-            for left in range(columns.output)
-        ]
-        for top in range(rows.output)
-    ]
 
+    def window(top: int, left: int) -> list[float]:
+        lines = source[top : top + rows.kernel]
+        return [value for line in lines for value in line[left : left + columns.kernel]]
 
-def _dot(values: list[float], weights: list[float]) -> float:
-    return sum(value * weight for value, weight in zip(values, weights, strict=True))
+    lefts = range(0, columns.output * columns.stride, columns.stride)
+    tops = range(0, rows.output * rows.stride, rows.stride)
+    return [[window(top, left) for left in lefts] for top in tops]
 
 
 def _pad(image: Grid, slides: tuple[Slide, ...]) -> Grid:

@@ -13,6 +13,7 @@ from audiocnn_cli.shapes.choices import Framework, architecture_names
 from audiocnn_cli.shapes.grammar import read_layer, show_layer
 from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
 from audiocnn_cli.shapes.layers.dense import Dense, Recurrent
+from audiocnn_cli.shapes.layers.elementwise import Add
 from audiocnn_cli.shapes.layers.pooling import AdaptivePool, AvgPool, MaxPool, Pool
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.stackfile import architecture
@@ -259,8 +260,8 @@ def run_with_ones(layers: list[Layer], image: Any, rank: int) -> Any:
     functional = torch.nn.functional
     outputs: dict[str, Any] = {}
     for layer in layers:
-        if layer.type == "add":
-            image = image + outputs[layer.merged[0]]
+        if isinstance(layer, Add):
+            image = image + outputs[layer.inputs[0]]
         elif layer.type == "upsample":
             image = functional.interpolate(image, scale_factor=2, mode="nearest")
         elif layer.type == "zeropad":

@@ -164,8 +164,9 @@ def test_receptive_fields_are_the_positions_that_outputs_depend_on(
         ]
         found = [set().union(*(found[tap] for tap in row if 0 <= tap < len(found))) for row in taps]
         (axis,) = step.field
+        assert axis.cumulative_stride is not None
         for index, positions in enumerate(found):
-            start = axis.start + index * axis.aligned_stride
+            start = axis.start + index * axis.cumulative_stride
             assert all(start <= position < start + axis.size for position in positions)
             if all(window[3] == "valid" for window in windows[: step.number]):
                 assert min(positions) == start

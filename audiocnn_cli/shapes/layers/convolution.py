@@ -1,90 +1,66 @@
 """Convolutions: grouped, depthwise, dilated, causal and transposed, along any number of axes."""
 
+from collections.abc import Sequence
+from fractions import Fraction
 from math import prod
-from typing import ClassVar
-
-from msgspec.structs import replace
+from typing import Any
 
 from audiocnn_cli.shapes.choices import Framework
-from audiocnn_cli.shapes.receptive_field import is_aligned
+from audiocnn_cli.shapes.receptive_field import Move
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Step, Tensor
-from audiocnn_cli.shapes.window import VALID, Padding, Slide, Sliding, axes_of, per_axis, windowed
+from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError
+from audiocnn_cli.shapes.window import VALID, Padding, Slide, Sliding, Windowed, each_axis, windowed
 
 
-class Conv(Layer, frozen=True):
+class _Convolution(Windowed, frozen=True):
+    stride: Sizes = (1,)
+
+    @property
+    def unsupported(self) -> dict[Framework, str]:
+        """PyTorch has no `same` with a stride; only ONNX pads the larger half first."""
+        if self.padding.amounts:
+            return {Framework.KERAS: "has no padding by number: use ZeroPadding"}
+        mode = self.padding.mode
+        if mode == "same" and max(self.stride) > 1:
+            return {Framework.TORCH: "has no same padding with a stride: pad with F.pad"}
+        if mode == "same-lower":
+            return dict.fromkeys((Framework.KERAS, Framework.TORCH), f"has no {mode} padding: pad before it")
+        if mode == "causal":
+            return dict.fromkeys((Framework.TORCH, Framework.ONNX), "has no causal padding: pad the start")
+        return {}
+
+
+class Conv(_Convolution, frozen=True):
     """A convolution (cross-correlation, as in all three frameworks) with `filters` kernels.
 
     Each of the `groups` reads its own share of the channels. `axes` is 1 for conv1d, 2 for conv2d and None
     for conv, which takes any number of spatial axes.
     """
 
-    type: ClassVar[str] = "conv"
     filters: int = 1
-    kernel: Sizes = (3,)
-    stride: Sizes = (1,)
-    padding: Padding = VALID
-    dilation: Sizes = (1,)
     groups: int = 1
     bias: bool = True
     activation: str | None = None
-    axes: int | None = None
 
-    @property
-    def unsupported(self) -> dict[Framework, str]:
-        """PyTorch has no `same` with a stride; only ONNX pads the larger half first."""
-        return unsupported_padding(self.padding, strided=max(self.stride) > 1)
-
-    def apply(self, given: LayerInput) -> Step:
-        """Slide over all axes but the channels."""
-        tensor = given.tensor
-        slides = self.sliding.over(tensor.spatial)
-        check_groups(tensor.channels, self.filters, self.groups)
-        return _step(self, tensor, slides, tuple(slide.output for slide in slides))
-
-    @property
-    def sliding(self) -> Sliding:
-        """Its window."""
-        return Sliding(self.kernel, self.stride, self.dilation, self.padding, axes=self.axes)
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        return convolved(given, self.sliding, self.filters, self.groups, bias=self.bias)
 
 
-class Depthwise(Layer, frozen=True):
+class Depthwise(_Convolution, frozen=True):
     """A convolution of each channel by itself, with `multiplier` kernels for each."""
 
-    type: ClassVar[str] = "depthwise"
     multiplier: int = 1
-    kernel: Sizes = (3,)
-    stride: Sizes = (1,)
-    padding: Padding = VALID
-    dilation: Sizes = (1,)
     bias: bool = True
     activation: str | None = None
 
-    @property
-    def unsupported(self) -> dict[Framework, str]:
-        """As of a convolution."""
-        return unsupported_padding(self.padding, strided=max(self.stride) > 1)
-
-    def apply(self, given: LayerInput) -> Step:
-        """Apply a convolution with as many groups as there are channels."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         channels = given.tensor.channels
-        conv = Conv(
-            filters=channels * self.multiplier,
-            kernel=self.kernel,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=channels,
-            bias=self.bias,
-            activation=self.activation,
-        )
-        return replace(conv.apply(given), type=self.type)
+        return convolved(given, self.sliding, channels * self.multiplier, channels, bias=self.bias)
 
 
 class ConvTranspose(Layer, frozen=True):
     """A transposed convolution: each input element adds a scaled kernel to the output, `stride` apart."""
 
-    type: ClassVar[str] = "convtranspose"
     filters: int = 1
     kernel: Sizes = (3,)
     stride: Sizes = (1,)
@@ -105,31 +81,24 @@ class ConvTranspose(Layer, frozen=True):
             return {Framework.TORCH: "has no same padding here: use padding and output_padding"}
         return {}
 
-    def apply(self, given: LayerInput) -> Step:
-        """Compute the output size of all axes but the channels."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
-        check_groups(tensor.channels, self.filters, self.groups)
-        rank = axes_of(tensor.spatial, self.axes)
-        sizes = zip(
+        _check_groups(tensor.channels, self.filters, self.groups)
+        numbers = each_axis(
             tensor.spatial,
-            per_axis(self.kernel, rank, "kernel"),
-            per_axis(self.stride, rank, "stride"),
-            per_axis(self.dilation, rank, "dilation"),
-            per_axis(self.output_padding, rank, "output padding"),
-            strict=True,
+            self.axes,
+            kernel=self.kernel,
+            stride=self.stride,
+            dilation=self.dilation,
+            output_padding=self.output_padding,
         )
-        slides = tuple(self._axis(axis, rank, given.framework, *each) for axis, each in enumerate(sizes))
-        step = _step(self, tensor, slides, tensor.spatial)
-        if not is_aligned(tensor.field, rank):
-            return step
-        spread = (
-            axis.spread(kernel=s.kernel, stride=s.stride, dilation=s.dilation, before=s.before)
-            for axis, s in zip(tensor.field, slides, strict=True)
-        )
-        return replace(step, field=tuple(spread))
+        slides = [self._axis(len(numbers), given.framework, *each) for each in numbers]
+        step = windowed(self.padding, tensor, slides, self.filters, [_spread(slide) for slide in slides])
+        weights = _weights(tensor.channels, step, self.filters, self.groups, tensor.spatial, bias=self.bias)
+        return step | weights
 
     def _axis(
-        self, axis: int, rank: int, framework: Framework, size: int, kernel: int, stride: int,
+        self, rank: int, framework: Framework, axis: int, size: int, kernel: int, stride: int,
         dilation: int, extra: int,
     ) -> Slide:  # fmt: skip
         """One axis: the span of all kernels, less the padding, plus the output padding."""
@@ -147,9 +116,7 @@ class ConvTranspose(Layer, frozen=True):
                 if cut < 0 and framework is not Framework.ONNX:
                     extra -= cut  # a kernel shorter than its stride: Keras adds zeros
                 cut = max(cut, 0)
-            smaller, larger = cut // 2, cut - cut // 2
-            lower = self.padding.mode == "same-lower"
-            before, after = (larger, smaller) if lower else (smaller, larger)
+            before, after = self.padding.halves(cut)
         else:
             before, after = self.padding.resolve(
                 axis, rank, size=size, effective_kernel=effective, stride=stride
@@ -164,43 +131,44 @@ class ConvTranspose(Layer, frozen=True):
         return Slide(size, kernel, stride, dilation, before, after, output, formula)
 
 
-def _step(layer: Conv | ConvTranspose, tensor: Tensor, slides: tuple[Slide, ...], positions: Sizes) -> Step:
-    """The step of `layer`, whose kernels are applied at `positions`."""
-    step = windowed(layer, layer.padding, tensor, slides, layer.filters)
-    factors = (*(slide.kernel for slide in slides), tensor.channels // layer.groups, layer.filters)
-    biases = layer.filters * layer.bias
-    return replace(
-        step,
-        groups=layer.groups,
-        filters=layer.filters,
-        activation=layer.activation,
-        params=prod(factors) + biases,
-        macs=prod(factors) * prod(positions),
-        formula=(*step.formula, params_formula(factors, biases)),
-    )
+def _spread(slide: Slide) -> Move:
+    """The effect of a transposed window: an element depends on at most ceil(kernel / stride) neighbours."""
+    stride, reach = slide.stride, slide.effective_kernel - 1
+    neighbours = -(-slide.kernel // stride) if slide.dilation == 1 else reach // stride + 1
+    return Fraction(slide.before - reach, stride), neighbours - 1, Fraction(1, stride)
 
 
-def unsupported_padding(padding: Padding, *, strided: bool) -> dict[Framework, str]:
-    """The frameworks whose convolutions have no such padding, with the reason."""
-    if padding.amounts:
-        return {Framework.KERAS: "has no padding by number: use ZeroPadding"}
-    if padding.mode == "same" and strided:
-        return {Framework.TORCH: "has no same padding with a stride: pad with F.pad"}
-    if padding.mode == "same-lower":
-        others = (Framework.KERAS, Framework.TORCH)
-        return dict.fromkeys(others, "has no same-lower padding: pad before it")
-    if padding.mode == "causal":
-        others = (Framework.TORCH, Framework.ONNX)
-        return dict.fromkeys(others, "has no causal padding: pad the start")
-    return {}
-
-
-def check_groups(channels: int, filters: int, groups: int) -> None:
-    """Check that `groups` divides `channels` and `filters`.
+def convolved(
+    given: LayerInput, sliding: Sliding, filters: int, groups: int = 1, *, bias: bool
+) -> dict[str, Any]:
+    """The step of a convolution.
 
     Raises:
-        MisfitError: it does not; the hints are the largest numbers of groups that do.
+        MisfitError: the window does not fit, or the channels can't be divided into `groups`.
     """
+    channels = given.tensor.channels
+    slides = sliding.over(given.tensor.spatial)
+    _check_groups(channels, filters, groups)
+    step = windowed(sliding.padding, given.tensor, slides, filters)
+    return step | _weights(channels, step, filters, groups, step["output"][:-1], bias=bias)
+
+
+def _weights(
+    channels: int, step: dict[str, Any], filters: int, groups: int, positions: Sizes, *, bias: bool
+) -> dict[str, Any]:
+    """The parameters and the work of kernels that are applied at `positions`."""
+    factors, biases = (*step["kernel"], channels // groups, filters), filters * bias
+    return {
+        "groups": groups,
+        "filters": filters,
+        "params": prod(factors) + biases,
+        "macs": prod(factors) * prod(positions),
+        "formula": (*step["formula"], params_formula(factors, biases)),
+    }
+
+
+def _check_groups(channels: int, filters: int, groups: int) -> None:
+    """Check that `groups` divides both numbers; the hints are the largest numbers of groups that do."""
     for count, what in ((channels, "channels of its input"), (filters, "filters")):
         if count % groups:
             candidates = range(min(groups, channels, 1024), 0, -1)
@@ -211,7 +179,7 @@ def check_groups(channels: int, filters: int, groups: int) -> None:
             )
 
 
-def params_formula(factors: Sizes, biases: int) -> str:
+def params_formula(factors: Sequence[int], biases: int) -> str:
     """The number of parameters, as the product of `factors` plus the biases: '3*3*1*32 + 32 = 320 ...'."""
     bias = f" + {biases}" if biases else ""
     return f"{'*'.join(map(str, factors))}{bias} = {prod(factors) + biases} parameters"

@@ -1,40 +1,34 @@
 """Dense layers, and the recurrent and transformer layers that are made of them."""
 
 from math import prod
-from typing import ClassVar
-
-from msgspec.structs import replace
+from typing import Any, ClassVar
 
 from audiocnn_cli.shapes import receptive_field as fields
 from audiocnn_cli.shapes.choices import Framework
-from audiocnn_cli.shapes.layers.convolution import Conv, params_formula
+from audiocnn_cli.shapes.layers.convolution import convolved, params_formula
 from audiocnn_cli.shapes.sizes import Sizes, type_sizes
-from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Step, Tensor
+from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Tensor
+from audiocnn_cli.shapes.window import Sliding
 
 
 class Dense(Layer, frozen=True):
     """`units` weighted sums of the last axis, at every position of the other axes."""
 
-    type: ClassVar[str] = "dense"
     units: int = 1
     bias: bool = True
     activation: str | None = None
 
-    def apply(self, given: LayerInput) -> Step:
-        """Replace the last axis."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
         weights, biases = tensor.channels * self.units, self.units * self.bias
-        return replace(
-            super().apply(given),
-            output=(*tensor.spatial, self.units),
+        return {
+            "output": (*tensor.spatial, self.units),
             # Each unit depends on all elements of a vector, so on all that they depend on.
-            field=tensor.field if tensor.spatial else fields.whole(tensor.field, ()),
-            units=self.units,
-            activation=self.activation,
-            params=weights + biases,
-            macs=weights * prod(tensor.spatial),
-            formula=(params_formula((tensor.channels, self.units), biases),),
-        )
+            "field": tensor.field if tensor.spatial else fields.whole(tensor.field, ()),
+            "params": weights + biases,
+            "macs": weights * prod(tensor.spatial),
+            "formula": (params_formula((tensor.channels, self.units), biases),),
+        }
 
 
 class Recurrent(Layer, frozen=True):
@@ -51,8 +45,7 @@ class Recurrent(Layer, frozen=True):
     bidirectional: bool = False
     bias: bool = True
 
-    def apply(self, given: LayerInput) -> Step:
-        """Step along the first of two axes."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         shape = given.tensor.shape
         if len(shape) != 2:
             flat = f"{shape[0]}x{prod(shape[1:])}" if len(shape) > 2 else f"{shape[0]}x1"
@@ -68,33 +61,28 @@ class Recurrent(Layer, frozen=True):
         width = directions * self.units
         bias = {0: "", 1: f" + {self.units}", 2: f" + 2*{self.units}"}[biases]
         factors = f"{'2*' if self.bidirectional else ''}{self.gates}"
-        return replace(
-            super().apply(given),
-            output=(time, width) if self.return_sequences else (width,),
-            field=fields.whole(given.tensor.field, given.tensor.spatial),
-            units=self.units,
-            return_sequences=self.return_sequences,
-            bidirectional=self.bidirectional or None,
-            params=params,
-            macs=directions * weights * time,
-            formula=(
+        return {
+            "output": (time, width) if self.return_sequences else (width,),
+            "field": fields.whole(given.tensor.field, given.tensor.spatial),
+            "bidirectional": self.bidirectional or None,
+            "params": params,
+            "macs": directions * weights * time,
+            "formula": (
                 f"{time} steps of a cell with {self.gates} gate{'s' if self.gates > 1 else ''}",
                 f"{factors}*(({channels} + {self.units})*{self.units}{bias}) = {params} parameters",
             ),
-        )
+        }
 
 
 class LSTM(Recurrent, frozen=True):
     """Long short-term memory: input, forget and output gates and a candidate for the cell state."""
 
-    type: ClassVar[str] = "lstm"
     gates: ClassVar[int] = 4
 
 
 class GRU(Recurrent, frozen=True):
     """Gated recurrent unit: update and reset gates and a candidate for the state."""
 
-    type: ClassVar[str] = "gru"
     gates: ClassVar[int] = 3
     keras_biases: ClassVar[int] = 2
 
@@ -102,58 +90,46 @@ class GRU(Recurrent, frozen=True):
 class RNN(Recurrent, frozen=True):
     """A simple recurrent cell: h = f(x W + h U + b)."""
 
-    type: ClassVar[str] = "rnn"
     gates: ClassVar[int] = 1
 
 
 class Patches(Layer, frozen=True):
     """Embeds patches of `kernel` in `filters` numbers each: (patches, filters) (arXiv:2010.11929)."""
 
-    type: ClassVar[str] = "patches"
     filters: int = 1
     kernel: Sizes = (16,)
     bias: bool = True
 
-    def apply(self, given: LayerInput) -> Step:
-        """Apply a convolution whose stride is its kernel, and flatten the positions."""
-        conv = Conv(filters=self.filters, kernel=self.kernel, stride=self.kernel, bias=self.bias)
-        step = conv.apply(given)
-        grid = tuple(int(size) for size in step.output[:-1])
-        return replace(
-            step,
-            type=self.type,
-            output=(prod(grid), self.filters),
-            field=fields.unaligned(step.field, grid),
-            formula=(*step.formula, f"{'*'.join(map(str, grid))} = {prod(grid)} patches"),
-        )
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        sliding = Sliding(self.kernel, self.kernel)
+        step = convolved(given, sliding, self.filters, bias=self.bias)
+        grid = step["output"][:-1]
+        return step | {
+            "output": (prod(grid), self.filters),
+            "field": fields.unaligned(step["field"], grid),
+            "formula": (*step["formula"], f"{'*'.join(map(str, grid))} = {prod(grid)} patches"),
+        }
 
 
 class Token(Layer, frozen=True):
     """Prepends one trained vector to the sequence: the class token of a vision transformer."""
 
-    type: ClassVar[str] = "token"
-
-    def apply(self, given: LayerInput) -> Step:
-        """Add one position."""
-        length, channels = sequence(given.tensor)
-        return replace(
-            super().apply(given),
-            output=(length + 1, channels),
-            params=channels,
-            formula=(f"{length} + 1 = {length + 1}", f"{channels} parameters"),
-        )
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        length, channels = _sequence(given.tensor)
+        return {
+            "output": (length + 1, channels),
+            "params": channels,
+            "formula": (f"{length} + 1 = {length + 1}", f"{channels} parameters"),
+        }
 
 
 class Position(Layer, frozen=True):
     """Adds a trained vector to each position: a learned position embedding."""
 
-    type: ClassVar[str] = "position"
-
-    def apply(self, given: LayerInput) -> Step:
-        """Keep the shape."""
-        size = sequence(given.tensor)
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        size = _sequence(given.tensor)
         formula = (params_formula(size, 0),)
-        return replace(super().apply(given), params=prod(size), formula=formula)
+        return {"params": prod(size), "formula": formula}
 
 
 class Attention(Layer, frozen=True):
@@ -162,52 +138,42 @@ class Attention(Layer, frozen=True):
     Four projections of channels x channels (query, key, value, output), split among the heads.
     """
 
-    type: ClassVar[str] = "attention"
     heads: int = 1
     bias: bool = True
 
-    def apply(self, given: LayerInput) -> Step:
-        """Keep the shape; each output depends on every position."""
-        length, channels = sequence(given.tensor)
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        length, channels = _sequence(given.tensor)
         if channels % self.heads:
             raise MisfitError(f"{self.heads} heads do not divide the {channels} channels")
         weights = 4 * channels * channels
         params = weights + 4 * channels * self.bias
         bias = f" + {channels}" if self.bias else ""
-        return replace(
-            super().apply(given),
-            field=fields.whole(given.tensor.field, given.tensor.spatial),
-            heads=self.heads,
-            params=params,
-            macs=length * weights + 2 * length * length * channels,
-            formula=(
+        return {
+            "field": fields.whole(given.tensor.field, given.tensor.spatial),
+            "params": params,
+            "macs": length * weights + 2 * length * length * channels,
+            "formula": (
                 f"{self.heads} heads of {channels // self.heads}, {length}*{length} weights each",
                 f"4*({channels}*{channels}{bias}) = {params} parameters",
             ),
-        )
+        }
 
 
 class Select(Layer, frozen=True):
     """Keeps one position of a sequence, counted from 0."""
 
-    type: ClassVar[str] = "select"
     index: int = 0
 
-    def apply(self, given: LayerInput) -> Step:
-        """Take the vector at `index`."""
-        length, channels = sequence(given.tensor)
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        length, channels = _sequence(given.tensor)
         if self.index >= length:
             raise MisfitError(f"there is no position {self.index} in a sequence of {length}", axis=0)
         field = fields.unaligned(given.tensor.field, (1,))
-        return replace(super().apply(given), output=(channels,), field=field)
+        return {"output": (channels,), "field": field}
 
 
-def sequence(tensor: Tensor) -> tuple[int, int]:
-    """The length and the channels of a sequence.
-
-    Raises:
-        MisfitError: the tensor does not have two axes.
-    """
+def _sequence(tensor: Tensor) -> tuple[int, int]:
+    """The length and the channels of a sequence; other tensors don't fit."""
     if len(tensor.shape) != 2:
         raise MisfitError(
             f"needs a sequence (positions, channels), and its input is {type_sizes(tensor.shape)}",

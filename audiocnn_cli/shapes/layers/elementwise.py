@@ -1,12 +1,11 @@
 """Elementwise layers: activations, normalisation, dropout, and merges of several tensors."""
 
-from typing import ClassVar
+from functools import reduce
+from typing import Any
 
-from msgspec.structs import replace
-
-from audiocnn_cli.shapes.receptive_field import ReceptiveField, join
+from audiocnn_cli.shapes.receptive_field import join
 from audiocnn_cli.shapes.sizes import Sizes, show_shape
-from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Step
+from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError
 
 ACTIVATIONS = (
     "relu", "relu6", "leakyrelu", "elu", "selu", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid",
@@ -21,58 +20,41 @@ class Pointwise(Layer, frozen=True):
 class Activation(Pointwise, frozen=True):
     """An activation function as a layer."""
 
-    type: ClassVar[str] = "activation"
     activation: str = "relu"
 
     @property
-    def kind(self) -> str:
+    def type(self) -> str:
         """The name of the function."""
         return self.activation
-
-    def apply(self, given: LayerInput) -> Step:
-        """Keep the shape."""
-        return replace(super().apply(given), activation=self.activation)
 
 
 class Dropout(Pointwise, frozen=True):
     """Sets each element to zero with probability `rate` in training; inference passes all."""
 
-    type: ClassVar[str] = "dropout"
     rate: float = 0.5
-
-    def apply(self, given: LayerInput) -> Step:
-        """Keep the shape."""
-        return replace(super().apply(given), rate=self.rate)
 
 
 class BatchNorm(Pointwise, frozen=True):
     """Batch normalisation of each channel, with a scale and a shift (Ioffe, Szegedy, arXiv:1502.03167)."""
 
-    type: ClassVar[str] = "batchnorm"
     activation: str | None = None
 
-    def apply(self, given: LayerInput) -> Step:
-        """Keep the shape."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         channels = given.tensor.channels
-        return replace(
-            super().apply(given),
-            activation=self.activation,
-            params=2 * channels,
-            non_trainable_params=2 * channels,
-            formula=(f"2*{channels} = {2 * channels} parameters, and as many running statistics",),
-        )
+        return {
+            "params": 2 * channels,
+            "non_trainable_params": 2 * channels,
+            "formula": (f"2*{channels} = {2 * channels} parameters, and as many running statistics",),
+        }
 
 
 class LayerNorm(Pointwise, frozen=True):
     """Layer normalisation over the channels, with a scale and a shift each (Ba et al., arXiv:1607.06450)."""
 
-    type: ClassVar[str] = "layernorm"
-
-    def apply(self, given: LayerInput) -> Step:
-        """Keep the shape."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         channels = given.tensor.channels
         formula = f"2*{channels} = {2 * channels} parameters"
-        return replace(super().apply(given), params=2 * channels, formula=(formula,))
+        return {"params": 2 * channels, "formula": (formula,)}
 
 
 class Merge(Layer, frozen=True):
@@ -80,49 +62,36 @@ class Merge(Layer, frozen=True):
 
     inputs: tuple[str, ...] = ()
 
-    @property
-    def merged(self) -> tuple[str, ...]:
-        """The names of the further layers."""
-        return self.inputs
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        return {"field": reduce(join, (other.field for other in given.others), given.tensor.field)}
 
 
 class Elementwise(Merge, frozen=True):
     """An operation on corresponding elements; axes of size 1 and missing leading axes are broadcast."""
 
-    def apply(self, given: LayerInput) -> Step:
-        """Broadcast the shapes."""
-        output = given.tensor.shape
-        for other in given.others:
-            output = broadcast(output, other.shape)
-        return replace(super().apply(given), output=output, field=_joined(given))
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        output = reduce(_broadcast, (other.shape for other in given.others), given.tensor.shape)
+        return super()._step(given) | {"output": output}
 
 
 class Add(Elementwise, frozen=True):
     """A sum, as in a residual connection (He et al., arXiv:1512.03385)."""
 
-    type: ClassVar[str] = "add"
-
 
 class Multiply(Elementwise, frozen=True):
     """A product, as in a gate."""
-
-    type: ClassVar[str] = "multiply"
 
 
 class Sample(Elementwise, frozen=True):
     """A normal sample from a mean and the named log variance (Kingma and Welling, arXiv:1312.6114)."""
 
-    type: ClassVar[str] = "sample"
-
 
 class Concat(Merge, frozen=True):
     """Concatenation along `axis`, counted from 1 without the batch; 0 stands for the channels."""
 
-    type: ClassVar[str] = "concat"
     axis: int = 0
 
-    def apply(self, given: LayerInput) -> Step:
-        """Add the sizes of the axis; all other sizes must agree."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         shape = given.tensor.shape
         if self.axis > len(shape):
             raise MisfitError(f"there is no axis {self.axis} in {show_shape(shape)}")
@@ -135,20 +104,14 @@ class Concat(Merge, frozen=True):
                     f"{show_shape(shape)} and {show_shape(theirs)} differ on more than axis {at + 1}"
                 )
             sizes.append(theirs[at])
-        return replace(
-            super().apply(given),
-            output=(*shape[:at], sum(sizes), *shape[at + 1 :]),
-            field=_joined(given),
-            formula=(f"{' + '.join(map(str, sizes))} = {sum(sizes)}",),
-        )
+        return super()._step(given) | {
+            "output": (*shape[:at], sum(sizes), *shape[at + 1 :]),
+            "formula": (f"{' + '.join(map(str, sizes))} = {sum(sizes)}",),
+        }
 
 
-def broadcast(first: Sizes, second: Sizes) -> Sizes:
-    """The common shape of two tensors, aligned at the last axis, as NumPy broadcasts them.
-
-    Raises:
-        MisfitError: two sizes differ and neither is 1.
-    """
+def _broadcast(first: Sizes, second: Sizes) -> Sizes:
+    """The common shape of two tensors, aligned at the last axis, as NumPy broadcasts them."""
     rank = max(len(first), len(second))
     padded = ((1,) * (rank - len(shape)) + shape for shape in (first, second))
     sizes = []
@@ -160,10 +123,3 @@ def broadcast(first: Sizes, second: Sizes) -> Sizes:
             )
         sizes.append(max(a, b))
     return tuple(sizes)
-
-
-def _joined(given: LayerInput) -> ReceptiveField:
-    field = given.tensor.field
-    for other in given.others:
-        field = join(field, other.field)
-    return field

@@ -1,26 +1,22 @@
 """Pooling: with a sliding window, adaptive and global."""
 
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any
 
 from msgspec.structs import replace
 
 from audiocnn_cli.shapes import receptive_field as fields
 from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Layer, LayerInput, Step
-from audiocnn_cli.shapes.window import VALID, Padding, Sliding, axes_of, per_axis, windowed
+from audiocnn_cli.shapes.step import Layer, LayerInput
+from audiocnn_cli.shapes.window import Sliding, Windowed, axes_of, each_axis, windowed
 
 
-class Pool(Layer, frozen=True):
-    """A sliding window reduced to one number; without a stride it moves by its own size."""
+class Pool(Windowed, frozen=True):
+    """A sliding window reduced to one number."""
 
     kernel: Sizes = (2,)
-    stride: Sizes | None = None
-    padding: Padding = VALID
-    dilation: Sizes = (1,)
     ceil: bool = False
-    axes: int | None = None
 
     @property
     def unsupported(self) -> dict[Framework, str]:
@@ -38,34 +34,30 @@ class Pool(Layer, frozen=True):
             found[Framework.KERAS] = "has no dilated pooling"
         return found
 
-    def apply(self, given: LayerInput) -> Step:
-        """Slide over all axes but the channels."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
-        slides = self.sliding.over(tensor.spatial)
-        step = windowed(self, self.padding, tensor, slides, tensor.channels)
-        return replace(step, ceil=self.ceil or None)
+        step = windowed(self.padding, tensor, self.sliding.over(tensor.spatial), tensor.channels)
+        return step | {"ceil": self.ceil or None}
 
     @property
     def sliding(self) -> Sliding:
-        """Its window."""
-        stride = self.stride or self.kernel
-        return Sliding(self.kernel, stride, self.dilation, self.padding, self.ceil, self.axes)
+        """Its window, with its rounding."""
+        return replace(super().sliding, ceil=self.ceil)
 
 
 class MaxPool(Pool, frozen=True):
     """The maximum of each window."""
 
-    type: ClassVar[str] = "maxpool"
-
 
 class AvgPool(Pool, frozen=True):
     """The mean of each window."""
 
-    type: ClassVar[str] = "avgpool"
-
 
 class AdaptivePool(Layer, frozen=True):
-    """Pooling to a given output size, as PyTorch's AdaptiveAvgPool."""
+    """Pooling to a given output size, as PyTorch's AdaptiveAvgPool.
+
+    Window i covers floor(i * n / out) to ceil((i + 1) * n / out).
+    """
 
     size: Sizes = (1,)
 
@@ -74,29 +66,18 @@ class AdaptivePool(Layer, frozen=True):
         """ONNX has only windows of one size."""
         return {Framework.ONNX: "has no adaptive pooling operator"}
 
-    def apply(self, given: LayerInput) -> Step:
-        """Window i covers floor(i * n / out) to ceil((i + 1) * n / out)."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
-        spatial = tensor.spatial
-        size = per_axis(self.size, axes_of(spatial, None), "size")
-        field = tensor.field
-        if fields.is_aligned(field, len(spatial)):
-            field = tuple(
-                replace(
-                    axis.slide(effective_kernel=_widest(n, out), stride=1, before=0),
-                    cumulative_stride=axis.aligned_stride * Fraction(n, out),
-                )
-                for axis, n, out in zip(field, spatial, size, strict=True)
-            )
-        return replace(
-            super().apply(given),
-            output=(*size, tensor.channels),
-            field=field,
-            formula=tuple(
+        pairs = [(n, out) for _, n, out in each_axis(tensor.spatial, None, size=self.size)]
+        moves = [(0, _widest(n, out) - 1, Fraction(n, out)) for n, out in pairs]
+        return {
+            "output": (*(out for _, out in pairs), tensor.channels),
+            "field": fields.move(tensor.field, moves),
+            "formula": tuple(
                 f"windows from floor(i*{n}/{out}) to ceil((i + 1)*{n}/{out}), i < {out}: {out}"
-                for n, out in zip(spatial, size, strict=True)
+                for n, out in pairs
             ),
-        )
+        }
 
 
 def _widest(size: int, output: int) -> int:
@@ -110,13 +91,9 @@ def _widest(size: int, output: int) -> int:
 class AdaptiveAvgPool(AdaptivePool, frozen=True):
     """Means over adaptive windows."""
 
-    type: ClassVar[str] = "adaptiveavgpool"
-
 
 class AdaptiveMaxPool(AdaptivePool, frozen=True):
     """Maxima over adaptive windows."""
-
-    type: ClassVar[str] = "adaptivemaxpool"
 
 
 class GlobalPool(Layer, frozen=True):
@@ -124,26 +101,20 @@ class GlobalPool(Layer, frozen=True):
 
     keepdims: bool = False
 
-    def apply(self, given: LayerInput) -> Step:
-        """Pool over all axes but the channels."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
         rank = axes_of(tensor.spatial, None)
         sizes = " and ".join(map(str, tensor.spatial))
-        return replace(
-            super().apply(given),
-            output=(*(1,) * rank * self.keepdims, tensor.channels),
-            field=fields.whole(tensor.field, tensor.spatial),
-            formula=(f"{sizes} positions become 1 for each channel",),
-        )
+        return {
+            "output": (*(1,) * rank * self.keepdims, tensor.channels),
+            "field": fields.whole(tensor.field, tensor.spatial),
+            "formula": (f"{sizes} positions become 1 for each channel",),
+        }
 
 
 class GlobalAvgPool(GlobalPool, frozen=True):
     """The mean of each channel."""
 
-    type: ClassVar[str] = "globalavgpool"
-
 
 class GlobalMaxPool(GlobalPool, frozen=True):
     """The maximum of each channel."""
-
-    type: ClassVar[str] = "globalmaxpool"

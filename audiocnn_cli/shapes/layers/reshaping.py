@@ -1,14 +1,13 @@
 """Layers that rearrange, repeat or pad elements and compute nothing."""
 
+from fractions import Fraction
 from math import prod
-from typing import ClassVar
-
-from msgspec.structs import replace
+from typing import Any
 
 from audiocnn_cli.shapes import receptive_field as fields
 from audiocnn_cli.shapes.sizes import Sizes, type_sizes
-from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, Step
-from audiocnn_cli.shapes.window import Padding, axes_of, per_axis
+from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError
+from audiocnn_cli.shapes.window import Padding, axes_of, each_axis
 
 _ONE_ROUND = Padding("explicit", (1,))
 
@@ -16,28 +15,22 @@ _ONE_ROUND = Padding("explicit", (1,))
 class Flatten(Layer, frozen=True):
     """All axes become one."""
 
-    type: ClassVar[str] = "flatten"
-
-    def apply(self, given: LayerInput) -> Step:
-        """Multiply the sizes."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
         count = prod(tensor.shape)
-        return replace(
-            super().apply(given),
-            output=(count,),
-            field=fields.unaligned(tensor.field, tensor.spatial),
-            formula=(f"{_product(tensor.shape)} = {count}",),
-        )
+        return {
+            "output": (count,),
+            "field": fields.unaligned(tensor.field, tensor.spatial),
+            "formula": (f"{_product(tensor.shape)} = {count}",),
+        }
 
 
 class Reshape(Layer, frozen=True):
     """The same elements in another shape; one size may be -1, for what remains."""
 
-    type: ClassVar[str] = "reshape"
     shape: Sizes = (-1,)
 
-    def apply(self, given: LayerInput) -> Step:
-        """Check that the product of the sizes stays the same."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
         count = prod(tensor.shape)
         known = prod(size for size in self.shape if size != -1)
@@ -48,59 +41,51 @@ class Reshape(Layer, frozen=True):
                 hints=(f"reshape:{count}",),
             )
         shape = tuple(count // known if size == -1 else size for size in self.shape)
-        return replace(
-            super().apply(given),
-            output=shape,
-            field=fields.unaligned(tensor.field, tensor.spatial),
-            formula=(f"{_product(tensor.shape)} = {_product(shape)} = {count}",),
-        )
+        return {
+            "output": shape,
+            "field": fields.unaligned(tensor.field, tensor.spatial),
+            "formula": (f"{_product(tensor.shape)} = {_product(shape)} = {count}",),
+        }
 
 
 class Permute(Layer, frozen=True):
     """The axes in another order, counted from 1 without the batch, as in Keras."""
 
-    type: ClassVar[str] = "permute"
     order: Sizes = (1,)
 
-    def apply(self, given: LayerInput) -> Step:
-        """Reorder the sizes."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
         natural = tuple(range(1, len(tensor.shape) + 1))
         if tuple(sorted(self.order)) != natural:
             raise MisfitError(f"{type_sizes(self.order)} is not an order of {len(natural)} axes")
-        step = replace(super().apply(given), output=tuple(tensor.shape[axis - 1] for axis in self.order))
-        if self.order == natural:
-            return step
-        return replace(step, field=fields.unaligned(tensor.field, tensor.spatial))
+        unaligned = fields.unaligned(tensor.field, tensor.spatial)
+        return {
+            "output": tuple(tensor.shape[axis - 1] for axis in self.order),
+            "field": tensor.field if self.order == natural else unaligned,
+        }
 
 
 class Upsample(Layer, frozen=True):
     """Repeats every element `size` times along each axis."""
 
-    type: ClassVar[str] = "upsample"
     size: Sizes = (2,)
 
-    def apply(self, given: LayerInput) -> Step:
-        """Multiply the sizes."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
-        factors = per_axis(self.size, axes_of(tensor.spatial, None), "size")
-        pairs = list(zip(tensor.spatial, factors, strict=True))
-        return replace(
-            super().apply(given),
-            output=(*(n * factor for n, factor in pairs), tensor.channels),
-            field=fields.scale(tensor.field, factors),
-            formula=tuple(f"{n}*{factor} = {n * factor}" for n, factor in pairs),
-        )
+        pairs = [(n, factor) for _, n, factor in each_axis(tensor.spatial, None, size=self.size)]
+        return {
+            "output": (*(n * factor for n, factor in pairs), tensor.channels),
+            "field": fields.move(tensor.field, [(0, 0, Fraction(1, factor)) for _, factor in pairs]),
+            "formula": tuple(f"{n}*{factor} = {n * factor}" for n, factor in pairs),
+        }
 
 
 class ZeroPad(Layer, frozen=True):
     """Adds zeros around every channel: N on all sides, or top,bottom,left,right."""
 
-    type: ClassVar[str] = "zeropad"
     padding: Padding = _ONE_ROUND
 
-    def apply(self, given: LayerInput) -> Step:
-        """Add the padding to the sizes."""
+    def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
         rank = axes_of(tensor.spatial, None)
         pad = tuple(
@@ -108,14 +93,13 @@ class ZeroPad(Layer, frozen=True):
             for axis, n in enumerate(tensor.spatial)
         )
         sizes = list(zip(tensor.spatial, pad, strict=True))
-        return replace(
-            super().apply(given),
-            output=(*(n + before + after for n, (before, after) in sizes), tensor.channels),
-            field=fields.shift(tensor.field, pad),
-            padding=str(self.padding),
-            pad=pad,
-            formula=tuple(f"{b} + {n} + {a} = {b + n + a}" for n, (b, a) in sizes),
-        )
+        return {
+            "output": (*(n + before + after for n, (before, after) in sizes), tensor.channels),
+            "field": fields.move(tensor.field, [(-before, 0, 1) for before, _ in pad]),
+            "padding": str(self.padding),
+            "pad": pad,
+            "formula": tuple(f"{b} + {n} + {a} = {b + n + a}" for n, (b, a) in sizes),
+        }
 
 
 def _product(sizes: Sizes) -> str:

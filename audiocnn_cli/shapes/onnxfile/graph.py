@@ -43,11 +43,9 @@ class Graph:
     def shape(self, name: str) -> Shape | None:
         """The shape of a tensor, channels last and without the batch; None where it is unknown."""
         shape = self.shapes.get(name)
-        if shape is None:
-            return None
-        if name in self.channels_first and len(shape) > 2:
+        if shape is not None and name in self.channels_first and len(shape) > 2:
             return (*shape[2:], shape[1])
-        return shape[1:]
+        return shape and shape[1:]
 
     def value(self, name: str) -> list[Any] | None:
         """The values of a constant, flat; None where it is no constant or its values were dropped."""
@@ -55,8 +53,7 @@ class Graph:
         fields = ("raw_data", "int64_data", "int32_data", "float_data", "double_data")
         if tensor is None or not any(getattr(tensor, field) for field in fields):
             return None
-        values: list[Any] = numpy_helper.to_array(tensor).reshape(-1).tolist()
-        return values
+        return list(numpy_helper.to_array(tensor).reshape(-1).tolist())
 
     def dims(self, name: str) -> Sizes | None:
         """The shape of a constant; None where it is no constant."""
@@ -66,13 +63,12 @@ class Graph:
     def origins(self, names: Iterable[str]) -> set[str]:
         """The constants among `names`, and those that they are computed from."""
         found: set[str] = set()
-        waiting = [name for name in names if name in self.constants]
+        waiting = list(names)
         while waiting:
             name = waiting.pop()
-            found.add(name)
-            producer = self.producers.get(name)
-            inputs = [] if producer is None else producer.input
-            waiting += [each for each in inputs if each in self.constants and each not in found]
+            if name in self.constants and name not in found:
+                found.add(name)
+                waiting += self.producers[name].input if name in self.producers else []
         return found
 
     def data_inputs(self, node: NodeProto) -> list[str]:
@@ -104,27 +100,24 @@ def index(model: ModelProto, overrides: dict[str, Layer] | None = None) -> Graph
         consumers.setdefault(output.name, []).extend([graph.node[0]] * 2)
     inputs = tuple(value.name for value in graph.input if value.name not in constants)
     nodes = tuple(graph.node)
-    constants |= _computed(nodes, constants, shapes)
+    _add_computed(nodes, constants, shapes)
     first = _channels_first(nodes, constants)
     return Graph(nodes, inputs, shapes, constants, producers, consumers, first, overrides or {})
 
 
-def _computed(
+def _add_computed(
     nodes: Iterable[NodeProto], constants: dict[str, TensorProto], shapes: dict[str, Shape]
-) -> dict[str, TensorProto]:
-    """The tensors that are computed from constants and shapes alone, without their values.
+) -> None:
+    """Add the tensors that are computed from constants and shapes alone, without their values.
 
     Their elements are those of the constants that they are computed from, so they have no data type.
     """
-    known = dict(constants)
     for node in nodes:
-        inputs = [name for name in node.input if name]
-        fixed = bool(inputs) and all(name in known for name in inputs)
-        if fixed or node.op_type in {"Shape", "Size"}:
-            for name in filter(None, node.output):
+        inputs = set(filter(None, node.input))
+        if (inputs and inputs <= constants.keys()) or node.op_type in {"Shape", "Size"}:
+            for name in {*filter(None, node.output)} - constants.keys():
                 dims = [size if isinstance(size, int) else 0 for size in shapes.get(name, ())]
-                known[name] = TensorProto(name=name, dims=dims)
-    return {name: tensor for name, tensor in known.items() if name not in constants}
+                constants[name] = TensorProto(name=name, dims=dims)
 
 
 def shape_of(type_: TypeProto) -> Shape | None:
@@ -137,9 +130,8 @@ def shape_of(type_: TypeProto) -> Shape | None:
     )
 
 
-def _channels_first(nodes: Iterable[NodeProto], constants: dict[str, Any]) -> frozenset[str]:
+def _channels_first(nodes: tuple[NodeProto, ...], constants: dict[str, Any]) -> frozenset[str]:
     """The tensors whose channels are axis 1: inputs and outputs of windows, and of operators in place."""
-    nodes = tuple(nodes)
     found: set[str] = set()
     for node in reversed(nodes):
         if node.op_type in WINDOWED:
@@ -167,10 +159,8 @@ def set_input(model: ModelProto, graph: Graph, given: Sizes) -> None:
         raise UsageError(f"`input_shape={type_sizes(given)}`: the input of the model is {expected}")
     for have, size in zip(shape, sizes, strict=True):
         if isinstance(have, int) and have != size:
-            raise UsageError(
-                f"`input_shape={type_sizes(given)}`: the input of the model is {show_shape(shape)}, and"
-                f" {have} is fixed"
-            )
+            what = f"the input of the model is {show_shape(shape)}, and {have} is fixed"
+            raise UsageError(f"`input_shape={type_sizes(given)}`: {what}")
     dims = value.type.tensor_type.shape.dim
     first = name in graph.channels_first and len(dims) > 2
     order = (sizes[-1], *sizes[:-1]) if first else sizes

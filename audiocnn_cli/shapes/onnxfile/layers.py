@@ -45,7 +45,7 @@ def _even(sizes: Sizes) -> Sizes:
     return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
-def read_pads(given: dict[str, Any], rank: int) -> Padding:
+def _read_pads(given: dict[str, Any], rank: int) -> Padding:
     """The padding of a node: a mode, or the amounts before all axes and then those after them."""
     mode = given.get("auto_pad", "NOTSET")
     if mode in {"SAME_UPPER", "SAME_LOWER"}:
@@ -56,21 +56,29 @@ def read_pads(given: dict[str, Any], rank: int) -> Padding:
     return Padding("explicit", tuple(flat[axis + side * rank] for axis in range(rank) for side in (0, 1)))
 
 
+def _window(given: dict[str, Any], kernel: Sizes) -> dict[str, Any]:
+    """The options of a layer with a window."""
+    return {
+        "kernel": kernel,
+        "stride": _even(given.get("strides", (1,))),
+        "padding": _read_pads(given, len(kernel)),
+        "dilation": _even(given.get("dilations", (1,))),
+    }
+
+
+def _input(node: NodeProto, index: int) -> str:
+    """The name of an optional input; "" where there is none."""
+    return node.input[index] if len(node.input) > index else ""
+
+
 def _conv(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[1]) or graph.shapes.get(node.input[1])
     if not weights or len(weights) < 3 or any(isinstance(size, str) for size in weights):
         return None
     filters, depth, *kernel = (int(size) for size in weights)
     given = attributes(node)
-    rank = len(kernel)
     groups = given.get("group", 1)
-    shared: dict[str, Any] = {
-        "kernel": tuple(kernel),
-        "stride": _even(given.get("strides", (1,))),
-        "padding": read_pads(given, rank),
-        "dilation": _even(given.get("dilations", (1,))),
-        "bias": len(node.input) > 2 and bool(node.input[2]),
-    }
+    shared = _window(given, tuple(kernel)) | {"bias": bool(_input(node, 2))}
     if node.op_type == "ConvTranspose":
         # The weights of a transposed convolution are (inputs, filters / groups, kernel).
         extra = _even(given.get("output_padding", (0,)))
@@ -88,14 +96,7 @@ def _pool(node: NodeProto, _graph: Graph) -> Layer | None:
     if not kernel:
         return None
     kind = pooling.MaxPool if node.op_type == "MaxPool" else pooling.AvgPool
-    rank = len(kernel)
-    return kind(
-        kernel=kernel,
-        stride=_even(given.get("strides", (1,))),
-        padding=read_pads(given, rank),
-        dilation=_even(given.get("dilations", (1,))),
-        ceil=bool(given.get("ceil_mode", 0)),
-    )
+    return kind(ceil=bool(given.get("ceil_mode", 0)), **_window(given, kernel))
 
 
 def _dense(node: NodeProto, graph: Graph) -> Layer | None:
@@ -103,7 +104,7 @@ def _dense(node: NodeProto, graph: Graph) -> Layer | None:
     if weights is None or len(weights) != 2:
         return None
     units = weights[0] if attributes(node).get("transB", 0) else weights[1]
-    return dense.Dense(units=units, bias=len(node.input) > 2 and bool(node.input[2]))
+    return dense.Dense(units=units, bias=bool(_input(node, 2)))
 
 
 def _recurrent(node: NodeProto, graph: Graph) -> Layer | None:
@@ -111,12 +112,12 @@ def _recurrent(node: NodeProto, graph: Graph) -> Layer | None:
     if weights is None or len(weights) != 3:
         return None
     kind = {"LSTM": dense.LSTM, "GRU": dense.GRU, "RNN": dense.RNN}[node.op_type]
-    every = bool(node.output) and bool(node.output[0]) and node.output[0] in graph.consumers
+    every = any(name in graph.consumers for name in node.output[:1])
     return kind(
         units=weights[2],
         return_sequences=every,
         bidirectional=attributes(node).get("direction") == "bidirectional",
-        bias=len(node.input) > 3 and bool(node.input[3]),
+        bias=bool(_input(node, 3)),
     )
 
 
@@ -143,16 +144,9 @@ def _reshape(node: NodeProto, graph: Graph) -> Layer | None:
     before, after = graph.shapes.get(node.input[0]), graph.shapes.get(node.output[0])
     if before is None or after is None or len(after) != 2 or len(before) < 3:
         return None
-    rest = before[1:]
-    known = all(isinstance(size, int) for size in rest)
-    if known and after[1] != prod(int(size) for size in rest):
-        return None
-    return reshaping.Flatten()
-
-
-def _global(node: NodeProto, _graph: Graph) -> Layer:
-    kind = pooling.GlobalMaxPool if node.op_type == "GlobalMaxPool" else pooling.GlobalAvgPool
-    return kind(keepdims=True)
+    sizes = [size for size in before[1:] if isinstance(size, int)]
+    known = len(sizes) == len(before) - 1
+    return None if known and after[1] != prod(sizes) else reshaping.Flatten()
 
 
 def _mean(node: NodeProto, graph: Graph) -> Layer | None:
@@ -160,7 +154,7 @@ def _mean(node: NodeProto, graph: Graph) -> Layer | None:
     name = node.input[0]
     shape = graph.shapes.get(name)
     given = attributes(node)
-    axes = given.get("axes") or (graph.value(node.input[1]) if len(node.input) > 1 else None)
+    axes = given.get("axes") or graph.value(_input(node, 1))
     if shape is None or not axes or name not in graph.channels_first:
         return None
     if sorted(axis % len(shape) for axis in axes) != list(range(2, len(shape))):
@@ -169,7 +163,7 @@ def _mean(node: NodeProto, graph: Graph) -> Layer | None:
 
 
 def _dropout(node: NodeProto, graph: Graph) -> Layer:
-    ratio = graph.value(node.input[1]) if len(node.input) > 1 and node.input[1] else None
+    ratio = graph.value(_input(node, 1))
     return elementwise.Dropout(rate=ratio[0] if ratio else attributes(node).get("ratio", 0.5))
 
 
@@ -188,7 +182,7 @@ def _resize(node: NodeProto, graph: Graph) -> Layer | None:
 def pad_of(node: NodeProto, graph: Graph) -> Padding | None:
     """The padding of a Pad node; None where it is unknown, or also on the batch or the channels."""
     shape = graph.shapes.get(node.input[0])
-    flat = attributes(node).get("pads") or (graph.value(node.input[1]) if len(node.input) > 1 else None)
+    flat = attributes(node).get("pads") or graph.value(_input(node, 1))
     if shape is None or not flat or len(flat) != 2 * len(shape) or min(flat) < 0:
         return None
     rank = len(shape)
@@ -210,7 +204,8 @@ def _pad(node: NodeProto, graph: Graph) -> Layer | None:
 _READERS: dict[str, Callable[[NodeProto, Graph], Layer | None]] = {
     **dict.fromkeys(("Conv", "ConvTranspose"), _conv),
     **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global),
+    "GlobalAveragePool": lambda _node, _graph: pooling.GlobalAvgPool(keepdims=True),
+    "GlobalMaxPool": lambda _node, _graph: pooling.GlobalMaxPool(keepdims=True),
     "ReduceMean": _mean,
     **dict.fromkeys(("Gemm", "MatMul"), _dense),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),

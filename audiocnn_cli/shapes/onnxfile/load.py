@@ -4,7 +4,6 @@ Refused are files that are no ONNX, tensors outside the model's folder, tensors 
 shape requires, and graphs with a cycle.
 """
 
-from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from math import prod
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -13,16 +12,7 @@ import numpy as np
 import onnx
 import onnx.inliner
 from google.protobuf.message import DecodeError
-from onnx import (
-    AttributeProto,
-    ModelProto,
-    NodeProto,
-    TensorProto,
-    checker,
-    helper,
-    numpy_helper,
-    shape_inference,
-)
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper, shape_inference
 
 from audiocnn_cli.errors import ModelRefusedError, UsageError
 from audiocnn_cli.shapes.sizes import LARGEST, shorten
@@ -60,7 +50,11 @@ def load_graph(path: Path) -> ModelProto:
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     _sort_nodes(model)
-    _drop_weights(model.graph.initializer)
+    # Of large tensors only the dims are kept, since shape inference copies the whole model.
+    for tensor in model.graph.initializer:
+        if prod(tensor.dims) > _SMALL:
+            for field in ("raw_data", *_DATA):
+                tensor.ClearField(field)
     return model
 
 
@@ -141,16 +135,7 @@ def _check_location(tensor: TensorProto, name: str) -> None:
             )
 
 
-def _drop_weights(tensors: Iterable[TensorProto]) -> None:
-    """Keep only the dims of large tensors, since shape inference copies the whole model."""
-    for tensor in tensors:
-        if prod(tensor.dims) > _SMALL:
-            for field in ("raw_data", *_DATA):
-                tensor.ClearField(field)
-
-
 def _sort_nodes(model: ModelProto) -> None:
-    """Sort the nodes topologically."""
     graph = model.graph
     producer: dict[str, int] = {}
     for index, node in enumerate(graph.node):
@@ -158,11 +143,8 @@ def _sort_nodes(model: ModelProto) -> None:
             if output in producer:
                 raise ModelRefusedError(f"two nodes have the output {shorten(output)!r}")
             producer[output] = index
-    needs = {
-        index: {producer[name] for name in node.input if name in producer}
-        for index, node in enumerate(graph.node)
-    }
-    if all(earlier < index for index, earliers in needs.items() for earlier in earliers):
+    needs = {i: {producer[name] for name in n.input if name in producer} for i, n in enumerate(graph.node)}
+    if all(max(earlier, default=-1) < index for index, earlier in needs.items()):
         return
     try:
         order = list(TopologicalSorter(needs).static_order())
@@ -195,12 +177,11 @@ def fold_constants(model: ModelProto) -> None:
     graph = model.graph
     known = {tensor.name: tensor for tensor in graph.initializer if _is_small(tensor)}
     for node in list(graph.node):
+        inputs, value = list(filter(None, node.input)), None
         if node.op_type == "Constant" and not node.domain:
             value = _constant(node)
-        elif node.op_type in _FOLDABLE and not node.domain and _inputs_known(node, known):
+        elif node.op_type in _FOLDABLE and not node.domain and inputs and known.keys() >= set(inputs):
             value = _evaluate(node, known, model)
-        else:
-            continue
         if value is None:
             continue
         value.name = node.output[0]
@@ -214,20 +195,15 @@ def _is_small(tensor: TensorProto) -> bool:
     return prod(tensor.dims) <= _SMALL and not tensor.external_data
 
 
-def _inputs_known(node: NodeProto, known: dict[str, TensorProto]) -> bool:
-    return any(node.input) and all(not name or name in known for name in node.input)
-
-
 def _constant(node: NodeProto) -> TensorProto | None:
     """The value of a Constant node; None where it is of a rare kind."""
-    (attribute,) = node.attribute if len(node.attribute) == 1 else (AttributeProto(),)
+    (attribute,) = node.attribute if len(node.attribute) == 1 else (onnx.AttributeProto(),)
     if attribute.HasField("t"):
         return TensorProto.FromString(attribute.t.SerializeToString())
     if attribute.name in {"value_int", "value_ints"}:
         return numpy_helper.from_array(np.array(helper.get_attribute_value(attribute), np.int64))
-    if attribute.name == "value_float":
-        return numpy_helper.from_array(np.array(attribute.f, np.float32))
-    return None
+    is_float = attribute.name == "value_float"
+    return numpy_helper.from_array(np.array(attribute.f, np.float32)) if is_float else None
 
 
 def _evaluate(node: NodeProto, known: dict[str, TensorProto], model: ModelProto) -> TensorProto | None:

@@ -12,7 +12,7 @@ from audiocnn_cli.shapes.onnxfile.graph import index, set_input
 from audiocnn_cli.shapes.onnxfile.load import fold_constants, infer, load_graph
 from audiocnn_cli.shapes.onnxfile.read import CeilMismatchError, Read, read_graph
 from audiocnn_cli.shapes.report import Collapse, Fix, Report
-from audiocnn_cli.shapes.sizes import Sizes, shorten, show_shape
+from audiocnn_cli.shapes.sizes import Sizes, naming, shorten, show_shape
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import Trace
 
@@ -28,7 +28,7 @@ def report_of_file(path: Path, *, input_shape: Sizes | None, like: Like, clip: C
         UsageError: there is no such file, or the model has another input shape.
         ModelRefusedError: the file is not a valid model.
     """
-    try:
+    with naming(path, ModelRefusedError):
         model = load_graph(path)
         fold_constants(model)
         try:
@@ -37,8 +37,6 @@ def report_of_file(path: Path, *, input_shape: Sizes | None, like: Like, clip: C
             before = Trace(input_shape or (), error.steps, Framework.ONNX, path.name)
             fixes = _longer(error, model, path, input_shape, like) if input_shape else ()
             return Report(before, like, collapse=Collapse(error, before, fixes, like), clip=clip)
-    except ModelRefusedError as error:
-        raise ModelRefusedError(f"{path}: {error}") from error
     return Report(
         read.trace, like, clip=clip, uncounted=read.uncounted, uncounted_params=read.uncounted_params
     )
@@ -52,13 +50,11 @@ def read_file(path: Path, input_shape: Sizes) -> Read:
         ModelRefusedError: the file is not a valid model, or has another input shape.
         ShapeError: a layer does not fit its input.
     """
-    try:
+    with naming(path, ModelRefusedError):
         model = load_graph(path)
         fold_constants(model)
         _fix_input(model, input_shape)
         return _read_graph(model, path, None)
-    except ModelRefusedError as error:
-        raise ModelRefusedError(f"{path}: {error}") from error
 
 
 def _fix_input(model: ModelProto, given: Sizes) -> None:
@@ -66,9 +62,8 @@ def _fix_input(model: ModelProto, given: Sizes) -> None:
     graph = index(model)
     name = graph.inputs[0] if graph.inputs else ""
     shape = graph.shapes.get(name, ())
-    if len(shape) != len(given) or any(
-        isinstance(size, int) and size != other for size, other in zip(shape, given, strict=True)
-    ):
+    sizes = zip(shape, given, strict=False)
+    if len(shape) != len(given) or any(isinstance(have, int) and have != size for have, size in sizes):
         raise ModelRefusedError(f"its input is {show_shape(shape)}, not {show_shape(given)}")
     value = next(value for value in model.graph.input if value.name == name)
     for dim, size in zip(value.type.tensor_type.shape.dim, given, strict=True):
@@ -120,6 +115,4 @@ def _longer(error: ShapeError, model: ModelProto, path: Path, shape: Sizes, like
         return True
 
     size = smallest_input(shape, axis, runs, limit=_LONGEST_INPUT)
-    if size is None:
-        return ()
-    return (longer_input(Fix("", (), shape, (str(path),)), axis, size, like),)
+    return (longer_input(Fix("", (), shape, (str(path),)), axis, size, like),) if size else ()
