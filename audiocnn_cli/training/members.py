@@ -1,5 +1,6 @@
 """Train the members of a model (one for a held-out split, or one a fold) and calibrate their mean."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from audiocnn_cli.training.batches import Side
-from audiocnn_cli.training.cache import Checkpoint
 from audiocnn_cli.training.dataset import Dataset
-from audiocnn_cli.training.fit import Epoch, FitConfig, fit, predict, seed_everything
+from audiocnn_cli.training.fit import Epoch, FitConfig, fit, predict
 from audiocnn_cli.training.networks import MeanNetwork, build_network
 from audiocnn_cli.training.recipes import Recipe
 from audiocnn_cli.training.split import Split
@@ -32,13 +32,13 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """The mean of the networks trained on one split, and the history of each."""
+    """The mean of the networks trained on one split, and the history and checkpoint of each."""
 
     network: torch.nn.Module
     split: Split
     histories: tuple[tuple[Epoch, ...], ...]
     held_out: HeldOut
-    checkpoints: tuple[Checkpoint, ...]
+    checkpoints: tuple[Path, ...]
 
 
 def train_members(
@@ -63,8 +63,9 @@ def train_members(
         fitted, histories, saved = [], [], []
         for i in range(number * networks, (number + 1) * networks):
             seeded = replace(config, seed=config.seed + i)
-            checkpoint = Checkpoint(checkpoints, _fingerprint(dataset, split, recipe, seeded))
-            seed_everything(seeded.seed)
+            checkpoint = checkpoints / _checkpoint_name(dataset, split, recipe, seeded)
+            torch.manual_seed(seeded.seed)
+            torch.use_deterministic_algorithms(True, warn_only=True)
             network = build_network(recipe, classes=len(dataset.labels), scale_by=train.moments())
             report = partial(on_epoch, i)
             histories.append(fit(network, train, validation, seeded, checkpoint=checkpoint, on_epoch=report))
@@ -129,6 +130,8 @@ def clip_confidences(
     return np.array(correct), np.array(confidence)
 
 
-def _fingerprint(dataset: Dataset, split: Split, recipe: Recipe, config: FitConfig) -> str:
+def _checkpoint_name(dataset: Dataset, split: Split, recipe: Recipe, config: FitConfig) -> str:
+    """A name for the data and the configuration: no other fit continues from the file."""
     contents = [clip.content for clip in dataset.clips]
-    return repr((contents, split.train.tolist(), split.validation.tolist(), recipe, config))
+    identity = repr((contents, split.train.tolist(), split.validation.tolist(), recipe, config))
+    return f"{hashlib.sha256(identity.encode()).hexdigest()}.pt"

@@ -2,7 +2,9 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +64,8 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A written model, its evaluation on clips not trained on, and the history of each network."""
+    """The evaluation of a written model on clips not trained on, and the history of each network."""
 
-    path: Path
-    contract: ModelContract
     evaluation: Evaluation
     histories: tuple[tuple[Epoch, ...], ...]
     failures: tuple[Failure, ...]
@@ -103,21 +103,21 @@ def train_folder(
     )
     held_out = join_held_out(members)
     temperature = fit_temperature(held_out)
-    threshold = config.threshold
-    if threshold is None:
-        threshold = choose_threshold(held_out, temperature=temperature)
+    threshold = (
+        choose_threshold(held_out, temperature=temperature) if config.threshold is None else config.threshold
+    )
     proto = export_graph(
         [member.network for member in members], temperature=temperature, input_shape=recipe.input_shape
     )
     store_weights(proto, bits=config.bits)
     draft = _draft(config, dataset, members, threshold, apart=set(apart.tolist()))
     protocol = _protocol(splits, config)
-    contract, evaluation = _finish(proto, draft, folder, output, protocol=protocol, force=force)
-    for member in members:
-        for checkpoint in member.checkpoints:
-            checkpoint.remove()
-    histories = tuple(history for member in members for history in member.histories)
-    return Trained(output, contract, evaluation, histories, dataset.failures)
+    evaluation = _finish(proto, draft, folder, output, protocol=protocol, force=force)
+    with suppress(OSError):
+        for checkpoint in chain.from_iterable(member.checkpoints for member in members):
+            checkpoint.unlink(missing_ok=True)
+    histories = chain.from_iterable(member.histories for member in members)
+    return Trained(evaluation, tuple(histories), dataset.failures)
 
 
 def _draft(
@@ -187,7 +187,7 @@ def _protocol(splits: tuple[Split, ...], config: TrainingConfig) -> Protocol:
 
 def _finish(
     proto: Any, draft: ModelContract, folder: Path, output: Path, *, protocol: Protocol, force: bool
-) -> tuple[ModelContract, Evaluation]:
+) -> Evaluation:
     """Evaluate the exported graph, then write it with its figures, and its card."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "draft.onnx"
@@ -202,7 +202,7 @@ def _finish(
     write_model(proto, contract, output, force=force)
     with atomic_writer(card_path(output), "w", force=force) as stream:
         stream.write(card(contract, evaluation.clips))
-    return contract, evaluation
+    return evaluation
 
 
 def card_path(output: Path) -> Path:
