@@ -79,13 +79,15 @@ def train_members(
     return tuple(members)
 
 
-def join_held_out(members: tuple[Member, ...]) -> HeldOut:
-    """The logits of all members for clips that they were not trained on."""
-    return HeldOut(
+def calibrate(members: tuple[Member, ...]) -> tuple[float, float]:
+    """The temperature and the threshold, fitted to clips that the members were not trained on."""
+    held_out = HeldOut(
         torch.cat([member.held_out.logits for member in members]),
         torch.cat([member.held_out.labels for member in members]),
         np.concatenate([member.held_out.clips for member in members]),
     )
+    temperature = fit_temperature(held_out)
+    return temperature, choose_threshold(held_out, temperature=temperature)
 
 
 def fit_temperature(held_out: HeldOut) -> float:
@@ -94,9 +96,8 @@ def fit_temperature(held_out: HeldOut) -> float:
     Source: Guo et al., On calibration of modern neural networks, arXiv:1706.04599.
     """
     candidates = torch.logspace(np.log10(0.2), np.log10(5.0), 65)
-    losses = [
-        torch.nn.functional.cross_entropy(held_out.logits / t, held_out.labels).item() for t in candidates
-    ]
+    loss = torch.nn.functional.cross_entropy
+    losses = [loss(held_out.logits / t, held_out.labels).item() for t in candidates]
     return float(candidates[int(np.argmin(losses))])
 
 

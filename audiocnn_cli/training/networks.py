@@ -28,15 +28,14 @@ def build_network(recipe: Recipe, *, classes: int, scale_by: Moments) -> nn.Modu
     of the architecture is resized to `classes`.
 
     Raises:
-        UsageError: the architecture has a layer that training lacks, or the segment is too short
-            for it.
+        UsageError: the architecture has a layer that training lacks, or the segment is too short for it.
         ImpossibleShapeError: a layer does not fit the segment.
     """
-    steps = trace(
-        recipe.architecture.layers, recipe.input_shape, framework=recipe.architecture.framework, compare=False
-    ).steps
+    stack = recipe.architecture
+    steps = trace(stack.layers, recipe.input_shape, framework=stack.framework, compare=False).steps
     scale = RelativeLevel(recipe.input_shape) if recipe.anywhere else Normalise(scale_by, recipe.input_shape)
-    turn = [ChannelsFirst()] if len(recipe.input_shape) == 3 else []
+    # To channels first, the order of PyTorch's convolutions.
+    turn = [Apply(partial(torch.permute, dims=(0, 3, 1, 2)))] if len(recipe.input_shape) == 3 else []
     return nn.Sequential(scale, *turn, Layers(steps, classes))
 
 
@@ -83,12 +82,12 @@ class RelativeLevel(nn.Module):
         return torch.clamp((x - loudest) / (RANGE_DB / 2) + 1.0, min=-1.0)
 
 
-class ChannelsFirst(nn.Module):
-    """(n, frames, bins, channels) to (n, channels, frames, bins), the order of PyTorch's convolutions."""
+class Apply(nn.Module):
+    """A function without weights, as a layer."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Permute the axes."""
-        return x.permute(0, 3, 1, 2)
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.forward = function
 
 
 class Layers(nn.Module):
@@ -106,9 +105,8 @@ class Layers(nn.Module):
         outputs = {INPUT: x}
         for (name, kind, (source, *others)), part in zip(self.wiring, self.parts, strict=True):
             x = part(outputs[source])
-            if kind == "add":
-                for other in others:
-                    x = x + outputs[other]
+            for other in others if kind == "add" else ():
+                x = x + outputs[other]
             outputs[name] = x
         return x
 
@@ -125,18 +123,6 @@ class Recurrent(nn.Module):
         """(n, frames, inputs) to (n, frames, units) or (n, units)."""
         sequence, _ = self.lstm(x)
         return sequence if self.return_sequences else sequence[:, -1]
-
-
-class GlobalPooling(nn.Module):
-    """Reduce both axes of each channel: (n, channels, frames, bins) to (n, channels)."""
-
-    def __init__(self, reduce: Callable[..., torch.Tensor]) -> None:
-        super().__init__()
-        self.reduce = reduce
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The maximum or the mean over frames and bins."""
-        return self.reduce(x, dim=(2, 3))
 
 
 def _modules(step: Step) -> Iterator[nn.Module]:
@@ -166,8 +152,9 @@ def _modules(step: Step) -> Iterator[nn.Module]:
 
 _PLAIN: dict[str, Callable[[], nn.Module]] = {
     "flatten": nn.Flatten,
-    "globalavgpool": partial(GlobalPooling, torch.mean),
-    "globalmaxpool": partial(GlobalPooling, torch.amax),
+    # (n, channels, frames, bins) to (n, channels)
+    "globalavgpool": partial(Apply, partial(torch.mean, dim=(2, 3))),
+    "globalmaxpool": partial(Apply, partial(torch.amax, dim=(2, 3))),
     "add": nn.Identity,
 }
 

@@ -21,13 +21,7 @@ from audiocnn_cli.training.card import card
 from audiocnn_cli.training.dataset import Dataset, read_dataset
 from audiocnn_cli.training.export import export_graph, store_weights, write_model
 from audiocnn_cli.training.fit import Epoch, FitConfig
-from audiocnn_cli.training.members import (
-    Member,
-    choose_threshold,
-    fit_temperature,
-    join_held_out,
-    train_members,
-)
+from audiocnn_cli.training.members import Member, calibrate, train_members
 from audiocnn_cli.training.recipes import Recipe
 from audiocnn_cli.training.split import Split, cross_validation, holdout, kept_apart
 
@@ -43,7 +37,7 @@ class TrainingConfig:
     `folds` of None holds out one fifth of the groups for the test and one for validation; with K folds the
     model is the mean of K members, each trained without one fold. A member is the mean of `networks`
     networks. No network is trained on clips whose path matches `keep_apart`. `threshold` of None is chosen
-    by `choose_threshold`. `bits` is 32, 16 or 8; `command` is the command line, for the card.
+    by `calibrate`. `bits` is 32, 16 or 8; `command` is the command line, for the card.
     """
 
     recipe: Recipe
@@ -87,11 +81,11 @@ def train_folder(
     recipe, seed = config.recipe, config.fit.seed
     dataset = read_dataset(folder, recipe=recipe, grouping=config.grouping, cache=config.cache / "features")
     apart = kept_apart(dataset, config.keep_apart, folder=folder)
-    splits = (
-        (holdout(dataset, seed=seed, apart=apart),)
-        if config.folds is None
-        else cross_validation(dataset, config.folds, seed=seed, apart=apart)
-    )
+    splits: tuple[Split, ...]
+    if config.folds is None:
+        splits = (holdout(dataset, seed=seed, apart=apart),)
+    else:
+        splits = cross_validation(dataset, config.folds, seed=seed, apart=apart)
     members = train_members(
         dataset,
         splits,
@@ -101,11 +95,9 @@ def train_folder(
         checkpoints=config.cache / "checkpoints",
         on_epoch=on_epoch,
     )
-    held_out = join_held_out(members)
-    temperature = fit_temperature(held_out)
-    threshold = (
-        choose_threshold(held_out, temperature=temperature) if config.threshold is None else config.threshold
-    )
+    temperature, threshold = calibrate(members)
+    if config.threshold is not None:
+        threshold = config.threshold
     proto = export_graph(
         [member.network for member in members], temperature=temperature, input_shape=recipe.input_shape
     )
