@@ -1,11 +1,13 @@
 """Degradations of recordings, each a pure function of mono samples at any rate.
 
-All take float32 samples of shape (n,) and return as many, aligned in time with the input.
+All take float32 samples of shape (n,), their rate and a seed, which few depend on, and return as many
+samples, aligned in time with the input.
 """
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import soundfile
@@ -31,7 +33,7 @@ class Degradation:
     apply: Callable[[Samples, int, int], Samples]
 
 
-def narrow_band(samples: Samples, *, sample_rate: int, through: int) -> Samples:
+def narrow_band(samples: Samples, sample_rate: int, _seed: int = 0, *, through: int) -> Samples:
     """Resample to `through` Hz and back: removes the frequencies above `through` / 2."""
     if through >= sample_rate:
         return samples
@@ -39,7 +41,7 @@ def narrow_band(samples: Samples, *, sample_rate: int, through: int) -> Samples:
     return _as_long_as(samples, soxr.resample(copy, through, sample_rate, quality="HQ"))
 
 
-def as_mp3(samples: Samples, *, sample_rate: int, kbit_s: int) -> Samples:
+def as_mp3(samples: Samples, sample_rate: int, _seed: int = 0, *, kbit_s: int) -> Samples:
     """Encode as MP3 at a constant bit rate by libsndfile (LAME), and decode.
 
     A sample rate that MP3 lacks is resampled to the next higher one that it has, or to 48 kHz.
@@ -70,12 +72,12 @@ def encode_mp3(samples: Samples, *, sample_rate: int, kbit_s: int) -> bytes:
     return file.getvalue()
 
 
-def gain(samples: Samples, *, decibels: float) -> Samples:
+def gain(samples: Samples, _sample_rate: int = 0, _seed: int = 0, *, decibels: float) -> Samples:
     """Multiply the amplitude by `decibels` dB."""
     return samples * np.float32(10 ** (decibels / 20))
 
 
-def white_noise(samples: Samples, *, snr_db: float, seed: int) -> Samples:
+def white_noise(samples: Samples, _sample_rate: int = 0, seed: int = 0, *, snr_db: float) -> Samples:
     """Add Gaussian white noise whose power is `snr_db` below the mean power of the clip.
 
     The same seed gives the same noise.
@@ -86,45 +88,21 @@ def white_noise(samples: Samples, *, snr_db: float, seed: int) -> Samples:
     return samples + np.float32(amplitude) * noise
 
 
-def two_microphones(samples: Samples, *, sample_rate: int) -> Samples:
+def two_microphones(samples: Samples, sample_rate: int, _seed: int = 0) -> Samples:
     """Add a second channel, 6 dB softer and 0.5 ms late, and mix down: a comb filter."""
     delay = round(0.0005 * sample_rate)
     right = np.pad(samples, (delay, 0))[: len(samples)] / np.float32(2)
     return mix_down(np.stack([samples, right], axis=1))
 
 
-def _narrow_band(samples: Samples, rate: int, _seed: int) -> Samples:
-    return narrow_band(samples, sample_rate=rate, through=8000)
-
-
-def _as_mp3(samples: Samples, rate: int, _seed: int) -> Samples:
-    return as_mp3(samples, sample_rate=rate, kbit_s=64)
-
-
-def _softer(samples: Samples, _rate: int, _seed: int) -> Samples:
-    return gain(samples, decibels=-20)
-
-
-def _some_noise(samples: Samples, _rate: int, seed: int) -> Samples:
-    return white_noise(samples, snr_db=20, seed=seed)
-
-
-def _more_noise(samples: Samples, _rate: int, seed: int) -> Samples:
-    return white_noise(samples, snr_db=10, seed=seed)
-
-
-def _stereo(samples: Samples, rate: int, _seed: int) -> Samples:
-    return two_microphones(samples, sample_rate=rate)
-
-
 # Module-level functions, because they are pickled for worker processes.
 DEGRADATIONS = (
-    Degradation("8khz", "8 kHz copy", _narrow_band),
-    Degradation("mp3_64", "MP3 at 64 kbit/s", _as_mp3),
-    Degradation("gain_-20db", "-20 dB gain", _softer),
-    Degradation("noise_20db", "white noise at 20 dB SNR", _some_noise),
-    Degradation("noise_10db", "white noise at 10 dB SNR", _more_noise),
-    Degradation("stereo", "stereo, mixed down", _stereo),
+    Degradation("8khz", "8 kHz copy", partial(narrow_band, through=8000)),
+    Degradation("mp3_64", "MP3 at 64 kbit/s", partial(as_mp3, kbit_s=64)),
+    Degradation("gain_-20db", "-20 dB gain", partial(gain, decibels=-20)),
+    Degradation("noise_20db", "white noise at 20 dB SNR", partial(white_noise, snr_db=20)),
+    Degradation("noise_10db", "white noise at 10 dB SNR", partial(white_noise, snr_db=10)),
+    Degradation("stereo", "stereo, mixed down", two_microphones),
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from audiocnn_cli.batch.outcome import Failure
@@ -64,8 +65,7 @@ class Evaluation:
     @property
     def brier(self) -> float:
         """The Brier score over all labels."""
-        index = {label: i for i, label in enumerate(self.clips.labels)}
-        truth = [index[each.clip.label] for each in self.predictions]
+        truth = [self.clips.labels.index(each.clip.label) for each in self.predictions]
         return brier([each.probabilities for each in self.predictions], truth)
 
     def coverage(self, thresholds: Iterable[float]) -> tuple[Coverage, ...]:
@@ -114,7 +114,7 @@ def summarise(
     contract: ModelContract, predictions: Predictions, *, degradations: Sequence[Degradation] = ()
 ) -> Evaluation:
     """The metrics of the `predictions` of the model with `contract`."""
-    labels = contract.labels
+    count = partial(confusion_matrix, labels=contract.labels)
     held_out = tuple(each for each in predictions.clips if each.member is not None)
     apart = [each for each in predictions.clips if each.member is None] if held_out else []
     counted = held_out or predictions.clips
@@ -124,19 +124,13 @@ def summarise(
         model=contract.name,
         threshold=contract.threshold,
         predictions=counted,
-        clips=confusion_matrix(truth, [each.label for each in counted], labels=labels),
-        segments=confusion_matrix([t for t, _ in segments], [p for _, p in segments], labels=labels),
+        clips=count(truth, [each.label for each in counted]),
+        segments=count([true for true, _ in segments], [found for _, found in segments]),
         robustness=tuple(
-            Robustness(
-                degradation, confusion_matrix(truth, [p.degraded_labels[i] for p in counted], labels=labels)
-            )
+            Robustness(degradation, count(truth, [each.degraded_labels[i] for each in counted]))
             for i, degradation in enumerate(degradations)
         ),
-        kept_apart=confusion_matrix(
-            [each.clip.label for each in apart], [each.label for each in apart], labels=labels
-        )
-        if apart
-        else None,
+        kept_apart=count([p.clip.label for p in apart], [p.label for p in apart]) if apart else None,
         left_out=predictions.left_out,
         failures=predictions.failures,
     )

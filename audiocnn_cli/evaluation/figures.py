@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS, Degradation
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
+from audiocnn_cli.evaluation.labelled import link_parts
 from audiocnn_cli.evaluation.metrics import wilson_interval
-from audiocnn_cli.evaluation.parts import link_parts
 from audiocnn_cli.evaluation.scoring import Runner, run_scoring
 from audiocnn_cli.models.contract import Figure
 from audiocnn_cli.models.session import Model
@@ -121,9 +122,7 @@ def _evaluate(model: Model, root: Path, *, run: Runner) -> Evaluation:
         raise AudiocnnError("its contract names no folder of data")
     names = {figure.name for figure in model.contract.figures}
     degradations = [each for each in DEGRADATIONS if degraded_name(each) in names]
-    if data.folder is not None:
-        return evaluate(root / data.folder, model, degradations=degradations, run=run)
-    with link_parts(root, data.parts) as folder:
+    with link_parts(root, data.parts) if data.folder is None else nullcontext(root / data.folder) as folder:
         return evaluate(folder, model, degradations=degradations, run=run)
 
 

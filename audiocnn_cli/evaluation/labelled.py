@@ -1,11 +1,16 @@
-"""A folder with one sub-folder a class: the clips, their labels, groups and content."""
+"""A folder with one sub-folder a class: the clips, their labels, groups and content.
+
+It may be put together from parts of others, as a temporary folder of symbolic links.
+"""
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from audiocnn_cli.audio.sources import Source, find_audio
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
@@ -125,3 +130,47 @@ class Grouping:
             return "by file"
         blocks = f" in blocks of {self.block} consecutive numbers" if self.block else ""
         return f"by group `{self.pattern}`{blocks}"
+
+
+@contextmanager
+def link_parts(root: Path, parts: Mapping[str, str]) -> Iterator[Path]:
+    """A temporary folder with one sub-folder a class, made of links to files below `root`.
+
+    `parts` maps a path in that folder (`speech` or `speech/digits`) to a folder below `root`, or to a
+    pattern of the files that it contains.
+
+    Raises:
+        UsageError: a path or a pattern leads outside, or a pattern matches nothing.
+    """
+    with TemporaryDirectory(prefix="audiocnn-") as name:
+        folder = Path(name)
+        for path, pattern in parts.items():
+            for given in map(Path, (path, pattern)):
+                if given.is_absolute() or ".." in given.parts or not given.parts:
+                    raise UsageError(f"{str(given)!r} leads outside of the data folder; use a path below it")
+            found = sorted(root.glob(pattern))
+            if not found:
+                raise UsageError(f"{root}: nothing in it matches {pattern}")
+            if found[0].is_dir():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).symlink_to(found[0].resolve())
+                continue
+            (folder / path).mkdir(parents=True, exist_ok=True)
+            for file in found:
+                (folder / path / file.name).symlink_to(file.resolve())
+        yield folder
+
+
+def parse_parts(arguments: Iterable[str]) -> dict[str, str]:
+    """`PATH=PATTERN` arguments as a mapping.
+
+    Raises:
+        UsageError: one lacks the path or the pattern, or a path is given twice.
+    """
+    parts: dict[str, str] = {}
+    for argument in arguments:
+        path, _, pattern = argument.partition("=")
+        if not path or not pattern or path in parts:
+            raise UsageError(f"`part={argument}`: give each PATH=PATTERN once, such as speech/news=radio")
+        parts[path] = pattern
+    return parts

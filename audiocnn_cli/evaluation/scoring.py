@@ -115,15 +115,11 @@ class Predictions:
     @classmethod
     def of(cls, outcomes: Iterable[ClipResult | Failure]) -> "Predictions":
         """Collect the outcomes of the batch, in the order of the recordings."""
-        results: list[ClipResult] = []
-        failures: list[Failure] = []
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-            else:
-                results.append(outcome)
-        clips = tuple(each.prediction for each in results if each.prediction is not None)
-        return cls(clips=clips, left_out=len(results) - len(clips), failures=tuple(failures))
+        collected = list(outcomes)
+        failures = tuple(each for each in collected if isinstance(each, Failure))
+        predictions = (each.prediction for each in collected if isinstance(each, ClipResult))
+        clips = tuple(each for each in predictions if each is not None)
+        return cls(clips=clips, left_out=len(collected) - len(failures) - len(clips), failures=failures)
 
     @property
     def counts(self) -> Counts:
