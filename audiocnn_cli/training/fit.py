@@ -4,7 +4,7 @@ import copy
 import math
 import pickle
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,9 @@ class _Run:
         self.history: list[Epoch] = []
         self.step = 0
         self.steps = config.epochs * max(1, math.ceil(len(train.starts[0]) / config.batch_size))
-        self.optimizer = _optimizer(network, config)
+        sgd = partial(torch.optim.SGD, momentum=0.9)
+        kind = sgd if config.optimizer is Optimizer.SGD else torch.optim.AdamW
+        self.optimizer = kind(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
         self.weights = train.class_weights.to(device)
 
     def continues(self) -> bool:
@@ -147,7 +149,7 @@ class _Run:
     def _step(self, tensors: torch.Tensor, targets: torch.Tensor) -> float:
         config = self.config
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * self._rate()
+            group["lr"] = self._learning_rate()
         self.optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(
             self.network(tensors), targets, self.weights, label_smoothing=config.label_smoothing
@@ -158,22 +160,20 @@ class _Run:
         if config.average:
             # A lower decay in the first steps, so that the initial weights are forgotten.
             decay = min(config.average, (1 + self.step) / (10 + self.step))
-            with torch.no_grad():
-                pairs = zip(
-                    self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True
-                )
-                for mean, now in pairs:
-                    if mean.dtype.is_floating_point:
-                        mean.lerp_(now, 1 - decay)
+            trained = self.network.state_dict()
+            for name, mean in self.averaged.state_dict().items():
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(trained[name], 1 - decay)
         return float(loss.item())
 
-    def _rate(self) -> float:
+    def _learning_rate(self) -> float:
+        most = self.config.learning_rate
         if not self.config.cosine:
-            return 1.0
+            return most
         rising = max(1.0, self.config.warmup * self.steps)
         if self.step < rising:
-            return (self.step + 1) / rising
-        return 0.5 * (1 + math.cos(math.pi * (self.step - rising) / max(1.0, self.steps - rising)))
+            return most * ((self.step + 1) / rising)
+        return most * (0.5 * (1 + math.cos(math.pi * (self.step - rising) / max(1.0, self.steps - rising))))
 
     def _best_number(self) -> int:
         """The epoch with the lowest validation loss; the last one without a validation side."""
@@ -189,7 +189,7 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "random": self.random.get_state(),
             "torch_random": torch.get_rng_state(),
-            "history": [asdict(epoch) for epoch in self.history],
+            "history": [astuple(epoch) for epoch in self.history],
             "step": self.step,
         }
         with atomic_writer(path, "wb", force=True) as stream:
@@ -207,19 +207,10 @@ class _Run:
         self.best = state["best"]
         self.random.set_state(state["random"])
         torch.set_rng_state(state["torch_random"])
-        self.history = [_epoch(saved) for saved in state["history"]]
+        self.history = [
+            Epoch(number, loss, check and Validation(*check)) for number, loss, check in state["history"]
+        ]
         self.step = state["step"]
-
-
-def _optimizer(network: torch.nn.Module, config: FitConfig) -> torch.optim.Optimizer:
-    sgd = partial(torch.optim.SGD, momentum=0.9)
-    kind = sgd if config.optimizer is Optimizer.SGD else torch.optim.AdamW
-    return kind(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-
-
-def _epoch(saved: dict[str, Any]) -> Epoch:
-    check = saved["validation"]
-    return Epoch(saved["number"], saved["loss"], Validation(**check) if check else None)
 
 
 def _validate(network: torch.nn.Module, side: Side, device: Any) -> Validation:

@@ -6,8 +6,8 @@ from `audiocnn_cli.shapes`, so that the network has the shapes and parameters th
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from math import prod
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -33,10 +33,11 @@ def build_network(recipe: Recipe, *, classes: int, scale_by: Moments) -> nn.Modu
     """
     stack = recipe.architecture
     steps = trace(stack.layers, recipe.input_shape, framework=stack.framework, compare=False).steps
-    scale = RelativeLevel(recipe.input_shape) if recipe.anywhere else Normalise(scale_by, recipe.input_shape)
+    shape = Apply(partial(torch.reshape, shape=(-1, *recipe.input_shape)))
+    scale = Apply(relative_level) if recipe.anywhere else Normalise(scale_by, recipe.input_shape)
     # To channels first, the order of PyTorch's convolutions.
     turn = [Apply(partial(torch.permute, dims=(0, 3, 1, 2)))] if len(recipe.input_shape) == 3 else []
-    return nn.Sequential(scale, *turn, Layers(steps, classes))
+    return nn.Sequential(shape, scale, *turn, Layers(steps, classes))
 
 
 class MeanNetwork(nn.Module):
@@ -59,27 +60,18 @@ class Normalise(nn.Module):
         super().__init__()
         shape = (1, 1, len(moments.mean), 1)[: 1 + len(input_shape)]
         scale = 1 / torch.clamp(moments.std, min=1e-6)
-        self.input_shape = input_shape
         self.register_buffer("mean", moments.mean.float().view(shape))
         self.register_buffer("scale", scale.float().view(shape))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """To (n, *input_shape)."""
-        return (x.reshape(-1, *self.input_shape) - self.mean) * self.scale
+        """Shape (n, *input_shape) to the same."""
+        return (x - self.mean) * self.scale
 
 
-class RelativeLevel(nn.Module):
-    """Map decibels relative to the segment's maximum to -1 (-80 dB and below) to 1 (0 dB)."""
-
-    def __init__(self, input_shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.input_shape = input_shape
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """To (n, *input_shape)."""
-        x = x.reshape(-1, *self.input_shape)
-        loudest = torch.amax(x, dim=(1, 2, 3), keepdim=True)
-        return torch.clamp((x - loudest) / (RANGE_DB / 2) + 1.0, min=-1.0)
+def relative_level(x: torch.Tensor) -> torch.Tensor:
+    """Map decibels relative to the maximum of each (frames, bins, 1) to -1 (-80 dB and below) to 1 (0 dB)."""
+    loudest = torch.amax(x, dim=(1, 2, 3), keepdim=True)
+    return torch.clamp((x - loudest) / (RANGE_DB / 2) + 1.0, min=-1.0)
 
 
 class Apply(nn.Module):
@@ -130,7 +122,8 @@ def _modules(step: Step) -> Iterator[nn.Module]:
     inputs, outputs = int(step.input[-1]), int(step.output[-1])
     if step.type == "conv":
         yield from _padding(step, value=0.0)
-        yield nn.Conv2d(inputs, outputs, step.kernel, step.stride, bias=_has_bias(step))
+        bias = step.params > prod(step.kernel or ()) * inputs * outputs
+        yield nn.Conv2d(inputs, outputs, step.kernel, step.stride, bias=bias)
     elif step.type == "maxpool":
         yield from _padding(step, value=float("-inf"))
         yield nn.MaxPool2d(step.kernel, step.stride)
@@ -157,11 +150,6 @@ _PLAIN: dict[str, Callable[[], nn.Module]] = {
     "globalmaxpool": partial(Apply, partial(torch.amax, dim=(2, 3))),
     "add": nn.Identity,
 }
-
-
-def _has_bias(step: Step) -> bool:
-    weights = int(np.prod(step.kernel or ())) * int(step.input[-1]) * int(step.output[-1])
-    return step.params > weights
 
 
 def _padding(step: Step, *, value: float) -> Iterator[nn.Module]:

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,8 @@ def train_folder(
         [member.network for member in members], temperature=temperature, input_shape=recipe.input_shape
     )
     store_weights(proto, bits=config.bits)
-    draft = _draft(config, dataset, members, threshold, apart=set(apart.tolist()))
-    protocol = _protocol(splits, config)
-    evaluation = _finish(proto, draft, folder, output, protocol=protocol, force=force)
+    draft = _draft(config, dataset, members, threshold, set(apart.tolist()))
+    evaluation = _finish(proto, draft, folder, output, protocol=_protocol(splits, config), force=force)
     with suppress(OSError):
         for checkpoint in chain.from_iterable(member.checkpoints for member in members):
             checkpoint.unlink(missing_ok=True)
@@ -113,15 +112,11 @@ def train_folder(
 
 
 def _draft(
-    config: TrainingConfig,
-    dataset: Dataset,
-    members: tuple[Member, ...],
-    threshold: float,
-    *,
-    apart: set[int],
+    config: TrainingConfig, dataset: Dataset, members: tuple[Member, ...], threshold: float, apart: set[int]
 ) -> ModelContract:
     """The contract without what needs the written model: the golden example and the figures."""
     recipe = config.recipe
+    duration_s = _GOLDEN_SEGMENTS * recipe.segment.length / recipe.features.sample_rate
     return ModelContract(
         name=config.name,
         task=config.task,
@@ -131,50 +126,41 @@ def _draft(
         segment=recipe.segment,
         input_shape=recipe.input_shape,
         data=config.data,
-        golden=Golden(
-            duration_s=_GOLDEN_SEGMENTS * recipe.segment.length / recipe.features.sample_rate,
-            probabilities=(0.0,) * len(dataset.labels),
-        ),
+        golden=Golden(duration_s=duration_s, probabilities=(0.0,) * len(dataset.labels)),
         architecture=recipe.architecture.name,
         command=config.command,
         threshold=threshold,
         members=len(members),
-        training_clips=_training_clips(dataset, members, apart=apart),
+        training_clips=_training_clips(dataset, members, apart),
     )
 
 
-def _training_clips(dataset: Dataset, members: tuple[Member, ...], *, apart: set[int]) -> dict[str, int]:
+def _training_clips(dataset: Dataset, members: tuple[Member, ...], apart: set[int]) -> dict[str, int]:
     """The member that was not trained on each recording; recordings that none was trained on are left out."""
     untrained = {int(clip): i for i, member in enumerate(members) for clip in member.split.test}
-    if len(members) == 1:
-        trained = (clip.content for i, clip in enumerate(dataset.clips) if i not in untrained)
-        return dict.fromkeys(sorted(trained), SEEN_BY_ALL)
-    members_of = (
-        (clip.content, untrained.get(i, SEEN_BY_ALL))
-        for i, clip in enumerate(dataset.clips)
-        if i not in apart
-    )
-    return dict(sorted(members_of))
+    left_out = apart if len(members) > 1 else untrained.keys()
+    trained = ((i, clip.content) for i, clip in enumerate(dataset.clips) if i not in left_out)
+    return dict(sorted((content, untrained.get(i, SEEN_BY_ALL)) for i, content in trained))
 
 
 def _protocol(splits: tuple[Split, ...], config: TrainingConfig) -> Protocol:
     apart = f"clips that match `{config.keep_apart}`: no network was trained on them"
-    if config.folds is None and config.keep_apart is not None:
-        return Protocol(apart, apart)
-    if config.folds is None:
-        (split,) = splits
+    if config.folds is not None:
+        clips = sum(len(split.test) for split in splits)
+        networks = "network" if config.networks == 1 else f"{config.networks} networks"
         sides = (
-            f"{len(split.train)} clips to train, {len(split.validation)} to stop and calibrate,"
-            f" {len(split.test)} to test"
+            f"{config.folds} folds {config.grouping}, no group in two; each of {clips} clips scored by the"
+            f" {networks} not trained on its fold"
         )
-        return Protocol(f"one split {config.grouping}, no group on two sides; {sides}", apart)
-    clips = sum(len(split.test) for split in splits)
-    networks = "network" if config.networks == 1 else f"{config.networks} networks"
-    folds = (
-        f"{config.folds} folds {config.grouping}, no group in two; each of {clips} clips scored by the"
-        f" {networks} not trained on its fold"
-    )
-    return Protocol(folds, apart)
+    elif config.keep_apart is not None:
+        sides = apart
+    else:
+        train, validation, test = map(len, astuple(splits[0]))
+        sides = (
+            f"one split {config.grouping}, no group on two sides; {train} clips to train, {validation} to"
+            f" stop and calibrate, {test} to test"
+        )
+    return Protocol(sides, apart)
 
 
 def _finish(
