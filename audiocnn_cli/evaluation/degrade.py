@@ -37,8 +37,8 @@ def narrow_band(samples: Samples, sample_rate: int, _seed: int = 0, *, through: 
     """Resample to `through` Hz and back: removes the frequencies above `through` / 2."""
     if through >= sample_rate:
         return samples
-    copy = soxr.resample(samples, sample_rate, through, quality="HQ")
-    return _as_long_as(samples, soxr.resample(copy, through, sample_rate, quality="HQ"))
+    copy = _resampled(samples, sample_rate, through)
+    return _as_long_as(samples, _resampled(copy, through, sample_rate))
 
 
 def as_mp3(samples: Samples, sample_rate: int, _seed: int = 0, *, kbit_s: int) -> Samples:
@@ -47,26 +47,21 @@ def as_mp3(samples: Samples, sample_rate: int, _seed: int = 0, *, kbit_s: int) -
     A sample rate that MP3 lacks is resampled to the next higher one that it has, or to 48 kHz.
     """
     rate = next((each for each in _MP3_RATES if each >= sample_rate), _MP3_RATES[-1])
-    if rate == sample_rate:
-        return _as_long_as(samples, _through_mp3(samples, rate, kbit_s))
-    decoded = _through_mp3(soxr.resample(samples, sample_rate, rate, quality="HQ"), rate, kbit_s)
-    return _as_long_as(samples, soxr.resample(decoded, rate, sample_rate, quality="HQ"))
+    copy = _resampled(samples, sample_rate, rate)
+    if not len(copy):
+        return np.zeros_like(samples)
+    file = io.BytesIO(encode_mp3(copy, sample_rate=rate, kbit_s=kbit_s))
+    return _as_long_as(samples, _resampled(soundfile.read(file, dtype="float32")[0], rate, sample_rate))
 
 
 def encode_mp3(samples: Samples, *, sample_rate: int, kbit_s: int) -> bytes:
     """An MP3 file of a constant bit rate; `sample_rate` must be one of MP3's."""
     least, most = next(limits for lowest, limits in _MP3_KBIT_S.items() if sample_rate >= lowest)
+    # libsndfile: 0 is the highest bit rate, just below 1 the lowest.
+    level = min(0.999, (most - kbit_s) / (most - least))
+    rate = {"bitrate_mode": "CONSTANT", "compression_level": level}
     file = io.BytesIO()
-    with soundfile.SoundFile(
-        file,
-        "w",
-        sample_rate,
-        channels=1,
-        format="MP3",
-        bitrate_mode="CONSTANT",
-        # libsndfile: 0 is the highest bit rate, just below 1 the lowest.
-        compression_level=min(0.999, (most - kbit_s) / (most - least)),
-    ) as sound:
+    with soundfile.SoundFile(file, "w", sample_rate, channels=1, format="MP3", **rate) as sound:
         for start in range(0, len(samples), _BLOCK):
             sound.write(samples[start : start + _BLOCK])
     return file.getvalue()
@@ -106,12 +101,8 @@ DEGRADATIONS = (
 )
 
 
-def _through_mp3(samples: Samples, rate: int, kbit_s: int) -> Samples:
-    if not len(samples):
-        return samples
-    file = io.BytesIO(encode_mp3(samples, sample_rate=rate, kbit_s=kbit_s))
-    decoded: Samples = soundfile.read(file, dtype="float32")[0]
-    return decoded
+def _resampled(samples: Samples, rate: int, target: int) -> Samples:
+    return samples if rate == target else np.asarray(soxr.resample(samples, rate, target, quality="HQ"))
 
 
 def _as_long_as(samples: Samples, other: Samples) -> Samples:

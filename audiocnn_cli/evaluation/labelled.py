@@ -151,13 +151,11 @@ def link_parts(root: Path, parts: Mapping[str, str]) -> Iterator[Path]:
             found = sorted(root.glob(pattern))
             if not found:
                 raise UsageError(f"{root}: nothing in it matches {pattern}")
-            if found[0].is_dir():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).symlink_to(found[0].resolve())
-                continue
-            (folder / path).mkdir(parents=True, exist_ok=True)
-            for file in found:
-                (folder / path / file.name).symlink_to(file.resolve())
+            whole = found[0].is_dir()
+            for part in found[:1] if whole else found:
+                link = folder / path if whole else folder / path / part.name
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(part.resolve())
         yield folder
 
 

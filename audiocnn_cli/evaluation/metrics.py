@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import binomtest
 
-CALIBRATION_BINS = 15
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -109,33 +108,25 @@ class Calibration:
 
         Source: Guo et al., On calibration of modern neural networks, ICML 2017.
         """
-        distances = (
-            each.n * abs(each.confidence - each.accuracy)
-            for each in self.bins
-            if each.confidence is not None and each.accuracy is not None
-        )
+        distances = (each.n * abs((each.confidence or 0.0) - (each.accuracy or 0.0)) for each in self.bins)
         return sum(distances) / sum(each.n for each in self.bins)
 
 
-def calibrate(
-    confidences: Sequence[float], correct: Sequence[bool], *, bins: int = CALIBRATION_BINS
-) -> Calibration:
-    """Sort clips into `bins` bins of equal width by confidence.
+def calibrate(confidences: Sequence[float], correct: Sequence[bool], *, bins: int = 15) -> Calibration:
+    """Sort clips, one or more, into `bins` bins of equal width by confidence.
 
-    Args:
-        confidences: the probability of the predicted label, 0 to 1, of each clip; at least one.
-        correct: whether the predicted label is the true one.
-        bins: the number of bins.
+    `confidences` are the probabilities, 0 to 1, of the predicted labels, `correct` whether these are the true
+    ones.
     """
     edges = np.linspace(0, 1, bins + 1)
     confidence, hit = np.asarray(confidences, dtype=np.float64), np.asarray(correct)
     bin_of = np.searchsorted(edges[1:-1], confidence)
     found = []
-    for i, (low, high) in enumerate(pairwise(edges)):
+    for i, (low, high) in enumerate(pairwise(edges.tolist())):
         inside = bin_of == i
         n = int(inside.sum())
         means = (float(confidence[inside].mean()), float(hit[inside].mean())) if n else (None, None)
-        found.append(Bin(float(low), float(high), n, *means))
+        found.append(Bin(low, high, n, *means))
     return Calibration(tuple(found))
 
 

@@ -122,11 +122,9 @@ def augment(x: torch.Tensor, window: int, config: AugmentConfig, random: torch.G
     """Apply all augmentations, from (n, any frames, mels) to (n, window, mels)."""
     x = _resize(x, window, config, random)
     x = _roll(x, random) if config.roll else x
-    x = _gain(x, config, random)
-    x = _tone(x, config, random)
-    x = _noise(x, config, random)
-    x = _low_pass(x, config, random)
-    return _mask(x, config, random)
+    for change in (_gain, _tone, _noise, _low_pass, _mask):
+        x = change(x, config, random)
+    return x
 
 
 def _scaled(size: int, strength: float, random: torch.Generator) -> int:

@@ -55,8 +55,7 @@ class Dataset:
     @property
     def clip_labels(self) -> NDArray[np.int64]:
         """The index of each clip's label, shape (clips,)."""
-        index = {label: i for i, label in enumerate(self.labels)}
-        return np.array([index[clip.label] for clip in self.clips], dtype=np.int64)
+        return np.array([self.labels.index(clip.label) for clip in self.clips], dtype=np.int64)
 
     def segment_starts(self, clip: int) -> NDArray[np.int64]:
         """The first frame of each segment of a clip: contiguous segments, at least one."""

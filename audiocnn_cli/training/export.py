@@ -65,10 +65,7 @@ def export_graph(networks: Sequence[nn.Module], *, temperature: float, input_sha
             output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("segments")},),
         )
-    return _strip_metadata(program.model_proto)
-
-
-def _strip_metadata(proto: Any) -> Any:
+    proto = program.model_proto
     graph = proto.graph
     values = (*graph.value_info, *graph.input, *graph.output, *graph.initializer)
     for part in (proto, graph, *graph.node, *values):

@@ -127,9 +127,8 @@ class _Run:
         self.weights = train.class_weights.to(device)
 
     def continues(self) -> bool:
-        if len(self.history) >= self.config.epochs:
-            return False
-        return len(self.history) - self._best_number() < self.config.patience
+        done = len(self.history)
+        return done < self.config.epochs and done - self._best_number() < self.config.patience
 
     def epoch(self, validation: Side | None) -> Epoch:
         """Run one pass; afterwards `best` is the weights to keep if no further epoch is run."""
@@ -140,7 +139,11 @@ class _Run:
             total += self._step(tensors.to(self.device), targets.to(self.device)) * len(tensors)
             count += len(tensors)
         kept = self.averaged if self.config.average else self.network
-        check = None if validation is None else _validate(kept, validation, self.device)
+        check = None
+        if validation is not None:
+            logits, labels = predict(kept, validation, self.device)
+            loss = torch.nn.functional.cross_entropy(logits, labels).item()
+            check = Validation(loss, (logits.argmax(dim=1) == labels).float().mean().item())
         self.history.append(Epoch(len(self.history) + 1, total / count, check))
         if self._best_number() == len(self.history):
             self.best = copy.deepcopy(kept.state_dict())
@@ -211,12 +214,6 @@ class _Run:
             Epoch(number, loss, check and Validation(*check)) for number, loss, check in state["history"]
         ]
         self.step = state["step"]
-
-
-def _validate(network: torch.nn.Module, side: Side, device: Any) -> Validation:
-    logits, labels = predict(network, side, device)
-    loss = torch.nn.functional.cross_entropy(logits, labels).item()
-    return Validation(loss, (logits.argmax(dim=1) == labels).float().mean().item())
 
 
 def predict(network: torch.nn.Module, side: Side, device: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -90,14 +90,14 @@ class Layers(nn.Module):
         *body, head = steps
         self.parts = nn.ModuleList(nn.Sequential(*_modules(step)) for step in body)
         self.parts.append(nn.Linear(int(head.input[-1]), classes))
-        self.wiring = [(step.name, step.type, tuple(step.sources)) for step in steps]
+        self.wiring = [(step.name, step.sources) for step in steps]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits, shape (n, classes)."""
         outputs = {INPUT: x}
-        for (name, kind, (source, *others)), part in zip(self.wiring, self.parts, strict=True):
+        for (name, (source, *added)), part in zip(self.wiring, self.parts, strict=True):
             x = part(outputs[source])
-            for other in others if kind == "add" else ():
+            for other in added:
                 x = x + outputs[other]
             outputs[name] = x
         return x

@@ -89,11 +89,7 @@ def _folds(dataset: Dataset, folds: int, *, seed: int, apart: Clips) -> list[Cli
 
 
 def _checked(split: Split, dataset: Dataset) -> Split:
-    """Check that every class has training clips, and that the test side is not empty.
-
-    Raises:
-        UsageError: a class has none, or the test side is empty.
-    """
+    """The split, if every class has training clips and there is a clip to test."""
     labels = dataset.clip_labels
     missing = sorted(set(labels) - set(labels[split.train]))
     if missing or not len(split.test):

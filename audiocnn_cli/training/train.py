@@ -11,13 +11,12 @@ from typing import Any
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
-from audiocnn_cli.evaluation.figures import Protocol, measured_figures
+from audiocnn_cli.evaluation.figures import Protocol, card, measured_figures
 from audiocnn_cli.evaluation.labelled import Grouping
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.models.contract import SEEN_BY_ALL, DataStatement, Golden, ModelContract
 from audiocnn_cli.models.golden import golden_probabilities
 from audiocnn_cli.models.session import open_model
-from audiocnn_cli.training.card import card
 from audiocnn_cli.training.dataset import Dataset, read_dataset
 from audiocnn_cli.training.export import export_graph, store_weights, write_model
 from audiocnn_cli.training.fit import Epoch, FitConfig
