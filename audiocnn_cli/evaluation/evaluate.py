@@ -7,17 +7,9 @@ from pathlib import Path
 
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError, UsageError
+from audiocnn_cli.evaluation import metrics
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import class_names
-from audiocnn_cli.evaluation.metrics import (
-    Calibration,
-    ConfusionMatrix,
-    Coverage,
-    brier,
-    calibrate,
-    confusion_matrix,
-    cover,
-)
 from audiocnn_cli.evaluation.scoring import ClipPrediction, Predictions, Runner, Scoring, run_scoring
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.session import Model
@@ -28,7 +20,7 @@ class Robustness:
     """The confusion matrix of the same clips after one degradation."""
 
     degradation: Degradation
-    clips: ConfusionMatrix
+    clips: metrics.ConfusionMatrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +37,10 @@ class Evaluation:
     model: str
     threshold: float
     predictions: tuple[ClipPrediction, ...]
-    clips: ConfusionMatrix
-    segments: ConfusionMatrix
+    clips: metrics.ConfusionMatrix
+    segments: metrics.ConfusionMatrix
     robustness: tuple[Robustness, ...]
-    kept_apart: ConfusionMatrix | None
+    kept_apart: metrics.ConfusionMatrix | None
     left_out: int
     failures: tuple[Failure, ...]
 
@@ -58,19 +50,19 @@ class Evaluation:
         return sum(each.member is not None for each in self.predictions)
 
     @property
-    def calibration(self) -> Calibration:
+    def calibration(self) -> metrics.Calibration:
         """The reliability of the probabilities of the predicted labels."""
-        return calibrate(*self._confidences)
+        return metrics.calibrate(*self._confidences)
 
     @property
     def brier(self) -> float:
         """The Brier score over all labels."""
         truth = [self.clips.labels.index(each.clip.label) for each in self.predictions]
-        return brier([each.probabilities for each in self.predictions], truth)
+        return metrics.brier([each.probabilities for each in self.predictions], truth)
 
-    def coverage(self, thresholds: Iterable[float]) -> tuple[Coverage, ...]:
+    def coverage(self, thresholds: Iterable[float]) -> tuple[metrics.Coverage, ...]:
         """Coverage and accuracy when the model abstains below each of `thresholds`."""
-        return cover(*self._confidences, thresholds)
+        return metrics.cover(*self._confidences, thresholds)
 
     @property
     def _confidences(self) -> tuple[list[float], list[bool]]:
@@ -114,7 +106,7 @@ def summarise(
     contract: ModelContract, predictions: Predictions, *, degradations: Sequence[Degradation] = ()
 ) -> Evaluation:
     """The metrics of the `predictions` of the model with `contract`."""
-    count = partial(confusion_matrix, labels=contract.labels)
+    count = partial(metrics.confusion_matrix, labels=contract.labels)
     held_out = tuple(each for each in predictions.clips if each.member is not None)
     apart = [each for each in predictions.clips if each.member is None] if held_out else []
     counted = held_out or predictions.clips

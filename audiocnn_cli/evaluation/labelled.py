@@ -61,12 +61,14 @@ def recordings(folder: Path) -> Iterator[Source | InputError]:
         yield from find_audio([str(folder / label)])
 
 
-def labelled(source: Source, folder: Path) -> LabelledClip:
+def labelled(source: Source | InputError, folder: Path) -> LabelledClip:
     """One of the `recordings` of `folder`, with its label and content hash.
 
     Raises:
         InputError: it can't be read.
     """
+    if isinstance(source, InputError):
+        raise source
     label = Path(source.path).relative_to(folder).parts[0]
     try:
         return LabelledClip(source, label, content_hash(source.path))
@@ -74,15 +76,6 @@ def labelled(source: Source, folder: Path) -> LabelledClip:
         raise InputError(
             source.path, FailureKind.PERMISSION, f"can't be read ({error.strerror or error})"
         ) from error
-
-
-def labelled_clips(folder: Path) -> Iterator[LabelledClip | InputError]:
-    """The clips below `folder`, class by class in name order; what can't be read is an error."""
-    for item in recordings(folder):
-        try:
-            yield item if isinstance(item, InputError) else labelled(item, folder)
-        except InputError as error:
-            yield error
 
 
 @dataclass(frozen=True, slots=True)

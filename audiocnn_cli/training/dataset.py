@@ -27,7 +27,7 @@ from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.batch.task import WithoutFiles
 from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, OutputError, SignalError
-from audiocnn_cli.evaluation.labelled import Grouping, LabelledClip, class_names, labelled_clips
+from audiocnn_cli.evaluation.labelled import Grouping, LabelledClip, class_names, labelled, recordings
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT, extract
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.training.recipes import Recipe
@@ -75,10 +75,14 @@ def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Pat
         AudiocnnError: a class has no usable clip.
         OutputError: the cache can't be written.
     """
-    listed = list(labelled_clips(folder))
-    clips = [item for item in listed if isinstance(item, LabelledClip)]
+    clips: list[LabelledClip] = []
+    failures: list[Failure] = []
+    for item in recordings(folder):
+        try:
+            clips.append(labelled(item, folder))
+        except InputError as error:
+            failures.append(Failure(error.path, error.kind, error.message))
     data, index = _cached(clips, recipe, cache)
-    failures = [Failure(e.path, e.kind, e.message) for e in listed if isinstance(e, InputError)]
     failures += (Failure(path, FailureKind(kind), message) for path, kind, message in index["failures"])
     failed = {failure.path for failure in failures}
     good = [clip for clip in clips if clip.source.path not in failed]

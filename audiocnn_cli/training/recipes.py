@@ -83,8 +83,7 @@ def recipe_for(
         )
     else:
         usual = FeatureConfig(sample_rate=sample_rate)
-        hop, mels = hop_length or usual.hop_length, n_mels or usual.n_mels
-        features = replace(usual, hop_length=hop, n_mels=mels)
+        features = replace(usual, hop_length=hop_length or usual.hop_length, n_mels=n_mels or usual.n_mels)
     recipe = Recipe(architecture(name), features, SegmentConfig(length=length, hop=length), name == LOGMEL)
     if recipe.window < 1:
         raise UsageError(f"`segment={segment_s}` is shorter than one frame of {features.n_fft} samples")

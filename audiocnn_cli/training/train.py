@@ -94,9 +94,8 @@ def train_folder(
         checkpoints=config.cache / "checkpoints",
         on_epoch=on_epoch,
     )
-    temperature, threshold = calibrate(members)
-    if config.threshold is not None:
-        threshold = config.threshold
+    temperature, calibrated = calibrate(members)
+    threshold = calibrated if config.threshold is None else config.threshold
     proto = export_graph(
         [member.network for member in members], temperature=temperature, input_shape=recipe.input_shape
     )
@@ -171,11 +170,9 @@ def _finish(
         write_model(proto, draft, path, force=False)
         model = open_model(path)
         evaluation = evaluate(folder, model, degradations=(_NARROW_BAND,))
-        golden = replace(
-            draft.golden, probabilities=golden_probabilities(model, duration_s=draft.golden.duration_s)
-        )
-    figures = measured_figures(evaluation, protocol=protocol)
-    contract = replace(draft, golden=golden, figures=figures)
+        seconds = draft.golden.duration_s
+        golden = Golden(duration_s=seconds, probabilities=golden_probabilities(model, duration_s=seconds))
+    contract = replace(draft, golden=golden, figures=measured_figures(evaluation, protocol=protocol))
     write_model(proto, contract, output, force=force)
     with atomic_writer(card_path(output), "w", force=force) as stream:
         stream.write(card(contract, evaluation.clips))
