@@ -10,12 +10,11 @@ import soundfile
 
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import evaluate
-from audiocnn_cli.evaluation.figures import Protocol, measured_figures
+from audiocnn_cli.evaluation.figures import Protocol, card, measured_figures
 from audiocnn_cli.evaluation.metrics import ConfusionMatrix
 from audiocnn_cli.models.contract import DataStatement
 from audiocnn_cli.models.registry import ModelFile, bundled_models
 from audiocnn_cli.models.session import open_model
-from audiocnn_cli.training.card import card
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, LABELS, write_good_model
 

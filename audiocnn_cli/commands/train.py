@@ -185,7 +185,7 @@ def train(
     if training.learning_rate is not None and not training.learning_rate > 0:
         raise UsageError(f"--learning-rate must be above 0, not {training.learning_rate}")
     require_extra("train", "audiocnn train")
-    from audiocnn_cli.evaluation.parts import link_parts
+    from audiocnn_cli.evaluation.labelled import link_parts
     from audiocnn_cli.output.plots.evaluation import plot_learning_curve
     from audiocnn_cli.output.plots.figure import check_picture
     from audiocnn_cli.output.results import write_result
@@ -218,8 +218,7 @@ def _config(
 ) -> "TrainingConfig":
     from platformdirs import user_cache_path
 
-    from audiocnn_cli.evaluation.labelled import Grouping
-    from audiocnn_cli.evaluation.parts import parse_parts
+    from audiocnn_cli.evaluation.labelled import Grouping, parse_parts
     from audiocnn_cli.models.contract import DataStatement
     from audiocnn_cli.training.fit import COURSE_FIT, LOGMEL_FIT
     from audiocnn_cli.training.recipes import recipe_for

@@ -1,11 +1,13 @@
 """Degradations of recordings, each a pure function of mono samples at any rate.
 
-All take float32 samples of shape (n,) and return as many, aligned in time with the input.
+All take float32 samples of shape (n,), their rate and a seed, which few depend on, and return as many
+samples, aligned in time with the input.
 """
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import soundfile
@@ -31,51 +33,46 @@ class Degradation:
     apply: Callable[[Samples, int, int], Samples]
 
 
-def narrow_band(samples: Samples, *, sample_rate: int, through: int) -> Samples:
+def narrow_band(samples: Samples, sample_rate: int, _seed: int = 0, *, through: int) -> Samples:
     """Resample to `through` Hz and back: removes the frequencies above `through` / 2."""
     if through >= sample_rate:
         return samples
-    copy = soxr.resample(samples, sample_rate, through, quality="HQ")
-    return _as_long_as(samples, soxr.resample(copy, through, sample_rate, quality="HQ"))
+    copy = _resampled(samples, sample_rate, through)
+    return _as_long_as(samples, _resampled(copy, through, sample_rate))
 
 
-def as_mp3(samples: Samples, *, sample_rate: int, kbit_s: int) -> Samples:
+def as_mp3(samples: Samples, sample_rate: int, _seed: int = 0, *, kbit_s: int) -> Samples:
     """Encode as MP3 at a constant bit rate by libsndfile (LAME), and decode.
 
     A sample rate that MP3 lacks is resampled to the next higher one that it has, or to 48 kHz.
     """
     rate = next((each for each in _MP3_RATES if each >= sample_rate), _MP3_RATES[-1])
-    if rate == sample_rate:
-        return _as_long_as(samples, _through_mp3(samples, rate, kbit_s))
-    decoded = _through_mp3(soxr.resample(samples, sample_rate, rate, quality="HQ"), rate, kbit_s)
-    return _as_long_as(samples, soxr.resample(decoded, rate, sample_rate, quality="HQ"))
+    copy = _resampled(samples, sample_rate, rate)
+    if not len(copy):
+        return np.zeros_like(samples)
+    file = io.BytesIO(encode_mp3(copy, sample_rate=rate, kbit_s=kbit_s))
+    return _as_long_as(samples, _resampled(soundfile.read(file, dtype="float32")[0], rate, sample_rate))
 
 
 def encode_mp3(samples: Samples, *, sample_rate: int, kbit_s: int) -> bytes:
     """An MP3 file of a constant bit rate; `sample_rate` must be one of MP3's."""
     least, most = next(limits for lowest, limits in _MP3_KBIT_S.items() if sample_rate >= lowest)
+    # libsndfile: 0 is the highest bit rate, just below 1 the lowest.
+    level = min(0.999, (most - kbit_s) / (most - least))
+    rate = {"bitrate_mode": "CONSTANT", "compression_level": level}
     file = io.BytesIO()
-    with soundfile.SoundFile(
-        file,
-        "w",
-        sample_rate,
-        channels=1,
-        format="MP3",
-        bitrate_mode="CONSTANT",
-        # libsndfile: 0 is the highest bit rate, just below 1 the lowest.
-        compression_level=min(0.999, (most - kbit_s) / (most - least)),
-    ) as sound:
+    with soundfile.SoundFile(file, "w", sample_rate, channels=1, format="MP3", **rate) as sound:
         for start in range(0, len(samples), _BLOCK):
             sound.write(samples[start : start + _BLOCK])
     return file.getvalue()
 
 
-def gain(samples: Samples, *, decibels: float) -> Samples:
+def gain(samples: Samples, _sample_rate: int = 0, _seed: int = 0, *, decibels: float) -> Samples:
     """Multiply the amplitude by `decibels` dB."""
     return samples * np.float32(10 ** (decibels / 20))
 
 
-def white_noise(samples: Samples, *, snr_db: float, seed: int) -> Samples:
+def white_noise(samples: Samples, _sample_rate: int = 0, seed: int = 0, *, snr_db: float) -> Samples:
     """Add Gaussian white noise whose power is `snr_db` below the mean power of the clip.
 
     The same seed gives the same noise.
@@ -86,54 +83,26 @@ def white_noise(samples: Samples, *, snr_db: float, seed: int) -> Samples:
     return samples + np.float32(amplitude) * noise
 
 
-def two_microphones(samples: Samples, *, sample_rate: int) -> Samples:
+def two_microphones(samples: Samples, sample_rate: int, _seed: int = 0) -> Samples:
     """Add a second channel, 6 dB softer and 0.5 ms late, and mix down: a comb filter."""
     delay = round(0.0005 * sample_rate)
     right = np.pad(samples, (delay, 0))[: len(samples)] / np.float32(2)
     return mix_down(np.stack([samples, right], axis=1))
 
 
-def _narrow_band(samples: Samples, rate: int, _seed: int) -> Samples:
-    return narrow_band(samples, sample_rate=rate, through=8000)
-
-
-def _as_mp3(samples: Samples, rate: int, _seed: int) -> Samples:
-    return as_mp3(samples, sample_rate=rate, kbit_s=64)
-
-
-def _softer(samples: Samples, _rate: int, _seed: int) -> Samples:
-    return gain(samples, decibels=-20)
-
-
-def _some_noise(samples: Samples, _rate: int, seed: int) -> Samples:
-    return white_noise(samples, snr_db=20, seed=seed)
-
-
-def _more_noise(samples: Samples, _rate: int, seed: int) -> Samples:
-    return white_noise(samples, snr_db=10, seed=seed)
-
-
-def _stereo(samples: Samples, rate: int, _seed: int) -> Samples:
-    return two_microphones(samples, sample_rate=rate)
-
-
 # Module-level functions, because they are pickled for worker processes.
 DEGRADATIONS = (
-    Degradation("8khz", "8 kHz copy", _narrow_band),
-    Degradation("mp3_64", "MP3 at 64 kbit/s", _as_mp3),
-    Degradation("gain_-20db", "-20 dB gain", _softer),
-    Degradation("noise_20db", "white noise at 20 dB SNR", _some_noise),
-    Degradation("noise_10db", "white noise at 10 dB SNR", _more_noise),
-    Degradation("stereo", "stereo, mixed down", _stereo),
+    Degradation("8khz", "8 kHz copy", partial(narrow_band, through=8000)),
+    Degradation("mp3_64", "MP3 at 64 kbit/s", partial(as_mp3, kbit_s=64)),
+    Degradation("gain_-20db", "-20 dB gain", partial(gain, decibels=-20)),
+    Degradation("noise_20db", "white noise at 20 dB SNR", partial(white_noise, snr_db=20)),
+    Degradation("noise_10db", "white noise at 10 dB SNR", partial(white_noise, snr_db=10)),
+    Degradation("stereo", "stereo, mixed down", two_microphones),
 )
 
 
-def _through_mp3(samples: Samples, rate: int, kbit_s: int) -> Samples:
-    if not len(samples):
-        return samples
-    file = io.BytesIO(encode_mp3(samples, sample_rate=rate, kbit_s=kbit_s))
-    decoded: Samples = soundfile.read(file, dtype="float32")[0]
-    return decoded
+def _resampled(samples: Samples, rate: int, target: int) -> Samples:
+    return samples if rate == target else np.asarray(soxr.resample(samples, rate, target, quality="HQ"))
 
 
 def _as_long_as(samples: Samples, other: Samples) -> Samples:

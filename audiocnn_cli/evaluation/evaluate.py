@@ -2,21 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError, UsageError
+from audiocnn_cli.evaluation import metrics
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import class_names
-from audiocnn_cli.evaluation.metrics import (
-    Calibration,
-    ConfusionMatrix,
-    Coverage,
-    brier,
-    calibrate,
-    confusion_matrix,
-    cover,
-)
 from audiocnn_cli.evaluation.scoring import ClipPrediction, Predictions, Runner, Scoring, run_scoring
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.session import Model
@@ -27,7 +20,7 @@ class Robustness:
     """The confusion matrix of the same clips after one degradation."""
 
     degradation: Degradation
-    clips: ConfusionMatrix
+    clips: metrics.ConfusionMatrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +37,10 @@ class Evaluation:
     model: str
     threshold: float
     predictions: tuple[ClipPrediction, ...]
-    clips: ConfusionMatrix
-    segments: ConfusionMatrix
+    clips: metrics.ConfusionMatrix
+    segments: metrics.ConfusionMatrix
     robustness: tuple[Robustness, ...]
-    kept_apart: ConfusionMatrix | None
+    kept_apart: metrics.ConfusionMatrix | None
     left_out: int
     failures: tuple[Failure, ...]
 
@@ -57,20 +50,19 @@ class Evaluation:
         return sum(each.member is not None for each in self.predictions)
 
     @property
-    def calibration(self) -> Calibration:
+    def calibration(self) -> metrics.Calibration:
         """The reliability of the probabilities of the predicted labels."""
-        return calibrate(*self._confidences)
+        return metrics.calibrate(*self._confidences)
 
     @property
     def brier(self) -> float:
         """The Brier score over all labels."""
-        index = {label: i for i, label in enumerate(self.clips.labels)}
-        truth = [index[each.clip.label] for each in self.predictions]
-        return brier([each.probabilities for each in self.predictions], truth)
+        truth = [self.clips.labels.index(each.clip.label) for each in self.predictions]
+        return metrics.brier([each.probabilities for each in self.predictions], truth)
 
-    def coverage(self, thresholds: Iterable[float]) -> tuple[Coverage, ...]:
+    def coverage(self, thresholds: Iterable[float]) -> tuple[metrics.Coverage, ...]:
         """Coverage and accuracy when the model abstains below each of `thresholds`."""
-        return cover(*self._confidences, thresholds)
+        return metrics.cover(*self._confidences, thresholds)
 
     @property
     def _confidences(self) -> tuple[list[float], list[bool]]:
@@ -114,7 +106,7 @@ def summarise(
     contract: ModelContract, predictions: Predictions, *, degradations: Sequence[Degradation] = ()
 ) -> Evaluation:
     """The metrics of the `predictions` of the model with `contract`."""
-    labels = contract.labels
+    count = partial(metrics.confusion_matrix, labels=contract.labels)
     held_out = tuple(each for each in predictions.clips if each.member is not None)
     apart = [each for each in predictions.clips if each.member is None] if held_out else []
     counted = held_out or predictions.clips
@@ -124,19 +116,13 @@ def summarise(
         model=contract.name,
         threshold=contract.threshold,
         predictions=counted,
-        clips=confusion_matrix(truth, [each.label for each in counted], labels=labels),
-        segments=confusion_matrix([t for t, _ in segments], [p for _, p in segments], labels=labels),
+        clips=count(truth, [each.label for each in counted]),
+        segments=count([true for true, _ in segments], [found for _, found in segments]),
         robustness=tuple(
-            Robustness(
-                degradation, confusion_matrix(truth, [p.degraded_labels[i] for p in counted], labels=labels)
-            )
+            Robustness(degradation, count(truth, [each.degraded_labels[i] for each in counted]))
             for i, degradation in enumerate(degradations)
         ),
-        kept_apart=confusion_matrix(
-            [each.clip.label for each in apart], [each.label for each in apart], labels=labels
-        )
-        if apart
-        else None,
+        kept_apart=count([p.clip.label for p in apart], [p.label for p in apart]) if apart else None,
         left_out=predictions.left_out,
         failures=predictions.failures,
     )

@@ -1,7 +1,8 @@
-"""The figures that a model's card states: measured for a new card, and measured again to check an old one."""
+"""The card of a model and its figures: measured for a new card, and again to check an old one."""
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,10 +10,10 @@ from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS, Degradation
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
-from audiocnn_cli.evaluation.metrics import wilson_interval
-from audiocnn_cli.evaluation.parts import link_parts
+from audiocnn_cli.evaluation.labelled import link_parts
+from audiocnn_cli.evaluation.metrics import ConfusionMatrix, wilson_interval
 from audiocnn_cli.evaluation.scoring import Runner, run_scoring
-from audiocnn_cli.models.contract import Figure
+from audiocnn_cli.models.contract import Figure, ModelContract
 from audiocnn_cli.models.session import Model
 
 KEPT_APART = "accuracy over clips kept apart"
@@ -74,19 +75,17 @@ class FigureCheck:
     @property
     def agrees(self) -> bool:
         """Whether both count the same clips as correct, but for one clip or half a per cent."""
-        if self.measured is None:
+        if self.measured is None or not self.same_size:
             return False
-        changed = abs(self.measured.value * self.measured.n - self.card.value * self.card.n)
-        return self.same_size and changed <= self._slack
+        return self._close(self.measured.value * self.measured.n, self.card.value * self.card.n)
 
     @property
     def same_size(self) -> bool:
         """Whether it was measured on as many clips as the card states."""
-        return self.measured is not None and abs(self.measured.n - self.card.n) <= self._slack
+        return self.measured is not None and self._close(self.measured.n, self.card.n)
 
-    @property
-    def _slack(self) -> float:
-        return max(1.0, _TOLERANCE * self.card.n) + 1e-6
+    def _close(self, count: float, other: float) -> bool:
+        return abs(count - other) <= max(1.0, _TOLERANCE * self.card.n) + 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +120,7 @@ def _evaluate(model: Model, root: Path, *, run: Runner) -> Evaluation:
         raise AudiocnnError("its contract names no folder of data")
     names = {figure.name for figure in model.contract.figures}
     degradations = [each for each in DEGRADATIONS if degraded_name(each) in names]
-    if data.folder is not None:
-        return evaluate(root / data.folder, model, degradations=degradations, run=run)
-    with link_parts(root, data.parts) as folder:
+    with link_parts(root, data.parts) if data.folder is None else nullcontext(root / data.folder) as folder:
         return evaluate(folder, model, degradations=degradations, run=run)
 
 
@@ -132,9 +129,56 @@ def _compare(model: Model, evaluation: Evaluation) -> Iterator[FigureCheck]:
     for figure in model.contract.figures:
         check = FigureCheck(model.contract.name, figure, by_name.get(figure.name))
         if check.measured is None:
-            yield replace(check, problem="no figure that `audiocnn evaluate` measures")
+            check = replace(check, problem="no figure that `audiocnn evaluate` measures")
         elif not check.same_size:
             problem = f"measured on {check.measured.n}, not {figure.n}: other data than the card's"
-            yield replace(check, problem=problem)
-        else:
-            yield check
+            check = replace(check, problem=problem)
+        yield check
+
+
+def card(contract: ModelContract, clips: ConfusionMatrix) -> str:
+    """The Markdown card of `contract`, with the confusion matrix over its test clips."""
+    features = contract.features
+    shape = " x ".join(map(str, contract.input_shape))
+    abstains = "" if contract.threshold else "It does not abstain unless `--threshold P` is given.\n"
+    return f"""# {contract.name}
+
+Task: {contract.task}. Labels: {", ".join(contract.labels)}.
+
+| | |
+|---|---|
+| input | {shape}: {features.feature} of {contract.segment_s:g} s at {features.sample_rate} Hz |
+| network | {contract.architecture} (`audiocnn shapes --arch {contract.architecture}`) |
+| output | {contract.activation} a segment, {contract.pooling} over the segments of a clip |
+| data | {contract.data.name} |
+| licence of the data | {contract.data.licence} |
+| command | `{contract.command}` |
+
+## Evaluation
+
+| figure | value | 95 % interval | n | protocol |
+|---|---|---|---|---|
+{"".join(_figure_rows(contract))}
+Confusion matrix over the test clips: true classes in rows, predicted labels in columns.
+
+| | {" | ".join(clips.labels)} | recall |
+|---|{"---:|" * (len(clips.labels) + 1)}
+{"".join(_confusion_rows(clips))}
+## Limitations
+
+It has {len(contract.labels)} labels and predicts one of them for any sound, also for a sound that is none of\
+ them. The figures are valid for recordings similar to those of the test.
+{abstains}"""
+
+
+def _figure_rows(contract: ModelContract) -> Iterator[str]:
+    for figure in contract.figures:
+        low, high = figure.interval_95
+        interval = f"{low:.3f} to {high:.3f}"
+        yield f"| {figure.name} | **{figure.value:.3f}** | {interval} | {figure.n} | {figure.protocol} |\n"
+
+
+def _confusion_rows(clips: ConfusionMatrix) -> Iterator[str]:
+    for (label, score), row in zip(clips.per_class.items(), clips.counts, strict=True):
+        recall = "" if score.recall is None else f"{score.recall:.2f}"
+        yield f"| **{label}** | {' | '.join(map(str, row))} | {recall} |\n"

@@ -1,11 +1,16 @@
-"""A folder with one sub-folder a class: the clips, their labels, groups and content."""
+"""A folder with one sub-folder a class: the clips, their labels, groups and content.
+
+It may be put together from parts of others, as a temporary folder of symbolic links.
+"""
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from audiocnn_cli.audio.sources import Source, find_audio
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
@@ -56,12 +61,14 @@ def recordings(folder: Path) -> Iterator[Source | InputError]:
         yield from find_audio([str(folder / label)])
 
 
-def labelled(source: Source, folder: Path) -> LabelledClip:
+def labelled(source: Source | InputError, folder: Path) -> LabelledClip:
     """One of the `recordings` of `folder`, with its label and content hash.
 
     Raises:
         InputError: it can't be read.
     """
+    if isinstance(source, InputError):
+        raise source
     label = Path(source.path).relative_to(folder).parts[0]
     try:
         return LabelledClip(source, label, content_hash(source.path))
@@ -69,15 +76,6 @@ def labelled(source: Source, folder: Path) -> LabelledClip:
         raise InputError(
             source.path, FailureKind.PERMISSION, f"can't be read ({error.strerror or error})"
         ) from error
-
-
-def labelled_clips(folder: Path) -> Iterator[LabelledClip | InputError]:
-    """The clips below `folder`, class by class in name order; what can't be read is an error."""
-    for item in recordings(folder):
-        try:
-            yield item if isinstance(item, InputError) else labelled(item, folder)
-        except InputError as error:
-            yield error
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +123,45 @@ class Grouping:
             return "by file"
         blocks = f" in blocks of {self.block} consecutive numbers" if self.block else ""
         return f"by group `{self.pattern}`{blocks}"
+
+
+@contextmanager
+def link_parts(root: Path, parts: Mapping[str, str]) -> Iterator[Path]:
+    """A temporary folder with one sub-folder a class, made of links to files below `root`.
+
+    `parts` maps a path in that folder (`speech` or `speech/digits`) to a folder below `root`, or to a
+    pattern of the files that it contains.
+
+    Raises:
+        UsageError: a path or a pattern leads outside, or a pattern matches nothing.
+    """
+    with TemporaryDirectory(prefix="audiocnn-") as name:
+        folder = Path(name)
+        for path, pattern in parts.items():
+            for given in map(Path, (path, pattern)):
+                if given.is_absolute() or ".." in given.parts or not given.parts:
+                    raise UsageError(f"{str(given)!r} leads outside of the data folder; use a path below it")
+            found = sorted(root.glob(pattern))
+            if not found:
+                raise UsageError(f"{root}: nothing in it matches {pattern}")
+            whole = found[0].is_dir()
+            for part in found[:1] if whole else found:
+                link = folder / path if whole else folder / path / part.name
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(part.resolve())
+        yield folder
+
+
+def parse_parts(arguments: Iterable[str]) -> dict[str, str]:
+    """`PATH=PATTERN` arguments as a mapping.
+
+    Raises:
+        UsageError: one lacks the path or the pattern, or a path is given twice.
+    """
+    parts: dict[str, str] = {}
+    for argument in arguments:
+        path, _, pattern = argument.partition("=")
+        if not path or not pattern or path in parts:
+            raise UsageError(f"`part={argument}`: give each PATH=PATTERN once, such as speech/news=radio")
+        parts[path] = pattern
+    return parts

@@ -1,12 +1,13 @@
 """Metrics of labelled predictions: confusion matrix, calibration, and coverage under abstention."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.stats import binomtest
 
-CALIBRATION_BINS = 15
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -55,12 +56,10 @@ class ConfusionMatrix:
         """Precision and recall of each class."""
         scores = {}
         for i, label in enumerate(self.labels):
+            correct, n = self.counts[i][i], sum(self.counts[i])
             predicted = sum(row[i] for row in self.counts)
-            n = sum(self.counts[i])
-            correct = self.counts[i][i]
-            scores[label] = ClassScore(
-                correct / predicted if predicted else None, correct / n if n else None, n
-            )
+            precision = correct / predicted if predicted else None
+            scores[label] = ClassScore(precision, correct / n if n else None, n)
         return scores
 
     @property
@@ -73,17 +72,12 @@ def confusion_matrix(
     truth: Sequence[str], predicted: Sequence[str], *, labels: tuple[str, ...]
 ) -> ConfusionMatrix:
     """Count the clips by true and predicted label; both sequences have one label a clip."""
-    index = {label: i for i, label in enumerate(labels)}
-    counts = [[0] * len(labels) for _ in labels]
-    for true, found in zip(truth, predicted, strict=True):
-        counts[index[true]][index[found]] += 1
-    return ConfusionMatrix(labels, tuple(map(tuple, counts)))
+    counts = Counter(zip(truth, predicted, strict=True))
+    return ConfusionMatrix(labels, tuple(tuple(counts[true, found] for found in labels) for true in labels))
 
 
 def wilson_interval(correct: int, n: int) -> tuple[float, float]:
     """The 95 % score interval of a proportion. Source: Wilson, JASA 22(158), 1927."""
-    from scipy.stats import binomtest  # slow to import, and not needed by every command
-
     interval = binomtest(correct, n).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -114,33 +108,25 @@ class Calibration:
 
         Source: Guo et al., On calibration of modern neural networks, ICML 2017.
         """
-        distances = (
-            each.n * abs(each.confidence - each.accuracy)
-            for each in self.bins
-            if each.confidence is not None and each.accuracy is not None
-        )
+        distances = (each.n * abs((each.confidence or 0.0) - (each.accuracy or 0.0)) for each in self.bins)
         return sum(distances) / sum(each.n for each in self.bins)
 
 
-def calibrate(
-    confidences: Sequence[float], correct: Sequence[bool], *, bins: int = CALIBRATION_BINS
-) -> Calibration:
-    """Sort clips into `bins` bins of equal width by confidence.
+def calibrate(confidences: Sequence[float], correct: Sequence[bool], *, bins: int = 15) -> Calibration:
+    """Sort clips, one or more, into `bins` bins of equal width by confidence.
 
-    Args:
-        confidences: the probability of the predicted label, 0 to 1, of each clip; at least one.
-        correct: whether the predicted label is the true one.
-        bins: the number of bins.
+    `confidences` are the probabilities, 0 to 1, of the predicted labels, `correct` whether these are the true
+    ones.
     """
     edges = np.linspace(0, 1, bins + 1)
     confidence, hit = np.asarray(confidences, dtype=np.float64), np.asarray(correct)
     bin_of = np.searchsorted(edges[1:-1], confidence)
     found = []
-    for i, (low, high) in enumerate(pairwise(edges)):
+    for i, (low, high) in enumerate(pairwise(edges.tolist())):
         inside = bin_of == i
         n = int(inside.sum())
         means = (float(confidence[inside].mean()), float(hit[inside].mean())) if n else (None, None)
-        found.append(Bin(float(low), float(high), n, *means))
+        found.append(Bin(low, high, n, *means))
     return Calibration(tuple(found))
 
 
@@ -190,9 +176,6 @@ def cover(
 
     `confidences` and `correct` are as in `calibrate`.
     """
-    pairs = list(zip(confidences, correct, strict=True))
-    rows = []
-    for threshold in sorted(set(thresholds)):
-        covered = [hit for confidence, hit in pairs if confidence >= threshold]
-        rows.append(Coverage(threshold, len(pairs), len(covered), sum(covered)))
-    return tuple(rows)
+    confidence, hit = np.asarray(confidences, dtype=np.float64), np.asarray(correct, dtype=bool)
+    covered = ((threshold, hit[confidence >= threshold]) for threshold in sorted(set(thresholds)))
+    return tuple(Coverage(threshold, len(hit), len(hits), int(hits.sum())) for threshold, hits in covered)

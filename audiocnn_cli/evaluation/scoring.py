@@ -1,6 +1,6 @@
 """Score the clips of a labelled folder, each by a network that was not trained on it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -99,9 +99,28 @@ class Scoring:
             label=result.top[0].label,
             segment_labels=tuple(entry.best.label for entry in result.timeline),
             member=member,
-            degraded_labels=_labels_after(self.degradations, clip, model, member),
+            degraded_labels=self._labels_after(clip, model, member),
         )
         return ClipResult(prediction, result.duration_s)
+
+    def _labels_after(self, clip: LabelledClip, model: Model, member: int | None) -> tuple[str, ...]:
+        """The predicted label after each degradation, applied to the mono clip at its own rate.
+
+        Noise is seeded by the clip's content, so that it does not depend on the order or number of clips.
+
+        Raises:
+            SignalError: the clip can't be used.
+        """
+        if not self.degradations:
+            return ()
+        signal = load(clip.source)
+        rate = model.contract.features.sample_rate
+        labels = []
+        for degradation in self.degradations:
+            samples = degradation.apply(signal.samples, signal.sample_rate, int(clip.content, 16))
+            blocks = resample_blocks(iter([samples]), source_rate=signal.sample_rate, sample_rate=rate)
+            labels.append(model.contract.labels[infer(blocks, model, member=member).mean.argmax()])
+        return tuple(labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +134,11 @@ class Predictions:
     @classmethod
     def of(cls, outcomes: Iterable[ClipResult | Failure]) -> "Predictions":
         """Collect the outcomes of the batch, in the order of the recordings."""
-        results: list[ClipResult] = []
-        failures: list[Failure] = []
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-            else:
-                results.append(outcome)
-        clips = tuple(each.prediction for each in results if each.prediction is not None)
-        return cls(clips=clips, left_out=len(results) - len(clips), failures=tuple(failures))
+        collected = list(outcomes)
+        failures = tuple(each for each in collected if isinstance(each, Failure))
+        predictions = (each.prediction for each in collected if isinstance(each, ClipResult))
+        clips = tuple(each for each in predictions if each is not None)
+        return cls(clips=clips, left_out=len(collected) - len(failures) - len(clips), failures=failures)
 
     @property
     def counts(self) -> Counts:
@@ -138,25 +153,3 @@ Runner = Callable[[Scoring], Predictions]
 def run_scoring(scoring: Scoring) -> Predictions:
     """Run the scoring in one worker process a core."""
     return Predictions.of(run_batch(recordings(scoring.folder), scoring, workers=Workers()))
-
-
-def _labels_after(
-    degradations: Sequence[Degradation], clip: LabelledClip, model: Model, member: int | None
-) -> tuple[str, ...]:
-    """The predicted label after each of `degradations`, applied to the mono clip at its own rate.
-
-    Noise is seeded by the clip's content, so that it does not depend on the order or number of clips.
-
-    Raises:
-        SignalError: the clip can't be used.
-    """
-    if not degradations:
-        return ()
-    signal = load(clip.source)
-    rate = model.contract.features.sample_rate
-    labels = []
-    for degradation in degradations:
-        samples = degradation.apply(signal.samples, signal.sample_rate, int(clip.content, 16))
-        blocks = resample_blocks(iter([samples]), source_rate=signal.sample_rate, sample_rate=rate)
-        labels.append(model.contract.labels[infer(blocks, model, member=member).mean.argmax()])
-    return tuple(labels)

@@ -90,51 +90,47 @@ class Side:
         Yields tensors (n, window, bins) and targets (n, classes) that sum to 1.
         """
         starts, clips = self.starts
-        classes = len(self.dataset.labels)
-        labels = self.dataset.clip_labels
+        labels, classes = torch.from_numpy(self.dataset.clip_labels), len(self.dataset.labels)
+        window = self.dataset.window
         for order in torch.randperm(len(starts), generator=random).split(batch_size):
             chosen = clips[order.numpy()]
-            targets = torch.nn.functional.one_hot(torch.from_numpy(labels[chosen]), classes).float()
             if config is None:
-                yield torch.from_numpy(self.dataset.segments(starts[order.numpy()])), targets
-                continue
-            window = self.dataset.window
-            length = stretch_frames(window, config, random)
-            tensors = torch.from_numpy(self._anywhere(chosen, length, random))
-            yield augment(tensors, window, config, random), targets
+                tensors = torch.from_numpy(self.dataset.segments(starts[order.numpy()]))
+            else:
+                cuts = self._anywhere(chosen, stretch_frames(window, config, random), random)
+                tensors = augment(torch.from_numpy(cuts), window, config, random)
+            yield tensors, torch.nn.functional.one_hot(labels[chosen], classes).float()
 
     def _anywhere(
         self, clips: NDArray[np.int64], length: int, random: torch.Generator
     ) -> NDArray[np.float32]:
         """`length` frames from a random position of each of these clips; a shorter clip is repeated."""
+        first = self.dataset.offsets[clips]
+        sizes = self.dataset.offsets[clips + 1] - first
         draws = torch.rand(len(clips), generator=random).numpy()
-        frames, offsets = self.dataset.frames, self.dataset.offsets
-        cuts = []
-        for clip, draw in zip(clips, draws, strict=True):
-            first, end = int(offsets[clip]), int(offsets[clip + 1])
-            if end - first < length:
-                cuts.append(frames[first + np.arange(length) % (end - first)])
-            else:
-                start = first + int(draw * (end - first - length + 1))
-                cuts.append(frames[start : start + length])
-        return np.stack(cuts)
+        starts = (draws * np.maximum(sizes - length + 1, 1).astype(np.float32)).astype(np.int64)
+        places = first[:, None] + (starts[:, None] + np.arange(length)) % sizes[:, None]
+        return np.asarray(self.dataset.frames[places])
 
 
 def stretch_frames(window: int, config: AugmentConfig, random: torch.Generator) -> int:
     """The number of frames to cut for a batch, so that resizing them to `window` changes the tempo."""
-    factor = 1.0 + config.stretch * (2.0 * float(torch.rand(1, generator=random)) - 1.0)
-    return max(1, round(window * float(factor)))
+    return _scaled(window, config.stretch, random)
 
 
 def augment(x: torch.Tensor, window: int, config: AugmentConfig, random: torch.Generator) -> torch.Tensor:
     """Apply all augmentations, from (n, any frames, mels) to (n, window, mels)."""
     x = _resize(x, window, config, random)
     x = _roll(x, random) if config.roll else x
-    x = _gain(x, config, random)
-    x = _tone(x, config, random)
-    x = _noise(x, config, random)
-    x = _low_pass(x, config, random)
-    return _mask(x, config, random)
+    for change in (_gain, _tone, _noise, _low_pass, _mask):
+        x = change(x, config, random)
+    return x
+
+
+def _scaled(size: int, strength: float, random: torch.Generator) -> int:
+    """`size` times a factor between 1 - `strength` and 1 + `strength`, at least 1."""
+    draw = float(torch.rand(1, generator=random))
+    return max(1, round(size * (1.0 + strength * (2.0 * draw - 1.0))))
 
 
 def _uniform(n: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:
@@ -147,16 +143,14 @@ def _chance(n: int, probability: float, random: torch.Generator) -> torch.Tensor
 
 def _sum_db(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """The decibels of the sum of two powers."""
-    return torch.logaddexp(
-        a * (torch.log(torch.tensor(10.0)) / 10), b * (torch.log(torch.tensor(10.0)) / 10)
-    ) * (10 / torch.log(torch.tensor(10.0)))
+    log_ten = torch.log(torch.tensor(10.0))
+    return torch.logaddexp(a * (log_ten / 10), b * (log_ten / 10)) * (10 / log_ten)
 
 
 def _resize(x: torch.Tensor, window: int, config: AugmentConfig, random: torch.Generator) -> torch.Tensor:
     """Resize the whole batch to `window` frames, and scale its mel axis (a change of pitch)."""
     mels = x.shape[2]
-    factor = 1.0 + config.pitch * (2.0 * torch.rand(1, generator=random).item() - 1.0)
-    size = [window, max(1, round(mels * factor))]
+    size = [window, _scaled(mels, config.pitch, random)]
     if [x.shape[1], mels] == size:
         return x
     y = torch.nn.functional.interpolate(x[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]

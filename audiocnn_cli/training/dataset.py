@@ -1,11 +1,20 @@
-"""Read a labelled folder as feature frames, cut into the same segments as in classification."""
+"""Read a labelled folder as feature frames, cut into the same segments as in classification.
 
+The frames are computed once. An entry of the cache is a `.f32` file, written clip by clip, and a `.json`
+file with their lengths that is written last: an entry without it is ignored. Its name is a hash of the
+recipe and of the content of every recording, so that other options or recordings have another entry.
+"""
+
+import hashlib
+import json
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +26,10 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.batch.task import WithoutFiles
-from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, SignalError
-from audiocnn_cli.evaluation.labelled import Grouping, LabelledClip, class_names, labelled_clips
+from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, OutputError, SignalError
+from audiocnn_cli.evaluation.labelled import Grouping, LabelledClip, class_names, labelled, recordings
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT, extract
-from audiocnn_cli.training.cache import FrameCache
+from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.training.recipes import Recipe
 
 log = logging.getLogger("audiocnn")
@@ -46,8 +55,7 @@ class Dataset:
     @property
     def clip_labels(self) -> NDArray[np.int64]:
         """The index of each clip's label, shape (clips,)."""
-        index = {label: i for i, label in enumerate(self.labels)}
-        return np.array([index[clip.label] for clip in self.clips], dtype=np.int64)
+        return np.array([self.labels.index(clip.label) for clip in self.clips], dtype=np.int64)
 
     def segment_starts(self, clip: int) -> NDArray[np.int64]:
         """The first frame of each segment of a clip: contiguous segments, at least one."""
@@ -67,31 +75,74 @@ def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Pat
         AudiocnnError: a class has no usable clip.
         OutputError: the cache can't be written.
     """
-    listed = list(labelled_clips(folder))
-    stored = FrameCache(cache, recipe, [c for c in listed if isinstance(c, LabelledClip)])
-    failures = stored.failures()
-    if failures is None:
-        sources = (item.source for item in listed if isinstance(item, LabelledClip))
-        failures = stored.write(run_batch(sources, ClipFrames(recipe)))
+    clips: list[LabelledClip] = []
+    failures: list[Failure] = []
+    for item in recordings(folder):
+        try:
+            clips.append(labelled(item, folder))
+        except InputError as error:
+            failures.append(Failure(error.path, error.kind, error.message))
+    data, index = _cached(clips, recipe, cache)
+    failures += (Failure(path, FailureKind(kind), message) for path, kind, message in index["failures"])
     failed = {failure.path for failure in failures}
-    good = [item for item in listed if isinstance(item, LabelledClip) and item.source.path not in failed]
+    good = [clip for clip in clips if clip.source.path not in failed]
     labels = class_names(folder)
-    _require_all_classes(labels, good, folder)
-    frames, offsets = stored.frames()
-    listing = [Failure(e.path, e.kind, e.message) for e in listed if isinstance(e, InputError)]
+    empty = sorted(set(labels) - {clip.label for clip in good})
+    if empty:
+        raise AudiocnnError(
+            f"{folder}: no usable recording in the class {', '.join(empty)}; add some or remove the folder"
+        )
+    offsets = np.cumsum([0, *index["lengths"]], dtype=np.int64)
+    shape = (int(offsets[-1]), recipe.features.n_bins)
     dataset = Dataset(
         labels=labels,
         clips=tuple(good),
         groups=tuple(grouping.group(Path(clip.source.path), folder=folder) for clip in good),
-        frames=frames,
+        frames=np.memmap(data, dtype=np.float32, mode="r", shape=shape),
         offsets=offsets,
         window=recipe.window,
-        failures=(*listing, *failures),
+        failures=tuple(failures),
     )
     _warn_of_duplicates(dataset)
-    seconds = len(frames) * recipe.features.hop_length / recipe.features.sample_rate
+    seconds = len(dataset.frames) * recipe.features.hop_length / recipe.features.sample_rate
     log.info("%d clips in %d classes, %.1f minutes", len(good), len(labels), seconds / 60)
     return dataset
+
+
+def _cached(clips: Sequence[LabelledClip], recipe: Recipe, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The file of all frames, and the length of each clip and the failures; computed if they are not there.
+
+    Raises:
+        OutputError: the disk is full, or the folder can't be written.
+    """
+    key = {
+        "features": asdict(recipe.features),
+        "segment": asdict(recipe.segment),
+        "anywhere": recipe.anywhere,
+        "clips": [(clip.source.path, clip.content) for clip in clips],
+    }
+    data = folder / f"{hashlib.sha256(json.dumps(key, default=str).encode()).hexdigest()[:16]}.f32"
+    index_file = data.with_suffix(".json")
+    index: dict[str, Any] = {"lengths": [], "failures": []}
+    with suppress(OSError, ValueError):
+        saved: dict[str, Any] = json.loads(index_file.read_text())
+        if data.is_file():
+            return data, saved
+    try:
+        with atomic_writer(data, "wb", force=True) as stream:
+            for outcome in run_batch((clip.source for clip in clips), ClipFrames(recipe)):
+                if isinstance(outcome, Failure):
+                    index["failures"].append((outcome.path, outcome.kind, outcome.message))
+                else:
+                    stream.write(outcome.tobytes())
+                    index["lengths"].append(len(outcome))
+            stream.flush()
+            os.fsync(stream.fileno())
+        with atomic_writer(index_file, "w", force=True) as file:
+            json.dump(index, file)
+    except OutputError as error:
+        raise OutputError(f"{error}; free some space or choose another `cache`") from error
+    return data, index
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +175,6 @@ def clip_frames(source: Source, recipe: Recipe) -> NDArray[np.float32]:
     if length < recipe.features.n_fft:
         raise SignalError(FailureKind.TOO_SHORT, "is shorter than one analysis frame")
     return np.concatenate([extract(piece, recipe.features) for piece in pieces])
-
-
-def _require_all_classes(labels: tuple[str, ...], clips: Iterable[LabelledClip], folder: Path) -> None:
-    empty = sorted(set(labels) - {clip.label for clip in clips})
-    if empty:
-        raise AudiocnnError(
-            f"{folder}: no usable recording in the class {', '.join(empty)}; add some or remove the folder"
-        )
 
 
 def _warn_of_duplicates(dataset: Dataset) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from audiocnn_cli.files import atomic_writer
@@ -63,17 +65,12 @@ def export_graph(networks: Sequence[nn.Module], *, temperature: float, input_sha
             output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("segments")},),
         )
-    return _strip_metadata(program.model_proto)
-
-
-def _strip_metadata(proto: Any) -> Any:
+    proto = program.model_proto
     graph = proto.graph
-    for part in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+    values = (*graph.value_info, *graph.input, *graph.output, *graph.initializer)
+    for part in (proto, graph, *graph.node, *values):
         del part.metadata_props[:]
         part.doc_string = ""
-    for tensor in graph.initializer:
-        del tensor.metadata_props[:]
-        tensor.doc_string = ""
     proto.producer_name, proto.producer_version = "audiocnn", ""
     return proto
 
@@ -85,8 +82,6 @@ def store_weights(proto: Any, *, bits: int) -> None:
     channel) by about 1e-2. Both use operators that ONNX Runtime folds into constants when it opens the file;
     it would run a `DequantizeLinear` for each input.
     """
-    from onnx import numpy_helper
-
     if bits == 32:
         return
     nodes, scales = [], []
@@ -106,15 +101,11 @@ def store_weights(proto: Any, *, bits: int) -> None:
 
 
 def _as_half(name: str, weights: NDArray[np.float32]) -> tuple[Any, ...]:
-    from onnx import TensorProto, helper, numpy_helper
-
     stored = numpy_helper.from_array(weights.astype(np.float16), f"{name}.half")
     return [helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT)], stored
 
 
 def _as_bytes(name: str, weights: NDArray[np.float32]) -> tuple[Any, ...]:
-    from onnx import TensorProto, helper, numpy_helper
-
     rows = np.abs(weights.reshape(len(weights), -1)).max(axis=1)
     steps = np.maximum(rows / 127, np.finfo(np.float32).tiny).astype(np.float32)
     shaped = steps.reshape(-1, *[1] * (weights.ndim - 1))
@@ -134,9 +125,7 @@ def write_model(proto: Any, contract: ModelContract, path: Path, *, force: bool)
     Raises:
         OutputError: the file can't be written, or exists and `force` is off.
     """
-    import onnx
-
-    onnx.helper.set_model_props(proto, {METADATA_KEY: encode(contract)})
+    helper.set_model_props(proto, {METADATA_KEY: encode(contract)})
     onnx.checker.check_model(proto)
     with atomic_writer(path, "wb", force=force) as stream:
         stream.write(proto.SerializeToString(deterministic=True))

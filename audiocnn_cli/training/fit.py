@@ -2,15 +2,18 @@
 
 import copy
 import math
+import pickle
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from audiocnn_cli.errors import AudiocnnError
+from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.training.batches import AugmentConfig, Side
-from audiocnn_cli.training.cache import Checkpoint
 from audiocnn_cli.training.recipes import Optimizer
 
 
@@ -70,43 +73,34 @@ class Epoch:
     validation: Validation | None = None
 
 
-def seed_everything(seed: int) -> None:
-    """Seed torch's generator, and use deterministic algorithms only."""
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-
-
 def fit(
     network: torch.nn.Module,
     train: Side,
     validation: Side | None,
     config: FitConfig,
     *,
-    checkpoint: Checkpoint,
+    checkpoint: Path,
     on_epoch: Callable[[Epoch], None],
 ) -> tuple[Epoch, ...]:
     """Train `network` (tensors to logits) in place; it ends on the CPU, in evaluation mode.
 
-    An interrupted fit continues from its `checkpoint`.
+    An interrupted fit continues from `checkpoint`, the state after the last complete epoch of this fit.
 
     Raises:
         AudiocnnError: the loss became infinite or NaN.
+        OutputError: the disk is full, or the checkpoint can't be written.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device)
-    run = _Run(network, train, config, device)
-    state = checkpoint.load()
-    if state is not None:
-        run.restore(state)
+    run = _Run(network.to(device), train, config, device)
+    run.restore(checkpoint)
     while run.continues():
         epoch = run.epoch(validation)
-        losses = [epoch.loss] + ([epoch.validation.loss] if epoch.validation else [])
-        if not all(map(math.isfinite, losses)):
+        if not math.isfinite(epoch.loss + (epoch.validation.loss if epoch.validation else 0)):
             raise AudiocnnError(
                 f"the loss became infinite or NaN in epoch {epoch.number}; try a `learning_rate` below"
                 f" {config.learning_rate:g}"
             )
-        checkpoint.save(run.state())
+        run.save(checkpoint)
         on_epoch(epoch)
     network.load_state_dict(run.best)
     network.to("cpu").eval()
@@ -127,25 +121,29 @@ class _Run:
         self.history: list[Epoch] = []
         self.step = 0
         self.steps = config.epochs * max(1, math.ceil(len(train.starts[0]) / config.batch_size))
-        self.optimizer = _optimizer(network, config)
+        sgd = partial(torch.optim.SGD, momentum=0.9)
+        kind = sgd if config.optimizer is Optimizer.SGD else torch.optim.AdamW
+        self.optimizer = kind(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
         self.weights = train.class_weights.to(device)
 
     def continues(self) -> bool:
-        if len(self.history) >= self.config.epochs:
-            return False
-        return len(self.history) - self._best_number() < self.config.patience
+        done = len(self.history)
+        return done < self.config.epochs and done - self._best_number() < self.config.patience
 
     def epoch(self, validation: Side | None) -> Epoch:
         """Run one pass; afterwards `best` is the weights to keep if no further epoch is run."""
-        config = self.config
+        size, augment = self.config.batch_size, self.config.augment
         self.network.train()
         total = count = 0.0
-        batches = self.train.epoch(batch_size=config.batch_size, config=config.augment, random=self.random)
-        for tensors, targets in batches:
+        for tensors, targets in self.train.epoch(batch_size=size, config=augment, random=self.random):
             total += self._step(tensors.to(self.device), targets.to(self.device)) * len(tensors)
             count += len(tensors)
-        kept = self.averaged if config.average else self.network
-        check = None if validation is None else _validate(kept, validation, self.device)
+        kept = self.averaged if self.config.average else self.network
+        check = None
+        if validation is not None:
+            logits, labels = predict(kept, validation, self.device)
+            loss = torch.nn.functional.cross_entropy(logits, labels).item()
+            check = Validation(loss, (logits.argmax(dim=1) == labels).float().mean().item())
         self.history.append(Epoch(len(self.history) + 1, total / count, check))
         if self._best_number() == len(self.history):
             self.best = copy.deepcopy(kept.state_dict())
@@ -154,7 +152,7 @@ class _Run:
     def _step(self, tensors: torch.Tensor, targets: torch.Tensor) -> float:
         config = self.config
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * self._rate()
+            group["lr"] = self._learning_rate()
         self.optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(
             self.network(tensors), targets, self.weights, label_smoothing=config.label_smoothing
@@ -165,70 +163,57 @@ class _Run:
         if config.average:
             # A lower decay in the first steps, so that the initial weights are forgotten.
             decay = min(config.average, (1 + self.step) / (10 + self.step))
-            with torch.no_grad():
-                pairs = zip(
-                    self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True
-                )
-                for mean, now in pairs:
-                    if mean.dtype.is_floating_point:
-                        mean.lerp_(now, 1 - decay)
+            trained = self.network.state_dict()
+            for name, mean in self.averaged.state_dict().items():
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(trained[name], 1 - decay)
         return float(loss.item())
 
-    def _rate(self) -> float:
+    def _learning_rate(self) -> float:
+        most = self.config.learning_rate
         if not self.config.cosine:
-            return 1.0
+            return most
         rising = max(1.0, self.config.warmup * self.steps)
         if self.step < rising:
-            return (self.step + 1) / rising
-        return 0.5 * (1 + math.cos(math.pi * (self.step - rising) / max(1.0, self.steps - rising)))
+            return most * ((self.step + 1) / rising)
+        return most * (0.5 * (1 + math.cos(math.pi * (self.step - rising) / max(1.0, self.steps - rising))))
 
     def _best_number(self) -> int:
         """The epoch with the lowest validation loss; the last one without a validation side."""
         losses = [epoch.validation.loss for epoch in self.history if epoch.validation]
         return losses.index(min(losses)) + 1 if losses else len(self.history)
 
-    def state(self) -> dict[str, Any]:
-        """The whole state, for `torch.save`."""
-        return {
+    def save(self, path: Path) -> None:
+        """Replace the checkpoint by the whole state, atomically."""
+        state = {
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
             "random": self.random.get_state(),
             "torch_random": torch.get_rng_state(),
-            "history": [asdict(epoch) for epoch in self.history],
+            "history": [astuple(epoch) for epoch in self.history],
             "step": self.step,
         }
+        with atomic_writer(path, "wb", force=True) as stream:
+            torch.save(state, stream)
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a saved `state`."""
+    def restore(self, path: Path) -> None:
+        """Continue from a checkpoint, if there is one that can be read."""
+        try:
+            state = torch.load(path, weights_only=True)
+        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError):
+            return
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.best = state["best"]
         self.random.set_state(state["random"])
         torch.set_rng_state(state["torch_random"])
-        self.history = [_epoch(saved) for saved in state["history"]]
+        self.history = [
+            Epoch(number, loss, check and Validation(*check)) for number, loss, check in state["history"]
+        ]
         self.step = state["step"]
-
-
-def _optimizer(network: torch.nn.Module, config: FitConfig) -> torch.optim.Optimizer:
-    if config.optimizer is Optimizer.SGD:
-        return torch.optim.SGD(
-            network.parameters(), config.learning_rate, 0.9, weight_decay=config.weight_decay
-        )
-    return torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-
-
-def _epoch(saved: dict[str, Any]) -> Epoch:
-    check = saved["validation"]
-    return Epoch(saved["number"], saved["loss"], Validation(**check) if check else None)
-
-
-def _validate(network: torch.nn.Module, side: Side, device: Any) -> Validation:
-    logits, labels = predict(network, side, device)
-    loss = torch.nn.functional.cross_entropy(logits, labels).item()
-    return Validation(loss, (logits.argmax(dim=1) == labels).float().mean().item())
 
 
 def predict(network: torch.nn.Module, side: Side, device: Any) -> tuple[torch.Tensor, torch.Tensor]:

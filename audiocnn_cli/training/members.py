@@ -1,5 +1,6 @@
 """Train the members of a model (one for a held-out split, or one a fold) and calibrate their mean."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from audiocnn_cli.training.batches import Side
-from audiocnn_cli.training.cache import Checkpoint
 from audiocnn_cli.training.dataset import Dataset
-from audiocnn_cli.training.fit import Epoch, FitConfig, fit, predict, seed_everything
+from audiocnn_cli.training.fit import Epoch, FitConfig, fit, predict
 from audiocnn_cli.training.networks import MeanNetwork, build_network
 from audiocnn_cli.training.recipes import Recipe
 from audiocnn_cli.training.split import Split
@@ -32,13 +32,13 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """The mean of the networks trained on one split, and the history of each."""
+    """The mean of the networks trained on one split, and the history and checkpoint of each."""
 
     network: torch.nn.Module
     split: Split
     histories: tuple[tuple[Epoch, ...], ...]
     held_out: HeldOut
-    checkpoints: tuple[Checkpoint, ...]
+    checkpoints: tuple[Path, ...]
 
 
 def train_members(
@@ -63,8 +63,9 @@ def train_members(
         fitted, histories, saved = [], [], []
         for i in range(number * networks, (number + 1) * networks):
             seeded = replace(config, seed=config.seed + i)
-            checkpoint = Checkpoint(checkpoints, _fingerprint(dataset, split, recipe, seeded))
-            seed_everything(seeded.seed)
+            checkpoint = checkpoints / _checkpoint_name(dataset, split, recipe, seeded)
+            torch.manual_seed(seeded.seed)
+            torch.use_deterministic_algorithms(True, warn_only=True)
             network = build_network(recipe, classes=len(dataset.labels), scale_by=train.moments())
             report = partial(on_epoch, i)
             histories.append(fit(network, train, validation, seeded, checkpoint=checkpoint, on_epoch=report))
@@ -78,13 +79,15 @@ def train_members(
     return tuple(members)
 
 
-def join_held_out(members: tuple[Member, ...]) -> HeldOut:
-    """The logits of all members for clips that they were not trained on."""
-    return HeldOut(
+def calibrate(members: tuple[Member, ...]) -> tuple[float, float]:
+    """The temperature and the threshold, fitted to clips that the members were not trained on."""
+    held_out = HeldOut(
         torch.cat([member.held_out.logits for member in members]),
         torch.cat([member.held_out.labels for member in members]),
         np.concatenate([member.held_out.clips for member in members]),
     )
+    temperature = fit_temperature(held_out)
+    return temperature, choose_threshold(held_out, temperature=temperature)
 
 
 def fit_temperature(held_out: HeldOut) -> float:
@@ -93,9 +96,8 @@ def fit_temperature(held_out: HeldOut) -> float:
     Source: Guo et al., On calibration of modern neural networks, arXiv:1706.04599.
     """
     candidates = torch.logspace(np.log10(0.2), np.log10(5.0), 65)
-    losses = [
-        torch.nn.functional.cross_entropy(held_out.logits / t, held_out.labels).item() for t in candidates
-    ]
+    loss = torch.nn.functional.cross_entropy
+    losses = [loss(held_out.logits / t, held_out.labels).item() for t in candidates]
     return float(candidates[int(np.argmin(losses))])
 
 
@@ -129,6 +131,8 @@ def clip_confidences(
     return np.array(correct), np.array(confidence)
 
 
-def _fingerprint(dataset: Dataset, split: Split, recipe: Recipe, config: FitConfig) -> str:
+def _checkpoint_name(dataset: Dataset, split: Split, recipe: Recipe, config: FitConfig) -> str:
+    """A name for the data and the configuration: no other fit continues from the file."""
     contents = [clip.content for clip in dataset.clips]
-    return repr((contents, split.train.tolist(), split.validation.tolist(), recipe, config))
+    identity = repr((contents, split.train.tolist(), split.validation.tolist(), recipe, config))
+    return f"{hashlib.sha256(identity.encode()).hexdigest()}.pt"

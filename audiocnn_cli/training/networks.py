@@ -6,8 +6,8 @@ from `audiocnn_cli.shapes`, so that the network has the shapes and parameters th
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from math import prod
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -28,16 +28,16 @@ def build_network(recipe: Recipe, *, classes: int, scale_by: Moments) -> nn.Modu
     of the architecture is resized to `classes`.
 
     Raises:
-        UsageError: the architecture has a layer that training lacks, or the segment is too short
-            for it.
+        UsageError: the architecture has a layer that training lacks, or the segment is too short for it.
         ImpossibleShapeError: a layer does not fit the segment.
     """
-    steps = trace(
-        recipe.architecture.layers, recipe.input_shape, framework=recipe.architecture.framework, compare=False
-    ).steps
-    scale = RelativeLevel(recipe.input_shape) if recipe.anywhere else Normalise(scale_by, recipe.input_shape)
-    turn = [ChannelsFirst()] if len(recipe.input_shape) == 3 else []
-    return nn.Sequential(scale, *turn, Layers(steps, classes))
+    stack = recipe.architecture
+    steps = trace(stack.layers, recipe.input_shape, framework=stack.framework, compare=False).steps
+    shape = Apply(partial(torch.reshape, shape=(-1, *recipe.input_shape)))
+    scale = Apply(relative_level) if recipe.anywhere else Normalise(scale_by, recipe.input_shape)
+    # To channels first, the order of PyTorch's convolutions.
+    turn = [Apply(partial(torch.permute, dims=(0, 3, 1, 2)))] if len(recipe.input_shape) == 3 else []
+    return nn.Sequential(shape, scale, *turn, Layers(steps, classes))
 
 
 class MeanNetwork(nn.Module):
@@ -60,35 +60,26 @@ class Normalise(nn.Module):
         super().__init__()
         shape = (1, 1, len(moments.mean), 1)[: 1 + len(input_shape)]
         scale = 1 / torch.clamp(moments.std, min=1e-6)
-        self.input_shape = input_shape
         self.register_buffer("mean", moments.mean.float().view(shape))
         self.register_buffer("scale", scale.float().view(shape))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """To (n, *input_shape)."""
-        return (x.reshape(-1, *self.input_shape) - self.mean) * self.scale
+        """Shape (n, *input_shape) to the same."""
+        return (x - self.mean) * self.scale
 
 
-class RelativeLevel(nn.Module):
-    """Map decibels relative to the segment's maximum to -1 (-80 dB and below) to 1 (0 dB)."""
+def relative_level(x: torch.Tensor) -> torch.Tensor:
+    """Map decibels relative to the maximum of each (frames, bins, 1) to -1 (-80 dB and below) to 1 (0 dB)."""
+    loudest = torch.amax(x, dim=(1, 2, 3), keepdim=True)
+    return torch.clamp((x - loudest) / (RANGE_DB / 2) + 1.0, min=-1.0)
 
-    def __init__(self, input_shape: tuple[int, ...]) -> None:
+
+class Apply(nn.Module):
+    """A function without weights, as a layer."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
-        self.input_shape = input_shape
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """To (n, *input_shape)."""
-        x = x.reshape(-1, *self.input_shape)
-        loudest = torch.amax(x, dim=(1, 2, 3), keepdim=True)
-        return torch.clamp((x - loudest) / (RANGE_DB / 2) + 1.0, min=-1.0)
-
-
-class ChannelsFirst(nn.Module):
-    """(n, frames, bins, channels) to (n, channels, frames, bins), the order of PyTorch's convolutions."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Permute the axes."""
-        return x.permute(0, 3, 1, 2)
+        self.forward = function
 
 
 class Layers(nn.Module):
@@ -99,16 +90,15 @@ class Layers(nn.Module):
         *body, head = steps
         self.parts = nn.ModuleList(nn.Sequential(*_modules(step)) for step in body)
         self.parts.append(nn.Linear(int(head.input[-1]), classes))
-        self.wiring = [(step.name, step.type, tuple(step.sources)) for step in steps]
+        self.wiring = [(step.name, step.sources) for step in steps]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits, shape (n, classes)."""
         outputs = {INPUT: x}
-        for (name, kind, (source, *others)), part in zip(self.wiring, self.parts, strict=True):
+        for (name, (source, *added)), part in zip(self.wiring, self.parts, strict=True):
             x = part(outputs[source])
-            if kind == "add":
-                for other in others:
-                    x = x + outputs[other]
+            for other in added:
+                x = x + outputs[other]
             outputs[name] = x
         return x
 
@@ -127,24 +117,13 @@ class Recurrent(nn.Module):
         return sequence if self.return_sequences else sequence[:, -1]
 
 
-class GlobalPooling(nn.Module):
-    """Reduce both axes of each channel: (n, channels, frames, bins) to (n, channels)."""
-
-    def __init__(self, reduce: Callable[..., torch.Tensor]) -> None:
-        super().__init__()
-        self.reduce = reduce
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The maximum or the mean over frames and bins."""
-        return self.reduce(x, dim=(2, 3))
-
-
 def _modules(step: Step) -> Iterator[nn.Module]:
     """The PyTorch modules of one step, its activation last."""
     inputs, outputs = int(step.input[-1]), int(step.output[-1])
     if step.type == "conv":
         yield from _padding(step, value=0.0)
-        yield nn.Conv2d(inputs, outputs, step.kernel, step.stride, bias=_has_bias(step))
+        bias = step.params > prod(step.kernel or ()) * inputs * outputs
+        yield nn.Conv2d(inputs, outputs, step.kernel, step.stride, bias=bias)
     elif step.type == "maxpool":
         yield from _padding(step, value=float("-inf"))
         yield nn.MaxPool2d(step.kernel, step.stride)
@@ -166,15 +145,11 @@ def _modules(step: Step) -> Iterator[nn.Module]:
 
 _PLAIN: dict[str, Callable[[], nn.Module]] = {
     "flatten": nn.Flatten,
-    "globalavgpool": partial(GlobalPooling, torch.mean),
-    "globalmaxpool": partial(GlobalPooling, torch.amax),
+    # (n, channels, frames, bins) to (n, channels)
+    "globalavgpool": partial(Apply, partial(torch.mean, dim=(2, 3))),
+    "globalmaxpool": partial(Apply, partial(torch.amax, dim=(2, 3))),
     "add": nn.Identity,
 }
-
-
-def _has_bias(step: Step) -> bool:
-    weights = int(np.prod(step.kernel or ())) * int(step.input[-1]) * int(step.output[-1])
-    return step.params > weights
 
 
 def _padding(step: Step, *, value: float) -> Iterator[nn.Module]:

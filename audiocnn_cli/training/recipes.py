@@ -71,26 +71,20 @@ def recipe_for(
         raise UsageError(f"`segment` must be above 0 seconds, not {segment_s}")
     length = round(segment_s * sample_rate)
     if name == LOGMEL:
-        features = _logmel(sample_rate, hop_length, n_mels or 64)
-    else:
-        features = FeatureConfig(sample_rate=sample_rate)
-        features = replace(
-            features, hop_length=hop_length or features.hop_length, n_mels=n_mels or features.n_mels
+        n_fft = 1 << (int(_FRAME_S * sample_rate).bit_length() - 1)
+        features = FeatureConfig(
+            feature=Feature.LOGMEL,
+            sample_rate=sample_rate,
+            n_fft=n_fft,
+            hop_length=hop_length or n_fft // 2,
+            n_mels=n_mels or 64,
+            center=False,
+            top_db=None,
         )
+    else:
+        usual = FeatureConfig(sample_rate=sample_rate)
+        features = replace(usual, hop_length=hop_length or usual.hop_length, n_mels=n_mels or usual.n_mels)
     recipe = Recipe(architecture(name), features, SegmentConfig(length=length, hop=length), name == LOGMEL)
     if recipe.window < 1:
         raise UsageError(f"`segment={segment_s}` is shorter than one frame of {features.n_fft} samples")
     return recipe
-
-
-def _logmel(sample_rate: int, hop_length: int | None, n_mels: int) -> FeatureConfig:
-    n_fft = 1 << (int(_FRAME_S * sample_rate).bit_length() - 1)
-    return FeatureConfig(
-        feature=Feature.LOGMEL,
-        sample_rate=sample_rate,
-        n_fft=n_fft,
-        hop_length=hop_length or n_fft // 2,
-        n_mels=n_mels,
-        center=False,
-        top_db=None,
-    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.training.dataset import Dataset
@@ -74,8 +75,6 @@ def kept_apart(dataset: Dataset, pattern: str | None, *, folder: Path) -> Clips:
 
 
 def _folds(dataset: Dataset, folds: int, *, seed: int, apart: Clips) -> list[Clips]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
     clips = np.setdiff1d(np.arange(len(dataset.clips)), apart)
     groups = np.array(dataset.groups)[clips]
     found = len(set(groups.tolist()))
@@ -90,11 +89,7 @@ def _folds(dataset: Dataset, folds: int, *, seed: int, apart: Clips) -> list[Cli
 
 
 def _checked(split: Split, dataset: Dataset) -> Split:
-    """Check that every class has training clips, and that the test side is not empty.
-
-    Raises:
-        UsageError: a class has none, or the test side is empty.
-    """
+    """The split, if every class has training clips and there is a clip to test."""
     labels = dataset.clip_labels
     missing = sorted(set(labels) - set(labels[split.train]))
     if missing or not len(split.test):

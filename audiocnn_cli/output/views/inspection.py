@@ -29,6 +29,7 @@ from audiocnn_cli.output.terminal.heatmap import draw, shrink
 from audiocnn_cli.output.terminal.layout import table_of_rows
 from audiocnn_cli.output.views import pick
 from audiocnn_cli.output.views.classify import ClassifyView
+from audiocnn_cli.parameters import with_flags
 from audiocnn_cli.shapes.sizes import Shape, show_shape, type_sizes
 
 _WIDEST_MAP = 72
@@ -82,7 +83,7 @@ class InspectionView:
 def _trace_document(trace: Trace) -> dict[str, Any]:
     return pick(trace, "model", "agrees") | {
         "stages": [
-            {"stage": each.stage.name, "detail": each.stage.detail, "unit": each.stage.unit}
+            {"stage": each.stage.name, "detail": with_flags(each.stage.detail), "unit": each.stage.unit}
             | _measured(each, each.stage.shape)
             for each in trace.stages
         ],
@@ -139,7 +140,7 @@ class _StageTable:
         for i, line in enumerate(lines[: _HEAD_LINES + len(self.stages)]):
             yield Segments([*line, Segment.line()])
             if i >= _HEAD_LINES:
-                detail = Text(self.stages[i - _HEAD_LINES].stage.detail, style="dim")
+                detail = Text(with_flags(self.stages[i - _HEAD_LINES].stage.detail), style="dim")
                 yield Padding(detail, (0, 2, 0, 4))
 
 
