@@ -63,10 +63,10 @@ def _with_most_ahead(most: str, command: str, clips: Path) -> None:
 
 def overhead(settings: Settings) -> None:
     """The overhead per file, without and with a journal."""
-    from audiocnn_cli.batch.codec import DataclassCodec
     from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.journal import Journal
     from audiocnn_cli.batch.run import run_batch
+    from audiocnn_cli.batch.task import DataclassCodec
 
     count = 5000
     inputs = [Source(str(settings.folder / f"{number}.wav")) for number in range(count)]

@@ -3,19 +3,19 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source, find_audio
-from audiocnn_cli.batch.codec import Codec, configuration
 from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.inputs import Inputs, Shard, largest_first, with_absolute_path
 from audiocnn_cli.batch.outcome import Counts, Failure, FailureLog, Observer, failed_inputs
 from audiocnn_cli.batch.run import Record, run_batch, stop_on_signals
-from audiocnn_cli.batch.task import Task
+from audiocnn_cli.batch.task import Codec, Task
 from audiocnn_cli.errors import ExitCode, InputError, UsageError
 from audiocnn_cli.files import make_folder, remove_unfinished
 
@@ -231,3 +231,28 @@ def _single(inputs: Iterator[Source | InputError], message: str) -> Iterator[Sou
     if len(first) > 1:
         raise UsageError(message)
     return iter(first)
+
+
+def configuration(recipe: object) -> dict[str, str | int | float | bool | None]:
+    """The fields of a dataclass and of those in it, by dotted names; a file counts by its content."""
+    return dict(_flat("", recipe))
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    prefix = f"{name}." if name else ""
+    if is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from _flat(prefix + field.name, getattr(value, field.name))
+    elif isinstance(value, tuple | list):
+        for index, item in enumerate(value):
+            yield from _flat(f"{prefix}{index}", item)
+    elif isinstance(value, Path) and value.is_file():
+        import hashlib
+
+        with value.open("rb") as stream:
+            yield name, f"{value.name} ({hashlib.file_digest(stream, 'sha256').hexdigest()[:16]})"
+    elif isinstance(value, Enum):
+        yield name, value.value
+    else:
+        plain = value is None or isinstance(value, str | int | float | bool)
+        yield name, value if plain else str(value)

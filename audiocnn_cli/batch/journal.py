@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
-from audiocnn_cli.batch.codec import Codec
 from audiocnn_cli.batch.inputs import Fingerprint, fingerprint, path_key
 from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.batch.schema import (
@@ -24,6 +23,7 @@ from audiocnn_cli.batch.schema import (
     result_in,
     sqlite_errors,
 )
+from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.errors import FailureKind, OutputError
 
 R = TypeVar("R")

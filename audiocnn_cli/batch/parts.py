@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from audiocnn_cli.batch.codec import Codec
 from audiocnn_cli.batch.inputs import JOURNAL_NAMES, Shard
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.schema import (
@@ -22,6 +21,7 @@ from audiocnn_cli.batch.schema import (
     result_in,
     sqlite_errors,
 )
+from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.errors import UsageError
 
 R = TypeVar("R")

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from audiocnn_cli.batch.codec import Codec
 from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.errors import FailureKind, OutputError, UsageError
 
 R = TypeVar("R")
