@@ -77,7 +77,7 @@ def overhead(settings: Settings) -> None:
             return
         path.unlink(missing_ok=True)
         with Journal(path, DataclassCodec(str), configuration={}) as journal:
-            for _ in run_batch(inputs, Nothing(), workers=Workers(jobs=2), record=journal):
+            for _ in run_batch(inputs, Nothing(), workers=Workers(jobs=2), journal=journal):
                 pass
 
     times = by_turns({"without": run, "with": lambda: run(settings.folder / "journal.sqlite")}, repeats=3)

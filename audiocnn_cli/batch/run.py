@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 from types import FrameType
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
 from audiocnn_cli.batch.executor import Executor, InProcess, Workers, start_executor
@@ -17,31 +17,15 @@ from audiocnn_cli.batch.outcome import Failure, Finished, Observer
 from audiocnn_cli.batch.task import Attempt, Task
 from audiocnn_cli.errors import FailureKind, InputError
 
+if TYPE_CHECKING:  # SQLite is not imported for a run without a journal
+    from audiocnn_cli.batch.journal import Journal
+
 R = TypeVar("R")
 _log = logging.getLogger("audiocnn")
 
 # The number of outcomes for each slot that may wait for an earlier input that takes long.
 _WINDOW_PER_SLOT = 16
 _ABORTED = (FailureKind.CRASHED, FailureKind.TIMEOUT)
-
-
-class Record(Protocol[R]):
-    """Keeps the state of each input: the journal, or what writes results together with it."""
-
-    def begin(self, source: Source) -> Finished[R] | None:
-        """The recalled outcome of `source`, or None: then it must be worked on."""
-
-    def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> R | Failure:
-        """Record the outcome of `source`, which has begun, and return what the caller gets of it."""
-
-    def add_failure(self, failure: Failure) -> None:
-        """Record a failure without an input."""
-
-    def mark_aborted(self, source: Source) -> None:
-        """Record that work on `source` was stopped."""
-
-    def complete(self) -> None:
-        """Record that the run has come to the end of its inputs."""
 
 
 @dataclass(slots=True)
@@ -77,7 +61,7 @@ def run_batch(
     *,
     workers: Workers = Workers(),  # noqa: B008 (frozen)
     in_order: bool = True,
-    record: Record[R] | None = None,
+    journal: "Journal[R] | None" = None,
     observers: Sequence[Observer[R]] = (),
     stop: Stop | None = None,
 ) -> Generator[R | Failure, None, None]:
@@ -91,7 +75,7 @@ def run_batch(
         task: the work on each input.
         workers: where the work is done.
         in_order: in the order of the inputs, or as each is done.
-        record: recalls what earlier runs have done, and records this one.
+        journal: recalls what earlier runs have done, and records this one.
         observers: notified of each input as soon as it is done, before its turn to be yielded.
         stop: once it is requested no more inputs are begun; those in work are finished.
     """
@@ -101,10 +85,10 @@ def run_batch(
     stop.possible = len(first) > 1
     executor = start_executor(task, workers, several=len(first) > 1)
     with closing(executor):
-        batch = _Batch(task, executor, in_order, record, observers, stop)
+        batch = _Batch(task, executor, in_order, journal, observers, stop)
         yield from batch.run(chain(first, feed))
-    if record is not None and not stop.requested:
-        record.complete()
+    if journal is not None:
+        journal.end(complete=not stop.requested)
 
 
 class _Batch(Generic[R]):
@@ -115,12 +99,13 @@ class _Batch(Generic[R]):
         task: Task[R],
         executor: Executor[R],
         in_order: bool,
-        record: Record[R] | None,
+        journal: "Journal[R] | None",
         observers: Sequence[Observer[R]],
         stop: Stop,
     ) -> None:
         self._executor = executor
-        self._record = record
+        self._in_order = in_order
+        self._journal = journal
         self._observers = observers
         self._stop = stop
         # Workers have no standard input, so it is read in this process.
@@ -129,24 +114,32 @@ class _Batch(Generic[R]):
         self._in_work: dict[int, Source] = {}
         self._crashed: deque[tuple[int, Source]] = deque()
         self._window = executor.slots * _WINDOW_PER_SLOT
-        self._outcomes = _Outcomes[R](in_order=in_order)
+        self._outcomes: dict[int, R | Failure] = {}
+        self._yielded = 0
         self._exhausted = False
 
     def run(self, feed: Iterator[Source | InputError]) -> Iterator[R | Failure]:
         while True:
             self._submit(feed)
             # The workers are busy while the caller handles these.
-            yield from self._outcomes.take()
+            yield from self._due()
             if self._in_work:
                 for number, attempt in self._executor.collect():
                     self._sort(number, self._in_work.pop(number), attempt)
             elif self._stop.requested:
-                yield from self._outcomes.take(all_of_them=True)
+                yield from (self._outcomes[number] for number in sorted(self._outcomes))
                 return
             elif self._crashed:
                 self._retry_alone()
             elif self._exhausted:
                 return
+
+    def _due(self) -> Iterator[R | Failure]:
+        """The outcomes whose turn it is: those before the first number that is missing, or all."""
+        while self._outcomes and (not self._in_order or self._yielded in self._outcomes):
+            number = self._yielded if self._in_order else next(iter(self._outcomes))
+            self._yielded += 1
+            yield self._outcomes.pop(number)
 
     def _submit(self, feed: Iterator[Source | InputError]) -> None:
         # Crashed inputs wait until nothing else is in work, but not many of them in memory.
@@ -164,28 +157,25 @@ class _Batch(Generic[R]):
     def _submit_one(self, number: int, item: Source | InputError) -> None:
         if isinstance(item, InputError):
             failure = Failure(item.path, item.kind, item.message)
-            if self._record is not None:
-                self._record.add_failure(failure)
+            if self._journal is not None:
+                self._journal.add_failure(failure)
             self._notify(number, Finished(Source(item.path), failure, 0.0))
-            return
-        known = self._record.begin(item) if self._record is not None else None
-        if known is not None:
+        elif self._journal is not None and (known := self._journal.begin(item)) is not None:
             self._notify(number, known)
         elif item.path == STDIN:
             self._here.submit(number, item)
-            for _, attempt in self._here.collect():
-                self._finish(number, item, attempt)
+            ((_, attempt),) = self._here.collect()
+            self._finish(number, item, attempt)
         else:
             self._in_work[number] = item
             self._executor.submit(number, item)
 
     def _sort(self, number: int, source: Source, attempt: Attempt[R]) -> None:
-        outcome = attempt.outcome
-        kind = outcome.kind if isinstance(outcome, Failure) else None
-        if self._record is not None and kind in _ABORTED:
-            self._record.mark_aborted(source)
-        if isinstance(outcome, Failure) and kind is FailureKind.CRASHED:
-            _log.debug("%s: %s; it is tried again alone", source.path, outcome.message)
+        kind = attempt.failure and attempt.failure.kind
+        if self._journal is not None and kind in _ABORTED:
+            self._journal.mark_aborted(source)
+        if attempt.failure and kind is FailureKind.CRASHED:
+            _log.debug("%s: %s; it is tried again alone", source.path, attempt.failure.message)
             self._crashed.append((number, source))
         else:
             self._finish(number, source, attempt)
@@ -193,47 +183,21 @@ class _Batch(Generic[R]):
     def _retry_alone(self) -> None:
         number, source = self._crashed.popleft()
         self._executor.submit(number, source)
-        for _, attempt in self._executor.collect():
-            outcome = attempt.outcome
-            if isinstance(outcome, Failure) and outcome.kind is FailureKind.CRASHED:
-                message = f"{outcome.message}, twice; convert it with another program, or leave it out"
-                attempt = replace(attempt, outcome=replace(outcome, message=message))  # noqa: PLW2901
-            self._finish(number, source, attempt)
+        ((_, attempt),) = self._executor.collect()
+        if (failure := attempt.failure) and failure.kind is FailureKind.CRASHED:
+            message = f"{failure.message}, twice; convert it with another program, or leave it out"
+            attempt = replace(attempt, outcome=replace(failure, message=message))
+        self._finish(number, source, attempt)
 
     def _finish(self, number: int, source: Source, attempt: Attempt[R]) -> None:
         if attempt.trace:
             _log.debug("%s\n%s", source.path, attempt.trace)
         outcome = attempt.outcome
-        if self._record is not None:
-            outcome = self._record.finish(source, outcome, seconds=attempt.seconds)
+        if self._journal is not None:
+            outcome = self._journal.finish(source, outcome, seconds=attempt.seconds)
         self._notify(number, Finished(source, outcome, attempt.seconds))
 
     def _notify(self, number: int, event: Finished[R]) -> None:
         for observer in self._observers:
             observer.finished(event)
-        self._outcomes.put(number, event.outcome)
-
-
-class _Outcomes(Generic[R]):
-    """Outcomes that wait to be yielded, in the order of their numbers or as they came."""
-
-    def __init__(self, *, in_order: bool) -> None:
-        self._in_order = in_order
-        self._waiting: dict[int, R | Failure] = {}
-        self._next = 0
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def put(self, number: int, outcome: R | Failure) -> None:
-        self._waiting[number] = outcome
-
-    def take(self, *, all_of_them: bool = False) -> Iterator[R | Failure]:
-        """The outcomes whose turn it is; with `all_of_them` also those behind a number that is missing."""
-        if self._in_order and not all_of_them:
-            while self._next in self._waiting:
-                self._next += 1
-                yield self._waiting.pop(self._next - 1)
-            return
-        for number in sorted(self._waiting) if self._in_order else list(self._waiting):
-            yield self._waiting.pop(number)
+        self._outcomes[number] = event.outcome

@@ -65,6 +65,11 @@ class Attempt(Generic[R]):
     seconds: float
     trace: str = ""
 
+    @property
+    def failure(self) -> Failure | None:
+        """The outcome, if the input has failed."""
+        return self.outcome if isinstance(self.outcome, Failure) else None
+
 
 def attempt(work: Work[R], source: Source) -> Attempt[R]:
     """Work on one input, and return failures as values.
