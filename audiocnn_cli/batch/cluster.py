@@ -4,13 +4,14 @@ import logging
 import time
 from collections import deque
 from contextlib import suppress
+from copy import copy
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.cluster_worker import BundleResult, discard_run, pack, packed_task, run_bundle
+from audiocnn_cli.batch.cluster_worker import discard_run, pack, run_bundle
 from audiocnn_cli.batch.inputs import Bundler, Pending
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import Attempt, Task
@@ -52,7 +53,7 @@ class Cluster(Generic[R]):
         self._client = _connect(address)
         self._id = uuid4().hex
         # Stored like a result: each worker fetches it once, and it is computed again if all copies are lost.
-        self._task = self._client.submit(packed_task, pack(task), pure=False)
+        self._task = self._client.submit(copy, pack(task), pure=False)
         self._waiting: deque[Pending] = deque()
         self._sent: dict[Any, list[Pending]] = {}
         self._done: SimpleQueue[Any] = SimpleQueue()
@@ -126,9 +127,10 @@ class Cluster(Generic[R]):
 
         bundle = self._sent.pop(future)
         try:
-            result: BundleResult[R] = future.result(timeout=_FETCH_S)
+            worker, attempts = future.result(timeout=_FETCH_S)
         except KilledWorker:
-            return [(pending.number, _crashed(pending.source)) for pending in bundle]
+            worker, crash = "", "each worker that had it died"
+            attempts = [Attempt(Failure(p.source.path, FailureKind.CRASHED, crash), 0.0) for p in bundle]
         except AudiocnnError:
             raise
         except (CancelledError, TimeoutError, OSError) as error:
@@ -141,12 +143,12 @@ class Cluster(Generic[R]):
                 f"{self._address}: its workers can't run audiocnn ({type(error).__name__}: {error}); they"
                 f" need audiocnn-cli[dask] {__version__}, as here"
             ) from error
-        for pending, attempt in zip(bundle, result.attempts, strict=True):
-            if not isinstance(attempt.outcome, Failure):
+        for pending, attempt in zip(bundle, attempts, strict=True):
+            if attempt.failure is None:
                 self._bundler.learn(attempt.seconds, pending.size)
-        if result.hangs:
-            self._restart(result.worker)
-        return [(p.number, each) for p, each in zip(bundle, result.attempts, strict=True)]
+        if any(attempt.failure and attempt.failure.kind is FailureKind.TIMEOUT for attempt in attempts):
+            self._restart(worker)
+        return [(pending.number, attempt) for pending, attempt in zip(bundle, attempts, strict=True)]
 
     def _restart(self, worker: str) -> None:
         """Replace a worker in which a thread still works on an input that exceeded its time limit."""
@@ -187,8 +189,3 @@ def _connect(address: str) -> Any:
             f"`cluster` {address}: no Dask scheduler responds there within {_CONNECT_S:g} s; start one with"
             " `dask scheduler`, or check the address"
         ) from error
-
-
-def _crashed(source: Source) -> Attempt[Any]:
-    message = "each worker that had it died"
-    return Attempt(Failure(source.path, FailureKind.CRASHED, message), 0.0)

@@ -5,15 +5,15 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import Attempt, Task, Work, attempt, timeout_failure
-from audiocnn_cli.errors import AudiocnnError, FailureKind
+from audiocnn_cli.errors import AudiocnnError
 
 R = TypeVar("R")
 
@@ -26,27 +26,9 @@ class PackedTask:
     files: dict[Path, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class BundleResult(Generic[R]):
-    """The attempts at the inputs of a bundle, and the address of the worker.
-
-    `hangs` states that a thread of it still works on an input that exceeded its time limit.
-    """
-
-    attempts: list[Attempt[R]]
-    worker: str
-    hangs: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _PreparedRun:
-    work: Work[Any]
-    folder: Path
-
-
 # Runs whose submitting process was killed are discarded when so many later ones have been prepared.
 _MOST_RUNS = 3
-_runs: dict[str, _PreparedRun] = {}
+_runs: dict[str, tuple[Work[Any], Path]] = {}
 _preparing = threading.Lock()
 
 
@@ -55,15 +37,10 @@ def pack(task: Task[Any]) -> PackedTask:
     return PackedTask(pickle.dumps(task), {path: path.read_bytes() for path in task.files})
 
 
-def packed_task(packed: PackedTask) -> PackedTask:
-    """The task itself, as a result that Dask stores and that workers copy from each other."""
-    return packed
-
-
 def run_bundle(
     packed: PackedTask, sources: Sequence[Source], *, run: str, version: str, timeout_s: float | None
-) -> BundleResult[Any]:
-    """Work on the inputs of a bundle, one after the other.
+) -> tuple[str, list[Attempt[Any]]]:
+    """Work on the inputs of a bundle, one after the other; returns the address of this worker too.
 
     Raises:
         AudiocnnError: an error that ends the batch.
@@ -76,8 +53,7 @@ def run_bundle(
             f"{worker}: has audiocnn {__version__}, and here is {version}; install that there"
         )
     work = _prepared_work(run, packed)
-    attempts = [_within(timeout_s, work, source) for source in sources]
-    return BundleResult(attempts, worker, hangs=any(_timed_out(each) for each in attempts))
+    return worker, [_within(timeout_s, work, source) for source in sources]
 
 
 async def discard_run(run: str) -> None:
@@ -93,8 +69,8 @@ def _prepared_work(run: str, packed: PackedTask) -> Work[Any]:
             task = _unpacked(packed, folder)
             for oldest in list(_runs)[:-_MOST_RUNS]:
                 _discard(oldest)
-            _runs[run] = _PreparedRun(task.prepare(), folder)
-        return _runs[run].work
+            _runs[run] = task.prepare(), folder
+        return _runs[run][0]
 
 
 def _unpacked(packed: PackedTask, folder: Path) -> Task[Any]:
@@ -108,32 +84,25 @@ def _unpacked(packed: PackedTask, folder: Path) -> Task[Any]:
 
 
 def _discard(run: str) -> None:
-    prepared = _runs.pop(run, None)
-    if prepared is not None:
-        shutil.rmtree(prepared.folder, ignore_errors=True)
+    if run in _runs:
+        _, folder = _runs.pop(run)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _within(timeout_s: float | None, work: Work[R], source: Source) -> Attempt[R]:
     """An attempt with a time limit; a thread that exceeds it can't be stopped, and goes on."""
     if timeout_s is None:
         return attempt(work, source)
-    results: list[Attempt[R] | BaseException] = []
+    result: Future[Attempt[R]] = Future()
 
     def run() -> None:
         try:
-            results.append(attempt(work, source))
+            result.set_result(attempt(work, source))
         except BaseException as error:
-            results.append(error)
+            result.set_exception(error)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if not results:
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return result.result(timeout_s)
+    except TimeoutError:
         return Attempt(timeout_failure(source, timeout_s), timeout_s)
-    if isinstance(results[0], BaseException):
-        raise results[0]
-    return results[0]
-
-
-def _timed_out(each: Attempt[Any]) -> bool:
-    return isinstance(each.outcome, Failure) and each.outcome.kind is FailureKind.TIMEOUT

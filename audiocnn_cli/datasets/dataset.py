@@ -10,6 +10,7 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.datasets import PartitionBy
 from audiocnn_cli.datasets.storage import is_url
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.extras import require_extra
 
 R = TypeVar("R")
 
@@ -92,8 +93,6 @@ class PartOptions:
         Raises:
             MissingExtraError: pyarrow is not installed.
         """
-        from audiocnn_cli.extras import require_extra
-
         require_extra("parquet", "writing parquet")
         return Dataset(
             location=location,
