@@ -62,10 +62,7 @@ class BatchOptions:
     @property
     def any_given(self) -> bool:
         """Whether an option is given that is for many inputs."""
-        given = (
-            *(self.journal, self.failures, self.retry_failures),
-            *(self.shard, self.timeout, self.cluster),
-        )
+        given = (self.journal, self.failures, self.retry_failures, self.shard, self.timeout, self.cluster)
         return self.resume or self.checksum or any(each is not None for each in given)
 
     def inputs(self, find: Callable[[], Inputs] | None = None) -> Iterator[Source | InputError]:

@@ -12,17 +12,7 @@ from typing import Any, Generic, Self, TypeVar
 from audiocnn_cli.audio.sources import STDIN, Source
 from audiocnn_cli.batch.inputs import Fingerprint, Shard, fingerprint, path_key
 from audiocnn_cli.batch.outcome import Failure, Finished
-from audiocnn_cli.batch.schema import (
-    BEGUN,
-    DONE,
-    FAILED,
-    failure_in,
-    meta,
-    open_database,
-    pack_result,
-    result_in,
-    sqlite_errors,
-)
+from audiocnn_cli.batch.schema import State, meta, open_database, outcome_in, pack_result, sqlite_errors
 from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.errors import FailureKind, OutputError
 
@@ -115,7 +105,7 @@ class Journal(Generic[R]):
                     self._update(
                         os.fsdecode(row["path"]), run=self._run, size=current.size, mtime_ns=current.mtime_ns
                     )
-                    outcome = failure_in(row) or result_in(row, self._codec)
+                    outcome = outcome_in(row, self._codec)
                     return Finished(source, outcome, row["seconds"], recalled=True)
             clash = self._reserve(source, output, rows) if output else None
             if clash is not None:
@@ -124,7 +114,7 @@ class Journal(Generic[R]):
                 if os.fsdecode(row["path"]) != source.path:
                     self.removed_paths = True
                     self._database.execute("DELETE FROM inputs WHERE path = ?", (row["path"],))
-            self._replace(source.path, current, state=BEGUN, output=output and os.fsencode(output))
+            self._replace(source.path, current, state=State.BEGUN, output=output and os.fsencode(output))
             return None
 
     def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> R | Failure:
@@ -132,12 +122,12 @@ class Journal(Generic[R]):
         with sqlite_errors(self.path):
             if isinstance(outcome, Failure):
                 kind, message = outcome.kind, outcome.message
-                values: dict[str, Any] = {"state": FAILED, "kind": kind, "message": message}
+                values: dict[str, Any] = {"state": State.FAILED, "kind": kind, "message": message}
             else:
                 output = self._output_of(source) if self._output_of else None
                 size = output.stat().st_size if output else None
                 result = pack_result(outcome, self._codec)
-                values = {"state": DONE, "result": result, "output_size": size}
+                values = {"state": State.DONE, "result": result, "output_size": size}
             self._update(source.path, seconds=seconds, **values)
         return outcome
 
@@ -164,7 +154,7 @@ class Journal(Generic[R]):
         """Record a failure without an input: a folder that can't be listed, a pattern without a match."""
         with sqlite_errors(self.path):
             values = {"kind": failure.kind, "message": failure.message, "seconds": 0.0}
-            self._replace(failure.path, Fingerprint(), state=FAILED, **values)
+            self._replace(failure.path, Fingerprint(), state=State.FAILED, **values)
 
     def mark_aborted(self, source: Source) -> None:
         """Record that work on `source` was stopped, and may have left a part of a file behind."""
@@ -174,7 +164,7 @@ class Journal(Generic[R]):
     def aborted_outputs(self) -> list[Path]:
         """The outputs of which this run or an earlier one may have left a part behind."""
         query = "SELECT output FROM inputs WHERE output IS NOT NULL AND (aborted OR state = ?)"
-        return [Path(os.fsdecode(row["output"])) for row in self.rows(query, BEGUN)]
+        return [Path(os.fsdecode(row["output"])) for row in self.rows(query, State.BEGUN)]
 
     def end(self, *, complete: bool) -> None:
         """End the run; `complete` states that it has come to the end of its inputs."""
@@ -188,11 +178,11 @@ class Journal(Generic[R]):
 
     def _is_current(self, row: sqlite3.Row, current: Fingerprint, output: Path | None) -> bool:
         """Whether a row is still valid: same input, same configuration, and its output exists."""
-        if row["state"] == BEGUN or row["configuration"] != self.digest:
+        if row["state"] == State.BEGUN or row["configuration"] != self.digest:
             return False
         if not current.same(Fingerprint(row["size"], row["mtime_ns"], row["content"])):
             return False
-        if row["state"] == FAILED:
+        if row["state"] == State.FAILED:
             return True
         if output is None:
             return self.has_rows(os.fsdecode(row["path"]))

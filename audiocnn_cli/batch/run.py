@@ -5,7 +5,7 @@ import signal
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, count, islice
 from types import FrameType
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -85,105 +85,100 @@ def run_batch(
     stop.possible = len(first) > 1
     executor = start_executor(task, workers, several=len(first) > 1)
     with closing(executor):
-        batch = _Batch(task, executor, in_order, journal, observers, stop)
+        window = executor.slots * _WINDOW_PER_SLOT
+        batch = _Batch(InProcess(task), executor, in_order, journal, observers, stop, window)
         yield from batch.run(chain(first, feed))
     if journal is not None:
         journal.end(complete=not stop.requested)
 
 
+@dataclass(slots=True)
 class _Batch(Generic[R]):
-    """One run: the inputs in work, those that have crashed, and the outcomes that wait to be yielded."""
+    """One run: the inputs in work, those that have crashed, and the outcomes that wait to be yielded.
 
-    def __init__(
-        self,
-        task: Task[R],
-        executor: Executor[R],
-        in_order: bool,
-        journal: "Journal[R] | None",
-        observers: Sequence[Observer[R]],
-        stop: Stop,
-    ) -> None:
-        self._executor = executor
-        self._in_order = in_order
-        self._journal = journal
-        self._observers = observers
-        self._stop = stop
-        # Workers have no standard input, so it is read in this process.
-        self._here = InProcess(task)
-        self._numbers = count()
-        self._in_work: dict[int, Source] = {}
-        self._crashed: deque[tuple[int, Source]] = deque()
-        self._window = executor.slots * _WINDOW_PER_SLOT
-        self._outcomes: dict[int, R | Failure] = {}
-        self._yielded = 0
-        self._exhausted = False
+    Workers have no standard input, so it is read `here`, in this process.
+    """
+
+    here: InProcess[R]
+    executor: Executor[R]
+    in_order: bool
+    journal: "Journal[R] | None"
+    observers: Sequence[Observer[R]]
+    stop: Stop
+    window: int
+    numbers: Iterator[int] = field(default_factory=count)
+    in_work: dict[int, Source] = field(default_factory=dict)
+    crashed: deque[tuple[int, Source]] = field(default_factory=deque)
+    outcomes: dict[int, R | Failure] = field(default_factory=dict)
+    yielded: int = 0
+    exhausted: bool = False
 
     def run(self, feed: Iterator[Source | InputError]) -> Iterator[R | Failure]:
         while True:
             self._submit(feed)
             # The workers are busy while the caller handles these.
             yield from self._due()
-            if self._in_work:
-                for number, attempt in self._executor.collect():
-                    self._sort(number, self._in_work.pop(number), attempt)
-            elif self._stop.requested:
-                yield from (self._outcomes[number] for number in sorted(self._outcomes))
+            if self.in_work:
+                for number, attempt in self.executor.collect():
+                    self._sort(number, self.in_work.pop(number), attempt)
+            elif self.stop.requested:
+                yield from (self.outcomes[number] for number in sorted(self.outcomes))
                 return
-            elif self._crashed:
+            elif self.crashed:
                 self._retry_alone()
-            elif self._exhausted:
+            elif self.exhausted:
                 return
 
     def _due(self) -> Iterator[R | Failure]:
         """The outcomes whose turn it is: those before the first number that is missing, or all."""
-        while self._outcomes and (not self._in_order or self._yielded in self._outcomes):
-            number = self._yielded if self._in_order else next(iter(self._outcomes))
-            self._yielded += 1
-            yield self._outcomes.pop(number)
+        while self.outcomes and (not self.in_order or self.yielded in self.outcomes):
+            number = self.yielded if self.in_order else next(iter(self.outcomes))
+            self.yielded += 1
+            yield self.outcomes.pop(number)
 
     def _submit(self, feed: Iterator[Source | InputError]) -> None:
         # Crashed inputs wait until nothing else is in work, but not many of them in memory.
         while (
-            len(self._in_work) < self._executor.slots
-            and len(self._crashed) < self._window
-            and len(self._outcomes) < self._window
+            len(self.in_work) < self.executor.slots
+            and len(self.crashed) < self.window
+            and len(self.outcomes) < self.window
         ):
-            item = None if self._stop.requested else next(feed, None)
+            item = None if self.stop.requested else next(feed, None)
             if item is None:
-                self._exhausted = True
+                self.exhausted = True
                 return
-            self._submit_one(next(self._numbers), item)
+            self._submit_one(next(self.numbers), item)
 
     def _submit_one(self, number: int, item: Source | InputError) -> None:
         if isinstance(item, InputError):
             failure = Failure(item.path, item.kind, item.message)
-            if self._journal is not None:
-                self._journal.add_failure(failure)
+            if self.journal is not None:
+                self.journal.add_failure(failure)
             self._notify(number, Finished(Source(item.path), failure, 0.0))
-        elif self._journal is not None and (known := self._journal.begin(item)) is not None:
+        elif self.journal is not None and (known := self.journal.begin(item)) is not None:
             self._notify(number, known)
         elif item.path == STDIN:
-            self._here.submit(number, item)
-            ((_, attempt),) = self._here.collect()
+            self.here.submit(number, item)
+            ((_, attempt),) = self.here.collect()
             self._finish(number, item, attempt)
         else:
-            self._in_work[number] = item
-            self._executor.submit(number, item)
+            self.in_work[number] = item
+            self.executor.submit(number, item)
 
     def _sort(self, number: int, source: Source, attempt: Attempt[R]) -> None:
         kind = attempt.failure and attempt.failure.kind
-        if self._journal is not None and kind in _ABORTED:
-            self._journal.mark_aborted(source)
+        if self.journal is not None and kind in _ABORTED:
+            self.journal.mark_aborted(source)
         if attempt.failure and kind is FailureKind.CRASHED:
             _log.debug("%s: %s; it is tried again alone", source.path, attempt.failure.message)
-            self._crashed.append((number, source))
+            self.crashed.append((number, source))
         else:
             self._finish(number, source, attempt)
 
     def _retry_alone(self) -> None:
-        number, source = self._crashed.popleft()
-        self._executor.submit(number, source)
-        ((_, attempt),) = self._executor.collect()
+        number, source = self.crashed.popleft()
+        self.executor.submit(number, source)
+        ((_, attempt),) = self.executor.collect()
         if (failure := attempt.failure) and failure.kind is FailureKind.CRASHED:
             message = f"{failure.message}, twice; convert it with another program, or leave it out"
             attempt = replace(attempt, outcome=replace(failure, message=message))
@@ -193,11 +188,11 @@ class _Batch(Generic[R]):
         if attempt.trace:
             _log.debug("%s\n%s", source.path, attempt.trace)
         outcome = attempt.outcome
-        if self._journal is not None:
-            outcome = self._journal.finish(source, outcome, seconds=attempt.seconds)
+        if self.journal is not None:
+            outcome = self.journal.finish(source, outcome, seconds=attempt.seconds)
         self._notify(number, Finished(source, outcome, attempt.seconds))
 
     def _notify(self, number: int, event: Finished[R]) -> None:
-        for observer in self._observers:
+        for observer in self.observers:
             observer.finished(event)
-        self._outcomes[number] = event.outcome
+        self.outcomes[number] = event.outcome

@@ -19,7 +19,7 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.inputs import Shard
 from audiocnn_cli.batch.journal import Journal
 from audiocnn_cli.batch.outcome import Failure, Finished
-from audiocnn_cli.batch.schema import DONE
+from audiocnn_cli.batch.schema import State
 from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.datasets.dataset import Dataset, as_text
 from audiocnn_cli.datasets.storage import open_storage
@@ -108,7 +108,7 @@ class DatasetJournal(Journal[R]):
     def _outdated_rows(self) -> list[sqlite3.Row]:
         """The inputs with rows in a part that are done again, have failed now, or have another path."""
         return self.rows(
-            "SELECT path, part FROM members LEFT JOIN inputs USING (path) WHERE state IS NOT ?", DONE
+            "SELECT path, part FROM members LEFT JOIN inputs USING (path) WHERE state IS NOT ?", State.DONE
         )
 
     def _recover(self, *, resume: bool, force: bool) -> None:
