@@ -63,9 +63,8 @@ def _with_most_ahead(most: str, command: str, clips: Path) -> None:
 
 def overhead(settings: Settings) -> None:
     """The overhead per file, without and with a journal."""
-    from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.journal import Journal
-    from audiocnn_cli.batch.run import run_batch
+    from audiocnn_cli.batch.run import Workers, run_batch
     from audiocnn_cli.batch.task import DataclassCodec
 
     count = 5000

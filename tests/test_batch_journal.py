@@ -14,13 +14,12 @@ from typing import Any, ClassVar
 import pytest
 
 from audiocnn_cli.audio.sources import Source, find_audio
-from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.inputs import Shard
 from audiocnn_cli.batch.job import configuration
 from audiocnn_cli.batch.journal import Journal
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.parts import missing_shards, read_parts
-from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.batch.run import Workers, run_batch
 from audiocnn_cli.batch.task import DataclassCodec, WithoutFiles
 from audiocnn_cli.classify import Prediction
 from audiocnn_cli.classify.work import Classification, ModelChoice

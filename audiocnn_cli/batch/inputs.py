@@ -53,13 +53,8 @@ def fingerprint(path: str, *, by_content: bool) -> Fingerprint:
     return Fingerprint(status.st_size, status.st_mtime_ns, content)
 
 
-def path_key(path: str) -> bytes:
-    """The absolute path of an input as bytes: the same for `x`, `./x` and `/folder/x`."""
-    return os.fsencode(absolute(path))
-
-
 def absolute(path: str) -> str:
-    """A path that is valid in any working directory; URLs and standard input are returned as they are."""
+    """The same path for `x`, `./x` and `/folder/x`; URLs and standard input are returned as they are."""
     if path == STDIN or is_remote(path):
         return path
     return os.path.abspath(path)  # noqa: PTH100 (keeps symbolic links and names that are not UTF-8)
@@ -124,9 +119,8 @@ class Shard:
 
     def of(self, inputs: Inputs) -> Iterator[Source | InputError]:
         """The inputs that belong to this part."""
-        for item in inputs:
-            if zlib.crc32(os.fsencode(item.path)) % self.count == self.index - 1:
-                yield item
+        place = self.index - 1
+        return (item for item in inputs if zlib.crc32(os.fsencode(item.path)) % self.count == place)
 
 
 @dataclass(frozen=True, slots=True)

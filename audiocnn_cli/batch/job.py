@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source, find_audio
-from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.inputs import Inputs, Shard, largest_first, with_absolute_path
 from audiocnn_cli.batch.outcome import Counts, Failure, FailureLog, Observer, failed_inputs
-from audiocnn_cli.batch.run import run_batch, stop_on_signals
+from audiocnn_cli.batch.run import Workers, run_batch, stop_on_signals
 from audiocnn_cli.batch.task import Codec, Task
 from audiocnn_cli.errors import ExitCode, InputError, UsageError
 from audiocnn_cli.files import make_folder, remove_unfinished
@@ -246,5 +245,4 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, Enum):
         yield name, value.value
     else:
-        plain = value is None or isinstance(value, str | int | float | bool)
-        yield name, value if plain else str(value)
+        yield name, value if isinstance(value, str | int | float | None) else str(value)

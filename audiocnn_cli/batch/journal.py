@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
-from audiocnn_cli.batch.inputs import Fingerprint, Shard, fingerprint, path_key
+from audiocnn_cli.batch.inputs import Fingerprint, Shard, absolute, fingerprint
 from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.batch.schema import State, meta, open_database, outcome_in, pack_result, sqlite_errors
 from audiocnn_cli.batch.task import Codec
@@ -210,13 +210,12 @@ class Journal(Generic[R]):
 
     def _rows(self, path: str) -> list[sqlite3.Row]:
         """The rows of an input, by this path and by others with the same absolute path."""
-        return self._database.execute(
-            "SELECT * FROM inputs WHERE path = ? OR path_key = ?", (os.fsencode(path), path_key(path))
-        ).fetchall()
+        keys = (os.fsencode(path), os.fsencode(absolute(path)))
+        return self._database.execute("SELECT * FROM inputs WHERE path = ? OR path_key = ?", keys).fetchall()
 
     def _replace(self, path: str, current: Fingerprint, **values: Any) -> None:
         self._write_meta()
-        keys = {"path": os.fsencode(path), "path_key": path_key(path)}
+        keys = {"path": os.fsencode(path), "path_key": os.fsencode(absolute(path))}
         row = keys | {"run": self._run, "configuration": self.digest} | current._asdict() | values
         self._database.execute(
             f"INSERT OR REPLACE INTO inputs ({', '.join(row)}) VALUES (:{', :'.join(row)})",  # noqa: S608 (our own names)

@@ -76,8 +76,7 @@ def read_parts(paths: Iterable[Path]) -> list[Part]:
                 f"{part.journal} is part {part.shard}, and {first.journal} part {first.shard}: they are not"
                 " parts of one batch"
             )
-        keys = first.configuration.keys() | part.configuration.keys()
-        for key in sorted(keys):
+        for key in sorted(first.configuration.keys() | part.configuration.keys()):
             ours, theirs = first.configuration.get(key), part.configuration.get(key)
             if ours != theirs:
                 raise UsageError(

@@ -1,6 +1,7 @@
 """The loop of a batch: run one task on many inputs, with failures as values and results as they come."""
 
 import logging
+import os
 import signal
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -8,13 +9,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, islice
 from types import FrameType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
-from audiocnn_cli.batch.executor import Executor, InProcess, Workers, start_executor
 from audiocnn_cli.batch.inputs import Inputs
 from audiocnn_cli.batch.outcome import Failure, Finished, Observer
-from audiocnn_cli.batch.task import Attempt, Task
+from audiocnn_cli.batch.task import Attempt, InProcess, Task
 from audiocnn_cli.errors import FailureKind, InputError
 
 if TYPE_CHECKING:  # SQLite is not imported for a run without a journal
@@ -26,6 +26,31 @@ _log = logging.getLogger("audiocnn")
 # The number of outcomes for each slot that may wait for an earlier input that takes long.
 _WINDOW_PER_SLOT = 16
 _ABORTED = (FailureKind.CRASHED, FailureKind.TIMEOUT)
+
+
+class Executor(Protocol[R]):
+    """Runs a task on several inputs at once; the caller identifies them by numbers.
+
+    A worker that crashes is replaced, and the input it was working on fails as `crashed`; one that exceeds
+    the time limit is stopped, and its input fails as `timeout`. Executors do not retry.
+    """
+
+    @property
+    def slots(self) -> int:
+        """The number of inputs to submit at once, to keep all workers busy."""
+
+    def submit(self, number: int, source: Source) -> None:
+        """Add an input; returns at once."""
+
+    def collect(self) -> list[tuple[int, Attempt[R]]]:
+        """Wait for at least one of the submitted inputs, and return all that are finished.
+
+        Raises:
+            AudiocnnError: an error that ends the batch.
+        """
+
+    def close(self) -> None:
+        """Stop the workers at once; unfinished inputs are lost."""
 
 
 @dataclass(slots=True)
@@ -55,11 +80,25 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Where the work is done, and the time limit of one input in seconds.
+
+    `jobs` None is one process a core; `cluster` the address of a Dask scheduler, in place of processes here.
+    With `isolated` a single input gets a process of its own too, where one can be forked, which is cheap.
+    """
+
+    jobs: int | None = None
+    timeout_s: float | None = None
+    cluster: str | None = None
+    isolated: bool = False
+
+
 def run_batch(
     inputs: Inputs,
     task: Task[R],
     *,
-    workers: Workers = Workers(),  # noqa: B008 (frozen)
+    workers: Workers = Workers(),
     in_order: bool = True,
     journal: "Journal[R] | None" = None,
     observers: Sequence[Observer[R]] = (),
@@ -83,13 +122,30 @@ def run_batch(
     first = list(islice(feed, 2))
     stop = stop or Stop()
     stop.possible = len(first) > 1
-    executor = start_executor(task, workers, several=len(first) > 1)
+    executor = _start_executor(task, workers, several=len(first) > 1)
     with closing(executor):
         window = executor.slots * _WINDOW_PER_SLOT
         batch = _Batch(InProcess(task), executor, in_order, journal, observers, stop, window)
         yield from batch.run(chain(first, feed))
     if journal is not None:
         journal.end(complete=not stop.requested)
+
+
+def _start_executor(task: Task[R], workers: Workers, *, several: bool) -> Executor[R]:
+    """The executor for a batch; a single input may run in this process, unless it has a time limit."""
+    if workers.cluster is not None:
+        from audiocnn_cli.batch.cluster import Cluster
+
+        return Cluster(task, workers.cluster, timeout_s=workers.timeout_s)
+    if not (several or workers.isolated or workers.timeout_s is not None):
+        return InProcess(task)
+    from audiocnn_cli.batch.pool import ProcessPool
+    from audiocnn_cli.batch.worker import can_fork
+
+    if not several and workers.timeout_s is None and not can_fork():
+        return InProcess(task)
+    jobs = workers.jobs or os.cpu_count() or 1
+    return ProcessPool(task, jobs=jobs, timeout_s=workers.timeout_s)
 
 
 @dataclass(slots=True)

@@ -102,6 +102,32 @@ def timeout_failure(source: Source, limit_s: float) -> Failure:
     return Failure(source.path, FailureKind.TIMEOUT, message)
 
 
+class InProcess(Generic[R]):
+    """Runs the task in this process, on one input at a time."""
+
+    slots = 1
+
+    def __init__(self, task: Task[R]) -> None:
+        self._task = task
+        self._work: Work[R] | None = None
+        self._submitted: list[tuple[int, Source]] = []
+
+    def submit(self, number: int, source: Source) -> None:
+        """Keep an input for `collect`."""
+        self._submitted.append((number, source))
+
+    def collect(self) -> list[tuple[int, Attempt[R]]]:
+        """Work on the first of the submitted inputs."""
+        if self._work is None:
+            self._work = self._task.prepare()
+        number, source = self._submitted.pop(0)
+        return [(number, attempt(self._work, source))]
+
+    def close(self) -> None:
+        """Discard what was submitted."""
+        self._submitted.clear()
+
+
 class Codec(Protocol[R]):
     """Converts a result for the journal, and back."""
 

@@ -113,11 +113,6 @@ class PartOptions:
             )
 
 
-def class_label(_result: object, source: Source) -> str | None:
-    """The label of results without one: the folder of the recording, where a folder holds one a class."""
-    return source.name.partition("/")[0] if "/" in source.name else None
-
-
 def as_text(path: str) -> str:
     """A path for the column `path`: bytes that are not UTF-8 are escaped."""
     return path.encode("utf-8", "backslashreplace").decode()

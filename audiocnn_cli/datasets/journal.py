@@ -12,8 +12,9 @@ import sqlite3
 import time
 from collections import defaultdict
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.inputs import Shard
@@ -181,11 +182,8 @@ class DatasetJournal(Journal[R]):
     def _stage(self, name: str, table: Any, staged: dict[str, str]) -> None:
         import pyarrow.parquet as pq
 
-        def fill(stream: IO[bytes]) -> None:
-            pq.write_table(table, stream)
-
         staged[name] = secrets.token_hex(4)
-        self._storage.write(_staged(name, staged[name]), fill)
+        self._storage.write(_staged(name, staged[name]), partial(pq.write_table, table))
 
     def _remove_outdated(self, members: dict[str, str], staged: dict[str, str]) -> list[str]:
         """Stage parts again without their outdated rows, and return the names of parts left empty."""

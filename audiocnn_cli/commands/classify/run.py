@@ -121,7 +121,7 @@ class Run:
             from audiocnn_cli.output.labels.writers import LabelFiles
 
             files, format = self.destination.folder
-            task = IntoFolder(self.task, files, LabelFiles(format, self.view))
+            task = IntoFolder(self.task, files, LabelFiles(format, self.view).write)
         return Job(
             command="classify",
             task=task,

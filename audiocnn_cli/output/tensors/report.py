@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.datasets.dataset import class_label
 from audiocnn_cli.datasets.feature_rows import blocks, columns_of, feature_table
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.output.results import Encoded, encode
@@ -103,9 +102,9 @@ class FeatureRows:
         """One row a frame, or one a segment for summaries."""
         return feature_table([block for result in results for block in blocks(_tensor_of(result))])
 
-    def label(self, result: FeatureReport, source: Source) -> str | None:
-        """The class that the recording's folder is named after."""
-        return class_label(result, source)
+    def label(self, _result: FeatureReport, source: Source) -> str | None:
+        """The folder of the recording, where a folder holds one a class."""
+        return source.name.partition("/")[0] if "/" in source.name else None
 
     def without_rows(self, result: FeatureReport) -> FeatureReport:
         """The report without the tensor."""
