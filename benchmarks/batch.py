@@ -63,10 +63,9 @@ def _with_most_ahead(most: str, command: str, clips: Path) -> None:
 
 def overhead(settings: Settings) -> None:
     """The overhead per file, without and with a journal."""
-    from audiocnn_cli.batch.codec import DataclassCodec
-    from audiocnn_cli.batch.executor import Workers
     from audiocnn_cli.batch.journal import Journal
-    from audiocnn_cli.batch.run import run_batch
+    from audiocnn_cli.batch.run import Workers, run_batch
+    from audiocnn_cli.batch.task import DataclassCodec
 
     count = 5000
     inputs = [Source(str(settings.folder / f"{number}.wav")) for number in range(count)]
@@ -77,7 +76,7 @@ def overhead(settings: Settings) -> None:
             return
         path.unlink(missing_ok=True)
         with Journal(path, DataclassCodec(str), configuration={}) as journal:
-            for _ in run_batch(inputs, Nothing(), workers=Workers(jobs=2), record=journal):
+            for _ in run_batch(inputs, Nothing(), workers=Workers(jobs=2), journal=journal):
                 pass
 
     times = by_turns({"without": run, "with": lambda: run(settings.folder / "journal.sqlite")}, repeats=3)

@@ -63,8 +63,7 @@ class Cost:
 def measured_cost(settings: Settings) -> Cost:
     """Measure each term, in one process."""
     from audiocnn_cli.audio.load import load
-    from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.run import run_batch
+    from audiocnn_cli.batch.run import Workers, run_batch
     from audiocnn_cli.classify.work import Classification, ModelChoice
     from audiocnn_cli.features.config import FeatureConfig
     from audiocnn_cli.features.extract import extract

@@ -14,14 +14,13 @@ from typing import Any, ClassVar
 import pytest
 
 from audiocnn_cli.audio.sources import Source, find_audio
-from audiocnn_cli.batch.codec import DataclassCodec, configuration
-from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.inputs import Shard
+from audiocnn_cli.batch.job import configuration
 from audiocnn_cli.batch.journal import Journal
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.parts import missing_shards, read_parts
-from audiocnn_cli.batch.run import run_batch
-from audiocnn_cli.batch.task import WithoutFiles
+from audiocnn_cli.batch.run import Workers, run_batch
+from audiocnn_cli.batch.task import DataclassCodec, WithoutFiles
 from audiocnn_cli.classify import Prediction
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.errors import FailureKind, InputError, OutputError, UsageError
@@ -94,7 +93,7 @@ class Runs:
             **{"resume": True, **more},
         ) as journal:
             found = find_audio([str(self.folder)]) if inputs is None else inputs
-            outcomes = run_batch(found, task, workers=TWO, record=journal)
+            outcomes = run_batch(found, task, workers=TWO, journal=journal)
             kinds = [o.kind if isinstance(o, Failure) else o for o in outcomes]
             self.changed = journal.changed
         return kinds, sorted(log.read_text().split())
@@ -231,7 +230,7 @@ def test_ten_thousand_files_in_one_folder(tmp_path: Path) -> None:
     start = time.monotonic()
     with Journal(tmp_path / "journal", Text(), configuration={}) as journal:
         found = find_audio([str(folder)])
-        outcomes = run_batch(found, Echo(), workers=TWO, record=journal)
+        outcomes = run_batch(found, Echo(), workers=TWO, journal=journal)
         assert list(outcomes) == [str(folder / f"{i:05}.wav") for i in range(10_000)]
     assert time.monotonic() - start < 60
 
@@ -268,7 +267,7 @@ def test_a_prediction_survives_the_journal(make_wav: MakeWav, tmp_path: Path) ->
     assert isinstance(first, Prediction)
     for _ in range(2):
         with Journal(tmp_path / "j", DataclassCodec(Prediction), configuration={}, resume=True) as journal:
-            again = run_batch([Source(str(path))], task, record=journal)
+            again = run_batch([Source(str(path))], task, journal=journal)
             assert list(again) == [first]
 
 
@@ -320,7 +319,7 @@ def test_parts_that_do_not_fit(run: Run, parts: list[str], tmp_path: Path) -> No
 
 
 def test_a_part_whose_run_was_stopped(tmp_path: Path) -> None:
-    with Journal(tmp_path / "j", Text(), configuration={}, shard="1/1") as journal:
+    with Journal(tmp_path / "j", Text(), configuration={}) as journal:
         journal.begin(Source("a"))
         journal.begin(Source("b"))
         journal.finish(Source("b"), "B", seconds=1.0)

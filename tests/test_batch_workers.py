@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.inputs import Bundler, Pending, largest_first
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.pool import ProcessPool
-from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.batch.run import Workers, run_batch
 from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, OutputError
 from tests.batch_tasks import Echo, NeverReady, NotHere, sources
 

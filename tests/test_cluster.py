@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.cluster_worker import pack
-from audiocnn_cli.batch.executor import Workers
+from audiocnn_cli.batch.cluster import pack
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.batch.run import Workers, run_batch
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.datasets.result_folder import IntoFolder, ResultFolder
 from audiocnn_cli.errors import OutputError
@@ -87,11 +86,6 @@ def test_no_scheduler_responds(run: Run, make_wav: Any, monkeypatch: pytest.Monk
     assert f"{address}: no Dask scheduler responds there" in finished.stderr
 
 
-class NoWriter:
-    def write(self, result: object, path: Path) -> None:
-        raise AssertionError
-
-
 def test_the_files_of_a_task_are_packed_with_it(tmp_path: Path) -> None:
     first, second = (write_good_model(tmp_path / f"{name}.onnx") for name in ("first", "second"))
     task = Classification(models=(ModelChoice(first), ModelChoice(second), ModelChoice(first)))
@@ -100,7 +94,7 @@ def test_the_files_of_a_task_are_packed_with_it(tmp_path: Path) -> None:
     moved = {first: tmp_path / "a", second: tmp_path / "b"}
     for composite in (
         Inspection(classification=task),
-        IntoFolder(task, ResultFolder("out", "json", force=False), NoWriter()),
+        IntoFolder(task, ResultFolder("out", "json", force=False), print),
     ):
         assert pack(composite).files == content
         assert set(composite.with_files(moved).files) == set(moved.values())

@@ -1,19 +1,30 @@
-"""The workers of a Dask scheduler as an executor: inputs are sent to them in bundles."""
+"""The workers of a Dask scheduler as an executor: inputs are sent to them in bundles.
+
+From `PackedTask` on, it is what runs in a worker.
+"""
 
 import logging
+import pickle
+import shutil
+import tempfile
+import threading
 import time
 from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.cluster_worker import BundleResult, discard_run, pack, packed_task, run_bundle
 from audiocnn_cli.batch.inputs import Bundler, Pending
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.task import Attempt, Task
+from audiocnn_cli.batch.task import Attempt, Task, Work, attempt, timeout_failure
 from audiocnn_cli.errors import AudiocnnError, FailureKind, UsageError
 from audiocnn_cli.extras import require_extra
 
@@ -28,6 +39,11 @@ _BUNDLES_PER_THREAD = 2
 _BUNDLE_S = 0.15
 _LARGEST_BUNDLE = 64
 _COUNT_WORKERS_EVERY_S = 2.0
+
+# Runs whose submitting process was killed are discarded when so many later ones have been prepared.
+_MOST_RUNS = 3
+_runs: dict[str, tuple[Work[Any], Path]] = {}
+_preparing = threading.Lock()
 
 _log = logging.getLogger("audiocnn")
 
@@ -52,7 +68,7 @@ class Cluster(Generic[R]):
         self._client = _connect(address)
         self._id = uuid4().hex
         # Stored like a result: each worker fetches it once, and it is computed again if all copies are lost.
-        self._task = self._client.submit(packed_task, pack(task), pure=False)
+        self._task = self._client.submit(copy, pack(task), pure=False)
         self._waiting: deque[Pending] = deque()
         self._sent: dict[Any, list[Pending]] = {}
         self._done: SimpleQueue[Any] = SimpleQueue()
@@ -126,9 +142,10 @@ class Cluster(Generic[R]):
 
         bundle = self._sent.pop(future)
         try:
-            result: BundleResult[R] = future.result(timeout=_FETCH_S)
+            worker, attempts = future.result(timeout=_FETCH_S)
         except KilledWorker:
-            return [(pending.number, _crashed(pending.source)) for pending in bundle]
+            worker, crash = "", "each worker that had it died"
+            attempts = [Attempt(Failure(p.source.path, FailureKind.CRASHED, crash), 0.0) for p in bundle]
         except AudiocnnError:
             raise
         except (CancelledError, TimeoutError, OSError) as error:
@@ -141,22 +158,20 @@ class Cluster(Generic[R]):
                 f"{self._address}: its workers can't run audiocnn ({type(error).__name__}: {error}); they"
                 f" need audiocnn-cli[dask] {__version__}, as here"
             ) from error
-        for pending, attempt in zip(bundle, result.attempts, strict=True):
-            if not isinstance(attempt.outcome, Failure):
-                self._bundler.learn(attempt.seconds, pending.size)
-        if result.hangs:
-            self._restart(result.worker)
-        return [(p.number, each) for p, each in zip(bundle, result.attempts, strict=True)]
+        for pending, each in zip(bundle, attempts, strict=True):
+            if each.failure is None:
+                self._bundler.learn(each.seconds, pending.size)
+        if any(each.failure and each.failure.kind is FailureKind.TIMEOUT for each in attempts):
+            self._restart(worker)
+        return [(pending.number, each) for pending, each in zip(bundle, attempts, strict=True)]
 
     def _restart(self, worker: str) -> None:
         """Replace a worker in which a thread still works on an input that exceeded its time limit."""
         try:
             self._client.restart_workers([worker], raise_for_error=False)
         except ValueError:
-            _log.warning(
-                "%s: still works on a file that exceeded its time limit: it has no nanny to restart it",
-                worker,
-            )
+            message = "%s: still works on a file that exceeded its time limit: it has no nanny to restart it"
+            _log.warning(message, worker)
 
     def _count_threads(self) -> None:
         now = time.monotonic()
@@ -189,6 +204,85 @@ def _connect(address: str) -> Any:
         ) from error
 
 
-def _crashed(source: Source) -> Attempt[Any]:
-    message = "each worker that had it died"
-    return Attempt(Failure(source.path, FailureKind.CRASHED, message), 0.0)
+@dataclass(frozen=True, slots=True)
+class PackedTask:
+    """A pickled task, and the content of the files that it reads."""
+
+    task: bytes
+    files: dict[Path, bytes]
+
+
+def pack(task: Task[Any]) -> PackedTask:
+    """A task for machines that don't have its files."""
+    return PackedTask(pickle.dumps(task), {path: path.read_bytes() for path in task.files})
+
+
+def run_bundle(
+    packed: PackedTask, sources: Sequence[Source], *, run: str, version: str, timeout_s: float | None
+) -> tuple[str, list[Attempt[Any]]]:
+    """Work on the inputs of a bundle, one after the other; returns the address of this worker too.
+
+    Raises:
+        AudiocnnError: an error that ends the batch.
+    """
+    from distributed import get_worker
+
+    worker = get_worker().address
+    if version != __version__:
+        raise AudiocnnError(
+            f"{worker}: has audiocnn {__version__}, and here is {version}; install that there"
+        )
+    work = _prepared_work(run, packed)
+    return worker, [_within(timeout_s, work, source) for source in sources]
+
+
+async def discard_run(run: str) -> None:
+    """Free what was prepared for a run that has ended."""
+    _discard(run)
+
+
+def _prepared_work(run: str, packed: PackedTask) -> Work[Any]:
+    """The work of a run, prepared by its first bundle on this worker."""
+    with _preparing:
+        if run not in _runs:
+            folder = Path(tempfile.mkdtemp(prefix="audiocnn-"))
+            task = _unpacked(packed, folder)
+            for oldest in list(_runs)[:-_MOST_RUNS]:
+                _discard(oldest)
+            _runs[run] = task.prepare(), folder
+        return _runs[run][0]
+
+
+def _unpacked(packed: PackedTask, folder: Path) -> Task[Any]:
+    """The task, with its files written below `folder`: each in a folder of its own, under its own name."""
+    moved = {path: folder / str(n) / path.name for n, path in enumerate(packed.files)}
+    for path, content in packed.files.items():
+        moved[path].parent.mkdir()
+        moved[path].write_bytes(content)
+    task: Task[Any] = pickle.loads(packed.task)  # noqa: S301 (as Dask itself does)
+    return task.with_files(moved)
+
+
+def _discard(run: str) -> None:
+    if run in _runs:
+        _, folder = _runs.pop(run)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _within(timeout_s: float | None, work: Work[R], source: Source) -> Attempt[R]:
+    """An attempt with a time limit; a thread that exceeds it can't be stopped, and goes on."""
+    if timeout_s is None:
+        return attempt(work, source)
+    result: Future[Attempt[R]] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(attempt(work, source))
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return result.result(timeout_s)
+    except TimeoutError:
+        return Attempt(timeout_failure(source, timeout_s), timeout_s)

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from audiocnn_cli.audio.sources import STDIN, Source, is_remote
 from audiocnn_cli.errors import InputError, UsageError
@@ -19,13 +19,12 @@ Inputs = Iterable[Source | InputError]
 _LOOK_AHEAD = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(NamedTuple):
     """The state of an input, to detect changes: size, time, and the SHA-256 of its content if computed."""
 
-    size: int | None
-    mtime_ns: int | None
-    content: str | None
+    size: int | None = None
+    mtime_ns: int | None = None
+    content: str | None = None
 
     def same(self, other: "Fingerprint") -> bool:
         """Whether both are of the same content: by hash if both have one, else by size and time."""
@@ -50,17 +49,12 @@ def fingerprint(path: str, *, by_content: bool) -> Fingerprint:
             with Path(path).open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, ValueError):  # ValueError: a name with a null character
-        return Fingerprint(None, None, None)
+        return Fingerprint()
     return Fingerprint(status.st_size, status.st_mtime_ns, content)
 
 
-def path_key(path: str) -> bytes:
-    """The absolute path of an input as bytes: the same for `x`, `./x` and `/folder/x`."""
-    return os.fsencode(absolute(path))
-
-
 def absolute(path: str) -> str:
-    """A path that is valid in any working directory; URLs and standard input are returned as they are."""
+    """The same path for `x`, `./x` and `/folder/x`; URLs and standard input are returned as they are."""
     if path == STDIN or is_remote(path):
         return path
     return os.path.abspath(path)  # noqa: PTH100 (keeps symbolic links and names that are not UTF-8)
@@ -125,9 +119,8 @@ class Shard:
 
     def of(self, inputs: Inputs) -> Iterator[Source | InputError]:
         """The inputs that belong to this part."""
-        for item in inputs:
-            if zlib.crc32(os.fsencode(item.path)) % self.count == self.index - 1:
-                yield item
+        place = self.index - 1
+        return (item for item in inputs if zlib.crc32(os.fsencode(item.path)) % self.count == place)
 
 
 @dataclass(frozen=True, slots=True)

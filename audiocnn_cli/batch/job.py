@@ -2,20 +2,19 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from audiocnn_cli import __version__
 from audiocnn_cli.audio.sources import Source, find_audio
-from audiocnn_cli.batch.codec import Codec, configuration
-from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.inputs import Inputs, Shard, largest_first, with_absolute_path
 from audiocnn_cli.batch.outcome import Counts, Failure, FailureLog, Observer, failed_inputs
-from audiocnn_cli.batch.run import Record, run_batch, stop_on_signals
-from audiocnn_cli.batch.task import Task
+from audiocnn_cli.batch.run import Workers, run_batch, stop_on_signals
+from audiocnn_cli.batch.task import Codec, Task
 from audiocnn_cli.errors import ExitCode, InputError, UsageError
 from audiocnn_cli.files import make_folder, remove_unfinished
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-OpenRecord = Callable[["Journal[R]"], AbstractContextManager[Record[R]]]
 _IN_MEMORY = Path(":memory:")  # of SQLite
 _log = logging.getLogger("audiocnn")
 
@@ -63,10 +61,7 @@ class BatchOptions:
     @property
     def any_given(self) -> bool:
         """Whether an option is given that is for many inputs."""
-        given = (
-            *(self.journal, self.failures, self.retry_failures),
-            *(self.shard, self.timeout, self.cluster),
-        )
+        given = (self.journal, self.failures, self.retry_failures, self.shard, self.timeout, self.cluster)
         return self.resume or self.checksum or any(each is not None for each in given)
 
     def inputs(self, find: Callable[[], Inputs] | None = None) -> Iterator[Source | InputError]:
@@ -116,7 +111,7 @@ def run_job(
     observers: Sequence[Observer[R]] = (),
     folder: Path | None = None,
     output_of: Callable[[Source], Path] | None = None,
-    open_record: OpenRecord[R] | None = None,
+    open_journal: "Callable[..., Journal[R]] | None" = None,
 ) -> ExitCode:
     """Run the batch and pass its outcomes to `write`.
 
@@ -127,7 +122,7 @@ def run_job(
         observers: notified of each input, and closed at the end.
         folder: the local folder with results, and with the journal unless the options name another file.
         output_of: the file in it with the result of an input, where each has one.
-        open_record: opens what writes results together with the journal; None for the journal alone.
+        open_journal: opens a journal that also writes results, as `Journal`.
 
     Raises:
         UsageError: options that contradict each other, or `resume` without a journal.
@@ -135,14 +130,11 @@ def run_job(
     """
     options.check()
     with ExitStack() as stack:
-        journal = _journal(job, options, folder, output_of, in_memory=open_record is not None)
-        record: Record[R] | None = journal
+        journal = _journal(job, options, folder, output_of, open_journal)
         if journal is not None:
             stack.enter_context(journal)
             remove_unfinished(journal.aborted_outputs())
             stack.callback(lambda: remove_unfinished(journal.aborted_outputs()))
-            if open_record is not None:
-                record = stack.enter_context(open_record(journal))
         # Read before the failure log is emptied: it may be the same file.
         inputs = options.inputs(job.find)
         if job.only_one is not None:
@@ -166,7 +158,7 @@ def run_job(
             job.task,
             workers=workers,
             in_order=job.in_order,
-            record=record,
+            journal=journal,
             observers=observers,
             stop=stop,
         )
@@ -184,8 +176,7 @@ def _journal(
     options: BatchOptions,
     folder: Path | None,
     output_of: Callable[[Source], Path] | None,
-    *,
-    in_memory: bool,
+    open_journal: "Callable[..., Journal[R]] | None",
 ) -> "Journal[R] | None":
     # SQLite is not imported for a run without a journal.
     path = options.journal or (folder and folder / options.part.journal_name)
@@ -194,7 +185,7 @@ def _journal(
             raise UsageError(
                 "`resume` and `checksum` need a journal: give `journal` FILE, or a local folder as `output`"
             )
-        if not in_memory:
+        if open_journal is None:
             return None
         path = _IN_MEMORY
     from audiocnn_cli.batch.journal import Journal
@@ -202,7 +193,7 @@ def _journal(
     if job.no_journal is not None:
         raise UsageError(job.no_journal)
     make_folder(path.parent)
-    journal = Journal(
+    journal = (open_journal or Journal)(
         path,
         job.codec,
         configuration={
@@ -211,7 +202,7 @@ def _journal(
             **configuration(job.recipe),
             **job.options,
         },
-        shard=str(options.part),
+        shard=options.part,
         resume=options.resume,
         by_content=options.checksum,
         output_of=output_of,
@@ -231,3 +222,27 @@ def _single(inputs: Iterator[Source | InputError], message: str) -> Iterator[Sou
     if len(first) > 1:
         raise UsageError(message)
     return iter(first)
+
+
+def configuration(recipe: object) -> dict[str, str | int | float | bool | None]:
+    """The fields of a dataclass and of those in it, by dotted names; a file counts by its content."""
+    return dict(_flat("", recipe))
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    prefix = f"{name}." if name else ""
+    if is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from _flat(prefix + field.name, getattr(value, field.name))
+    elif isinstance(value, tuple | list):
+        for index, item in enumerate(value):
+            yield from _flat(f"{prefix}{index}", item)
+    elif isinstance(value, Path) and value.is_file():
+        import hashlib
+
+        with value.open("rb") as stream:
+            yield name, f"{value.name} ({hashlib.file_digest(stream, 'sha256').hexdigest()[:16]})"
+    elif isinstance(value, Enum):
+        yield name, value.value
+    else:
+        yield name, value if isinstance(value, str | int | float | None) else str(value)

@@ -10,20 +10,10 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
-from audiocnn_cli.batch.codec import Codec
-from audiocnn_cli.batch.inputs import Fingerprint, fingerprint, path_key
+from audiocnn_cli.batch.inputs import Fingerprint, Shard, absolute, fingerprint
 from audiocnn_cli.batch.outcome import Failure, Finished
-from audiocnn_cli.batch.schema import (
-    BEGUN,
-    DONE,
-    FAILED,
-    failure_in,
-    meta,
-    open_database,
-    pack_result,
-    result_in,
-    sqlite_errors,
-)
+from audiocnn_cli.batch.schema import State, meta, open_database, outcome_in, pack_result, sqlite_errors
+from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.errors import FailureKind, OutputError
 
 R = TypeVar("R")
@@ -38,7 +28,7 @@ class Journal(Generic[R]):
         codec: Codec[R],
         *,
         configuration: Mapping[str, Any],
-        shard: str = "1/1",
+        shard: Shard = Shard(),  # noqa: B008 (frozen)
         resume: bool = False,
         by_content: bool = False,
         output_of: Callable[[Source], Path] | None = None,
@@ -50,7 +40,7 @@ class Journal(Generic[R]):
             path: the file.
             codec: converts results to values of JSON and back.
             configuration: everything that decides what a result is, as values of JSON.
-            shard: the part of the inputs that this run covers, "I/N".
+            shard: the part of the inputs that this run covers.
             resume: recall what is done and unchanged, instead of doing it again.
             by_content: an input is unchanged when its content is, whatever its time.
             output_of: the file that an input's results are written to.
@@ -61,11 +51,10 @@ class Journal(Generic[R]):
             UsageError: it is not a journal, or one of another version.
         """
         self.path = path
-        # Where results have no files of their own: whether the rows of a path still exist.
-        self.has_rows: Callable[[str], bool] | None = None
+        text = json.dumps(configuration, sort_keys=True)
+        self.digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         # Whether this run removed inputs that it does again by another path.
         self.removed_paths = False
-        self.digest = _digest(configuration)
         self._codec = codec
         self._resume = resume
         self._by_content = by_content
@@ -75,7 +64,7 @@ class Journal(Generic[R]):
         with sqlite_errors(path):
             earlier = meta(self._database, "configuration") or {}
             self._run = (meta(self._database, "run") or 0) + 1
-        configuration = json.loads(json.dumps(configuration))
+        configuration = json.loads(text)
         self.changed: dict[str, tuple[Any, Any]] = {
             key: (earlier.get(key), configuration.get(key))
             for key in sorted(earlier.keys() | configuration.keys())
@@ -85,7 +74,7 @@ class Journal(Generic[R]):
         self._unwritten = {
             "configuration": configuration,
             "digest": self.digest,
-            "shard": shard,
+            "shard": str(shard),
             "run": self._run,
             "complete": False,
         }
@@ -116,7 +105,7 @@ class Journal(Generic[R]):
                     self._update(
                         os.fsdecode(row["path"]), run=self._run, size=current.size, mtime_ns=current.mtime_ns
                     )
-                    outcome = failure_in(row) or result_in(row, self._codec)
+                    outcome = outcome_in(row, self._codec)
                     return Finished(source, outcome, row["seconds"], recalled=True)
             clash = self._reserve(source, output, rows) if output else None
             if clash is not None:
@@ -125,7 +114,7 @@ class Journal(Generic[R]):
                 if os.fsdecode(row["path"]) != source.path:
                     self.removed_paths = True
                     self._database.execute("DELETE FROM inputs WHERE path = ?", (row["path"],))
-            self._replace(source.path, current, state=BEGUN, output=output)
+            self._replace(source.path, current, state=State.BEGUN, output=output and os.fsencode(output))
             return None
 
     def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> R | Failure:
@@ -133,12 +122,12 @@ class Journal(Generic[R]):
         with sqlite_errors(self.path):
             if isinstance(outcome, Failure):
                 kind, message = outcome.kind, outcome.message
-                values: dict[str, Any] = {"state": FAILED, "kind": kind, "message": message}
+                values: dict[str, Any] = {"state": State.FAILED, "kind": kind, "message": message}
             else:
                 output = self._output_of(source) if self._output_of else None
                 size = output.stat().st_size if output else None
                 result = pack_result(outcome, self._codec)
-                values = {"state": DONE, "result": result, "output_size": size}
+                values = {"state": State.DONE, "result": result, "output_size": size}
             self._update(source.path, seconds=seconds, **values)
         return outcome
 
@@ -164,8 +153,8 @@ class Journal(Generic[R]):
     def add_failure(self, failure: Failure) -> None:
         """Record a failure without an input: a folder that can't be listed, a pattern without a match."""
         with sqlite_errors(self.path):
-            self._replace(failure.path, Fingerprint(None, None, None), state=FAILED, output=None)
-            self._update(failure.path, kind=failure.kind, message=failure.message, seconds=0.0)
+            values = {"kind": failure.kind, "message": failure.message, "seconds": 0.0}
+            self._replace(failure.path, Fingerprint(), state=State.FAILED, **values)
 
     def mark_aborted(self, source: Source) -> None:
         """Record that work on `source` was stopped, and may have left a part of a file behind."""
@@ -175,24 +164,28 @@ class Journal(Generic[R]):
     def aborted_outputs(self) -> list[Path]:
         """The outputs of which this run or an earlier one may have left a part behind."""
         query = "SELECT output FROM inputs WHERE output IS NOT NULL AND (aborted OR state = ?)"
-        return [Path(os.fsdecode(row["output"])) for row in self.rows(query, BEGUN)]
+        return [Path(os.fsdecode(row["output"])) for row in self.rows(query, State.BEGUN)]
 
-    def complete(self) -> None:
-        """Record that the run has come to the end of its inputs."""
-        with sqlite_errors(self.path):
-            self._write_meta()
-            self._put("complete", True)
+    def end(self, *, complete: bool) -> None:
+        """End the run; `complete` states that it has come to the end of its inputs."""
+        if complete:
+            with sqlite_errors(self.path):
+                self._write_meta(complete=True)
+
+    def has_rows(self, path: str) -> bool:  # noqa: ARG002 (of data sets)
+        """Whether the rows of an input, where results have no files of their own, still exist."""
+        return True
 
     def _is_current(self, row: sqlite3.Row, current: Fingerprint, output: Path | None) -> bool:
         """Whether a row is still valid: same input, same configuration, and its output exists."""
-        if row["state"] == BEGUN or row["configuration"] != self.digest:
+        if row["state"] == State.BEGUN or row["configuration"] != self.digest:
             return False
         if not current.same(Fingerprint(row["size"], row["mtime_ns"], row["content"])):
             return False
-        if row["state"] == FAILED:
+        if row["state"] == State.FAILED:
             return True
         if output is None:
-            return self.has_rows is None or self.has_rows(os.fsdecode(row["path"]))
+            return self.has_rows(os.fsdecode(row["path"]))
         return row["output"] is not None and _size_of(output) == row["output_size"]
 
     def _reserve(self, source: Source, output: Path, rows: list[sqlite3.Row]) -> Failure | None:
@@ -217,21 +210,16 @@ class Journal(Generic[R]):
 
     def _rows(self, path: str) -> list[sqlite3.Row]:
         """The rows of an input, by this path and by others with the same absolute path."""
-        return self._database.execute(
-            "SELECT * FROM inputs WHERE path = ? OR path_key = ?", (os.fsencode(path), path_key(path))
-        ).fetchall()
+        keys = (os.fsencode(path), os.fsencode(absolute(path)))
+        return self._database.execute("SELECT * FROM inputs WHERE path = ? OR path_key = ?", keys).fetchall()
 
-    def _replace(self, path: str, state_of: Fingerprint, *, state: str, output: Path | None) -> None:
+    def _replace(self, path: str, current: Fingerprint, **values: Any) -> None:
         self._write_meta()
+        keys = {"path": os.fsencode(path), "path_key": os.fsencode(absolute(path))}
+        row = keys | {"run": self._run, "configuration": self.digest} | current._asdict() | values
         self._database.execute(
-            "INSERT OR REPLACE INTO inputs"
-            " (path, path_key, run, configuration, size, mtime_ns, content, state, output)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(os.fsencode(path), path_key(path), self._run, self.digest),
-                *(state_of.size, state_of.mtime_ns, state_of.content),
-                *(state, output and os.fsencode(output)),
-            ),
+            f"INSERT OR REPLACE INTO inputs ({', '.join(row)}) VALUES (:{', :'.join(row)})",  # noqa: S608 (our own names)
+            row,
         )
 
     def _update(self, path: str, **values: Any) -> None:
@@ -242,20 +230,10 @@ class Journal(Generic[R]):
             {"path": os.fsencode(path), **values},
         )
 
-    def _write_meta(self) -> None:
-        for key, value in self._unwritten.items():
-            self._put(key, value)
+    def _write_meta(self, **more: Any) -> None:
+        values = [(key, json.dumps(value, sort_keys=True)) for key, value in (self._unwritten | more).items()]
+        self._database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
         self._unwritten = {}
-
-    def _put(self, key: str, value: Any) -> None:
-        self._database.execute(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True))
-        )
-
-
-def _digest(configuration: Mapping[str, Any]) -> str:
-    text = json.dumps(configuration, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _is_output(output: Path, row: sqlite3.Row) -> bool:

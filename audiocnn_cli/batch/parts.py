@@ -1,6 +1,5 @@
 """The journals of shards, read together: the progress of each, their results, and the missing ones."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -9,19 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from audiocnn_cli.batch.codec import Codec
 from audiocnn_cli.batch.inputs import JOURNAL_NAMES, Shard
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.schema import (
-    BEGUN,
-    DONE,
-    FAILED,
-    failure_in,
-    meta,
-    open_database,
-    result_in,
-    sqlite_errors,
-)
+from audiocnn_cli.batch.schema import State, meta, open_database, outcome_in, sqlite_errors
+from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.errors import UsageError
 
 R = TypeVar("R")
@@ -59,10 +49,11 @@ class Part:
         with sqlite_errors(self.journal), closing(open_database(self.journal)) as database:
             rows = database.execute(
                 "SELECT * FROM inputs WHERE state != ? AND configuration = ? ORDER BY rowid",
-                (BEGUN, meta(database, "digest")),
+                (State.BEGUN, meta(database, "digest")),
             )
             for row in rows:
-                yield failure_in(row) or result_in(row, codec)
+                outcome = outcome_in(row, codec)
+                yield outcome
 
 
 def read_parts(paths: Iterable[Path]) -> list[Part]:
@@ -85,8 +76,7 @@ def read_parts(paths: Iterable[Path]) -> list[Part]:
                 f"{part.journal} is part {part.shard}, and {first.journal} part {first.shard}: they are not"
                 " parts of one batch"
             )
-        keys = first.configuration.keys() | part.configuration.keys()
-        for key in sorted(keys):
+        for key in sorted(first.configuration.keys() | part.configuration.keys()):
             ours, theirs = first.configuration.get(key), part.configuration.get(key)
             if ours != theirs:
                 raise UsageError(
@@ -115,30 +105,23 @@ def _journals_at(path: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Part:
+    query = "SELECT configuration = ? AS ours, state, kind, count(*) AS n FROM inputs GROUP BY 1, 2, 3"
+    counts: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
     with sqlite_errors(path), closing(open_database(path)) as database:
         if meta(database, "shard") is None:
             raise UsageError(f"{path}: is an empty journal; run its part again, or leave it out")
-        digest = meta(database, "digest")
+        for row in database.execute(query, (meta(database, "digest"),)):
+            counts[row["state"] if row["ours"] else "older"] += row["n"]
+            if row["ours"] and row["state"] == State.FAILED:
+                failures[row["kind"]] += row["n"]
         return Part(
             journal=path,
             shard=Shard.parse(meta(database, "shard")),
             configuration=meta(database, "configuration"),
+            done=counts[State.DONE],
+            failures=dict(failures.most_common()),
+            unfinished=counts[State.BEGUN],
+            older=counts["older"],
             complete=meta(database, "complete"),
-            **_counts(database, digest),
         )
-
-
-def _counts(database: sqlite3.Connection, digest: str) -> dict[str, Any]:
-    query = "SELECT configuration = ? AS ours, state, kind, count(*) AS n FROM inputs GROUP BY 1, 2, 3"
-    counts: Counter[str] = Counter()
-    failures: Counter[str] = Counter()
-    for row in database.execute(query, (digest,)):
-        counts[row["state"] if row["ours"] else "older"] += row["n"]
-        if row["ours"] and row["state"] == FAILED:
-            failures[row["kind"]] += row["n"]
-    return {
-        "done": counts[DONE],
-        "failures": dict(failures.most_common()),
-        "unfinished": counts[BEGUN],
-        "older": counts["older"],
-    }

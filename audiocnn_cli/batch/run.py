@@ -1,21 +1,24 @@
 """The loop of a batch: run one task on many inputs, with failures as values and results as they come."""
 
 import logging
+import os
 import signal
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, count, islice
 from types import FrameType
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from audiocnn_cli.audio.sources import STDIN, Source
-from audiocnn_cli.batch.executor import Executor, InProcess, Workers, start_executor
 from audiocnn_cli.batch.inputs import Inputs
 from audiocnn_cli.batch.outcome import Failure, Finished, Observer
-from audiocnn_cli.batch.task import Attempt, Task
+from audiocnn_cli.batch.task import Attempt, InProcess, Task
 from audiocnn_cli.errors import FailureKind, InputError
+
+if TYPE_CHECKING:  # SQLite is not imported for a run without a journal
+    from audiocnn_cli.batch.journal import Journal
 
 R = TypeVar("R")
 _log = logging.getLogger("audiocnn")
@@ -25,23 +28,29 @@ _WINDOW_PER_SLOT = 16
 _ABORTED = (FailureKind.CRASHED, FailureKind.TIMEOUT)
 
 
-class Record(Protocol[R]):
-    """Keeps the state of each input: the journal, or what writes results together with it."""
+class Executor(Protocol[R]):
+    """Runs a task on several inputs at once; the caller identifies them by numbers.
 
-    def begin(self, source: Source) -> Finished[R] | None:
-        """The recalled outcome of `source`, or None: then it must be worked on."""
+    A worker that crashes is replaced, and the input it was working on fails as `crashed`; one that exceeds
+    the time limit is stopped, and its input fails as `timeout`. Executors do not retry.
+    """
 
-    def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> R | Failure:
-        """Record the outcome of `source`, which has begun, and return what the caller gets of it."""
+    @property
+    def slots(self) -> int:
+        """The number of inputs to submit at once, to keep all workers busy."""
 
-    def add_failure(self, failure: Failure) -> None:
-        """Record a failure without an input."""
+    def submit(self, number: int, source: Source) -> None:
+        """Add an input; returns at once."""
 
-    def mark_aborted(self, source: Source) -> None:
-        """Record that work on `source` was stopped."""
+    def collect(self) -> list[tuple[int, Attempt[R]]]:
+        """Wait for at least one of the submitted inputs, and return all that are finished.
 
-    def complete(self) -> None:
-        """Record that the run has come to the end of its inputs."""
+        Raises:
+            AudiocnnError: an error that ends the batch.
+        """
+
+    def close(self) -> None:
+        """Stop the workers at once; unfinished inputs are lost."""
 
 
 @dataclass(slots=True)
@@ -71,13 +80,27 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Where the work is done, and the time limit of one input in seconds.
+
+    `jobs` None is one process a core; `cluster` the address of a Dask scheduler, in place of processes here.
+    With `isolated` a single input gets a process of its own too, where one can be forked, which is cheap.
+    """
+
+    jobs: int | None = None
+    timeout_s: float | None = None
+    cluster: str | None = None
+    isolated: bool = False
+
+
 def run_batch(
     inputs: Inputs,
     task: Task[R],
     *,
-    workers: Workers = Workers(),  # noqa: B008 (frozen)
+    workers: Workers = Workers(),
     in_order: bool = True,
-    record: Record[R] | None = None,
+    journal: "Journal[R] | None" = None,
     observers: Sequence[Observer[R]] = (),
     stop: Stop | None = None,
 ) -> Generator[R | Failure, None, None]:
@@ -91,7 +114,7 @@ def run_batch(
         task: the work on each input.
         workers: where the work is done.
         in_order: in the order of the inputs, or as each is done.
-        record: recalls what earlier runs have done, and records this one.
+        journal: recalls what earlier runs have done, and records this one.
         observers: notified of each input as soon as it is done, before its turn to be yielded.
         stop: once it is requested no more inputs are begun; those in work are finished.
     """
@@ -99,141 +122,133 @@ def run_batch(
     first = list(islice(feed, 2))
     stop = stop or Stop()
     stop.possible = len(first) > 1
-    executor = start_executor(task, workers, several=len(first) > 1)
+    executor = _start_executor(task, workers, several=len(first) > 1)
     with closing(executor):
-        batch = _Batch(task, executor, in_order, record, observers, stop)
+        window = executor.slots * _WINDOW_PER_SLOT
+        batch = _Batch(InProcess(task), executor, in_order, journal, observers, stop, window)
         yield from batch.run(chain(first, feed))
-    if record is not None and not stop.requested:
-        record.complete()
+    if journal is not None:
+        journal.end(complete=not stop.requested)
 
 
+def _start_executor(task: Task[R], workers: Workers, *, several: bool) -> Executor[R]:
+    """The executor for a batch; a single input may run in this process, unless it has a time limit."""
+    if workers.cluster is not None:
+        from audiocnn_cli.batch.cluster import Cluster
+
+        return Cluster(task, workers.cluster, timeout_s=workers.timeout_s)
+    if not (several or workers.isolated or workers.timeout_s is not None):
+        return InProcess(task)
+    from audiocnn_cli.batch.pool import ProcessPool
+    from audiocnn_cli.batch.worker import can_fork
+
+    if not several and workers.timeout_s is None and not can_fork():
+        return InProcess(task)
+    jobs = workers.jobs or os.cpu_count() or 1
+    return ProcessPool(task, jobs=jobs, timeout_s=workers.timeout_s)
+
+
+@dataclass(slots=True)
 class _Batch(Generic[R]):
-    """One run: the inputs in work, those that have crashed, and the outcomes that wait to be yielded."""
+    """One run: the inputs in work, those that have crashed, and the outcomes that wait to be yielded.
 
-    def __init__(
-        self,
-        task: Task[R],
-        executor: Executor[R],
-        in_order: bool,
-        record: Record[R] | None,
-        observers: Sequence[Observer[R]],
-        stop: Stop,
-    ) -> None:
-        self._executor = executor
-        self._record = record
-        self._observers = observers
-        self._stop = stop
-        # Workers have no standard input, so it is read in this process.
-        self._here = InProcess(task)
-        self._numbers = count()
-        self._in_work: dict[int, Source] = {}
-        self._crashed: deque[tuple[int, Source]] = deque()
-        self._window = executor.slots * _WINDOW_PER_SLOT
-        self._outcomes = _Outcomes[R](in_order=in_order)
-        self._exhausted = False
+    Workers have no standard input, so it is read `here`, in this process.
+    """
+
+    here: InProcess[R]
+    executor: Executor[R]
+    in_order: bool
+    journal: "Journal[R] | None"
+    observers: Sequence[Observer[R]]
+    stop: Stop
+    window: int
+    numbers: Iterator[int] = field(default_factory=count)
+    in_work: dict[int, Source] = field(default_factory=dict)
+    crashed: deque[tuple[int, Source]] = field(default_factory=deque)
+    outcomes: dict[int, R | Failure] = field(default_factory=dict)
+    yielded: int = 0
+    exhausted: bool = False
 
     def run(self, feed: Iterator[Source | InputError]) -> Iterator[R | Failure]:
         while True:
             self._submit(feed)
             # The workers are busy while the caller handles these.
-            yield from self._outcomes.take()
-            if self._in_work:
-                for number, attempt in self._executor.collect():
-                    self._sort(number, self._in_work.pop(number), attempt)
-            elif self._stop.requested:
-                yield from self._outcomes.take(all_of_them=True)
+            yield from self._due()
+            if self.in_work:
+                for number, attempt in self.executor.collect():
+                    self._sort(number, self.in_work.pop(number), attempt)
+            elif self.stop.requested:
+                yield from (self.outcomes[number] for number in sorted(self.outcomes))
                 return
-            elif self._crashed:
+            elif self.crashed:
                 self._retry_alone()
-            elif self._exhausted:
+            elif self.exhausted:
                 return
+
+    def _due(self) -> Iterator[R | Failure]:
+        """The outcomes whose turn it is: those before the first number that is missing, or all."""
+        while self.outcomes and (not self.in_order or self.yielded in self.outcomes):
+            number = self.yielded if self.in_order else next(iter(self.outcomes))
+            self.yielded += 1
+            yield self.outcomes.pop(number)
 
     def _submit(self, feed: Iterator[Source | InputError]) -> None:
         # Crashed inputs wait until nothing else is in work, but not many of them in memory.
         while (
-            len(self._in_work) < self._executor.slots
-            and len(self._crashed) < self._window
-            and len(self._outcomes) < self._window
+            len(self.in_work) < self.executor.slots
+            and len(self.crashed) < self.window
+            and len(self.outcomes) < self.window
         ):
-            item = None if self._stop.requested else next(feed, None)
+            item = None if self.stop.requested else next(feed, None)
             if item is None:
-                self._exhausted = True
+                self.exhausted = True
                 return
-            self._submit_one(next(self._numbers), item)
+            self._submit_one(next(self.numbers), item)
 
     def _submit_one(self, number: int, item: Source | InputError) -> None:
         if isinstance(item, InputError):
             failure = Failure(item.path, item.kind, item.message)
-            if self._record is not None:
-                self._record.add_failure(failure)
+            if self.journal is not None:
+                self.journal.add_failure(failure)
             self._notify(number, Finished(Source(item.path), failure, 0.0))
-            return
-        known = self._record.begin(item) if self._record is not None else None
-        if known is not None:
+        elif self.journal is not None and (known := self.journal.begin(item)) is not None:
             self._notify(number, known)
         elif item.path == STDIN:
-            self._here.submit(number, item)
-            for _, attempt in self._here.collect():
-                self._finish(number, item, attempt)
+            self.here.submit(number, item)
+            ((_, attempt),) = self.here.collect()
+            self._finish(number, item, attempt)
         else:
-            self._in_work[number] = item
-            self._executor.submit(number, item)
+            self.in_work[number] = item
+            self.executor.submit(number, item)
 
     def _sort(self, number: int, source: Source, attempt: Attempt[R]) -> None:
-        outcome = attempt.outcome
-        kind = outcome.kind if isinstance(outcome, Failure) else None
-        if self._record is not None and kind in _ABORTED:
-            self._record.mark_aborted(source)
-        if isinstance(outcome, Failure) and kind is FailureKind.CRASHED:
-            _log.debug("%s: %s; it is tried again alone", source.path, outcome.message)
-            self._crashed.append((number, source))
+        kind = attempt.failure and attempt.failure.kind
+        if self.journal is not None and kind in _ABORTED:
+            self.journal.mark_aborted(source)
+        if attempt.failure and kind is FailureKind.CRASHED:
+            _log.debug("%s: %s; it is tried again alone", source.path, attempt.failure.message)
+            self.crashed.append((number, source))
         else:
             self._finish(number, source, attempt)
 
     def _retry_alone(self) -> None:
-        number, source = self._crashed.popleft()
-        self._executor.submit(number, source)
-        for _, attempt in self._executor.collect():
-            outcome = attempt.outcome
-            if isinstance(outcome, Failure) and outcome.kind is FailureKind.CRASHED:
-                message = f"{outcome.message}, twice; convert it with another program, or leave it out"
-                attempt = replace(attempt, outcome=replace(outcome, message=message))  # noqa: PLW2901
-            self._finish(number, source, attempt)
+        number, source = self.crashed.popleft()
+        self.executor.submit(number, source)
+        ((_, attempt),) = self.executor.collect()
+        if (failure := attempt.failure) and failure.kind is FailureKind.CRASHED:
+            message = f"{failure.message}, twice; convert it with another program, or leave it out"
+            attempt = replace(attempt, outcome=replace(failure, message=message))
+        self._finish(number, source, attempt)
 
     def _finish(self, number: int, source: Source, attempt: Attempt[R]) -> None:
         if attempt.trace:
             _log.debug("%s\n%s", source.path, attempt.trace)
         outcome = attempt.outcome
-        if self._record is not None:
-            outcome = self._record.finish(source, outcome, seconds=attempt.seconds)
+        if self.journal is not None:
+            outcome = self.journal.finish(source, outcome, seconds=attempt.seconds)
         self._notify(number, Finished(source, outcome, attempt.seconds))
 
     def _notify(self, number: int, event: Finished[R]) -> None:
-        for observer in self._observers:
+        for observer in self.observers:
             observer.finished(event)
-        self._outcomes.put(number, event.outcome)
-
-
-class _Outcomes(Generic[R]):
-    """Outcomes that wait to be yielded, in the order of their numbers or as they came."""
-
-    def __init__(self, *, in_order: bool) -> None:
-        self._in_order = in_order
-        self._waiting: dict[int, R | Failure] = {}
-        self._next = 0
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def put(self, number: int, outcome: R | Failure) -> None:
-        self._waiting[number] = outcome
-
-    def take(self, *, all_of_them: bool = False) -> Iterator[R | Failure]:
-        """The outcomes whose turn it is; with `all_of_them` also those behind a number that is missing."""
-        if self._in_order and not all_of_them:
-            while self._next in self._waiting:
-                self._next += 1
-                yield self._waiting.pop(self._next - 1)
-            return
-        for number in sorted(self._waiting) if self._in_order else list(self._waiting):
-            yield self._waiting.pop(number)
+        self.outcomes[number] = event.outcome

@@ -6,11 +6,12 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from audiocnn_cli.batch.codec import Codec
 from audiocnn_cli.batch.outcome import Failure
+from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.errors import FailureKind, OutputError, UsageError
 
 R = TypeVar("R")
@@ -43,7 +44,14 @@ CREATE TABLE parts (name TEXT PRIMARY KEY, token TEXT NOT NULL);
 CREATE TABLE members (path BLOB PRIMARY KEY, part TEXT NOT NULL);
 CREATE INDEX members_of_part ON members (part);
 """
-BEGUN, DONE, FAILED = "begun", "done", "failed"
+
+
+class State(StrEnum):
+    """The state of an input."""
+
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -94,20 +102,15 @@ def meta(database: sqlite3.Connection, key: str) -> Any:
     return None if row is None else json.loads(row["value"])
 
 
-def failure_in(row: sqlite3.Row) -> Failure | None:
-    """The failure of an input, if it has failed."""
-    if row["state"] != FAILED:
-        return None
-    return Failure(os.fsdecode(row["path"]), FailureKind(row["kind"]), row["message"])
-
-
 def pack_result(result: R, codec: Codec[R]) -> bytes:
     """A result as the column `result` holds it: JSON, compressed."""
     return zlib.compress(json.dumps(codec.pack(result)).encode(), level=1)
 
 
-def result_in(row: sqlite3.Row, codec: Codec[R]) -> R:
-    """The result of an input that is done."""
+def outcome_in(row: sqlite3.Row, codec: Codec[R]) -> R | Failure:
+    """The outcome of an input that is done or has failed."""
+    if row["state"] == State.FAILED:
+        return Failure(os.fsdecode(row["path"]), FailureKind(row["kind"]), row["message"])
     return codec.unpack(json.loads(zlib.decompress(row["result"])))
 
 

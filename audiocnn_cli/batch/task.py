@@ -1,11 +1,11 @@
-"""The work on one input of a batch, as a task that is sent to workers."""
+"""The work on one input of a batch, as a task that is sent to workers, and how its results are kept."""
 
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
@@ -65,6 +65,11 @@ class Attempt(Generic[R]):
     seconds: float
     trace: str = ""
 
+    @property
+    def failure(self) -> Failure | None:
+        """The outcome, if the input has failed."""
+        return self.outcome if isinstance(self.outcome, Failure) else None
+
 
 def attempt(work: Work[R], source: Source) -> Attempt[R]:
     """Work on one input, and return failures as values.
@@ -95,3 +100,58 @@ def timeout_failure(source: Source, limit_s: float) -> Failure:
     """The failure of an input that took longer than `limit_s` seconds."""
     message = f"not done within {limit_s:g} s; give more `timeout`, or a part of it"
     return Failure(source.path, FailureKind.TIMEOUT, message)
+
+
+class InProcess(Generic[R]):
+    """Runs the task in this process, on one input at a time."""
+
+    slots = 1
+
+    def __init__(self, task: Task[R]) -> None:
+        self._task = task
+        self._work: Work[R] | None = None
+        self._submitted: list[tuple[int, Source]] = []
+
+    def submit(self, number: int, source: Source) -> None:
+        """Keep an input for `collect`."""
+        self._submitted.append((number, source))
+
+    def collect(self) -> list[tuple[int, Attempt[R]]]:
+        """Work on the first of the submitted inputs."""
+        if self._work is None:
+            self._work = self._task.prepare()
+        number, source = self._submitted.pop(0)
+        return [(number, attempt(self._work, source))]
+
+    def close(self) -> None:
+        """Discard what was submitted."""
+        self._submitted.clear()
+
+
+class Codec(Protocol[R]):
+    """Converts a result for the journal, and back."""
+
+    def pack(self, result: R) -> Any:
+        """The result as values that JSON represents."""
+
+    def unpack(self, values: Any) -> R:
+        """The result that `pack` was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataclassCodec(Generic[R]):
+    """Packs a dataclass whose fields are numbers, strings, enums, and tuples and dataclasses of them."""
+
+    type: type[R]
+
+    def pack(self, result: R) -> Any:
+        """The result as values that JSON represents."""
+        import msgspec
+
+        return msgspec.to_builtins(result)
+
+    def unpack(self, values: Any) -> R:
+        """The result that `pack` was given."""
+        import msgspec
+
+        return msgspec.convert(values, self.type)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from audiocnn_cli.batch import job as batch
@@ -61,7 +62,7 @@ def run_job(job: Job[R], options: BatchOptions, write: Callable[[Iterator[R | Fa
         inputs=() if listed_once else options.inputs(job.find),
         on_terminal=on_terminal(streams_results=not job.in_order),
     )
-    dataset, shard = job.dataset, options.part
+    dataset = job.dataset
     if dataset is None:
         folder = job.files.path if job.files else None
         output_of = job.files.file_of if job.files and folder else None
@@ -69,16 +70,14 @@ def run_job(job: Job[R], options: BatchOptions, write: Callable[[Iterator[R | Fa
     from audiocnn_cli.datasets.journal import DatasetJournal, require_no_parts
 
     if not (options.resume or options.force):
-        require_no_parts(dataset, shard)
+        require_no_parts(dataset, options.part)
     return batch.run_job(
         job,
         options,
         write,
         observers=[progress],
         folder=dataset.path,
-        open_record=lambda journal: DatasetJournal(
-            journal, dataset, shard=shard, resume=options.resume, force=options.force
-        ),
+        open_journal=partial(DatasetJournal, dataset),
     )
 
 

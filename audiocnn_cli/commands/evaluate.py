@@ -157,7 +157,7 @@ def evaluate(
 
 def _run(scoring: "Scoring", batch: "BatchOptions") -> "Predictions":
     """Score all clips as a batch; after Ctrl-C there are no predictions."""
-    from audiocnn_cli.batch.codec import DataclassCodec
+    from audiocnn_cli.batch.task import DataclassCodec
     from audiocnn_cli.commands.batch import Job, run_job
     from audiocnn_cli.evaluation.labelled import recordings
     from audiocnn_cli.evaluation.scoring import ClipResult, Predictions

@@ -110,8 +110,7 @@ def _run(
 
 def _explain(paths: list[str], plan: "Plan", destination: "FeatureOutput") -> ExitCode:
     from audiocnn_cli.audio.sources import find_audio
-    from audiocnn_cli.batch.executor import Workers
-    from audiocnn_cli.batch.run import run_batch
+    from audiocnn_cli.batch.run import Workers, run_batch
     from audiocnn_cli.output.results import write_outcomes
     from audiocnn_cli.output.views.explain import Explain, ExplainView
 

@@ -12,8 +12,8 @@ from audiocnn_cli.output.destination import Format
 from audiocnn_cli.output.terminal.console import console, print_error
 
 if TYPE_CHECKING:
-    from audiocnn_cli.batch.codec import Codec
     from audiocnn_cli.batch.parts import Part
+    from audiocnn_cli.batch.task import Codec
     from audiocnn_cli.output.results import View
 
 EXAMPLES = """\b
@@ -73,7 +73,7 @@ def _kind_of_results(configuration: dict[str, Any], format: Format) -> "tuple[Co
     if configuration["command"] == "classify":
         from dataclasses import fields
 
-        from audiocnn_cli.batch.codec import DataclassCodec
+        from audiocnn_cli.batch.task import DataclassCodec
         from audiocnn_cli.classify import Prediction
         from audiocnn_cli.output.views.classify import ClassifyView
 

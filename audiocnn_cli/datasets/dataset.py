@@ -10,6 +10,7 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.datasets import PartitionBy
 from audiocnn_cli.datasets.storage import is_url
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.extras import require_extra
 
 R = TypeVar("R")
 
@@ -92,8 +93,6 @@ class PartOptions:
         Raises:
             MissingExtraError: pyarrow is not installed.
         """
-        from audiocnn_cli.extras import require_extra
-
         require_extra("parquet", "writing parquet")
         return Dataset(
             location=location,
@@ -112,11 +111,6 @@ class PartOptions:
             raise UsageError(
                 "`partition_by` and `part_files` are for data sets: add `output` FOLDER/ and `format=parquet`"
             )
-
-
-def class_label(_result: object, source: Source) -> str | None:
-    """The label of results without one: the folder of the recording, where a folder holds one a class."""
-    return source.name.partition("/")[0] if "/" in source.name else None
 
 
 def as_text(path: str) -> str:

@@ -24,8 +24,8 @@ class Block(NamedTuple):
     values: NDArray[np.float32]
 
 
-def parts(result: FeatureResult) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """The rows of a tensor: (segment, first frame, values of shape (frames, columns)), bit by bit.
+def blocks(result: FeatureResult) -> Iterator[Block]:
+    """The rows of a tensor, bit by bit.
 
     A large tensor is mapped from a file, so that it must not be turned into Python's numbers all at once.
     """
@@ -35,12 +35,7 @@ def parts(result: FeatureResult) -> Iterator[tuple[int, int, NDArray[np.float32]
     for segment, data in enumerate(segments):
         for start in range(0, len(data), _ROWS_AT_ONCE):
             part = data[start : start + _ROWS_AT_ONCE]
-            yield segment, start, part.reshape(len(part), -1)
-
-
-def blocks(result: FeatureResult) -> list[Block]:
-    """The blocks of a tensor."""
-    return [Block(result, *part) for part in parts(result)]
+            yield Block(result, segment, start, part.reshape(len(part), -1))
 
 
 def feature_table(found: Sequence[Block]) -> Any:

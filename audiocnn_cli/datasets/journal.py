@@ -12,16 +12,18 @@ import sqlite3
 import time
 from collections import defaultdict
 from contextlib import suppress
-from types import TracebackType
-from typing import IO, Any, Generic, Self, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.inputs import Shard
 from audiocnn_cli.batch.journal import Journal
 from audiocnn_cli.batch.outcome import Failure, Finished
-from audiocnn_cli.batch.schema import DONE
+from audiocnn_cli.batch.schema import State
+from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.datasets.dataset import Dataset, as_text
-from audiocnn_cli.datasets.storage import Storage, open_storage
+from audiocnn_cli.datasets.storage import open_storage
 from audiocnn_cli.errors import OutputError
 
 R = TypeVar("R")
@@ -31,64 +33,54 @@ _PART_BYTES = 64 * 2**20
 _PART_SECONDS = 30.0
 
 
-class DatasetJournal(Generic[R]):
+class DatasetJournal(Journal[R]):
     """A journal in which inputs are done when their rows are in a part."""
 
     def __init__(
-        self, journal: Journal[R], dataset: Dataset[R], *, shard: Shard, resume: bool, force: bool
+        self,
+        dataset: Dataset[R],
+        path: Path,
+        codec: Codec[R],
+        *,
+        shard: Shard,
+        resume: bool,
+        force: bool,
+        **options: Any,
     ) -> None:
-        """Continue what an earlier run has left, or begin anew.
+        """Open the journal at `path` as `Journal` does, and continue what an earlier run has left.
 
         Raises:
             OutputError: there are parts that the journal does not list, or the folder can't be written.
             MissingExtraError: the package that reaches the folder is not installed.
         """
-        self._journal = journal
+        super().__init__(path, codec, shard=shard, resume=resume, force=force, **options)
         self._dataset = dataset
         self._shard = shard
-        self._storage: Storage = open_storage(dataset.location)
         # The inputs of the next part, with their results and the seconds of work.
         self._entries: list[tuple[Source, R, float]] = []
         self._weight = 0
         self._first_entry_s = 0.0
-        journal.has_rows = self._has_rows
-        if not resume:
-            with journal.transaction() as database:
-                database.execute("DELETE FROM members")
-                database.execute("DELETE FROM parts")
-        found = list(self._storage.names())
-        ours = {name for name in found if _is_part(name, shard)}
-        recorded = self._recorded_parts()
-        if ours and resume and not recorded and not force:
-            raise OutputError(
-                f"{dataset.location}: holds parts that the journal {journal.path} does not list; add"
-                " `force=True` to replace them, or give another folder"
-            )
-        self._recover(found, ours, recorded)
+        try:
+            self._storage = open_storage(dataset.location)
+            self._recover(resume=resume, force=force)
+        except BaseException:
+            self.close()
+            raise
         self._some_outdated = bool(self._outdated_rows())
         numbers = (int(name.rpartition("-")[2].removesuffix(".parquet")) for name in self._recorded_parts())
         self._number = max(numbers, default=0)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._write_part()
-
     def begin(self, source: Source) -> Finished[R] | None:
         """The recalled outcome of `source`, or None: then it must be worked on."""
-        known = self._journal.begin(source)
-        if known is None and (self._journal.removed_paths or self._has_rows(source.path)):
+        known = super().begin(source)
+        if known is None and (self.removed_paths or self.has_rows(source.path)):
             self._some_outdated = True
         return known
 
     def finish(self, source: Source, outcome: R | Failure, *, seconds: float) -> R | Failure:
         """Keep the rows of `source` for a part; a failure is recorded at once."""
         if isinstance(outcome, Failure):
-            return self._journal.finish(source, outcome, seconds=seconds)
+            return super().finish(source, outcome, seconds=seconds)
         now = time.monotonic()
         if not self._entries:
             self._first_entry_s = now
@@ -102,34 +94,38 @@ class DatasetJournal(Generic[R]):
             self._write_part()
         return self._dataset.tabular.without_rows(outcome)
 
-    def add_failure(self, failure: Failure) -> None:
-        """Record a failure without an input."""
-        self._journal.add_failure(failure)
-
-    def mark_aborted(self, source: Source) -> None:
-        """Record that work on `source` was stopped."""
-        self._journal.mark_aborted(source)
-
-    def complete(self) -> None:
-        """Write the last part, and record that the run has come to the end of its inputs."""
+    def end(self, *, complete: bool) -> None:
+        """Write the last part, and end the run."""
         self._write_part()
-        self._journal.complete()
+        super().end(complete=complete)
+
+    def has_rows(self, path: str) -> bool:
+        """Whether a part holds the rows of an input."""
+        return bool(self.rows("SELECT 1 FROM members WHERE path = ?", os.fsencode(path)))
 
     def _recorded_parts(self) -> dict[str, str]:
-        return {row["name"]: row["token"] for row in self._journal.rows("SELECT * FROM parts")}
-
-    def _has_rows(self, path: str) -> bool:
-        found = self._journal.rows("SELECT 1 FROM members WHERE path = ?", os.fsencode(path))
-        return bool(found)
+        return {row["name"]: row["token"] for row in self.rows("SELECT * FROM parts")}
 
     def _outdated_rows(self) -> list[sqlite3.Row]:
         """The inputs with rows in a part that are done again, have failed now, or have another path."""
-        return self._journal.rows(
-            "SELECT path, part FROM members LEFT JOIN inputs USING (path) WHERE state IS NOT ?", DONE
+        return self.rows(
+            "SELECT path, part FROM members LEFT JOIN inputs USING (path) WHERE state IS NOT ?", State.DONE
         )
 
-    def _recover(self, found: list[str], ours: set[str], recorded: dict[str, str]) -> None:
+    def _recover(self, *, resume: bool, force: bool) -> None:
         """Rename the temporary files that the journal lists as parts, and remove the others."""
+        if not resume:
+            with self.transaction() as database:
+                database.execute("DELETE FROM members")
+                database.execute("DELETE FROM parts")
+        found = list(self._storage.names())
+        ours = {name for name in found if _is_part(name, self._shard)}
+        recorded = self._recorded_parts()
+        if ours and resume and not recorded and not force:
+            raise OutputError(
+                f"{self._dataset.location}: holds parts that the journal {self.path} does not list; add"
+                " `force=True` to replace them, or give another folder"
+            )
         staged = {_staged(name, token): name for name, token in recorded.items()}
         for name in found:
             if name in staged:
@@ -139,10 +135,10 @@ class DatasetJournal(Generic[R]):
                 self._storage.remove(name)
         for name in ours - recorded.keys():
             self._storage.remove(name)
-        with self._journal.transaction() as database:
+        with self.transaction() as database:
             other = database.execute(
                 "SELECT DISTINCT part FROM members JOIN inputs USING (path) WHERE configuration != ?",
-                (self._journal.digest,),
+                (self.digest,),
             )
             outdated = {row["part"] for row in other}
             for name in outdated | (recorded.keys() - ours):
@@ -168,10 +164,10 @@ class DatasetJournal(Generic[R]):
                 self._stage(name, self._dataset.table([result for _, result in rows]), staged)
                 members |= {source.path: name for source, _ in rows}
             emptied = self._remove_outdated(members, staged)
-            with self._journal.transaction() as database:
+            with self.transaction() as database:
                 for source, result, seconds in entries:
                     light = self._dataset.tabular.without_rows(result)
-                    self._journal.finish(source, light, seconds=seconds)
+                    super().finish(source, light, seconds=seconds)
                 _record(database, members, staged, emptied)
         except BaseException:
             for name, token in staged.items():
@@ -186,11 +182,8 @@ class DatasetJournal(Generic[R]):
     def _stage(self, name: str, table: Any, staged: dict[str, str]) -> None:
         import pyarrow.parquet as pq
 
-        def fill(stream: IO[bytes]) -> None:
-            pq.write_table(table, stream)
-
         staged[name] = secrets.token_hex(4)
-        self._storage.write(_staged(name, staged[name]), fill)
+        self._storage.write(_staged(name, staged[name]), partial(pq.write_table, table))
 
     def _remove_outdated(self, members: dict[str, str], staged: dict[str, str]) -> list[str]:
         """Stage parts again without their outdated rows, and return the names of parts left empty."""

@@ -29,7 +29,9 @@ class PredictionRows:
             for entry in result.timeline:
                 yield self.of_segment(entry, path=result.path, model=result.model)
         elif self.events:
-            yield from _of_events(result)
+            for event in result.events:
+                values = (result.path, result.model, event.label, event.probability)
+                yield dict(zip(_EVENT_COLUMNS, (*values, event.start_s, event.end_s), strict=True))
         else:
             yield _of_clip(result)
 
@@ -81,12 +83,6 @@ class PredictionRows:
     def without_rows(self, result: Prediction) -> Prediction:
         """The prediction itself, which is no larger than its rows."""
         return result
-
-
-def _of_events(result: Prediction) -> Iterator[dict[str, Any]]:
-    for event in result.events:
-        values = (result.path, result.model, event.label, event.probability)
-        yield dict(zip(_EVENT_COLUMNS, (*values, event.start_s, event.end_s), strict=True))
 
 
 def _of_clip(result: Prediction) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.task import Task
@@ -13,14 +13,6 @@ from audiocnn_cli.datasets.storage import RemoteStorage, is_url
 from audiocnn_cli.errors import FailureKind, InputError
 
 R = TypeVar("R")
-R_contra = TypeVar("R_contra", contravariant=True)
-
-
-class FileWriter(Protocol[R_contra]):
-    """Writes a result to a file; it is pickled together with the task."""
-
-    def write(self, result: R_contra, path: Path) -> None:
-        """Write `result` to `path`, and replace a file there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +68,14 @@ class ResultFolder:
 
 @dataclass(frozen=True, slots=True)
 class IntoFolder(Generic[R]):
-    """A task that runs another one, and writes each result to a file of its own."""
+    """A task that runs another one, and writes each result to a file of its own, replacing one there.
+
+    `write` is pickled together with the task.
+    """
 
     task: Task[R]
     folder: ResultFolder
-    writer: FileWriter[R]
+    write: Callable[[R, Path], None]
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -103,5 +98,5 @@ class IntoFolder(Generic[R]):
 
     def _write(self, source: Source, result: R) -> R:
         with self.folder.writing(source) as (path, _):
-            self.writer.write(result, path)
+            self.write(result, path)
         return result

@@ -6,32 +6,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO
 
 from audiocnn_cli.errors import OutputError
+from audiocnn_cli.extras import require_extra
 from audiocnn_cli.files import make_folder
-
-
-class Storage(Protocol):
-    """Files below one folder, by names with `/` between folders.
-
-    All methods raise OutputError where the folder can't be read or written.
-    """
-
-    def names(self) -> Iterator[str]:
-        """The names of all files."""
-
-    def write(self, name: str, fill: Callable[[IO[bytes]], None]) -> None:
-        """Write a file with what `fill` writes to a stream; it is stored durably when this returns."""
-
-    def read(self, name: str) -> bytes:
-        """The content of a file."""
-
-    def rename(self, name: str, new: str) -> None:
-        """Rename a file, and replace one that has the new name."""
-
-    def remove(self, name: str) -> None:
-        """Remove a file, if it exists."""
 
 
 def is_url(location: str | Path) -> bool:
@@ -39,8 +18,10 @@ def is_url(location: str | Path) -> bool:
     return "://" in str(location)
 
 
-def open_storage(location: str) -> Storage:
-    """The storage at a path or URL.
+def open_storage(location: str) -> "LocalStorage | RemoteStorage":
+    """The storage at a path or URL: files below one folder, by names with `/` between folders.
+
+    All its methods raise OutputError where the folder can't be read or written.
 
     Raises:
         OutputError: it can't be made or reached.
@@ -92,8 +73,6 @@ class RemoteStorage:
     """A folder that fsspec reaches; in an object store renaming is a copy, made by the store itself."""
 
     def __init__(self, url: str) -> None:
-        from audiocnn_cli.extras import require_extra
-
         require_extra("remote", f"writing to {url}")
         import fsspec
 
@@ -133,8 +112,7 @@ class RemoteStorage:
     def read(self, name: str) -> bytes:
         """The content of a file."""
         with _storage_errors(f"{self._url}/{name}"):
-            content: bytes = self._files.cat_file(self._path(name))
-            return content
+            return bytes(self._files.cat_file(self._path(name)))
 
     def rename(self, name: str, new: str) -> None:
         """Rename, in one step where the store can."""
@@ -166,5 +144,4 @@ def _storage_errors(where: str) -> Iterator[None]:
     except Exception as error:  # every remote file system has exceptions of its own
         if not is_url(where):
             raise
-        reason: Any = str(error) or type(error).__name__
-        raise OutputError(f"{where}: can't be reached ({reason})") from error
+        raise OutputError(f"{where}: can't be reached ({str(error) or type(error).__name__})") from error

@@ -8,9 +8,8 @@ from typing import ClassVar, Self
 from audiocnn_cli.audio.load import load
 from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.batch.executor import Workers
 from audiocnn_cli.batch.outcome import Counts, Failure
-from audiocnn_cli.batch.run import run_batch
+from audiocnn_cli.batch.run import Workers, run_batch
 from audiocnn_cli.classify import ClassifyOptions, Ensemble, Thresholds, classify
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import LabelledClip, labelled, recordings

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from audiocnn_cli.batch.codec import DataclassCodec
 from audiocnn_cli.batch.outcome import Counts, Failure
-from audiocnn_cli.batch.task import Task
+from audiocnn_cli.batch.task import DataclassCodec, Task
 from audiocnn_cli.classify import Prediction
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.commands.classify.options import InspectOptions

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.sources import STDIN
-from audiocnn_cli.batch.codec import DataclassCodec
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.task import Task
+from audiocnn_cli.batch.task import DataclassCodec, Task
 from audiocnn_cli.classify import Prediction, TimelineEntry
 from audiocnn_cli.classify.clip import classify_live
 from audiocnn_cli.classify.work import Classification
@@ -120,7 +119,7 @@ class Run:
             from audiocnn_cli.output.labels.formats import LabelFiles
 
             files, format = self.destination.folder
-            task = IntoFolder(self.task, files, LabelFiles(format, self.view))
+            task = IntoFolder(self.task, files, LabelFiles(format, self.view).write)
         return Job(
             command="classify",
             task=task,

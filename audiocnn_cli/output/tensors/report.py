@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.datasets.dataset import class_label
+from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.datasets.feature_rows import blocks, columns_of, feature_table
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.output.results import Encoded, encode
@@ -102,7 +102,9 @@ class FeatureRows:
         """One row a frame, or one a segment for summaries."""
         return feature_table([block for result in results for block in blocks(_tensor_of(result))])
 
-    label = staticmethod(class_label)
+    def label(self, _result: FeatureReport, source: Source) -> str | None:
+        """The folder of the recording, where a folder holds one a class."""
+        return source.name.partition("/")[0] if "/" in source.name else None
 
     def without_rows(self, result: FeatureReport) -> FeatureReport:
         """The report without the tensor."""

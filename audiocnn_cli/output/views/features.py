@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.datasets.feature_rows import parts
+from audiocnn_cli.datasets.feature_rows import blocks
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.tensors.report import FeatureReport
@@ -19,7 +19,7 @@ def rows(result: FeatureResult) -> Iterator[Row]:
     A segment's times are those in the recording. Values have as many digits as float32 needs.
     """
     names = result.tensor.columns
-    for segment, start, values in parts(result):
+    for _, segment, start, values in blocks(result):
         if result.tensor.plan.summary:
             yield _summary_row(result, segment, values)
             continue
