@@ -12,8 +12,7 @@ from onnx import TensorProto, compose, helper
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import ModelRefusedError
 from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM, ModelContract
-from audiocnn_cli.models.frontend.builder import GraphBuilder
-from audiocnn_cli.models.frontend.features import features, unsupported
+from audiocnn_cli.models.frontend.features import GraphBuilder, features, unsupported
 from audiocnn_cli.models.golden import GoldenCheck, golden_signal
 from audiocnn_cli.models.inference import infer
 from audiocnn_cli.models.session import Model
