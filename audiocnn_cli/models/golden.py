@@ -54,7 +54,7 @@ def golden_probabilities(model: Model, *, duration_s: float) -> tuple[float, ...
     """The probabilities of the golden signal by the whole path: segments, features, graph, mean."""
     rate = model.contract.features.sample_rate
     signal = golden_signal(sample_rate=rate, duration_s=duration_s)
-    return tuple(float(p) for p in infer([signal], model).mean)
+    return tuple(infer([signal], model).mean.tolist())
 
 
 def check_golden(model: Model) -> GoldenCheck:

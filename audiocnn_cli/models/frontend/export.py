@@ -15,6 +15,7 @@ from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM, ModelContract
 from audiocnn_cli.models.frontend.features import GraphBuilder, features, unsupported
 from audiocnn_cli.models.golden import GoldenCheck, golden_signal
 from audiocnn_cli.models.inference import infer
+from audiocnn_cli.models.runtime import first_line
 from audiocnn_cli.models.session import Model
 from audiocnn_cli.models.signature import Activation
 
@@ -55,8 +56,9 @@ def with_frontend(model: Model) -> WaveformModel:
     except ModelRefusedError:
         raise
     except Exception as error:  # onnx and ONNX Runtime have no exception in common
-        reason = " ".join(str(error).split())[:200]
-        raise ModelRefusedError(f"{model.path}: can't be joined with a front end ({reason})") from error
+        raise ModelRefusedError(
+            f"{model.path}: can't be joined with a front end ({first_line(error)})"
+        ) from error
     if not check.passed:
         raise ModelRefusedError(
             f"{model.path}: with the front end inside, its probabilities for the golden signal differ by"
@@ -151,14 +153,13 @@ def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model
     count = builder.node("Gather", builder.node("Shape", tensors), builder.sizes(0))
     if binding.lengths is not None:
         frames = builder.sizes(sizes["T"])
-        scalar = not inputs[_NETWORK + binding.lengths].shape.dim
-        fed[binding.lengths] = builder.node(*(("Squeeze", frames) if scalar else ("Expand", frames, count)))
+        has_axis = bool(inputs[_NETWORK + binding.lengths].shape.dim)
+        fed[binding.lengths] = builder.node("Expand" if has_axis else "Squeeze", frames, *[count][:has_axis])
     for name, value in fed.items():
         to = inputs[_NETWORK + name].elem_type
         builder.nodes.append(helper.make_node("Cast", [value], [_NETWORK + name], to=to))
     builder.nodes += network.node
-    to_float = {"to": TensorProto.FLOAT}
-    found = builder.node("Cast", _NETWORK + binding.output, attributes=to_float)
+    found = builder.node("Cast", _NETWORK + binding.output, attributes={"to": TensorProto.FLOAT})
     rows = builder.concat(count, builder.sizes(-1, labels), axis=0)
     # An output with several rows for each segment is averaged.
     return builder.reduce("ReduceMean", builder.node("Reshape", found, rows), axes=(1,), keep=False)
@@ -175,11 +176,8 @@ def segments(builder: GraphBuilder, waveform: str, config: SegmentConfig) -> str
     samples = builder.node("Gather", builder.node("Shape", waveform), one)
     filled = builder.node("Max", samples, length)
     # At least 1: ONNX Runtime may divide by the length of an empty clip, which ends the process.
-    repeats = builder.node(
-        "Div",
-        builder.node("Add", samples, builder.sizes(config.length - 1)),
-        builder.node("Max", samples, one),
-    )
+    padded = builder.node("Add", samples, builder.sizes(config.length - 1))
+    repeats = builder.node("Div", padded, builder.node("Max", samples, one))
     repeated = builder.node("Tile", waveform, builder.concat(one, repeats, axis=0))
     clip = builder.node("Slice", repeated, zero, filled, one)
 
