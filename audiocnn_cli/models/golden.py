@@ -60,6 +60,5 @@ def golden_probabilities(model: Model, *, duration_s: float) -> tuple[float, ...
 def check_golden(model: Model) -> GoldenCheck:
     """Run the golden example of `model` and compare."""
     golden = model.contract.golden
-    found = golden_probabilities(model, duration_s=golden.duration_s)
-    pairs = zip(found, golden.probabilities, strict=True)
-    return GoldenCheck(max(abs(a - b) for a, b in pairs), golden.tolerance)
+    found = np.array(golden_probabilities(model, duration_s=golden.duration_s))
+    return GoldenCheck(float(np.abs(found - golden.probabilities).max()), golden.tolerance)

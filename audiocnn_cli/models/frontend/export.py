@@ -23,7 +23,7 @@ _TOLERANCE = 1e-3
 # Slice, Squeeze and the other operators used take their axes as inputs since then.
 _OLDEST_OPSET = 13
 _NETWORK = "network/"
-_OPERATORS = {Activation.SOFTMAX: ("Softmax", {"axis": -1}), Activation.SIGMOID: ("Sigmoid", {})}
+_OPERATORS = {Activation.SOFTMAX: "Softmax", Activation.SIGMOID: "Sigmoid"}  # over the last axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,7 @@ def _compose(model: Model) -> Any:
     tensors = features(builder, pieces, contract.features, length=contract.segment.length)
     rows = _network_rows(builder, tensors, network.graph, model)
     if model.binding.activation in _OPERATORS:
-        operator, attributes = _OPERATORS[model.binding.activation]
-        rows = builder.node(operator, rows, attributes=attributes)
+        rows = builder.node(_OPERATORS[model.binding.activation], rows)
     mean = pool(builder, rows, WAVEFORM, labels=labels)
     builder.nodes.append(helper.make_node("Identity", [mean], [PROBABILITIES]))
     value = helper.make_tensor_value_info
@@ -136,7 +135,7 @@ def _network_rows(builder: GraphBuilder, tensors: str, network: Any, model: Mode
         [helper.make_tensor_value_info(row, TensorProto.FLOAT, [len(model.contract.labels)])],
     )
     builder.constants += inner.constants
-    return builder.node("Scan", tensors, attributes={"body": body, "num_scan_inputs": 1})
+    return builder.node("Scan", tensors, body=body, num_scan_inputs=1)
 
 
 def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model) -> str:
@@ -145,7 +144,7 @@ def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model
     inputs = {each.name: each.type.tensor_type for each in network.input}
     axes, ordered = binding.layout.axes, tensors
     if "F" in axes and axes.index("F") < axes.index("T"):
-        ordered = builder.node("Transpose", tensors, attributes={"perm": (0, 2, 1)})
+        ordered = builder.node("Transpose", tensors, perm=(0, 2, 1))
     # Without an axis of segments there is one segment, whose axis Reshape drops.
     sizes = dict(zip("NTF", (-1, *model.contract.input_shape), strict=False)) | {"1": 1}
     shape = builder.sizes(*(sizes[axis] for axis in axes))
@@ -153,13 +152,15 @@ def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model
     count = builder.node("Gather", builder.node("Shape", tensors), builder.sizes(0))
     if binding.lengths is not None:
         frames = builder.sizes(sizes["T"])
-        has_axis = bool(inputs[_NETWORK + binding.lengths].shape.dim)
-        fed[binding.lengths] = builder.node("Expand" if has_axis else "Squeeze", frames, *[count][:has_axis])
+        is_scalar = not inputs[_NETWORK + binding.lengths].shape.dim
+        fed[binding.lengths] = (
+            builder.node("Squeeze", frames) if is_scalar else builder.node("Expand", frames, count)
+        )
     for name, value in fed.items():
         to = inputs[_NETWORK + name].elem_type
         builder.nodes.append(helper.make_node("Cast", [value], [_NETWORK + name], to=to))
     builder.nodes += network.node
-    found = builder.node("Cast", _NETWORK + binding.output, attributes={"to": TensorProto.FLOAT})
+    found = builder.node("Cast", _NETWORK + binding.output, to=TensorProto.FLOAT)
     rows = builder.concat(count, builder.sizes(-1, labels), axis=0)
     # An output with several rows for each segment is averaged.
     return builder.reduce("ReduceMean", builder.node("Reshape", found, rows), axes=(1,), keep=False)
@@ -185,11 +186,11 @@ def segments(builder: GraphBuilder, waveform: str, config: SegmentConfig) -> str
     steps = builder.node("Div", last, hop)
     rest = builder.node("Sub", last, builder.node("Mul", steps, hop))
     is_long = builder.node("GreaterOrEqual", builder.node("Mul", rest, two), length)
-    one_more = builder.node("Cast", is_long, attributes={"to": TensorProto.INT64})
+    one_more = builder.node("Cast", is_long, to=TensorProto.INT64)
     count = builder.node("Add", builder.node("Add", steps, one), one_more)
     starts = builder.node("Min", builder.node("Mul", _range(builder, count), hop), last)
     positions = builder.node("Add", builder.node("Unsqueeze", starts, one), _range(builder, length))
-    pieces = builder.node("Gather", clip, positions, attributes={"axis": 1})
+    pieces = builder.node("Gather", clip, positions, axis=1)
     return builder.node("Reshape", pieces, builder.sizes(-1, config.length))
 
 
