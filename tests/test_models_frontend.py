@@ -26,9 +26,8 @@ from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfi
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.terms import Window
 from audiocnn_cli.models.contract import ModelContract
-from audiocnn_cli.models.frontend.builder import GraphBuilder
 from audiocnn_cli.models.frontend.export import segments
-from audiocnn_cli.models.frontend.features import features
+from audiocnn_cli.models.frontend.features import GraphBuilder, features
 from tests.conftest import Finished
 from tests.numerics import EPS, assert_close, mfcc_scale
 from tests.onnx_models import CONTRACT, write_good_model

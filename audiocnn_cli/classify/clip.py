@@ -21,7 +21,7 @@ _log = logging.getLogger("audiocnn")
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredClip:
+class _ScoredClip:
     """Scores of a source by each stream of an ensemble, in the order of `Ensemble.streams`.
 
     The clip starts at `offset_s` of a recording of `recording_s` seconds (0 if that is not known).
@@ -45,8 +45,7 @@ def classify(source: Source, ensemble: Ensemble, options: ClassifyOptions = DEFA
         inference = StreamingInference(ensemble.streams(options), source_rate=info.sample_rate)
         for block in mono_blocks(reader, sample_rate=info.sample_rate, excerpt=options.excerpt):
             inference.push(block)
-    clip = ScoredClip(source, inference.finish(), offset_s, info.duration_s)
-    return predict(clip, ensemble, options)
+    return _predict(_ScoredClip(source, inference.finish(), offset_s, info.duration_s), ensemble, options)
 
 
 def classify_live(
@@ -64,12 +63,29 @@ def classify_live(
 
     info = reader.info
     start, frames = options.excerpt.span(info)
+    offset_s = start / info.sample_rate
     inference = StreamingInference(ensemble.streams(options), source_rate=info.sample_rate, batch=1)
-    segments = _LiveSegments(inference, ensemble, options, start / info.sample_rate)
+    rule = DecisionRule(ensemble.models[0].signature, options.thresholds)
+    by_gate = len(ensemble.models)
+    done = 0
+
+    def new_segments() -> Iterator[TimelineEntry]:
+        nonlocal done
+        first, done = done, inference.count(0)
+        if done == first:
+            return
+        scores = inference.scores(0, first)
+        mismatches: list[str | None] = [None] * len(scores)
+        if ensemble.gate is not None and inference.count(by_gate):
+            # The last two segments of the gate cover the new ones of the model.
+            recent = inference.scores(by_gate, -2)
+            mismatches = gate.mismatches(recent, rule.signature.sound_type, ensemble.gate, scores)
+        yield from timeline(scores, rule, mismatches, offset_s=offset_s)
+
     try:
         for block in live_blocks(reader, start=start, frames=frames):
             inference.push(mix_down(block))
-            yield from segments.new()
+            yield from new_segments()
     except KeyboardInterrupt:
         if not ends_by_hand:
             raise
@@ -78,41 +94,11 @@ def classify_live(
             raise
         _log.warning("%s; the part before it is classified", error)
     scores = inference.finish()
-    yield from segments.new()
-    clip = ScoredClip(Source(info.path), scores, start / info.sample_rate)
-    yield predict(clip, ensemble, options)
+    yield from new_segments()
+    yield _predict(_ScoredClip(Source(info.path), scores, offset_s), ensemble, options)
 
 
-class _LiveSegments:
-    """The timeline of a stream, a few segments at a time."""
-
-    def __init__(
-        self, inference: StreamingInference, ensemble: Ensemble, options: ClassifyOptions, offset_s: float
-    ) -> None:
-        self._inference = inference
-        self._ensemble = ensemble
-        self._rule = DecisionRule.of(ensemble.models[0].signature, options.thresholds)
-        self._offset_s = offset_s
-        self._done = 0
-
-    def new(self) -> Iterator[TimelineEntry]:
-        """The segments since the last call."""
-        done, self._done = self._done, self._inference.count(0)
-        if self._done > done:
-            scores = self._inference.scores(0, done)
-            mismatches = self._mismatches(scores)
-            yield from timeline(scores, self._rule, mismatches, offset_s=self._offset_s)
-
-    def _mismatches(self, scores: ClipScores) -> list[str | None]:
-        model, stream = self._ensemble.gate, len(self._ensemble.models)
-        if model is None or not self._inference.count(stream):
-            return [None] * len(scores)
-        # The last two segments of the gate cover the new ones of the model.
-        recent = self._inference.scores(stream, -2)
-        return gate.mismatches(recent, self._rule.signature.sound_type, model, scores)
-
-
-def predict(clip: ScoredClip, ensemble: Ensemble, options: ClassifyOptions) -> Prediction:
+def _predict(clip: _ScoredClip, ensemble: Ensemble, options: ClassifyOptions) -> Prediction:
     """The prediction for a clip that all models of `ensemble` have scored."""
     signatures: list[Signature] = [model.signature for model in ensemble.models]
     scores = clip.scores[: len(signatures)]
@@ -137,7 +123,7 @@ def predict(clip: ScoredClip, ensemble: Ensemble, options: ClassifyOptions) -> P
 
 
 def _prediction(
-    clip: ScoredClip,
+    clip: _ScoredClip,
     signature: Signature,
     scores: ClipScores,
     options: ClassifyOptions,
@@ -145,7 +131,7 @@ def _prediction(
 ) -> Prediction:
     """`gated` is the type of sound, and why no label applies to the clip and to each segment, or None."""
     sound, mismatch, mismatches = gated or (None, None, [None] * len(scores))
-    rule = DecisionRule.of(signature, options.thresholds)
+    rule = DecisionRule(signature, options.thresholds)
     labels, reason = rule.decide(scores.mean, silent=scores.is_silent, mismatch=mismatch)
     ranked = sorted(rule.candidates(scores.mean), key=lambda candidate: -candidate.probability)
     smoothed = smooth(scores, options.smooth_s)

@@ -1,6 +1,6 @@
 """Options of a classification, apart from the models and the clip."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from audiocnn_cli.audio.load import WHOLE, Excerpt
 from audiocnn_cli.errors import UsageError
@@ -22,8 +22,8 @@ class Thresholds:
     by_label: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
-        for value in (self.for_all, *(value for _, value in self.by_label)):
-            if value is not None and not 0 <= value <= 1:
+        for value in (self.for_all or 0, *(value for _, value in self.by_label)):
+            if not 0 <= value <= 1:
                 raise UsageError(f"a threshold must be 0 to 1, not {value:g}")
 
     @property
@@ -44,13 +44,9 @@ class Thresholds:
                     f"`threshold={label}=...`: {signature.name} has no such label; its labels are"
                     f" {', '.join(signature.labels)}"
                 )
-        if self.for_all is not None:
-            return tuple(own.get(label, self.for_all) for label in signature.labels)
-        model = dict.fromkeys(signature.labels, signature.threshold) | signature.thresholds
-        return tuple((model | own)[label] for label in signature.labels)
-
-
-OWN_THRESHOLDS = Thresholds()
+        usual = signature.threshold if self.for_all is None else self.for_all
+        of_labels = (signature.thresholds if self.for_all is None else {}) | own
+        return tuple(of_labels.get(label, usual) for label in signature.labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +68,8 @@ class ClassifyOptions:
     """
 
     top: int = 3
-    thresholds: Thresholds = OWN_THRESHOLDS
-    excerpt: Excerpt = field(default=WHOLE)
+    thresholds: Thresholds = Thresholds()
+    excerpt: Excerpt = WHOLE
     overlap: float | None = None
     smooth_s: float = 0.0
     min_event_s: float = 0.0

@@ -1,8 +1,7 @@
 """From scores to labels: the decision rule, the segments of a timeline, and the events in it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +12,13 @@ from audiocnn_cli.models.scores import ClipScores
 from audiocnn_cli.models.signature import Signature
 
 
-@dataclass(frozen=True, slots=True)
 class DecisionRule:
-    """When a label applies: the threshold of each, and whether the best label applies in any case."""
+    """When a label of a model applies, with the thresholds that the user gives."""
 
-    signature: Signature
-    thresholds: tuple[float, ...]
-    never_abstains: bool = False
-
-    @classmethod
-    def of(cls, signature: Signature, thresholds: Thresholds) -> Self:
-        """The rule of a model with the thresholds that the user gives."""
-        return cls(signature, thresholds.of(signature), thresholds.never_abstains)
+    def __init__(self, signature: Signature, thresholds: Thresholds) -> None:
+        self.signature = signature
+        self._thresholds = thresholds.of(signature)
+        self._never_abstains = thresholds.never_abstains
 
     def candidates(self, probabilities: NDArray[np.floating]) -> tuple[Candidate, ...]:
         """The labels in the model's order, each with its probability."""
@@ -41,11 +35,11 @@ class DecisionRule:
         order = (-probabilities).argsort(kind="stable")
         considered = order if self.signature.multi_label else order[:1]
         names = self.signature.labels
-        labels = tuple(names[i] for i in considered if probabilities[i] >= self.thresholds[i])
+        labels = tuple(names[i] for i in considered if probabilities[i] >= self._thresholds[i])
         reason = SILENCE if silent else mismatch
         if reason is None and not labels:
             reason = BELOW_THRESHOLD
-        return (labels if reason is None or self.never_abstains else ()), reason
+        return (labels if reason is None or self._never_abstains else ()), reason
 
 
 def timeline(

@@ -103,12 +103,10 @@ def split(
 def _band_weights(n: int, edges: tuple[float, ...], sample_rate: int) -> NDArray[np.float32]:
     """Weight of each bin of a transform of `n` samples in each band: (bands, bins)."""
     octaves = np.log2(np.maximum(np.fft.rfftfreq(n, 1 / sample_rate), 1e-3))
-    above = [np.ones(len(octaves))]  # each edge
-    for edge in edges[1:-1]:
-        at = math.log2(edge)
-        above.append(np.interp(octaves, [at - _RAMP_OCTAVES, at + _RAMP_OCTAVES], [0.0, 1.0]))
-    above.append(np.zeros(len(octaves)))
-    return np.asarray(-np.diff(np.array(above), axis=0), dtype=np.float32)
+    inner = np.log2(edges[1:-1])
+    above = [np.interp(octaves, [at - _RAMP_OCTAVES, at + _RAMP_OCTAVES], [0.0, 1.0]) for at in inner]
+    of_edges = [np.ones(len(octaves)), *above, np.zeros(len(octaves))]
+    return np.asarray(-np.diff(of_edges, axis=0), dtype=np.float32)
 
 
 def window(start: int, end: int, at: NDArray[np.int64], *, sample_rate: int) -> NDArray[np.float32]:
@@ -134,31 +132,23 @@ def strongest(drops: NDArray[np.float64], grid: Grid, *, most: int) -> Iterator[
         peak = float(left[column, band])
         if peak <= 0 or peak < _SHARE_OF_PEAK * first:
             return
-        times, bands = _grow(left, int(column), int(band), _SHARE_OF_PEAK * peak)
-        left[times.start : times.stop, bands.start : bands.stop] = 0.0
+        times, bands = _grow(left, (int(column), int(band)), _SHARE_OF_PEAK * peak)
+        left[times, bands] = 0.0
         yield Region(grid.times[times.start], grid.times[times.stop], bands.start, bands.stop - 1)
 
 
-def _grow(drops: NDArray[np.float64], column: int, band: int, enough: float) -> tuple[range, range]:
+def _grow(drops: NDArray[np.float64], cell: tuple[int, int], enough: float) -> list[slice]:
     """The rectangle around a cell to which rows and columns with a mean of at least `enough` are added."""
-    n_times, n_bands = drops.shape
-    times, bands = range(column, column + 1), range(band, band + 1)
+    box = [slice(at, at + 1) for at in cell]
     while True:
-        candidates = [
-            (drops[edge, bands.start : bands.stop].mean(), longer, bands)
-            for longer, edge in _extended(times)
-            if 0 <= edge < n_times
-        ] + [
-            (drops[times.start : times.stop, edge].mean(), times, wider)
-            for wider, edge in _extended(bands)
-            if 0 <= edge < n_bands
-        ]
-        best = max(candidates, key=lambda candidate: candidate[0], default=None)
-        if best is None or best[0] < enough:
-            return times, bands
-        _, times, bands = best
-
-
-def _extended(span: range) -> tuple[tuple[range, int], tuple[range, int]]:
-    """`span` with one more element before it, and behind it, each with that element."""
-    return ((range(span.start - 1, span.stop), span.start - 1), (range(span.start, span.stop + 1), span.stop))
+        best, grown = -math.inf, box
+        for axis, span in enumerate(box):
+            for edge in (span.start - 1, span.stop):
+                added, longer = box.copy(), box.copy()
+                added[axis] = slice(edge, edge + 1)
+                longer[axis] = slice(min(edge, span.start), max(edge + 1, span.stop))
+                if 0 <= edge < drops.shape[axis] and (mean := drops[tuple(added)].mean()) > best:
+                    best, grown = mean, longer
+        if best < enough:
+            return box
+        box = grown

@@ -6,26 +6,25 @@ would merge layers; so each time is that of a single layer.
 
 import json
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import onnx
+import onnx.inliner
 from numpy.typing import NDArray
 
 from audiocnn_cli.errors import ModelRefusedError
-from audiocnn_cli.inspection.meter import Values, values_of
-from audiocnn_cli.shapes.onnxfile.read import Read
+from audiocnn_cli.inspection.meter import Meter, Values
+from audiocnn_cli.models.runtime import first_line, session_options
 from audiocnn_cli.shapes.onnxfile.report import read_file
 from audiocnn_cli.shapes.sizes import Shape, Sizes
 from audiocnn_cli.shapes.step import ShapeError, Step
 
-if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
-
 _RUNS = 5
 _RECURRENT = frozenset({"lstm", "gru", "rnn"})
-_ONLY_FATAL = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +47,8 @@ class TracedLayer:
     @property
     def agrees(self) -> bool:
         """Whether the tensor has the predicted shape; a free size agrees with any."""
-        return len(self.predicted) == len(self.shape) and all(
-            isinstance(size, str) or size == real
-            for size, real in zip(self.predicted, self.shape, strict=True)
-        )
+        pairs = zip(self.predicted, self.shape, strict=False)
+        return len(self.predicted) == len(self.shape) and all(a == b or isinstance(a, str) for a, b in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +73,26 @@ def trace_layers(path: Path, feeds: Mapping[str, NDArray[Any]]) -> TracedGraph:
         ) from error
     tensors = {number: name for name, number in read.parts.items()}  # the last node of each step
     arrays, times = _run(path, feeds, tuple(tensors.values()))
-    spent: dict[int, float] = {}
+    spent: dict[int, float] = defaultdict(float)
     for name, ms in times.items():
-        number = read.parts.get(name, 0)
-        spent[number] = spent.get(number, 0.0) + ms
-    layers = tuple(
-        _layer(step, read, tensors[step.number], arrays[tensors[step.number]], spent)
-        for step in read.trace.steps
-    )
-    return TracedGraph(layers, spent.get(0, 0.0))
-
-
-def _layer(step: Step, read: Read, name: str, array: Any, spent: dict[int, float]) -> TracedLayer:
-    shape: Sizes = tuple(getattr(array, "shape", ()))
-    return TracedLayer(
-        name=step.name,
-        text=step.text,
-        predicted=step.output,
-        shape=_channels_last(shape, step, channels_first=name in read.channels_first),
-        runtime_shape=shape,
-        values=values_of(array),
-        ms=spent.get(step.number, 0.0),
-    )
+        spent[read.parts.get(name, 0)] += ms
+    layers = []
+    for step in read.trace.steps:
+        name = tensors[step.number]
+        shape: Sizes = tuple(getattr(arrays[name], "shape", ()))
+        meter = Meter()
+        meter.add(arrays[name])
+        layer = TracedLayer(
+            name=step.name,
+            text=step.text,
+            predicted=step.output,
+            shape=_channels_last(shape, step, channels_first=name in read.channels_first),
+            runtime_shape=shape,
+            values=meter.values,
+            ms=spent[step.number],
+        )
+        layers.append(layer)
+    return TracedGraph(tuple(layers), spent[0])
 
 
 def _channels_last(shape: Sizes, step: Step, *, channels_first: bool) -> Sizes:
@@ -117,58 +112,46 @@ def _run(
     import onnxruntime
 
     model, nodes = _with_outputs(path, names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ONLY_FATAL
+    options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_profiling = True
     with tempfile.TemporaryDirectory(prefix="audiocnn-trace-") as folder:
         options.profile_file_prefix = str(Path(folder) / "profile")
         try:
-            session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            content = model.SerializeToString()
+            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             for _ in range(_RUNS):
                 arrays = session.run(list(names), dict(feeds))
             profile = json.loads(Path(session.end_profiling()).read_text())
         except Exception as error:  # neither library's exceptions share a root
-            reason = " ".join(str(error).split())[:160]
+            reason = first_line(error)
             raise ModelRefusedError(f"{path}: its layers can't be run one by one ({reason})") from error
     # For an empty list of names ONNX Runtime returns all outputs.
     return dict(zip(names, arrays, strict=False)), _times(profile, nodes)
 
 
-def _with_outputs(path: Path, names: tuple[str, ...]) -> tuple["ModelProto", dict[str, str]]:
+def _with_outputs(path: Path, names: tuple[str, ...]) -> tuple[onnx.ModelProto, dict[str, str]]:
     """The model with the named tensors as outputs, and for the name of each node its first output."""
-    import onnx
-    import onnx.inliner
-
     try:
         model = onnx.load(path)
     except Exception as error:  # missing or wrong files of external weights
-        reason = " ".join(str(error).split())[:160]
-        raise ModelRefusedError(f"{path}: can't be read ({reason})") from error
+        raise ModelRefusedError(f"{path}: can't be read ({first_line(error)})") from error
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     nodes: dict[str, str] = {}
     for number, node in enumerate(model.graph.node):
         node.name = f"n{number}"
-        nodes[node.name] = _first_output(node)
+        nodes[node.name] = next(filter(None, node.output), "")
     outputs = {output.name for output in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in outputs)
     return model, nodes
 
 
-def _first_output(node: "NodeProto") -> str:
-    return next(filter(None, node.output), "")
-
-
 def _times(profile: list[dict[str, Any]], nodes: dict[str, str]) -> dict[str, float]:
     """Mean milliseconds of each node, without the first run, which also allocates memory."""
-    durations: dict[str, list[int]] = {}
+    durations: dict[str, list[int]] = defaultdict(list)
     for event in profile:
         name = str(event.get("name", "")).removesuffix("_kernel_time")
         if event.get("cat") == "Node" and name in nodes and str(event["name"]) != name:
-            durations.setdefault(nodes[name], []).append(int(event["dur"]))
+            durations[nodes[name]].append(int(event["dur"]))
     return {name: sum(each[1:]) / 1000 / max(1, len(each) - 1) for name, each in durations.items()}

@@ -20,13 +20,6 @@ class Values:
     high: float
 
 
-def values_of(array: Any) -> Values | None:
-    """The values of an array of real numbers; None for anything else."""
-    meter = Meter()
-    meter.add(array)
-    return meter.values
-
-
 class Meter:
     """Measures a tensor that is made in pieces, which joined along their first axis are the whole.
 
@@ -66,6 +59,12 @@ class Meter:
         self.seconds += perf_counter() - begun
         return result
 
+    def measure(self, work: Callable[[], R]) -> R:
+        """Call `work`, add its time, and measure its result as a piece."""
+        result = self.time(work)
+        self.add(result)
+        return result
+
     def over(
         self,
         items: Iterable[R],
@@ -74,13 +73,12 @@ class Meter:
         piece: Callable[[R], Any] = lambda item: item,
     ) -> Iterator[R]:
         """Yield the items and measure the `piece` of each; `after` measures what they are made from."""
-        iterator = iter(items)
+        iterator, inputs = iter(items), after or Meter()
         while True:
-            before = after._waited if after else 0.0
+            before = inputs._waited
             begun = perf_counter()
             item = next(iterator, None)
-            made = perf_counter()
-            self.seconds += made - begun - ((after._waited if after else 0.0) - before)
+            self.seconds += perf_counter() - begun - (inputs._waited - before)
             if item is not None:
                 self.add(piece(item))
             self._waited += perf_counter() - begun

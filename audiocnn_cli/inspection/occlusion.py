@@ -7,10 +7,11 @@ the sound also for features without a frequency axis, such as cepstral coefficie
 Source: Zeiler and Fergus, ECCV 2014.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,13 +86,11 @@ def explain_label(source: Source, stream: ModelStream, label: str, excerpt: Exce
     """
     rate = stream.model.signature.features.sample_rate
     scorer = _LabelScorer(stream, label)
-    clip = _SoundingSegments(scorer, most_segments(rate))
     with open_audio(source) as reader:
         start_s = excerpt.span(reader.info)[0] / reader.info.sample_rate
         segments = cut(mono_blocks(reader, sample_rate=rate, excerpt=excerpt), stream.segment)
-        while batch := list(islice(segments, _BATCH)):
-            clip.add(batch)
-    grid = choose_grid(clip.count, end=clip.end, hop=stream.segment.hop, sample_rate=rate)
+        clip = _sounding(segments, scorer, most_segments(rate))
+    grid = choose_grid(clip.number, end=clip.end, hop=stream.segment.hop, sample_rate=rate)
     drops = _drops(clip, scorer, grid)
     regions = strongest(drops, grid, most=_MOST_SPANS)
     spans = [_span(region, clip.kept, scorer, grid, start_s) for region in regions]
@@ -101,7 +100,7 @@ def explain_label(source: Source, stream: ModelStream, label: str, excerpt: Exce
         bands_hz=grid.bands_hz,
         drops=drops,
         spans=tuple(sorted(spans, key=lambda span: -span.weight)),
-        segments=clip.count,
+        segments=clip.number,
         searched=len(clip.kept),
     )
 
@@ -144,48 +143,52 @@ class _LabelScorer:
         self, scored: _Scored, regions: Sequence[Region], bands_hz: tuple[float, ...]
     ) -> NDArray[np.float64]:
         """Drop of the label's probability in a segment for each region, shape (regions,)."""
-        samples = scored.segment.samples
-        rate = self._signature.features.sample_rate
-        ranges = sorted({(region.first, region.last) for region in regions})
-        filtered = split(samples, bands_hz, ranges, sample_rate=rate)
-        by_range = dict(zip(ranges, filtered, strict=True))
-        # A clip shorter than a segment is repeated in it: a region is in it several times.
-        at = scored.segment.start + np.arange(len(samples)) % scored.segment.valid
-        attenuated = _attenuated(samples, by_range, regions, at=at, sample_rate=rate)
+        attenuated = self._attenuated(scored.segment, regions, bands_hz)
         found = []
         while batch := list(islice(attenuated, _BATCH)):
             found.append(self.complement(np.stack(batch)))
         return np.concatenate(found) - scored.complement
 
-
-class _SoundingSegments:
-    """The segments of a clip that are not silent, of a long clip those in which the label is most probable.
-
-    `kept` are the segments to search, `count` all that are not silent; `end` is the first sample behind the
-    last segment.
-    """
-
-    def __init__(self, scorer: _LabelScorer, most: int) -> None:
-        self._scorer = scorer
-        self._most = most
-        self.kept: list[_Scored] = []
-        self.count = 0
-        self.end = 0
-
-    def add(self, segments: Sequence[Segment]) -> None:
-        """Score the next segments, and drop those with the least probable label beyond the limit."""
-        self.end = segments[-1].start + segments[-1].valid
-        sounding = [segment for segment in segments if not is_silent(segment)]
-        if not sounding:
-            return
-        complements = self._scorer.complement(np.stack([each.samples for each in sounding]))
-        self.kept += map(_Scored, sounding, complements.tolist())
-        self.count += len(sounding)
-        while len(self.kept) > self._most:
-            del self.kept[max(range(len(self.kept)), key=lambda i: self.kept[i].complement)]
+    def _attenuated(
+        self, segment: Segment, regions: Sequence[Region], bands_hz: tuple[float, ...]
+    ) -> Iterator[NDArray[np.float32]]:
+        """The samples with one region after the other attenuated; regions of equal times share a window."""
+        samples, rate = segment.samples, self._signature.features.sample_rate
+        ranges = sorted({(region.first, region.last) for region in regions})
+        filtered = dict(zip(ranges, split(samples, bands_hz, ranges, sample_rate=rate), strict=True))
+        # A clip shorter than a segment is repeated in it: a region is in it several times.
+        at = segment.start + np.arange(len(samples)) % segment.valid
+        removed = np.float32(1 - 10 ** (-DECIBELS / 20))
+        for (start, end), together in groupby(regions, key=lambda region: (region.start, region.end)):
+            weights = removed * window(start, end, at, sample_rate=rate)
+            for region in together:
+                yield samples - weights * filtered[region.first, region.last]
 
 
-def _drops(clip: _SoundingSegments, scorer: _LabelScorer, grid: Grid) -> NDArray[np.float64]:
+class _Sounding(NamedTuple):
+    """The segments to search, the number of all that are not silent, and the first sample behind the last."""
+
+    kept: list[_Scored]
+    number: int
+    end: int
+
+
+def _sounding(segments: Iterator[Segment], scorer: _LabelScorer, most: int) -> _Sounding:
+    """The segments that are not silent, of a long clip the `most` in which the label is most probable."""
+    kept: list[_Scored] = []
+    number = end = 0
+    while batch := list(islice(segments, _BATCH)):
+        end = batch[-1].start + batch[-1].valid
+        if sounding := [segment for segment in batch if not is_silent(segment)]:
+            complements = scorer.complement(np.stack([each.samples for each in sounding]))
+            kept += map(_Scored, sounding, complements.tolist())
+            number += len(sounding)
+        while len(kept) > most:
+            del kept[int(np.argmax([each.complement for each in kept]))]
+    return _Sounding(kept, number, end)
+
+
+def _drops(clip: _Sounding, scorer: _LabelScorer, grid: Grid) -> NDArray[np.float64]:
     """Drop of the clip's probability for each cell, over all segments that overlap it: (times, bands)."""
     bands = range(grid.shape[1])
     drops = np.full(grid.shape, np.nan)
@@ -199,24 +202,8 @@ def _drops(clip: _SoundingSegments, scorer: _LabelScorer, grid: Grid) -> NDArray
     with ThreadPoolExecutor(max_workers=_THREADS) as pool:
         for columns, found in pool.map(of_segment, clip.kept):
             part = drops[columns.start : columns.stop]
-            part[:] = np.nan_to_num(part) + found / clip.count
+            part[:] = np.nan_to_num(part) + found / clip.number
     return drops
-
-
-def _attenuated(
-    samples: NDArray[np.float32],
-    filtered: Mapping[tuple[int, int], NDArray[np.float32]],
-    regions: Sequence[Region],
-    *,
-    at: NDArray[np.int64],
-    sample_rate: int,
-) -> Iterator[NDArray[np.float32]]:
-    """`samples` with one region after the other attenuated; regions of equal times share their window."""
-    removed = np.float32(1 - 10 ** (-DECIBELS / 20))
-    for (start, end), together in groupby(regions, key=lambda region: (region.start, region.end)):
-        weights = removed * window(start, end, at, sample_rate=sample_rate)
-        for region in together:
-            yield samples - weights * filtered[region.first, region.last]
 
 
 def _span(region: Region, kept: Sequence[_Scored], scorer: _LabelScorer, grid: Grid, start_s: float) -> Span:

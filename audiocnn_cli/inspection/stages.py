@@ -3,10 +3,12 @@
 The stages are those of `features.explain`, which describes each and predicts its shape.
 """
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import chain
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +28,7 @@ from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.inspection.meter import Meter, Values
 
-_OF_A_CHUNK: dict[str, Callable[[Chunk], NDArray[Any]]] = {
-    "frames": lambda chunk: chunk.frames,
-    "window": lambda chunk: chunk.weighted_frames,
-    "stft": lambda chunk: chunk.spectrum,
-    "mel": lambda chunk: chunk.mel,
-}
+_OF_A_CHUNK = {"frames": "frames", "window": "weighted_frames", "stft": "spectrum", "mel": "mel"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Pipeline:
         self._plan = Plan((config,), excerpt=excerpt)
         self._segment = segment
         self._scratch = Scratch()
-        self._meters: dict[str, Meter] = {}
+        self._meters: defaultdict[str, Meter] = defaultdict(Meter)
         self._count = 0
         self._rest = TailHandling.NONE
         self._read: Recording | None = None
@@ -75,14 +72,16 @@ class Pipeline:
         """
         with open_audio(self._source) as reader:
             samples = self._samples(reader)
-            meter = self._meter("segments")
-            cutting = self._cut(samples)
-            for segment in meter.over(cutting, after=self._last(), piece=lambda each: each.samples):
+            # The meter of the stage before the segments is the last so far.
+            *_, last = self._meters.values()
+            cutting = self._meters["segments"].over(
+                self._cut(samples), after=last, piece=attrgetter("samples")
+            )
+            for segment in cutting:
                 self._count += 1
                 yield segment, self._tensor(segment.samples)
-            decoded = self._meters["decode"]
-            info = reader.info
-            self._read = Recording(info.path, info.sample_rate, info.channels, decoded.length)
+            info, frames = reader.info, self._meters["decode"].length
+            self._read = Recording(info.path, info.sample_rate, info.channels, frames)
 
     def stages(self) -> list[TracedStage]:
         """The measured stages in order; empty before the last tensor."""
@@ -96,39 +95,26 @@ class Pipeline:
         traced = []
         for stage in (*reading, cutting, *own):
             meter = self._meters[stage.name]
-            frames = (meter.length,) if stage in reading else self._of_segments(meter)
-            traced.append(TracedStage(stage, (*frames, *meter.rest), meter.values, 1000 * meter.seconds))
+            # All segments have equally many frames.
+            of_segments = self._count, meter.length // max(1, self._count)
+            first = (meter.length,) if stage in reading else of_segments
+            traced.append(TracedStage(stage, (*first, *meter.rest), meter.values, 1000 * meter.seconds))
         return traced
-
-    def _of_segments(self, meter: Meter) -> tuple[int, ...]:
-        """Number of segments, and frames of each: all have equally many."""
-        return self._count, meter.length // max(1, self._count)
-
-    def _meter(self, name: str) -> Meter:
-        return self._meters.setdefault(name, Meter())
-
-    def _last(self) -> Meter:
-        """The meter of the stage before the segments."""
-        names = ("resample", "mix down", "decode")
-        return next(self._meters[name] for name in names if name in self._meters)
 
     def _samples(self, reader: AudioReader) -> Iterator[NDArray[np.float32]]:
         """Mono blocks at the sample rate of the features, each stage measured."""
         config, info = self._plan.config, reader.info
-        last = self._meter("decode")
+        last = self._meters["decode"]
         start, frames = self._plan.excerpt.span(info)
-        blocks = last.over(reader.blocks(start=start, frames=frames))
-        mono: Iterator[NDArray[np.float32]] = map(mix_down, blocks)
+        mono: Iterator[NDArray[np.float32]]
+        mono = map(mix_down, last.over(reader.blocks(start=start, frames=frames)))
         if info.channels > 1:
-            mixed = self._meter("mix down")
+            mixed = self._meters["mix down"]
             mono, last = mixed.over(mono, after=last), mixed
         if config.sample_rate != info.sample_rate:
-            resampled = self._meter("resample")
-            resampling = resample_blocks(
-                iter(mono), source_rate=info.sample_rate, sample_rate=config.sample_rate
-            )
-            mono = resampled.over(resampling, after=last)
-        return iter(mono)
+            rates = {"source_rate": info.sample_rate, "sample_rate": config.sample_rate}
+            mono = self._meters["resample"].over(resample_blocks(mono, **rates), after=last)
+        return mono
 
     def _cut(self, samples: Iterator[NDArray[np.float32]]) -> Iterator[Segment]:
         cutter = Cutter(self._segment)
@@ -145,40 +131,29 @@ class Pipeline:
         names = [stage.name for stage in tensor_stages(self._plan, len(samples), ())]
         kind = KINDS[config.feature]
         last = names[-2] if config.delta else names[-1]
-        measuring = self._meter("log" if "log" in names else last)
+        measuring = self._meters["log" if "log" in names else last]
         if config.sample_scale != 1:
-            meter = self._meter("scale")
-            samples = meter.time(partial(np.multiply, samples, np.float32(config.sample_scale)))
-            meter.add(samples)
+            scale = partial(np.multiply, samples, np.float32(config.sample_scale))
+            samples = self._meters["scale"].measure(scale)
         raws = []
-        for chunk in self._chunks(samples):
-            self._measure_chunk(chunk, names)
+        framer = Framer(config.framing)
+        for span in chain(framer.push(samples[None, :]), framer.finish()):
+            chunk = Chunk(span, config, self._scratch)
+            for name in filter(_OF_A_CHUNK.get, names):
+                meter = self._meters[name]
+                meter.add(meter.time(partial(getattr, chunk, _OF_A_CHUNK[name]))[0])
             raws.append(measuring.time(partial(kind.measure, chunk))[0])
         raw = np.concatenate(raws)
         maxima = raw.max(axis=0)
         if "dct" in names:
             mel = slice(config.n_mels)
-            measuring.add(measuring.time(partial(floored, raw[:, mel], maxima[mel], config)))
+            measuring.measure(partial(floored, raw[:, mel], maxima[mel], config))
         data = raw
         if kind.finish is not None:
-            data = self._meter(last).time(partial(kind.finish, raw, maxima, config))
+            data = self._meters[last].time(partial(kind.finish, raw, maxima, config))
         if config.feature is Feature.COMPLEX:
             data = data.reshape(len(data), -1, 2)
-        self._meter(last).add(data)
+        self._meters[last].add(data)
         if config.delta:
-            meter = self._meter("delta")
-            data = meter.time(partial(with_deltas, data, config))
-            meter.add(data)
+            data = self._meters["delta"].measure(partial(with_deltas, data, config))
         return data
-
-    def _measure_chunk(self, chunk: Chunk, names: list[str]) -> None:
-        """Measure the stages that each chunk goes through by itself."""
-        for name in (name for name in names if name in _OF_A_CHUNK):
-            meter = self._meter(name)
-            meter.add(meter.time(partial(_OF_A_CHUNK[name], chunk))[0])
-
-    def _chunks(self, samples: NDArray[np.float32]) -> Iterator[Chunk]:
-        framer = Framer(self._plan.config.framing)
-        for spans in (framer.push(samples[None, :]), framer.finish()):
-            for span in spans:
-                yield Chunk(span, self._plan.config, self._scratch)

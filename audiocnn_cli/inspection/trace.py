@@ -55,14 +55,11 @@ def trace(source: Source, stream: ModelStream, excerpt: Excerpt = WHOLE) -> Trac
     while batch := list(islice(segments, _BATCH)):
         tensors = np.stack([tensor for _, tensor in batch])
         feeds = feeds or model.feeds(tensors[:1])
-        run = partial(model.probabilities, tensors, member=stream.member)
-        rows.append(scoring.time(run))
-        scoring.add(rows[-1])
+        rows.append(scoring.measure(partial(model.probabilities, tensors, member=stream.member)))
         silent += [is_silent(segment) for segment, _ in batch]
     if not rows:
         raise SignalError(FailureKind.EMPTY, "holds no samples")
-    mean = partial(mean_over_segments, np.concatenate(rows), np.array(silent))
-    pooling.add(pooling.time(mean))
+    pooling.measure(partial(mean_over_segments, np.concatenate(rows), np.array(silent)))
     graph = trace_layers(model.path, feeds)
     used = len(silent) if all(silent) else silent.count(False)
     labels = len(model.signature.labels)

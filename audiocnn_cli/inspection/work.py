@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.classify.clip import classify
 from audiocnn_cli.classify.ensemble import Ensemble
 from audiocnn_cli.classify.options import ClassifyOptions
 from audiocnn_cli.classify.prediction import Prediction
@@ -53,23 +54,19 @@ class Inspection:
         work = self.classification
         if len(work.models) > 1 and not work.auto:
             raise UsageError("`trace`, `why` and `report` inspect one model: leave out `ensemble`")
-        classify = work.prepare()
-        ensemble = work.ensemble()
-        return lambda source: self._inspect(source, classify, ensemble)
+        ensemble, excerpt = work.ensemble(), work.options.excerpt
 
-    def _inspect(
-        self, source: Source, classify: Callable[[Source], Prediction], ensemble: Ensemble
-    ) -> Inspected:
-        require_seekable(streamed=source.path == STDIN)
-        prediction = classify(source)
-        options = self.classification.options
-        stream = stream_of(prediction, ensemble, options)
-        label, excerpt = prediction.top[0].label, options.excerpt
-        return Inspected(
-            prediction,
-            trace(source, stream, excerpt) if self.trace else None,
-            explain_label(source, stream, label, excerpt) if self.why else None,
-        )
+        def inspect(source: Source) -> Inspected:
+            require_seekable(streamed=source.path == STDIN)
+            prediction = classify(source, ensemble, work.options)
+            stream = stream_of(prediction, ensemble, work.options)
+            traced = trace(source, stream, excerpt) if self.trace else None
+            label = prediction.top[0].label
+            return Inspected(
+                prediction, traced, explain_label(source, stream, label, excerpt) if self.why else None
+            )
+
+        return inspect
 
 
 def require_seekable(*, streamed: bool) -> None:
@@ -86,6 +83,5 @@ def require_seekable(*, streamed: bool) -> None:
 
 def stream_of(prediction: Prediction, ensemble: Ensemble, options: ClassifyOptions) -> ModelStream:
     """The model of the ensemble that made the prediction, with its segments."""
-    return next(
-        stream for stream in ensemble.streams(options) if stream.model.signature.name == prediction.model
-    )
+    streams = ensemble.streams(options)
+    return next(stream for stream in streams if stream.model.signature.name == prediction.model)

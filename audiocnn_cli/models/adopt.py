@@ -5,7 +5,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import onnx
 
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import ModelRefusedError, UsageError
@@ -26,9 +28,6 @@ from audiocnn_cli.models.golden import golden_probabilities
 from audiocnn_cli.models.runtime import sizes
 from audiocnn_cli.models.session import Model, bound, contract_document
 from audiocnn_cli.models.signature import Activation, Layout
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 DEFAULT_SEGMENT_S = 3.0
 # A label of several independent ones is given when it is more likely than not.
@@ -111,18 +110,15 @@ def content_with(document: str, path: Path) -> bytes:
     Raises:
         ModelRefusedError: weights are missing, or the whole is larger than the 2 GiB of one ONNX file.
     """
-    import onnx
-
     try:
         proto = onnx.load(path)
         metadata = {entry.key: entry.value for entry in proto.metadata_props}
         onnx.helper.set_model_props(proto, metadata | {METADATA_KEY: document})
-        content: bytes = proto.SerializeToString(deterministic=True)
+        return bytes(proto.SerializeToString(deterministic=True))
     except Exception as error:  # onnx, protobuf and the file system have no root in common
         raise ModelRefusedError(
             f"{path}: can't be written as one file ({runtime.first_line(error)})"
         ) from error
-    return content
 
 
 def _inputs(session: Any, named: str | None, path: Path) -> tuple[Any, str | None]:
@@ -131,12 +127,14 @@ def _inputs(session: Any, named: str | None, path: Path) -> tuple[Any, str | Non
     found = ", ".join(f"{name} {each.type} ({sizes(each.shape)})" for name, each in inputs.items())
     if named is not None and named not in inputs:
         raise UsageError(f"{path}: has no input {named!r}; it has {found or 'none'}")
-    numbers = runtime.INTEGERS | runtime.FLOATS
-    small = [name for name, e in inputs.items() if len(e.shape) < 2 and e.type in numbers]
-    lengths = named
-    if named is None and len(inputs) == 2:
-        whole = [name for name in small if inputs[name].type in runtime.INTEGERS]
-        lengths = next(iter([*whole, *small]), None)
+    # Integers come first.
+    small = [
+        name
+        for types in (runtime.INTEGERS, runtime.FLOATS)
+        for name, each in inputs.items()
+        if len(each.shape) < 2 and each.type in types
+    ]
+    lengths = small[0] if named is None and len(inputs) == 2 and small else named
     others = [each for name, each in inputs.items() if name != lengths]
     if [each.type in runtime.FLOATS for each in others] != [True] or lengths not in (None, *small):
         raise ModelRefusedError(
@@ -227,7 +225,7 @@ def _find_output(session: Any, description: Description, path: Path) -> str:
 
 
 def _activations(
-    proto: "ModelProto", output: str, description: Description, path: Path
+    proto: onnx.ModelProto, output: str, description: Description, path: Path
 ) -> tuple[Activation, bool]:
     """The activation to apply to the output, and whether the labels are independent."""
     makers = {name: node for node in proto.graph.node for name in node.output}
@@ -235,10 +233,8 @@ def _activations(
     while node is not None and node.op_type in _PASSING and node.input:
         node = makers.get(node.input[0])
     inside = None if node is None else _OPERATORS.get(node.op_type)
-    applied = description.activation
-    if applied is None and inside is not None:
-        applied = Activation.NONE
-    elif applied is None:
+    applied = description.activation or (inside and Activation.NONE)
+    if applied is None:
         applied = Activation.SIGMOID if description.multi_label else Activation.SOFTMAX
         _log.warning(
             "%s: no Softmax or Sigmoid computes its output %s, so %s is applied; `activation` overrides",

@@ -7,6 +7,8 @@ every field against its range and against the others, and names the field that d
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from audiocnn_cli.errors import ModelRefusedError, UsageError
 from audiocnn_cli.features.config import Feature
 from audiocnn_cli.models.signature import Activation, Layout, Signature
@@ -107,8 +109,6 @@ class ModelContract(Signature):
 
 def encode(contract: ModelContract) -> str:
     """The JSON document, for the metadata of a file."""
-    import msgspec
-
     return msgspec.json.encode(contract).decode()
 
 
@@ -118,8 +118,6 @@ def decode(document: str, *, where: str) -> ModelContract:
     Raises:
         ModelRefusedError: a field is missing, has the wrong type, or does not hold.
     """
-    import msgspec
-
     try:
         version = msgspec.json.decode(document, type=dict[str, object]).get("format_version")
         if version != FORMAT_VERSION:
@@ -132,65 +130,47 @@ def decode(document: str, *, where: str) -> ModelContract:
         raise ModelRefusedError(f"{where}: the contract does not hold: {error}") from error
     except UsageError as error:
         raise ModelRefusedError(f"{where}: the contract does not hold: features: {error}") from error
-    for problem in _problems(contract):
-        raise ModelRefusedError(f"{where}: the contract does not hold: {problem}")
+    for holds, problem in _rules(contract):
+        if not holds:
+            raise ModelRefusedError(f"{where}: the contract does not hold: {problem}")
     return contract
 
 
-def _problems(contract: ModelContract) -> Iterator[str]:
-    labels, members, shape = contract.labels, contract.members, contract.input_shape
-    segment, golden, expected = contract.segment, contract.golden, contract.tensor_shape
-    owners = contract.training_clips.values()
-    rules = [
-        (
-            len(labels) >= 2 and len(set(labels)) == len(labels) and all(labels),
-            "labels must be two or more different names",
-        ),
-        (0 <= contract.threshold <= 1, f"threshold must be 0 to 1, not {contract.threshold}"),
-        (
-            all(name in labels and 0 <= p <= 1 for name, p in contract.thresholds.items()),
-            f"thresholds must be 0 to 1 for labels of the model, not {contract.thresholds}",
-        ),
-        (contract.activation is not Activation.NONE, "activation must be softmax or sigmoid"),
-        (1 <= segment.hop <= segment.length, "segment.hop must be 1 to segment.length"),
-        (expected[0] >= 1, f"segment.length {segment.length} is shorter than one frame"),
-        (
-            shape[:2] == expected and shape[2:] in ((), (1,)),
-            f"input_shape {shape} does not fit the {expected} that features gives",
-        ),
-        (members >= 1, "members must be at least 1"),
-        (
-            all(SEEN_BY_ALL <= owner < members for owner in owners),
-            f"training_clips must be members from {SEEN_BY_ALL} to {members - 1}",
-        ),
-        (
-            len(golden.probabilities) == len(labels),
-            f"golden.probabilities must be {len(labels)}, one for each label",
-        ),
-        (
-            golden.duration_s > 0 and golden.tolerance > 0,
-            "golden.duration_s and golden.tolerance must be above 0",
-        ),
-    ]
+def _rules(contract: ModelContract) -> Iterator[tuple[bool, str]]:
+    """What must hold, each with the problem if it does not."""
+    labels, shape, golden, own = contract.labels, contract.input_shape, contract.golden, contract.thresholds
+    segment, expected, last = contract.segment, contract.tensor_shape, contract.members - 1
+    differ = len(labels) >= 2 and len(set(labels)) == len(labels) and all(labels)
+    yield differ, "labels must be two or more different names"
+    yield 0 <= contract.threshold <= 1, f"threshold must be 0 to 1, not {contract.threshold}"
+    of_labels = all(name in labels and 0 <= p <= 1 for name, p in own.items())
+    yield of_labels, f"thresholds must be 0 to 1 for labels of the model, not {own}"
+    yield contract.activation is not Activation.NONE, "activation must be softmax or sigmoid"
+    yield 1 <= segment.hop <= segment.length, "segment.hop must be 1 to segment.length"
+    yield expected[0] >= 1, f"segment.length {segment.length} is shorter than one frame"
+    fits = shape[:2] == expected and shape[2:] in ((), (1,))
+    yield fits, f"input_shape {shape} does not fit the {expected} that features gives"
+    yield last >= 0, "members must be at least 1"
+    known = all(SEEN_BY_ALL <= member <= last for member in contract.training_clips.values())
+    yield known, f"training_clips must be members from {SEEN_BY_ALL} to {last}"
+    count = len(labels)
+    yield len(golden.probabilities) == count, f"golden.probabilities must be {count}, one for each label"
+    above = golden.duration_s > 0 and golden.tolerance > 0
+    yield above, "golden.duration_s and golden.tolerance must be above 0"
     for figure in contract.figures:
         low, high = figure.interval_95
         holds = 0 <= low <= figure.value <= high <= 1 and figure.n >= 1
-        rules.append((holds, f"figures: {figure.name} must be 0 to 1, inside its interval, n >= 1"))
+        yield holds, f"figures: {figure.name} must be 0 to 1, inside its interval, n >= 1"
     if contract.graph is not None:
-        rules += _graph_rules(contract, contract.graph)
-    return (problem for holds, problem in rules if not holds)
+        yield from _graph_rules(contract, contract.graph)
 
 
 def _graph_rules(contract: ModelContract, graph: GraphBinding) -> Iterator[tuple[bool, str]]:
-    feature, bins = contract.features.feature, contract.features.n_bins
+    feature, bins, layout = contract.features.feature, contract.features.n_bins, graph.layout
     yield contract.members == 1, "graph is for models of one member"
-    yield (
-        graph.layout.of_waveform == (feature is Feature.WAVEFORM),
-        f"graph.layout {graph.layout} does not fit the feature {feature}",
-    )
-    yield (graph.layout.batched or graph.single, f"graph.single must be true for the layout {graph.layout}")
-    yield (
-        len(graph.mean) == len(graph.std) and len(graph.mean) in (0, 1, bins),
-        f"graph.mean and graph.std must be one number each, or one for each of {bins} bins",
-    )
+    fits = layout.of_waveform == (feature is Feature.WAVEFORM)
+    yield fits, f"graph.layout {layout} does not fit the feature {feature}"
+    yield layout.batched or graph.single, f"graph.single must be true for the layout {layout}"
+    numbers = len(graph.mean) == len(graph.std) and len(graph.mean) in (0, 1, bins)
+    yield numbers, f"graph.mean and graph.std must be one number each, or one for each of {bins} bins"
     yield all(deviation > 0 for deviation in graph.std), "graph.std must be above 0"

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,21 +78,17 @@ class StreamingInference:
 
     def __init__(self, streams: Sequence[ModelStream], *, source_rate: int, batch: int = _BATCH) -> None:
         """Take blocks at `source_rate` Hz; run the models on `batch` segments at a time."""
-        self._groups: list[_Group] = []
+        groups: dict[tuple[FeatureConfig, SegmentConfig], _Group] = {}
         self._streams: list[tuple[_Group, _Stream]] = []
-        self._resamplers: dict[int, Resampler] = {}
         for model_stream in streams:
-            features, segment = model_stream.model.signature.features, model_stream.segment
-            group = next((g for g in self._groups if g.shares(features, segment)), None)
-            if group is None:
-                group = _Group(model_stream.model.signature, segment, batch)
-                self._groups.append(group)
-            stream = _Stream(model_stream)
-            self._streams.append((group, stream))
-            group.streams.append(stream)
-            rate = features.sample_rate
-            if rate not in self._resamplers:
-                self._resamplers[rate] = Resampler(source_rate=source_rate, sample_rate=rate)
+            signature, segment = model_stream.model.signature, model_stream.segment
+            same = signature.features, segment
+            group = groups.setdefault(same, _Group(signature, segment, batch))
+            group.streams.append(_Stream(model_stream))
+            self._streams.append((group, group.streams[-1]))
+        self._groups = list(groups.values())
+        rates = {group.sample_rate for group in self._groups}
+        self._resamplers = {rate: Resampler(source_rate=source_rate, sample_rate=rate) for rate in rates}
 
     def push(self, block: NDArray[np.float32]) -> None:
         """Take the next samples, shape (n,)."""
@@ -121,24 +118,19 @@ class StreamingInference:
         )
 
     def _distribute(self, rate: int, block: NDArray[np.float32]) -> None:
-        if not len(block):
-            return
         for group in self._groups:
-            if group.sample_rate == rate:
+            if group.sample_rate == rate and len(block):
                 group.push(block)
 
 
-class _Pending:
+class _Pending(NamedTuple):
     """A segment whose features are computed, and whose probabilities are not."""
 
-    __slots__ = ("end", "index", "silent", "start", "tensor")
-
-    def __init__(self, segment: Segment, index: int, features: FeatureConfig) -> None:
-        self.start = segment.start
-        self.end = segment.start + segment.valid
-        self.index = index
-        self.silent = is_silent(segment)
-        self.tensor = tensor_of(segment.samples, features)
+    start: int
+    end: int
+    number: int
+    silent: bool
+    tensor: NDArray[np.float32]
 
 
 class _Stream:
@@ -147,29 +139,29 @@ class _Stream:
     def __init__(self, stream: ModelStream) -> None:
         self.stream = stream
         self.rows: list[NDArray[np.float32]] = []
-        self._segments: list[tuple[int, int, int, bool]] = []
+        self._segments: list[tuple[int, int, int, bool]] = []  # without their tensors
 
     def run(self, pending: Sequence[_Pending]) -> None:
         """Compute and keep the probabilities of some segments."""
         stream = self.stream
-        chosen = [each for each in pending if not stream.sparse or is_sampled(each.index)]
+        chosen = [each for each in pending if not stream.sparse or is_sampled(each.number)]
         if not chosen:
             return
         tensors = np.stack([each.tensor for each in chosen])
         self.rows.extend(stream.model.probabilities(tensors, member=stream.member))
-        self._segments.extend((each.start, each.end, each.index, each.silent) for each in chosen)
+        self._segments.extend(each[:4] for each in chosen)
 
     def scores(self, rate: int, first: int = 0, ending: Ending | None = None) -> ClipScores:
         """The rows from `first` on, of a clip that ended with `ending` or goes on."""
-        starts, ends, indices, silent = zip(*self._segments[first:], strict=True)
-        probabilities, is_silence = np.stack(self.rows[first:]), np.array(silent)
-        ending = ending or Ending(ends[-1])
+        starts, ends, indices, silent = np.array(self._segments[first:], dtype=np.int64).T
+        probabilities, is_silence = np.stack(self.rows[first:]), silent.astype(bool)
+        ending = ending or Ending(int(ends[-1]))
         return ClipScores(
-            starts=np.array(starts, dtype=np.int64),
-            ends=np.array(ends, dtype=np.int64),
+            starts=starts,
+            ends=ends,
             probabilities=probabilities,
             silent=is_silence,
-            indices=np.array(indices, dtype=np.int64),
+            indices=indices,
             mean=mean_over_segments(probabilities, is_silence),
             sample_rate=rate,
             n_samples=ending.samples,
@@ -185,17 +177,12 @@ class _Group:
         self.sample_rate = signature.features.sample_rate
         self.streams: list[_Stream] = []
         self._signature = signature
-        self._segment = segment
         self._batch = batch
         self._cutter = Cutter(segment)
         self._pending: list[_Pending] = []
         self._cut = 0
         self._executor: ThreadPoolExecutor | None = None
         self._running: deque[Future[None]] = deque()
-
-    def shares(self, features: FeatureConfig, segment: SegmentConfig) -> bool:
-        """Whether a stream with these features and segments belongs to the group."""
-        return self._signature.features == features and self._segment == segment
 
     def push(self, block: NDArray[np.float32]) -> None:
         """Cut the next samples; run the models whenever a batch is complete."""
@@ -207,16 +194,19 @@ class _Group:
     def finish(self) -> Ending:
         """Run the models on what is left."""
         ending = self._cutter.finish()
-        fewest = self._signature.fewest_samples
+        fewest, rate = self._signature.fewest_samples, self.sample_rate
         if ending.samples < fewest:
-            raise _too_short(ending.samples, fewest, self.sample_rate)
+            raise SignalError(
+                FailureKind.TOO_SHORT,
+                f"{ending.samples / rate:.3f} s are too short to label: less than the {fewest / rate:.3f} s"
+                " of one analysis frame",
+            )
         if ending.segment is not None:
             self._add(ending.segment)
-        while self._running:
-            self._running.popleft().result()
+        for future in self._running:
+            future.result()
         if self._executor is not None:
             self._executor.shutdown()
-            self._executor = None
         self._run(self._pending)
         return ending
 
@@ -225,7 +215,9 @@ class _Group:
         if all(each.stream.sparse for each in self.streams) and not is_sampled(index):
             return
         # Features at once: kept samples would make the allocator return and request memory repeatedly.
-        self._pending.append(_Pending(segment, index, self._signature.features))
+        tensor = tensor_of(segment.samples, self._signature.features)
+        end = segment.start + segment.valid
+        self._pending.append(_Pending(segment.start, end, index, is_silent(segment), tensor))
 
     def _run_batch(self) -> None:
         """Run the models in another thread while the next segments are decoded; single segments here."""
@@ -253,11 +245,3 @@ def is_silent(segment: Segment) -> bool:
     """Whether the root mean square of a segment is below `SILENCE_DB` of full scale."""
     own = segment.samples[: segment.valid]
     return float(np.vdot(own, own)) < len(own) * 10 ** (SILENCE_DB / 10)
-
-
-def _too_short(samples: int, fewest: int, rate: int) -> SignalError:
-    return SignalError(
-        FailureKind.TOO_SHORT,
-        f"{samples / rate:.3f} s are too short to label: less than the {fewest / rate:.3f} s of one analysis"
-        " frame",
-    )

@@ -68,7 +68,8 @@ def find_model(name_or_path: str) -> ModelFile:
     Raises:
         ModelRefusedError: there is neither.
     """
-    named = [model for model in bundled_models() + own_models() if model.name == name_or_path]
+    known = bundled_models() + own_models()
+    named = [model for model in known if model.name == name_or_path]
     if len(named) > 1:
         _log.warning(
             "%s: the bundled model is used; your own model of that name is %s", named[0].name, named[1].path
@@ -78,10 +79,9 @@ def find_model(name_or_path: str) -> ModelFile:
     path = Path(name_or_path)
     if path.suffix == ".onnx" or path.is_file():
         return ModelFile(path.stem, path)
-    known = ", ".join(model.name for model in bundled_models() + own_models())
+    names = ", ".join(model.name for model in known) or "none"
     raise ModelRefusedError(
-        f"{name_or_path}: no model of that name; available: {known or 'none'}; or give the path of an .onnx"
-        " file"
+        f"{name_or_path}: no model of that name; available: {names}; or give the path of an .onnx file"
     )
 
 

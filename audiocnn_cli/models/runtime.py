@@ -102,14 +102,9 @@ def open_session(path: Path, *, provider: str = CPU) -> Any:
 
     if not path.is_file():
         raise ModelRefusedError(f"{path}: no such model file")
-    options = onnxruntime.SessionOptions()
-    # Files are processed in parallel; two threads in one small graph would only wait for each other.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ONLY_FATAL
     name = "CPUExecutionProvider" if provider == CPU else find_provider(provider).onnxruntime_name
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=[name])
+        session = onnxruntime.InferenceSession(path, session_options(), providers=[name])
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         raise ModelRefusedError(
             f"{path}: not an ONNX model that ONNX Runtime reads ({first_line(error)})"
@@ -119,6 +114,17 @@ def open_session(path: Path, *, provider: str = CPU) -> Any:
             f"`provider={provider}`: does not start on this machine; leave it out to use the processor"
         )
     return session
+
+
+def session_options() -> Any:
+    """Options of a session with one thread, which prints fatal errors only."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Files are processed in parallel; two threads in one small graph would only wait for each other.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _ONLY_FATAL
+    return options
 
 
 def run(session: Any, output: str, feeds: Mapping[str, NDArray[Any]], *, where: str) -> NDArray[np.float32]:
@@ -136,9 +142,8 @@ def run(session: Any, output: str, feeds: Mapping[str, NDArray[Any]], *, where: 
         (found,) = session.run([output], dict(feeds), options)
         return np.asarray(found, dtype=np.float32)
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
-        reason = (
-            f"takes longer than {LONGEST_RUN_S:g} s" if options.terminate else f"fails: {first_line(error)}"
-        )
+        late = f"takes longer than {LONGEST_RUN_S:g} s"
+        reason = late if options.terminate else f"fails: {first_line(error)}"
         raise ModelRefusedError(f"{where}: running it {reason}") from error
     finally:
         _running.pop(key, None)
@@ -172,7 +177,7 @@ def _terminate_late_runs() -> None:
 
 def first_line(error: Exception) -> str:
     """The first line of a library's message, at most 200 characters."""
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def sizes(shape: Sequence[int | str | None]) -> str:

@@ -1,7 +1,6 @@
 """The probabilities of a clip and its segments as arrays, from inference to timelines and events."""
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,16 +54,11 @@ class ClipScores:
         """End of each segment in seconds of the clip, shape (segments,)."""
         return np.asarray(self.ends / self.sample_rate)
 
-    def with_probabilities(self, probabilities: NDArray[np.float32]) -> Self:
-        """The same segments with other probabilities; those of the clip stay."""
-        return replace(self, probabilities=probabilities)
-
 
 def mean_over_segments(probabilities: NDArray[np.float32], silent: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Mean of (segments, labels) over the segments that are not silent, or over all if all are: (labels,)."""
     used = probabilities if silent.all() else probabilities[~silent]
-    mean: NDArray[np.float64] = np.mean(used, axis=0, dtype=np.float64)
-    return mean
+    return np.asarray(np.mean(used, axis=0, dtype=np.float64))
 
 
 def align(scores: ClipScores, other: ClipScores) -> NDArray[np.float32]:
@@ -73,8 +67,7 @@ def align(scores: ClipScores, other: ClipScores) -> NDArray[np.float32]:
     Each is the mean of the segments that overlap in time, weighted by the duration that they share. A segment
     that overlaps none takes the probabilities of the one whose middle is nearest.
     """
-    same_rate = scores.sample_rate == other.sample_rate
-    if same_rate and np.array_equal(scores.starts, other.starts):
+    if scores.sample_rate == other.sample_rate and np.array_equal(scores.starts, other.starts):
         return scores.probabilities
     found = np.empty((len(other), scores.probabilities.shape[1]), dtype=np.float32)
     begins, ends = scores.starts_s, scores.ends_s
@@ -103,11 +96,10 @@ def smooth(scores: ClipScores, seconds: float) -> ClipScores:
     first = np.searchsorted(middles, middles - seconds / 2 - 1e-9, side="left")
     last = np.searchsorted(middles, middles + seconds / 2 + 1e-9, side="right")
     means = (sums[last] - sums[first]) / np.maximum(counts[last] - counts[first], 1)
-    return scores.with_probabilities(np.where(sounding, means, scores.probabilities).astype(np.float32))
+    smoothed = np.where(sounding, means, scores.probabilities).astype(np.float32)
+    return replace(scores, probabilities=smoothed)
 
 
 def _cumulative(values: NDArray[np.generic]) -> NDArray[np.float64]:
     """Sums of the first 0, 1, ... rows of (segments, labels): (segments + 1, labels)."""
-    sums = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, dtype=np.float64, out=sums[1:])
-    return sums
+    return np.pad(np.cumsum(values, axis=0, dtype=np.float64), ((1, 0), (0, 0)))

@@ -1,5 +1,6 @@
 """An opened model: its contract, and the ONNX Runtime session that runs it."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,15 @@ from audiocnn_cli.models.contract import (
     ModelContract,
     decode,
 )
-from audiocnn_cli.models.proposal import proposal
 from audiocnn_cli.models.registry import is_installed
 from audiocnn_cli.models.signature import Activation, Layout
 
 # Rounding may put a probability this far outside 0 to 1.
 _ROUNDING = 1e-3
+# Numbers of mel bands in common use: of two fixed axes the one of such a size holds the bins.
+_USUAL_BINS = frozenset({32, 40, 48, 64, 80, 96, 128, 229, 256})
+# Fewer bins than this are more often cepstral coefficients than mel bands.
+_FEWEST_MELS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Model:
         if binding.mean:
             mean, std = np.array([binding.mean, binding.std], dtype=np.float32)
             tensors = (tensors - mean) / std
-        fed = {binding.input: binding.layout.arrange(tensors)}
+        fed = {binding.input: _arranged(tensors, binding.layout)}
         if binding.lengths is not None:
             shapes = {each.name: each.shape for each in self.session.get_inputs()}
             fed[binding.lengths] = np.full([segments][: len(shapes[binding.lengths])], frames)
@@ -93,8 +97,17 @@ class Model:
                 f" which is not one number for each of {labels} labels"
             )
         rows = found.reshape(segments, -1, labels)
-        each: NDArray[np.float32] = rows.mean(axis=1) if member is None else rows[:, member]
-        return each
+        return np.asarray(rows.mean(axis=1) if member is None else rows[:, member])
+
+
+def _arranged(tensors: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
+    """Tensors (segments, frames, bins) with their axes in the order of `layout`."""
+    # The first bin is the waveform, the first segment the only one.
+    index = [slice(None) if axis in layout.axes else 0 for axis in "NTF"]
+    kept = [axis for axis in "NTF" if axis in layout.axes]
+    order = [kept.index(axis) for axis in layout.axes if axis != "1"]
+    ones = [i for i, axis in enumerate(layout.axes) if axis == "1"]
+    return np.ascontiguousarray(np.expand_dims(tensors[tuple(index)].transpose(order), tuple(ones)))
 
 
 def open_model(path: Path, *, provider: str = runtime.CPU) -> Model:
@@ -109,14 +122,13 @@ def open_model(path: Path, *, provider: str = runtime.CPU) -> Model:
     session = runtime.open_session(path, provider=provider)
     document = contract_document(session)
     if document is None:
-        raise ModelRefusedError(proposal(path, session))
+        raise ModelRefusedError(_proposal(path, session))
     return bound(path, decode(document, where=str(path)), session)
 
 
-def contract_document(session: Any) -> str | None:
-    """The contract in the metadata of a session's model, not decoded; None without one."""
-    found: str | None = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    return found
+def contract_document(session: Any) -> Any:
+    """The contract in the metadata of a session's model, a string that is not decoded; None without one."""
+    return session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
 
 
 def bound(path: Path, contract: ModelContract, session: Any) -> Model:
@@ -178,8 +190,45 @@ def activate(numbers: NDArray[np.float32], activation: Activation) -> NDArray[np
         return numbers
     if activation is Activation.SOFTMAX:
         powers = np.exp(numbers - numbers.max(axis=-1, keepdims=True))
-        shares: NDArray[np.float32] = powers / powers.sum(axis=-1, keepdims=True)
-        return shares
+        return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
     # The logistic function by the hyperbolic tangent: no overflow for numbers of any size.
-    chances: NDArray[np.float32] = 0.5 * (1 + np.tanh(0.5 * numbers))
-    return chances
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * numbers)))
+
+
+def _proposal(path: Path, session: Any) -> str:
+    """One sentence: `path` has no contract, the command that adds one, and which part of it is a guess.
+
+    Words in capitals stand for what the graph does not determine.
+    """
+    shape: list[int | str | None] = max((each.shape for each in session.get_inputs()), key=len, default=[])
+    features, guess = _features_for(shape)
+    outputs = {each.name: each.shape[-1] for each in session.get_outputs() if each.shape}
+    counts = {name: f"{n} lines" for name, n in outputs.items() if isinstance(n, int)}
+    choice = ["--output-name", "OUTPUT"] if len(outputs) > 1 else []
+    command = ["audiocnn", "models", "add", str(path), "--labels", "LABELS.txt", "--sr", "RATE"]
+    labels = " or ".join(f"{counts.get(name, 'lines')} for {name}" for name in outputs)
+    return (
+        f"{path}: has no contract, so its labels and features are unknown; add one:"
+        f" `{shlex.join([*command, *features, *choice])}` (LABELS.txt: one label a line, {labels}; RATE: its"
+        f" sample rate in Hz; {guess} the input {runtime.sizes(shape)})"
+    )
+
+
+def _features_for(shape: Sequence[int | str | None]) -> tuple[list[str], str]:
+    """The options of the features that fit an input, and what they are based on."""
+    # The first axis is that of the segments, unless there are two and it has a fixed size.
+    unbatched = len(shape) < 2 or (len(shape) == 2 and shape[0] != 1 and isinstance(shape[0], int))
+    axes = [size for size in (shape if unbatched else shape[1:]) if size != 1]
+    if len(axes) == 1:
+        return ["--feature", "waveform"], "a waveform is guessed from"
+    fixed = [size for size in axes if isinstance(size, int)]
+    if len(axes) != 2 or not fixed:
+        layout = ["--layout", "LAYOUT"] if len(axes) == 2 else []
+        return ["--feature", "FEATURE", *layout], "neither the feature nor its bins are fixed by"
+    usual = [size for size in fixed if size in _USUAL_BINS]
+    bins = usual[0] if len(usual) == 1 else min(fixed)
+    time = axes[1 - axes.index(bins)]
+    mels = ["logmel", "--n-mels"] if bins >= _FEWEST_MELS else ["mfcc", "--n-mfcc"]
+    layout = ["--layout", "LAYOUT"] if axes[0] == axes[1] else []
+    frames = f"{time} frames" if isinstance(time, int) else "any number of frames"
+    return ["--feature", *mels, str(bins), *layout], f"{bins} bins and {frames} are guessed from"

@@ -3,14 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.features.config import Feature, FeatureConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # The shortest waveform that is labelled, 20 ms: as long as a usual frame.
 _WAVEFORM_FRAMES_PER_S = 50
@@ -68,11 +63,6 @@ class Layout(StrEnum):
         """Whether there is an axis of segments."""
         return "N" in self.axes
 
-    @property
-    def order(self) -> list[int]:
-        """The position in (segments, frames, bins) of each axis that is not of size 1 by definition."""
-        return ["NTF".index(axis) for axis in self.axes if axis != "1"]
-
     def shape(self, frames: int | None, bins: int) -> list[int | str | None]:
         """The shape of the input, with `N` for the segments and None for frames not known yet."""
         sizes: dict[str, int | str | None] = {"N": "N", "T": frames, "F": bins, "1": 1}
@@ -92,19 +82,6 @@ class Layout(StrEnum):
         return sum(
             isinstance(size, int) for size, axis in zip(graph, self.axes, strict=True) if axis in ("F", "1")
         )
-
-    def arrange(self, tensors: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Tensors (segments, frames, bins) with their axes in this order; of one segment if not `batched`."""
-        import numpy as np
-
-        order = self.order
-        if self.of_waveform:
-            tensors = tensors[..., 0]
-        if not self.batched:
-            tensors, order = tensors[0], [axis - 1 for axis in order]
-        ordered = np.ascontiguousarray(tensors.transpose(order))
-        sizes = iter(ordered.shape)
-        return ordered.reshape([1 if axis == "1" else next(sizes) for axis in self.axes])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

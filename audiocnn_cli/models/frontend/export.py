@@ -12,10 +12,10 @@ from onnx import TensorProto, compose, helper
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import ModelRefusedError
 from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM, ModelContract
-from audiocnn_cli.models.frontend.builder import GraphBuilder
-from audiocnn_cli.models.frontend.features import features, unsupported
+from audiocnn_cli.models.frontend.features import GraphBuilder, features, unsupported
 from audiocnn_cli.models.golden import GoldenCheck, golden_signal
 from audiocnn_cli.models.inference import infer
+from audiocnn_cli.models.runtime import first_line
 from audiocnn_cli.models.session import Model
 from audiocnn_cli.models.signature import Activation
 
@@ -23,7 +23,7 @@ _TOLERANCE = 1e-3
 # Slice, Squeeze and the other operators used take their axes as inputs since then.
 _OLDEST_OPSET = 13
 _NETWORK = "network/"
-_OPERATORS = {Activation.SOFTMAX: ("Softmax", {"axis": -1}), Activation.SIGMOID: ("Sigmoid", {})}
+_OPERATORS = {Activation.SOFTMAX: "Softmax", Activation.SIGMOID: "Sigmoid"}  # over the last axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ def with_frontend(model: Model) -> WaveformModel:
     except ModelRefusedError:
         raise
     except Exception as error:  # onnx and ONNX Runtime have no exception in common
-        reason = " ".join(str(error).split())[:200]
-        raise ModelRefusedError(f"{model.path}: can't be joined with a front end ({reason})") from error
+        raise ModelRefusedError(
+            f"{model.path}: can't be joined with a front end ({first_line(error)})"
+        ) from error
     if not check.passed:
         raise ModelRefusedError(
             f"{model.path}: with the front end inside, its probabilities for the golden signal differ by"
@@ -90,8 +91,7 @@ def _compose(model: Model) -> Any:
     tensors = features(builder, pieces, contract.features, length=contract.segment.length)
     rows = _network_rows(builder, tensors, network.graph, model)
     if model.binding.activation in _OPERATORS:
-        operator, attributes = _OPERATORS[model.binding.activation]
-        rows = builder.node(operator, rows, attributes=attributes)
+        rows = builder.node(_OPERATORS[model.binding.activation], rows)
     mean = pool(builder, rows, WAVEFORM, labels=labels)
     builder.nodes.append(helper.make_node("Identity", [mean], [PROBABILITIES]))
     value = helper.make_tensor_value_info
@@ -135,7 +135,7 @@ def _network_rows(builder: GraphBuilder, tensors: str, network: Any, model: Mode
         [helper.make_tensor_value_info(row, TensorProto.FLOAT, [len(model.contract.labels)])],
     )
     builder.constants += inner.constants
-    return builder.node("Scan", tensors, attributes={"body": body, "num_scan_inputs": 1})
+    return builder.node("Scan", tensors, body=body, num_scan_inputs=1)
 
 
 def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model) -> str:
@@ -144,7 +144,7 @@ def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model
     inputs = {each.name: each.type.tensor_type for each in network.input}
     axes, ordered = binding.layout.axes, tensors
     if "F" in axes and axes.index("F") < axes.index("T"):
-        ordered = builder.node("Transpose", tensors, attributes={"perm": (0, 2, 1)})
+        ordered = builder.node("Transpose", tensors, perm=(0, 2, 1))
     # Without an axis of segments there is one segment, whose axis Reshape drops.
     sizes = dict(zip("NTF", (-1, *model.contract.input_shape), strict=False)) | {"1": 1}
     shape = builder.sizes(*(sizes[axis] for axis in axes))
@@ -152,14 +152,15 @@ def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model
     count = builder.node("Gather", builder.node("Shape", tensors), builder.sizes(0))
     if binding.lengths is not None:
         frames = builder.sizes(sizes["T"])
-        scalar = not inputs[_NETWORK + binding.lengths].shape.dim
-        fed[binding.lengths] = builder.node(*(("Squeeze", frames) if scalar else ("Expand", frames, count)))
+        is_scalar = not inputs[_NETWORK + binding.lengths].shape.dim
+        fed[binding.lengths] = (
+            builder.node("Squeeze", frames) if is_scalar else builder.node("Expand", frames, count)
+        )
     for name, value in fed.items():
         to = inputs[_NETWORK + name].elem_type
         builder.nodes.append(helper.make_node("Cast", [value], [_NETWORK + name], to=to))
     builder.nodes += network.node
-    to_float = {"to": TensorProto.FLOAT}
-    found = builder.node("Cast", _NETWORK + binding.output, attributes=to_float)
+    found = builder.node("Cast", _NETWORK + binding.output, to=TensorProto.FLOAT)
     rows = builder.concat(count, builder.sizes(-1, labels), axis=0)
     # An output with several rows for each segment is averaged.
     return builder.reduce("ReduceMean", builder.node("Reshape", found, rows), axes=(1,), keep=False)
@@ -176,11 +177,8 @@ def segments(builder: GraphBuilder, waveform: str, config: SegmentConfig) -> str
     samples = builder.node("Gather", builder.node("Shape", waveform), one)
     filled = builder.node("Max", samples, length)
     # At least 1: ONNX Runtime may divide by the length of an empty clip, which ends the process.
-    repeats = builder.node(
-        "Div",
-        builder.node("Add", samples, builder.sizes(config.length - 1)),
-        builder.node("Max", samples, one),
-    )
+    padded = builder.node("Add", samples, builder.sizes(config.length - 1))
+    repeats = builder.node("Div", padded, builder.node("Max", samples, one))
     repeated = builder.node("Tile", waveform, builder.concat(one, repeats, axis=0))
     clip = builder.node("Slice", repeated, zero, filled, one)
 
@@ -188,11 +186,11 @@ def segments(builder: GraphBuilder, waveform: str, config: SegmentConfig) -> str
     steps = builder.node("Div", last, hop)
     rest = builder.node("Sub", last, builder.node("Mul", steps, hop))
     is_long = builder.node("GreaterOrEqual", builder.node("Mul", rest, two), length)
-    one_more = builder.node("Cast", is_long, attributes={"to": TensorProto.INT64})
+    one_more = builder.node("Cast", is_long, to=TensorProto.INT64)
     count = builder.node("Add", builder.node("Add", steps, one), one_more)
     starts = builder.node("Min", builder.node("Mul", _range(builder, count), hop), last)
     positions = builder.node("Add", builder.node("Unsqueeze", starts, one), _range(builder, length))
-    pieces = builder.node("Gather", clip, positions, attributes={"axis": 1})
+    pieces = builder.node("Gather", clip, positions, axis=1)
     return builder.node("Reshape", pieces, builder.sizes(-1, config.length))
 
 

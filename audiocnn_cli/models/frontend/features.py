@@ -7,20 +7,75 @@ samples on one thread of ONNX Runtime 1.31: the operator STFT takes 11.5 ms, a c
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
 from audiocnn_cli.features.cepstrum import cepstral_basis
 from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, Log, PadMode
 from audiocnn_cli.features.mel import mel_filters
 from audiocnn_cli.features.spectrum import window
-from audiocnn_cli.models.frontend.builder import GraphBuilder
 
 _FEATURES = (Feature.WAVEFORM, Feature.MEL, Feature.LOGMEL, Feature.MFCC)
 # The lowest power: -100 dB (librosa, torchaudio), or the smallest step of float32 at 1 (Kaldi).
 FLOORS = {Log.DB: 1e-10, Log.LN: 2.0**-23}
+# The opset since which the axes of reductions are inputs; before they were attributes.
+_REDUCTIONS_BY_INPUT = 18
 _NOT_BUILT = ("frames_exact", "remove_dc", "preemphasis", "use_energy", "delta")
+
+
+class GraphBuilder:
+    """Nodes in the order of their use, for the standard operators of version `opset`.
+
+    Names of values start with `prefix`.
+    """
+
+    def __init__(self, *, opset: int, prefix: str = "frontend") -> None:
+        self.opset = opset
+        self.prefix = prefix
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def node(self, operator: str, *inputs: str, **attributes: object) -> str:
+        """Add a node of one output, and give the output's name."""
+        output = f"{self.prefix}/{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    def constant(self, value: NDArray[Any]) -> str:
+        """Add a constant, and give its name."""
+        name = f"{self.prefix}/constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(value, name))
+        return name
+
+    def sizes(self, *sizes: int) -> str:
+        """A constant of shape (n,) and type int64: sizes, axes, positions."""
+        return self.constant(np.array(sizes, dtype=np.int64))
+
+    def matrix(self, values: NDArray[np.floating]) -> str:
+        """A float32 constant of any shape."""
+        return self.constant(values.astype(np.float32))
+
+    def number(self, value: float) -> str:
+        """A float32 constant without axes."""
+        return self.constant(np.array(value, dtype=np.float32))
+
+    def slice(self, value: str, *, axis: int, start: int, stop: int, step: int = 1) -> str:
+        """The part of `value` from `start` to `stop` along one axis."""
+        ranges = (self.sizes(number) for number in (start, stop, axis, step))
+        return self.node("Slice", value, *ranges)
+
+    def concat(self, *values: str, axis: int) -> str:
+        """`values` one after the other along one axis."""
+        return self.node("Concat", *values, axis=axis)
+
+    def reduce(self, operator: str, value: str, *, axes: tuple[int, ...], keep: bool) -> str:
+        """`ReduceMax` or `ReduceMean` over some axes, which stay with size 1 or go."""
+        if self.opset < _REDUCTIONS_BY_INPUT:
+            return self.node(operator, value, axes=axes, keepdims=int(keep))
+        return self.node(operator, value, self.sizes(*axes), keepdims=int(keep))
 
 
 def unsupported(config: FeatureConfig) -> Iterator[str]:
@@ -29,9 +84,7 @@ def unsupported(config: FeatureConfig) -> Iterator[str]:
         yield f"feature {config.feature}"
     if config.like is Dialect.KALDI:
         yield f"like {config.like}"
-    for field in _NOT_BUILT:
-        if getattr(config, field):
-            yield field
+    yield from (field for field in _NOT_BUILT if getattr(config, field))
 
 
 def features(builder: GraphBuilder, segments: str, config: FeatureConfig, *, length: int) -> str:
@@ -90,7 +143,7 @@ def _pad(builder: GraphBuilder, samples: str, width: int, mode: PadMode) -> str:
     """`width` more samples on both sides of (n, length), as `numpy.pad` gives them."""
     if mode is not PadMode.SYMMETRIC:
         widths = builder.sizes(0, width, 0, width)
-        return builder.node("Pad", samples, widths, attributes={"mode": mode.value})
+        return builder.node("Pad", samples, widths, mode=mode.value)
     # ONNX's Pad has no such mode: the first and last samples, turned around. The stops lie beyond the ends.
     before = builder.slice(samples, axis=1, start=width - 1, stop=-(1 << 31), step=-1)
     after = builder.slice(samples, axis=1, start=-1, stop=-width - 1, step=-1)
@@ -119,8 +172,7 @@ def mel_spectrum(builder: GraphBuilder, framed: str, config: FeatureConfig, *, c
         builder.node("MatMul", twiddled, builder.matrix(np.concatenate(matrix)))
         for matrix in ((over_j.real, -over_j.imag), (over_j.imag, over_j.real))
     ]
-    squares = [builder.node("Mul", part, part) for part in spectrum]
-    power = builder.node("Add", *squares)
+    power = builder.node("Add", *(builder.node("Mul", part, part) for part in spectrum))
     values = builder.node("Sqrt", power) if config.power == 1 else power
     rows = builder.node("Reshape", values, builder.sizes(-1, count, len(p) * b))
     frequencies = p[:, None] + a * j[None, :]
@@ -131,20 +183,16 @@ def mel_spectrum(builder: GraphBuilder, framed: str, config: FeatureConfig, *, c
 def _roots(rows: NDArray[np.int_], columns: NDArray[np.int_], period: int) -> NDArray[np.complex128]:
     """exp(-2 pi i row column / period): a DFT matrix, or twiddle factors."""
     exponents = np.outer(rows, columns) % period
-    roots: NDArray[np.complex128] = np.exp(-2j * np.pi * exponents / period)
-    return roots
+    return np.asarray(np.exp(-2j * np.pi * exponents / period))
 
 
 def _multiply(builder: GraphBuilder, real: str, imaginary: str, by: NDArray[np.complex128]) -> str:
     """A complex product, element by element; real and imaginary parts side by side on the last axis."""
     cosines, sines = builder.matrix(by.real), builder.matrix(by.imag)
-    product_real = builder.node(
-        "Sub", builder.node("Mul", real, cosines), builder.node("Mul", imaginary, sines)
-    )
-    product_imaginary = builder.node(
-        "Add", builder.node("Mul", real, sines), builder.node("Mul", imaginary, cosines)
-    )
-    return builder.concat(product_real, product_imaginary, axis=2)
+    cos_real, sin_real = (builder.node("Mul", real, factors) for factors in (cosines, sines))
+    cos_imaginary, sin_imaginary = (builder.node("Mul", imaginary, factors) for factors in (cosines, sines))
+    product_real = builder.node("Sub", cos_real, sin_imaginary)
+    return builder.concat(product_real, builder.node("Add", sin_real, cos_imaginary), axis=2)
 
 
 def _in_order(filters: NDArray[np.float32], frequencies: NDArray[np.int_]) -> NDArray[np.float32]:
