@@ -8,18 +8,57 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.decoders import Decoder, DecodingError, ForwardOnly
+from audiocnn_cli.audio.arrays import scaled
+from audiocnn_cli.audio.decoders import AvDecoder, Decoder
+from audiocnn_cli.errors import UsageError
 
 # The largest number of bytes read at once; a pipe returns those that have arrived.
 CHUNK = 1 << 16
 _ENDLESS = 1 << 40
 # libsndfile recognises a format by these first bytes, and does not wait for them.
 _RECOGNISED = 512
+
+
+# As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
+RAW_FORMATS = {
+    "u8": "u1",
+    "s8": "i1",
+    "s16le": "<i2",
+    "s16be": ">i2",
+    "s24le": "<i3",
+    "s24be": ">i3",
+    "s32le": "<i4",
+    "s32be": ">i4",
+    "f32le": "<f4",
+    "f32be": ">f4",
+    "f64le": "<f8",
+    "f64be": ">f8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RawFormat:
+    """Bare interleaved samples, as `RAW_FORMATS` names them.
+
+    Raises:
+        UsageError: there is no such format, or a number is below 1.
+    """
+
+    name: str
+    sample_rate: int
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        if self.name not in RAW_FORMATS:
+            raise UsageError(f"`raw={self.name}` is none of {', '.join(RAW_FORMATS)}")
+        if self.sample_rate < 1 or self.channels < 1:
+            raise UsageError("`raw` requires a rate and a number of channels of 1 or more")
 
 
 def first_bytes(stream: IO[bytes], count: int) -> bytes:
@@ -121,63 +160,60 @@ class Ahead(io.RawIOBase):
         return self._at
 
 
-class AvStreamDecoder(ForwardOnly):
+class ForwardOnly:
+    """Base of decoders of sound that is still arriving: its length is unknown, and there is no way back."""
+
+    frames = 0
+    exact_length = False
+
+    def seek(self: Decoder, frame: int) -> None:
+        """Read and discard the first `frame` samples of each channel."""
+        while frame > 0 and (block := len(self.read(min(frame, self.sample_rate)))):
+            frame -= block
+
+
+class AvStreamDecoder(ForwardOnly, AvDecoder):
     """The first sound track of what FFmpeg reads without seeking."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        import av
+        # Only `read`: it does not try to seek. Probe as few bytes as possible before the first block.
+        quick = {"probesize": "4096", "analyzeduration": "0"}
+        super().__init__(SimpleNamespace(read=stream.read), options=quick, buffer_size=4096)
 
-        self._blocks: Iterator[NDArray[np.float32]]
-        try:
-            # Probe as few bytes as possible before the first block.
-            quick = {"probesize": "4096", "analyzeduration": "0"}
-            self._container: Any = av.open(_OnlyRead(stream), options=quick, buffer_size=4096)
-            if not self._container.streams.audio:
-                raise DecodingError("it has no sound track")
-            track = self._container.streams.audio[0]
-            self.sample_rate, self.channels = (
-                track.codec_context.sample_rate,
-                track.codec_context.layout.nb_channels,
-            )
-        except (av.FFmpegError, ValueError) as error:
-            raise DecodingError(str(error)) from error
-        self.format, self.subtype = self._container.format.name, track.codec_context.name
-        self._blocks = self._decode(track)
-        self._left: NDArray[np.float32] | None = None
+
+class RawDecoder(ForwardOnly):
+    """Bare samples."""
+
+    def __init__(self, stream: IO[bytes], head: bytes, raw: RawFormat) -> None:
+        self._stream = stream
+        self._bytes = head
+        self._type = RAW_FORMATS[raw.name]
+        self._width = int(self._type[-1]) * raw.channels
+        self.sample_rate, self.channels = raw.sample_rate, raw.channels
+        self.format, self.subtype = "RAW", raw.name
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
-        block = self._left if self._left is not None else next(self._blocks, None)
-        if block is None:
-            return np.zeros((0, self.channels), dtype=np.float32)
-        self._left = block[frames:] if len(block) > frames else None
-        return block[:frames]
-
-    def _decode(self, track: Any) -> Iterator[NDArray[np.float32]]:
-        import av
-
-        resampler = av.AudioResampler(format="fltp")
-        try:
-            for coded in self._container.decode(track):
-                for frame in resampler.resample(coded):
-                    yield np.ascontiguousarray(frame.to_ndarray().T)
-        except av.FFmpegError as error:
-            raise DecodingError(str(error)) from error
+        while len(self._bytes) < self._width and (more := self._stream.read(CHUNK)):
+            self._bytes += more
+        # A stream that ends within a sample leaves bytes that are ignored.
+        size = min(frames, len(self._bytes) // self._width) * self._width
+        block, self._bytes = self._bytes[:size], self._bytes[size:]
+        return _numbers(block, self._type).reshape(-1, self.channels)
 
     def close(self) -> None:
-        """Close the stream."""
-        self._container.close()
+        """Standard input stays open."""
 
 
-class _OnlyRead:
-    """A stream without `seek`, so that FFmpeg does not try to seek."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        """The bytes that have arrived, at most `size`."""
-        return self._stream.read(size)
+def _numbers(block: bytes, kind: str) -> NDArray[np.float32]:
+    """Numbers in [-1, 1), as libsndfile scales them."""
+    if kind[-1] != "3":
+        return scaled(np.frombuffer(block, dtype=kind))
+    # The three bytes become the upper ones of four.
+    padded = np.zeros((len(block) // 3, 4), dtype=np.uint8)
+    place = slice(1, 4) if kind[0] == "<" else slice(0, 3)
+    padded[:, place] = np.frombuffer(block, dtype=np.uint8).reshape(-1, 3)
+    return scaled(padded.view(f"{kind[0]}i4")[:, 0])
 
 
 class MicrophoneDecoder(ForwardOnly):

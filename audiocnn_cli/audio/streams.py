@@ -10,15 +10,16 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.decode import AudioInfo, AudioReader
+from audiocnn_cli.audio.decode import AudioReader
 from audiocnn_cli.audio.decoders import Decoder, DecodingError, SoundFileDecoder
-from audiocnn_cli.audio.raw import RawDecoder, RawFormat
 from audiocnn_cli.audio.sources import STDIN
 from audiocnn_cli.audio.stream_decoders import (
     Ahead,
     AvStreamDecoder,
     Interruptible,
     MicrophoneDecoder,
+    RawDecoder,
+    RawFormat,
     first_bytes,
     piped,
 )
@@ -47,10 +48,10 @@ def open_stdin(raw: RawFormat | None = None) -> Iterator[AudioReader]:
     if stream is None or not head:
         raise InputError(STDIN, FailureKind.EMPTY, "is empty (0 bytes)")
     if raw is not None:
-        yield _reader(RawDecoder(stream, head, raw), STDIN)
+        yield AudioReader(STDIN, RawDecoder(stream, head, raw))
         return
     with piped(stream, head) as (pipe, interrupt), closing(_decoder(head, pipe)) as decoder:
-        yield _reader(Interruptible(decoder, interrupt), STDIN)
+        yield AudioReader(STDIN, Interruptible(decoder, interrupt))
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def open_microphone() -> Iterator[AudioReader]:
         raise InputError(MICROPHONE, FailureKind.NOT_FOUND, message) from error
     try:
         with closing(MicrophoneDecoder(sounddevice)) as decoder:
-            yield _reader(decoder, MICROPHONE)
+            yield AudioReader(MICROPHONE, decoder)
     except sounddevice.PortAudioError as error:
         raise InputError(MICROPHONE, FailureKind.NOT_FOUND, f"can't be used ({error})") from error
 
@@ -82,19 +83,6 @@ def live_blocks(
     """Blocks of 50 ms, shape (n, channels), each as soon as it is there."""
     size = max(1, reader.info.sample_rate // _BLOCKS_PER_S) * reader.info.channels
     return reader.blocks(start=start, frames=frames, block_samples=size)
-
-
-def _reader(decoder: Decoder, path: str) -> AudioReader:
-    info = AudioInfo(
-        path=path,
-        sample_rate=decoder.sample_rate,
-        channels=decoder.channels,
-        frames=0,  # unknown for a stream
-        format=decoder.format,
-        subtype=decoder.subtype,
-        exact_length=False,
-    )
-    return AudioReader(info, decoder)
 
 
 def _is_mpeg(head: bytes) -> bool:

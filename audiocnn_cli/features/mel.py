@@ -59,12 +59,12 @@ def mel_filters(config: FeatureConfig) -> NDArray[np.float32]:
     The triangles are straight over Hz, for Kaldi over mels. Filters narrower than the spacing of
     the bins may be empty; a warning names them.
     """
-    edges = mel_edges(config)
-    frequencies = _filter_frequencies(config)
-    if config.like is Dialect.KALDI:
-        corners, points = (hz_to_mel(hz, htk=config.htk) for hz in (edges, frequencies))
-    else:
-        corners, points = edges, frequencies
+    edges, points = mel_edges(config), bin_frequencies(config)
+    corners = edges
+    if config.like is Dialect.TORCHAUDIO:  # bins spread evenly up to sample_rate // 2, also for odd sizes
+        points = np.linspace(0.0, config.sample_rate // 2, config.n_frequencies)
+    elif config.like is Dialect.KALDI:
+        corners, points = (hz_to_mel(hz, htk=config.htk) for hz in (edges, points))
     widths = np.diff(corners)
     slopes = corners[:, None] - points[None, :]
     filters = slopes[:-2] / -widths[:-1, None]
@@ -72,16 +72,14 @@ def mel_filters(config: FeatureConfig) -> NDArray[np.float32]:
     falling /= widths[1:, None]
     np.minimum(filters, falling, out=filters)
     np.maximum(filters, 0.0, out=filters)
-    _warn_of_empty(filters)
+    empty = [str(i) for i in np.flatnonzero(~filters.any(axis=1))]
+    if empty:
+        shown = ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else "")
+        message = "%d of %d mel filters are empty (%s): raise `n_fft` or lower `n_mels`"
+        _log.warning(message, len(empty), len(filters), shown)
     if config.mel_norm is MelNorm.SLANEY:
         filters *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
     return np.ascontiguousarray(filters.T, dtype=np.float32)
-
-
-def _filter_frequencies(config: FeatureConfig) -> NDArray[np.float64]:
-    if config.like is Dialect.TORCHAUDIO:  # bins spread evenly up to sample_rate // 2, also for odd sizes
-        return np.linspace(0.0, config.sample_rate // 2, config.n_frequencies)
-    return bin_frequencies(config)
 
 
 def mel_product(rows: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
@@ -104,14 +102,3 @@ def _triangles(config: FeatureConfig) -> list[tuple[slice, NDArray[np.float32]]]
         bins = slice(inside[0], inside[-1] + 1) if inside.size else slice(0, 0)
         triangles.append((bins, np.ascontiguousarray(weights[bins])))
     return triangles
-
-
-def _warn_of_empty(filters: NDArray[np.float64]) -> None:
-    empty = [str(i) for i, weights in enumerate(filters) if not weights.any()]
-    if empty:
-        _log.warning(
-            "%d of %d mel filters are empty (%s): raise `n_fft` or lower `n_mels`",
-            len(empty),
-            len(filters),
-            ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else ""),
-        )
