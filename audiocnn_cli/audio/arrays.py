@@ -43,15 +43,11 @@ def array_source(samples: Any, *, sample_rate: int | None) -> ArraySource:
     if not array.size:
         raise InputError("array", FailureKind.EMPTY, "holds no samples")
     if array.ndim == 2 and array.shape[1] > array.shape[0]:
-        raise UsageError(
-            f"samples have the shape {array.shape}, with more channels than samples: give (n, channels),"
-            " as in samples.T"
-        )
+        shape = f"samples have the shape {array.shape}, with more channels than samples"
+        raise UsageError(f"{shape}: give (n, channels), as in samples.T")
     if array.dtype.kind == "f" and np.abs(array).max() > _LARGEST_FLOAT:
-        raise UsageError(
-            f"floating-point samples reach {np.abs(array).max():g}, and full scale is 1.0: give the integers"
-            " themselves, or divide by their full scale"
-        )
+        reach = f"floating-point samples reach {np.abs(array).max():g}, and full scale is 1.0"
+        raise UsageError(f"{reach}: give the integers themselves, or divide by their full scale")
     return ArraySource("array", samples=array, sample_rate=sample_rate)
 
 

@@ -212,10 +212,7 @@ def _open(source: Source) -> Any:
         return io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
     if is_remote(source.path):
         return open_remote(source.path)
-    return _open_file(source.path)
-
-
-def _open_file(path: str) -> Any:
+    path = source.path
     try:
         if not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113 (bytes and surrogates)
             raise InputError(path, FailureKind.NOT_AUDIO, "is not a regular file; pipe it in with '-'")

@@ -67,12 +67,6 @@ class Signal:
 
     samples: NDArray[np.float32]
     sample_rate: int
-    info: AudioInfo
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds, after resampling."""
-        return len(self.samples) / self.sample_rate
 
 
 def load(source: Source, *, sample_rate: int | None = None, excerpt: Excerpt = WHOLE) -> Signal:
@@ -85,15 +79,14 @@ def load(source: Source, *, sample_rate: int | None = None, excerpt: Excerpt = W
         InputError: the source can't be used; its `kind` is the reason.
     """
     with open_audio(source) as reader:
-        rate = sample_rate or reader.info.sample_rate
-        held = resampled_length(
-            excerpt.frames(reader.info), source_rate=reader.info.sample_rate, sample_rate=rate
-        )
+        frames, own_rate = excerpt.frames(reader.info), reader.info.sample_rate
+        rate = sample_rate or own_rate
+        held = resampled_length(frames, source_rate=own_rate, sample_rate=rate)
         if held > _MOST_SAMPLES:
             message = f"is {held} samples at {rate} Hz, more than the {_MOST_SAMPLES} that are held at once"
             raise InputError(source.path, FailureKind.TOO_LARGE, f"{message}; take a part of it")
         samples = np.concatenate(list(mono_blocks(reader, sample_rate=rate, excerpt=excerpt)))
-        return Signal(samples=samples, sample_rate=rate, info=reader.info)
+        return Signal(samples, rate)
 
 
 def mono_blocks(
@@ -106,7 +99,7 @@ def mono_blocks(
     Raises:
         InputError: as `AudioReader.blocks`.
     """
-    mixed = (mix_down(block) for block in _source_blocks(reader, excerpt))
+    mixed = map(mix_down, _source_blocks(reader, excerpt))
     return resample_blocks(mixed, source_rate=reader.info.sample_rate, sample_rate=sample_rate)
 
 

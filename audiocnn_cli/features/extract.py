@@ -145,7 +145,7 @@ class Extraction:
         self._samples += len(block)
         self._mono = block.ndim == 1
         rows = _channels_first(block, self._configs[0])
-        self._collect([framer.push(rows) for framer in self._framers.values()])
+        self._collect(framer.push(rows) for framer in self._framers.values())
 
     def finish(self) -> NDArray[np.float32]:
         """The features, once the signal has ended: (frames, bins), or (frames, bins, channels).
@@ -158,13 +158,13 @@ class Extraction:
             cause = f"{self._samples} samples are less than one frame of {framing.length}"
             message = f"{cause}; use centred frames or a smaller `n_fft`"
             raise SignalError(FailureKind.TOO_SHORT, message)
-        self._collect([framer.finish() for framer in self._framers.values()])
+        self._collect(framer.finish() for framer in self._framers.values())
         tensors = [collector.finish() for collector in self._collectors]
         data = tensors[0] if len(tensors) == 1 else _side_by_side(tensors)
         keeps_channels = not self._mono or self._configs[0].feature is Feature.COMPLEX
         return data if keeps_channels else data[..., 0]
 
-    def _collect(self, spans: list[Iterator[NDArray[np.float32]]]) -> None:
+    def _collect(self, spans: Iterable[Iterator[NDArray[np.float32]]]) -> None:
         # Framings differ in their padding only, so their chunks are complete at the same time.
         for step in zip(*spans, strict=True):
             # Returned after each step, since thousands of overlapping segments may be open.

@@ -17,16 +17,14 @@ _log = logging.getLogger("audiocnn")
 _HZ_PER_MEL = 200.0 / 3.0
 _LOG_START_HZ = 1000.0
 _LOG_START_MEL = _LOG_START_HZ / _HZ_PER_MEL
-_LOG_RANGE = 6.4
-_LOG_RANGE_MELS = 27.0
+_LOG_STEP = np.log(6.4) / 27.0
 
 
 def hz_to_mel(hz: NDArray[np.float64], *, htk: bool) -> NDArray[np.float64]:
     """Frequencies in Hz to mels, element by element."""
     if htk:
         return 2595.0 * np.log10(1.0 + hz / 700.0)
-    step = np.log(_LOG_RANGE) / _LOG_RANGE_MELS
-    above = _LOG_START_MEL + np.log(np.maximum(hz, _LOG_START_HZ) / _LOG_START_HZ) / step
+    above = _LOG_START_MEL + np.log(np.maximum(hz, _LOG_START_HZ) / _LOG_START_HZ) / _LOG_STEP
     return np.where(hz >= _LOG_START_HZ, above, hz / _HZ_PER_MEL)
 
 
@@ -34,8 +32,7 @@ def mel_to_hz(mel: NDArray[np.float64], *, htk: bool) -> NDArray[np.float64]:
     """Mels to frequencies in Hz, the inverse of `hz_to_mel`."""
     if htk:
         return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-    step = np.log(_LOG_RANGE) / _LOG_RANGE_MELS
-    above = _LOG_START_HZ * np.exp(step * (np.maximum(mel, _LOG_START_MEL) - _LOG_START_MEL))
+    above = _LOG_START_HZ * np.exp(_LOG_STEP * (np.maximum(mel, _LOG_START_MEL) - _LOG_START_MEL))
     return np.where(mel >= _LOG_START_MEL, above, mel * _HZ_PER_MEL)
 
 
