@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.config import Feature, FeatureConfig, PadMode, feature_named
-from audiocnn_cli.features.terms import Window
+from audiocnn_cli.features.config import Feature, FeatureConfig, PadMode, Window, feature_named
 
 NAN = float("nan")
 BAD: list[tuple[str, Any]] = [

@@ -43,7 +43,7 @@ def test_scipy_fft_is_not_imported_and_may_be_afterwards() -> None:
 
 def test_without_the_compiled_modules_the_packages_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fft._load() is not fft._public
-    monkeypatch.setattr(fft, "EXTENSION_SUFFIXES", [".none"])
+    monkeypatch.setattr(fft, "_COMPILED", "scipy.none")
     assert fft._load() is fft._public
 
 

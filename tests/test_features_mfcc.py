@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import WHOLE, load
+from audiocnn_cli.audio.segments import TailPolicy
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import SignalError
-from audiocnn_cli.features.config import Feature, FeatureConfig, MelNorm, PadMode
+from audiocnn_cli.features.config import Feature, FeatureConfig, MelNorm, PadMode, Window
 from audiocnn_cli.features.extract import extract
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.result import Tensor, compute, extract_source
 from audiocnn_cli.features.settings import plan_from
-from audiocnn_cli.features.terms import TailPolicy, Window
 from tests.numerics import EPS, assert_close, mfcc_scale
 from tests.signals import tones_and_noise
 

@@ -11,7 +11,7 @@ from audiocnn_cli.audio.segments import cut as cut_samples
 from audiocnn_cli.errors import SignalError, UsageError
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import extract
-from audiocnn_cli.features.segments import Segments, extract_segments
+from audiocnn_cli.features.result import Segments, extract_segments
 from tests.signals import in_blocks, tones_and_noise
 
 RATE = 22050

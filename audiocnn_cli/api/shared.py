@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from audiocnn_cli.audio.arrays import array_source
 from audiocnn_cli.audio.sources import Source
 
 _MOST_ROWS = 20
@@ -19,6 +18,8 @@ def source_of(source: Any, sample_rate: int | None) -> Source:
     """
     if isinstance(source, (str, os.PathLike)):
         return Source(os.fspath(source))
+    from audiocnn_cli.audio.arrays import array_source  # imports NumPy
+
     return array_source(source, sample_rate=sample_rate)
 
 

@@ -1,14 +1,13 @@
 """Samples in memory as a source: what takes a recording also takes an array."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # Floating-point audio may exceed full scale a little; beyond this it is integers that were converted.
 _LARGEST_FLOAT = 100.0
@@ -34,8 +33,6 @@ def array_source(samples: Any, *, sample_rate: int | None) -> ArraySource:
         UsageError: no sample rate, another shape or type, or floating-point samples beyond any full scale.
         InputError: there are no samples.
     """
-    import numpy as np
-
     array = np.asarray(samples)
     if sample_rate is None:
         raise UsageError("an array has no sample rate: give `sample_rate` in Hz")
@@ -46,15 +43,11 @@ def array_source(samples: Any, *, sample_rate: int | None) -> ArraySource:
     if not array.size:
         raise InputError("array", FailureKind.EMPTY, "holds no samples")
     if array.ndim == 2 and array.shape[1] > array.shape[0]:
-        raise UsageError(
-            f"samples have the shape {array.shape}, with more channels than samples: give (n, channels),"
-            " as in samples.T"
-        )
+        shape = f"samples have the shape {array.shape}, with more channels than samples"
+        raise UsageError(f"{shape}: give (n, channels), as in samples.T")
     if array.dtype.kind == "f" and np.abs(array).max() > _LARGEST_FLOAT:
-        raise UsageError(
-            f"floating-point samples reach {np.abs(array).max():g}, and full scale is 1.0: give the integers"
-            " themselves, or divide by their full scale"
-        )
+        reach = f"floating-point samples reach {np.abs(array).max():g}, and full scale is 1.0"
+        raise UsageError(f"{reach}: give the integers themselves, or divide by their full scale")
     return ArraySource("array", samples=array, sample_rate=sample_rate)
 
 
@@ -75,7 +68,7 @@ class ArrayDecoder:
         """Continue at that sample of each channel."""
         self._position = frame
 
-    def read(self, frames: int) -> "NDArray[np.float32]":
+    def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""
         block = self._samples[self._position : self._position + frames]
         self._position += len(block)
@@ -85,10 +78,8 @@ class ArrayDecoder:
         """Nothing is open."""
 
 
-def scaled(samples: "NDArray[np.generic]") -> "NDArray[np.float32]":
+def scaled(samples: NDArray[np.generic]) -> NDArray[np.float32]:
     """Samples as float32: integers divided by half the range of their type, unsigned ones centred at 0."""
-    import numpy as np
-
     if samples.dtype.kind == "f":
         return samples.astype(np.float32)
     bits = 8 * samples.dtype.itemsize

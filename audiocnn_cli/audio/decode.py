@@ -4,24 +4,30 @@ A file that ends early, is not audio or holds numbers that are not finite raises
 whichever library decodes it.
 """
 
+import io
+import os
+import struct
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.arrays import ArrayDecoder, ArraySource
 from audiocnn_cli.audio.decoders import AvDecoder, Decoder, DecodingError, SoundFileDecoder
-from audiocnn_cli.audio.opening import open_bytes
-from audiocnn_cli.audio.sources import AV_SUFFIXES, STDIN, Source
+from audiocnn_cli.audio.remote import RemoteFile, open_remote
+from audiocnn_cli.audio.sources import AV_SUFFIXES, STDIN, Source, is_remote
 from audiocnn_cli.errors import FailureKind, InputError, SignalError
 from audiocnn_cli.extras import install_command
 
-BLOCK_SAMPLES = 1 << 16
+_BLOCK_SAMPLES = 1 << 16
+# Programs that write to a pipe leave one of these in place of the length.
+_UNKNOWN_LENGTHS = frozenset({0x7FFFFFFF, 0x80000000, 0xFFFFFFFF})
+_SLACK = 0x1000  # sox writes 0x7FFFFFFF less its header
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +54,20 @@ class AudioInfo:
 class AudioReader:
     """An open audio file: its `info`, and its samples in blocks."""
 
-    def __init__(self, info: AudioInfo, decoder: Decoder) -> None:
-        self.info = info
+    def __init__(self, path: str, decoder: Decoder) -> None:
+        self.info = AudioInfo(
+            path,
+            decoder.sample_rate,
+            decoder.channels,
+            decoder.frames,
+            decoder.format,
+            decoder.subtype,
+            decoder.exact_length,
+        )
         self._decoder = decoder
 
     def blocks(
-        self, *, start: int = 0, frames: int | None = None, block_samples: int = BLOCK_SAMPLES
+        self, *, start: int = 0, frames: int | None = None, block_samples: int = _BLOCK_SAMPLES
     ) -> Iterator[NDArray[np.float32]]:
         """Yield arrays of shape (n, channels), n * channels <= block_samples, float32, PCM in [-1, 1].
 
@@ -81,17 +95,11 @@ class AudioReader:
             raise InputError(self.info.path, FailureKind.CORRUPT, after) from error
         if position == start:
             raise InputError(self.info.path, FailureKind.EMPTY, "holds no samples")
-        self._require_complete(position, min(end, self.info.frames))
-
-    def _require_complete(self, read: int, expected: int) -> None:
-        if read < expected and self.info.exact_length:
-            rate = self.info.sample_rate
-            raise InputError(
-                self.info.path,
-                FailureKind.CORRUPT,
-                f"ends after {read / rate:.2f} s of the {self.info.duration_s:.2f} s that its header"
-                " states; copy or export it again",
-            )
+        if self.info.exact_length and position < min(end, self.info.frames):
+            read_s, stated_s = position / self.info.sample_rate, self.info.duration_s
+            lengths = f"{read_s:.2f} s of the {stated_s:.2f} s that its header states"
+            message = f"ends after {lengths}; copy or export it again"
+            raise InputError(self.info.path, FailureKind.CORRUPT, message)
 
 
 def require_finite(block: NDArray[np.float32], *, start: int, sample_rate: int) -> None:
@@ -119,26 +127,13 @@ def open_audio(source: Source) -> Iterator[AudioReader]:
         InputError: the source is missing, unreadable, empty, truncated or not audio.
         MissingExtraError: the source is remote and the package for that is not installed.
     """
-    with _open_decoder(source) as decoder:
-        info = AudioInfo(
-            path=source.path,
-            sample_rate=decoder.sample_rate,
-            channels=decoder.channels,
-            frames=decoder.frames,
-            format=decoder.format,
-            subtype=decoder.subtype,
-            exact_length=decoder.exact_length,
-        )
-        yield AudioReader(info, decoder)
-
-
-@contextmanager
-def _open_decoder(source: Source) -> Iterator[Decoder]:
-    if isinstance(source, ArraySource):
-        yield ArrayDecoder(source)
-        return
-    with open_bytes(source) as stream, closing(_decoder(source, stream)) as decoder:
-        yield decoder
+    with ExitStack() as opened:
+        if isinstance(source, ArraySource):
+            decoder: Decoder = ArrayDecoder(source)
+        else:
+            stream = opened.enter_context(_open_bytes(source))
+            decoder = opened.enter_context(closing(_decoder(source, stream)))
+        yield AudioReader(source.path, decoder)
 
 
 def _decoder(source: Source, stream: IO[bytes]) -> Decoder:
@@ -161,3 +156,72 @@ def _decoder(source: Source, stream: IO[bytes]) -> Decoder:
     except DecodingError as error:
         message = f"not a recording that FFmpeg reads ({error})"
         raise InputError(source.path, FailureKind.NOT_AUDIO, message) from error
+
+
+@contextmanager
+def _open_bytes(source: Source) -> Iterator[IO[bytes]]:
+    """A seekable stream at its start, checked to be as long as its RIFF header states."""
+    with _open(source) as stream:
+        try:
+            _require_bytes(source.path, stream)
+            yield stream
+        finally:
+            if isinstance(stream, RemoteFile):
+                stream.require_read()
+
+
+def _require_bytes(path: str, stream: IO[bytes]) -> None:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if size == 0:
+        raise InputError(path, FailureKind.EMPTY, "is empty (0 bytes)")
+    missing = _missing_bytes(stream, size)
+    stream.seek(0)
+    if missing:
+        message = f"is truncated: by its header {missing} more bytes follow; copy or export it again"
+        raise InputError(path, FailureKind.CORRUPT, message)
+
+
+def _missing_bytes(stream: IO[bytes], size: int) -> int:
+    """Bytes of sample data that a RIFF (WAV) header states and the file lacks; 0 for other formats.
+
+    libsndfile reads a truncated file without an error. `size` is that of the whole file.
+
+    Source: Microsoft/IBM, Multimedia Programming Interface and Data Specifications 1.0 (RIFF chunks).
+    """
+    header = stream.read(12)
+    if len(header) < 12 or header[:4] not in (b"RIFF", b"RIFX") or header[8:] != b"WAVE":
+        return 0
+    layout = "<4sI" if header[:4] == b"RIFF" else ">4sI"
+    position = 12
+    while position + 8 <= size:
+        stream.seek(position)
+        name, length = struct.unpack(layout, stream.read(8))
+        position += 8
+        if name == b"data":
+            if any(unknown - _SLACK <= length <= unknown for unknown in _UNKNOWN_LENGTHS):
+                return 0
+            return max(0, position + int(length) - size)
+        position += length + length % 2
+    return 0
+
+
+def _open(source: Source) -> Any:
+    if source.path == STDIN:
+        # A shell's `<&-` leaves no stdin at all.
+        return io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
+    if is_remote(source.path):
+        return open_remote(source.path)
+    path = source.path
+    try:
+        if not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113 (bytes and surrogates)
+            raise InputError(path, FailureKind.NOT_AUDIO, "is not a regular file; pipe it in with '-'")
+        # Unbuffered: libsndfile continues on the same descriptor, from where this stream stands.
+        return open(path, "rb", buffering=0)  # noqa: PTH123 (the caller closes it)
+    except FileNotFoundError as error:
+        raise InputError(path, FailureKind.NOT_FOUND, "no such file") from error
+    except PermissionError as error:
+        raise InputError(path, FailureKind.PERMISSION, "no permission to read it") from error
+    except (OSError, ValueError) as error:  # a name too long, or with a null byte
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(path, FailureKind.NOT_FOUND, f"can't be opened ({reason})") from error

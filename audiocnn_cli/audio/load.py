@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import AudioInfo, AudioReader, open_audio
-from audiocnn_cli.audio.resample import resample_blocks
+from audiocnn_cli.audio.resample import resample_blocks, resampled_length
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
@@ -38,21 +38,24 @@ class Excerpt:
         # Cut to whole frames as `librosa.load` does.
         start = int(self.offset_s * info.sample_rate)
         if start >= info.frames > 0 and start > 0:
-            raise InputError(
-                info.path,
-                FailureKind.TOO_SHORT,
-                f"ends at {info.duration_s:.2f} s, before the offset of {self.offset_s:g} s",
-            )
+            message = f"ends at {info.duration_s:.2f} s, before the offset of {self.offset_s:g} s"
+            raise InputError(info.path, FailureKind.TOO_SHORT, message)
         if self.duration_s is None:
             return start, None
         frames = int(self.duration_s * info.sample_rate)
         if not frames:
-            raise InputError(
-                info.path,
-                FailureKind.TOO_SHORT,
-                f"at {info.sample_rate} Hz no sample lies within {self.duration_s:g} s",
-            )
+            message = f"at {info.sample_rate} Hz no sample lies within {self.duration_s:g} s"
+            raise InputError(info.path, FailureKind.TOO_SHORT, message)
         return start, frames
+
+    def frames(self, info: AudioInfo) -> int:
+        """The number of frames by the header, at the recording's own rate.
+
+        Raises:
+            InputError: as `span`.
+        """
+        start, wanted = self.span(info)
+        return min(info.frames - start, info.frames if wanted is None else wanted)
 
 
 WHOLE = Excerpt()
@@ -64,12 +67,6 @@ class Signal:
 
     samples: NDArray[np.float32]
     sample_rate: int
-    info: AudioInfo
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds, after resampling."""
-        return len(self.samples) / self.sample_rate
 
 
 def load(source: Source, *, sample_rate: int | None = None, excerpt: Excerpt = WHOLE) -> Signal:
@@ -82,23 +79,14 @@ def load(source: Source, *, sample_rate: int | None = None, excerpt: Excerpt = W
         InputError: the source can't be used; its `kind` is the reason.
     """
     with open_audio(source) as reader:
-        rate = sample_rate or reader.info.sample_rate
-        _require_holdable(reader.info, rate, excerpt)
+        frames, own_rate = excerpt.frames(reader.info), reader.info.sample_rate
+        rate = sample_rate or own_rate
+        held = resampled_length(frames, source_rate=own_rate, sample_rate=rate)
+        if held > _MOST_SAMPLES:
+            message = f"is {held} samples at {rate} Hz, more than the {_MOST_SAMPLES} that are held at once"
+            raise InputError(source.path, FailureKind.TOO_LARGE, f"{message}; take a part of it")
         samples = np.concatenate(list(mono_blocks(reader, sample_rate=rate, excerpt=excerpt)))
-        return Signal(samples=samples, sample_rate=rate, info=reader.info)
-
-
-def _require_holdable(info: AudioInfo, sample_rate: int, excerpt: Excerpt) -> None:
-    seconds = info.duration_s - excerpt.offset_s
-    if excerpt.duration_s is not None:
-        seconds = min(seconds, excerpt.duration_s)
-    if seconds * sample_rate > _MOST_SAMPLES:
-        raise InputError(
-            info.path,
-            FailureKind.TOO_LARGE,
-            f"is {seconds * sample_rate:.0f} samples at {sample_rate} Hz, more than the {_MOST_SAMPLES} that"
-            " are held at once; take a part of it",
-        )
+        return Signal(samples, rate)
 
 
 def mono_blocks(
@@ -111,7 +99,7 @@ def mono_blocks(
     Raises:
         InputError: as `AudioReader.blocks`.
     """
-    mixed = (mix_down(block) for block in _source_blocks(reader, excerpt))
+    mixed = map(mix_down, _source_blocks(reader, excerpt))
     return resample_blocks(mixed, source_rate=reader.info.sample_rate, sample_rate=sample_rate)
 
 

@@ -48,11 +48,10 @@ class Resampler:
         if self._stream is None or self._empty is None:
             return np.zeros(0, dtype=np.float32)
         rest = self._stream.resample_chunk(self._empty, last=True)
-        missing_count = -self._given + resampled_length(
-            self._taken, source_rate=self._source_rate, sample_rate=self._sample_rate
-        )
-        missing = np.zeros((max(0, missing_count - len(rest)), *rest.shape[1:]), dtype=np.float32)
-        return np.concatenate([rest, missing])[:missing_count]
+        length = resampled_length(self._taken, source_rate=self._source_rate, sample_rate=self._sample_rate)
+        left = length - self._given
+        missing = np.zeros((max(0, left - len(rest)), *rest.shape[1:]), dtype=np.float32)
+        return np.concatenate([rest, missing])[:left]
 
 
 def resample_blocks(
@@ -60,10 +59,7 @@ def resample_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """Resample a stream of (n,) or (n, channels) blocks; blocks without samples are left out."""
     resampler = Resampler(source_rate=source_rate, sample_rate=sample_rate)
-    for block in blocks:
-        ready = resampler.push(block)
-        if len(ready):
-            yield ready
+    yield from filter(len, map(resampler.push, blocks))
     rest = resampler.finish()
     if len(rest):
         yield rest

@@ -178,7 +178,11 @@ class Splitter(Generic[T]):
         """Take a block of shape (n,) or (n, channels), yield the segments that it completes."""
         begin, end = self._samples, self._samples + len(block)
         self._samples = end
-        self._keep(block)
+        self._recent.append(block)
+        self._kept += len(block)
+        needed = self._length if self._tail is TailPolicy.OVERLAP else 0
+        while len(self._recent) > 1 and self._kept - len(self._recent[0]) >= needed:
+            self._kept -= len(self._recent.popleft())
         while self._begun * self._hop < end and self._begun != self._most:
             self._open.append((self._begun * self._hop, self._sink()))
             self._begun += 1
@@ -193,45 +197,28 @@ class Splitter(Generic[T]):
 
     def finish(self) -> Tail[T]:
         """What became of the samples behind the last whole segment, once the clip has ended."""
+        import numpy as np
+
         samples, length = self._samples, self._length
         covered = (self._whole - 1) * self._hop + length if self._whole else 0
         rest = max(0, samples - covered)
         if not rest:
             return Tail(samples)
         if self._tail is TailPolicy.OVERLAP and (2 * rest >= length or not self._whole):
-            return self._overlapped(rest)
-        if self._tail in (TailPolicy.PAD, TailPolicy.KEEP) and self._open:
-            return self._kept_apart(rest)
-        return Tail(samples, TailHandling.DROPPED, rest)
-
-    def _overlapped(self, rest: int) -> Tail[T]:
-        import numpy as np
-
-        known = np.concatenate(self._recent)[-self._length :]
-        sink = self._sink()
-        sink.push(np.resize(known, (self._length, *known.shape[1:])))
-        segment = sink.finish(self._samples - len(known), len(known))
-        handling = TailHandling.OVERLAPPED if self._whole else TailHandling.REPEATED
-        return Tail(self._samples, handling, rest, segment)
-
-    def _kept_apart(self, rest: int) -> Tail[T]:
-        import numpy as np
-
-        start, sink = self._open[0]
-        valid = self._samples - start
-        handling = TailHandling.KEPT
-        if self._tail is TailPolicy.PAD:
-            handling = TailHandling.PADDED
-            channels = self._recent[-1].shape[1:]
-            sink.push(np.zeros((self._length - valid, *channels), dtype=np.float32))
-        return Tail(self._samples, handling, rest, sink.finish(start, valid))
-
-    def _keep(self, block: "NDArray[np.float32]") -> None:
-        self._recent.append(block)
-        self._kept += len(block)
-        needed = self._length if self._tail is TailPolicy.OVERLAP else 0
-        while len(self._recent) > 1 and self._kept - len(self._recent[0]) >= needed:
-            self._kept -= len(self._recent.popleft())
+            known = np.concatenate(self._recent)[-length:]
+            start, valid, sink = samples - len(known), len(known), self._sink()
+            sink.push(np.resize(known, (length, *known.shape[1:])))
+            handling = TailHandling.OVERLAPPED if self._whole else TailHandling.REPEATED
+        elif self._tail in (TailPolicy.PAD, TailPolicy.KEEP) and self._open:
+            start, sink = self._open[0]
+            valid, handling = samples - start, TailHandling.KEPT
+            if self._tail is TailPolicy.PAD:
+                handling = TailHandling.PADDED
+                channels = self._recent[-1].shape[1:]
+                sink.push(np.zeros((length - valid, *channels), dtype=np.float32))
+        else:
+            return Tail(samples, TailHandling.DROPPED, rest)
+        return Tail(samples, handling, rest, sink.finish(start, valid))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
@@ -66,15 +67,14 @@ def _expand(argument: str) -> Iterator[Source | InputError]:
     if argument == STDIN:
         yield Source(STDIN)
     elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises for a name too long)
-        yield from _or_failure(
-            argument, "this folder holds no audio files", _walk(argument, below="", seen=set())
-        )
+        nothing = InputError(argument, FailureKind.NOT_FOUND, "this folder holds no audio files")
+        yield from _or_else(nothing, _walk(argument, below="", seen=set()))
     elif is_remote(argument):
         yield from _expand_remote(argument)
     elif not os.path.lexists(argument) and glob.has_magic(argument):
         matches = sorted(glob.iglob(argument, recursive=True))  # noqa: PTH207 (keeps the name as typed)
-        found = (source for match in matches for source in _expand(match))
-        yield from _or_failure(argument, "no file matches this pattern", found)
+        nothing = InputError(argument, FailureKind.NOT_FOUND, "no file matches this pattern")
+        yield from _or_else(nothing, chain.from_iterable(map(_expand, matches)))
     else:
         yield Source(argument)
 
@@ -88,14 +88,10 @@ def _expand_remote(url: str) -> Iterator[Source | InputError]:
         return
     try:
         found = (Source(*each) for each in list_remote(url) if _is_audio(each[0]))
-        first = next(found, None)
-        if first is None and not (pattern or url.endswith("/")):
-            yield Source(url)  # a recording without a known suffix
-        elif first is None:
-            yield InputError(url, FailureKind.NOT_FOUND, "there are no audio files")
-        else:
-            yield first
-            yield from found
+        if pattern or url.endswith("/"):
+            yield from _or_else(InputError(url, FailureKind.NOT_FOUND, "there are no audio files"), found)
+        else:  # or a recording without a known suffix
+            yield from _or_else(Source(url), found)
     except InputError as error:
         yield error
 
@@ -104,14 +100,11 @@ def _is_audio(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES  # noqa: PTH122 (a tenth of the time)
 
 
-def _or_failure(
-    argument: str, message: str, found: Iterator[Source | InputError]
+def _or_else(
+    otherwise: Source | InputError, found: Iterator[Source | InputError]
 ) -> Iterator[Source | InputError]:
-    first = next(found, None)
-    if first is None:
-        yield InputError(argument, FailureKind.NOT_FOUND, message)
-        return
-    yield first
+    """All that is found, or `otherwise` where that is nothing."""
+    yield next(found, otherwise)
     yield from found
 
 
@@ -151,9 +144,8 @@ def _lines(list_path: str) -> list[str]:
         else:
             text = Path(list_path).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        raise UsageError(
-            f"@{list_path}: can't read this list of paths ({error.strerror}); give a text file with one"
-            " path a line"
-        ) from error
+        advice = "give a text file with one path a line"
+        message = f"@{list_path}: can't read this list of paths ({error.strerror}); {advice}"
+        raise UsageError(message) from error
     # Not splitlines(): a name may hold a form feed or any other of the characters that it splits at.
     return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]

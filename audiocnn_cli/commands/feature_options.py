@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
+from audiocnn_cli.audio.segments import TailPolicy
 from audiocnn_cli.commands import options
-from audiocnn_cli.features.terms import (
+from audiocnn_cli.features.config import (
     FEATURE_ALIASES,
     DctNorm,
     Dialect,
@@ -16,7 +17,6 @@ from audiocnn_cli.features.terms import (
     MelNorm,
     PadMode,
     Statistic,
-    TailPolicy,
     Window,
 )
 from audiocnn_cli.output.formats import TENSOR_FORMATS, Format

@@ -29,8 +29,7 @@ def floored(
         return levels
     # Contrast is in dB whatever `log` is, so that only mel levels are ever in nepers.
     depth = config.top_db if config.log is Log.DB else config.top_db / _DB_PER_NEPER
-    raised: NDArray[np.float32] = np.maximum(levels, maxima.max() - np.float32(depth))
-    return raised
+    return np.asarray(np.maximum(levels, maxima.max() - np.float32(depth)), dtype=np.float32)
 
 
 def log_mel_and_energy(chunk: Chunk) -> NDArray[np.float32]:

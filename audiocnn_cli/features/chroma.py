@@ -22,17 +22,15 @@ def chroma(chunk: Chunk) -> NDArray[np.float32]:
     energy = chunk.power @ _filters(chunk.config)
     largest = energy.max(axis=-1, keepdims=True)
     sounding = largest >= np.finfo(np.float32).tiny
-    classes: NDArray[np.float32] = np.divide(energy, np.where(sounding, largest, 1.0), dtype=np.float32)
-    return classes
+    return np.asarray(energy / np.where(sounding, largest, 1.0), dtype=np.float32)
 
 
 def tonnetz(chunk: Chunk) -> NDArray[np.float32]:
     """Chroma projected on the circles of fifths, minor and major thirds: (channels, frames, 6)."""
     classes = chroma(chunk)
     total = classes.sum(axis=-1, keepdims=True)
-    shares = np.divide(classes, np.where(total > 0, total, 1.0), dtype=np.float32)
-    centroids: NDArray[np.float32] = np.matmul(shares, _circles(chunk.config.n_chroma))
-    return centroids
+    shares = classes / np.where(total > 0, total, np.float32(1.0))
+    return np.asarray(shares @ _circles(chunk.config.n_chroma), dtype=np.float32)
 
 
 @lru_cache(maxsize=8)

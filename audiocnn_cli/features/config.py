@@ -1,35 +1,111 @@
-"""The parameters that decide what a feature tensor holds, in one frozen value."""
+"""The parameters that decide what a feature tensor holds, in one frozen value, and the choices by name.
+
+Imports nothing heavy, so that the command line can list the choices.
+"""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.terms import (
-    DctNorm,
-    Dialect,
-    Feature,
-    Log,
-    MelNorm,
-    PadMode,
-    Window,
-    feature_named,
-)
 
-__all__ = [
-    "DctNorm",
-    "Dialect",
-    "Feature",
-    "FeatureConfig",
-    "Framing",
-    "Log",
-    "MelNorm",
-    "PadMode",
-    "Window",
-    "config_like",
-    "feature_named",
-]
+
+class Feature(StrEnum):
+    """What is computed from the samples; docs/features.md defines each."""
+
+    WAVEFORM = "waveform"
+    STFT = "stft"
+    COMPLEX = "complex"
+    MEL = "mel"
+    LOGMEL = "logmel"
+    MFCC = "mfcc"
+    CHROMA = "chroma"
+    CONTRAST = "contrast"
+    TONNETZ = "tonnetz"
+    ZCR = "zcr"
+    RMS = "rms"
+    CENTROID = "centroid"
+    BANDWIDTH = "bandwidth"
+    ROLLOFF = "rolloff"
+    FLATNESS = "flatness"
+
+
+# Names that users of other libraries type.
+FEATURE_ALIASES = {"melspectrogram": Feature.MEL}
+
+
+class Dialect(StrEnum):
+    """The library whose framing, filters, logarithm and cepstrum are followed."""
+
+    LIBROSA = "librosa"
+    TORCHAUDIO = "torchaudio"
+    KALDI = "kaldi"
+
+
+class Window(StrEnum):
+    """The shape of a window; the names are SciPy's, and Kaldi's for povey."""
+
+    HANN = "hann"
+    HAMMING = "hamming"
+    BLACKMAN = "blackman"
+    BLACKMANHARRIS = "blackmanharris"
+    BOXCAR = "boxcar"
+    POVEY = "povey"
+
+
+class PadMode(StrEnum):
+    """The values beyond the ends of the signal when frames are centred; the names are NumPy's."""
+
+    CONSTANT = "constant"
+    EDGE = "edge"
+    REFLECT = "reflect"
+    SYMMETRIC = "symmetric"
+
+
+class MelNorm(StrEnum):
+    """The scale of each mel filter: unit area (Slaney) or unit height."""
+
+    SLANEY = "slaney"
+    NONE = "none"
+
+
+class Log(StrEnum):
+    """The compression of powers: decibels (10 log10), or the natural logarithm."""
+
+    DB = "db"
+    LN = "ln"
+
+
+class DctNorm(StrEnum):
+    """The scale of the DCT: an orthonormal basis, or SciPy's plain sum times two."""
+
+    ORTHO = "ortho"
+    NONE = "none"
+
+
+class Statistic(StrEnum):
+    """A summary of the frames of each bin."""
+
+    MEAN = "mean"
+    STD = "std"
+    MIN = "min"
+    MAX = "max"
+    MEDIAN = "median"
+
+
+def feature_named(name: str) -> Feature:
+    """The feature called `name`, or by an alias such as `melspectrogram`.
+
+    Raises:
+        UsageError: there is none; the message lists the features.
+    """
+    try:
+        return FEATURE_ALIASES.get(name) or Feature(name)
+    except ValueError as error:
+        raise UsageError(f"unknown feature {name!r}; one of {', '.join(Feature)}") from error
+
 
 # Upper limits that catch mistyped numbers before memory is allocated for them.
 _LARGEST = {
@@ -123,46 +199,36 @@ class FeatureConfig:
     n_bands: int = 6
 
     def __post_init__(self) -> None:
-        for field, largest in _LARGEST.items():
-            self._require(field, getattr(self, field) >= 1, "must be at least 1")
-            self._require(field, getattr(self, field) <= largest, f"must be at most {largest}")
-        self._require(
-            "win_length", 1 <= self.effective_win_length <= self.n_fft, f"must be 1 to `n_fft` ({self.n_fft})"
-        )
-        self._require(
-            "frames_exact",
-            self.center or not self.frames_exact,
-            "is for centred frames, so must be off with `center=False`",
-        )
-        self._require("sample_scale", 0 < self.sample_scale < math.inf, "must be above 0")
-        self._require("preemphasis", 0 <= self.preemphasis <= 1, "must be 0 to 1")
-        self._require_frequencies()
-        self._require("power", self.power in (None, 1, 2), "must be 1 (magnitude) or 2 (power)")
-        self._require(
-            "top_db", self.top_db is None or 0 <= self.top_db < math.inf, "must be 0 or more, in dB"
-        )
+        half, fmax = self.sample_rate / 2, self.effective_fmax
+        win_length, width = self.effective_win_length, self.delta_frames
+        aligned = self.center or not self.frames_exact
+        has_deltas = self.feature not in (Feature.WAVEFORM, Feature.COMPLEX)
         few = self.n_mfcc <= self.n_mels or self.feature is not Feature.MFCC
-        self._require("n_mfcc", few, f"must be at most `n_mels` ({self.n_mels})")
-        self._require("lifter", 0 <= self.lifter < math.inf, "must be 0 (none) or more")
-        self._require("delta", self.delta in (0, 1, 2), "must be 0, 1 or 2")
-        width = self.delta_frames
-        self._require("delta_width", width >= 3 and width % 2 == 1, "must be odd and at least 3")
-        differences = self.delta == 0 or self.feature not in (Feature.WAVEFORM, Feature.COMPLEX)
-        self._require("delta", differences, f"must be 0 for {self.feature}")
-        self._require("roll_percent", 0 < self.roll_percent < 1, "must be above 0 and below 1")
-        self._require("tuning", self.tuning is None or -0.5 <= self.tuning < 0.5, "must be -0.5 to 0.5")
-
-    def _require_frequencies(self) -> None:
-        nyquist = self.sample_rate / 2
-        fmax = self.effective_fmax
-        self._require(
-            "fmax", 0 < fmax <= nyquist, f"must be above 0 and at most half the sample rate ({nyquist:g} Hz)"
-        )
-        self._require("fmin", 0 <= self.fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)")
-
-    def _require(self, field: str, holds: bool, rule: str) -> None:
-        if not holds:
-            raise UsageError(f"`{field}` {rule}, not {getattr(self, field)}")
+        rules = [
+            *((field, getattr(self, field) >= 1, "must be at least 1") for field in _LARGEST),
+            *(
+                (field, getattr(self, field) <= top, f"must be at most {top}")
+                for field, top in _LARGEST.items()
+            ),
+            ("win_length", 1 <= win_length <= self.n_fft, f"must be 1 to `n_fft` ({self.n_fft})"),
+            ("frames_exact", aligned, "is for centred frames, so must be off with `center=False`"),
+            ("sample_scale", 0 < self.sample_scale < math.inf, "must be above 0"),
+            ("preemphasis", 0 <= self.preemphasis <= 1, "must be 0 to 1"),
+            ("fmax", 0 < fmax <= half, f"must be above 0 and at most half the sample rate ({half:g} Hz)"),
+            ("fmin", 0 <= self.fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)"),
+            ("power", self.power in (None, 1, 2), "must be 1 (magnitude) or 2 (power)"),
+            ("top_db", self.top_db is None or 0 <= self.top_db < math.inf, "must be 0 or more, in dB"),
+            ("n_mfcc", few, f"must be at most `n_mels` ({self.n_mels})"),
+            ("lifter", 0 <= self.lifter < math.inf, "must be 0 (none) or more"),
+            ("delta", self.delta in (0, 1, 2), "must be 0, 1 or 2"),
+            ("delta_width", width >= 3 and width % 2 == 1, "must be odd and at least 3"),
+            ("delta", self.delta == 0 or has_deltas, f"must be 0 for {self.feature}"),
+            ("roll_percent", 0 < self.roll_percent < 1, "must be above 0 and below 1"),
+            ("tuning", self.tuning is None or -0.5 <= self.tuning < 0.5, "must be -0.5 to 0.5"),
+        ]
+        for field, holds, rule in rules:
+            if not holds:
+                raise UsageError(f"`{field}` {rule}, not {getattr(self, field)}")
 
     @property
     def effective_win_length(self) -> int:
@@ -241,15 +307,12 @@ def config_like(like: Dialect, given: Mapping[str, Any]) -> FeatureConfig:
     Raises:
         UsageError: a value is out of its range.
     """
-    return replace(FeatureConfig(), **(_defaults(like, given) | dict(given)))
-
-
-def _defaults(like: Dialect, given: Mapping[str, Any]) -> dict[str, Any]:
+    defaults: dict[str, Any] = {}
     if like is Dialect.TORCHAUDIO:
-        return _torchaudio(given.get("sample_rate", 16000), given.get("n_fft", 400))
-    if like is Dialect.KALDI:
-        return _kaldi(given.get("sample_rate", 16000))
-    return {}
+        defaults = _torchaudio(given.get("sample_rate", 16000), given.get("n_fft", 400))
+    elif like is Dialect.KALDI:
+        defaults = _kaldi(given.get("sample_rate", 16000))
+    return replace(FeatureConfig(), **(defaults | dict(given)))
 
 
 def _torchaudio(sample_rate: int, n_fft: int) -> dict[str, Any]:

@@ -27,10 +27,8 @@ def with_deltas(data: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.
     """
     width = config.delta_frames
     if config.like is Dialect.LIBROSA and len(data) < width:
-        raise SignalError(
-            FailureKind.TOO_SHORT,
-            f"has {len(data)} frames, and differences over time are taken over {width}; lower `delta_width`",
-        )
+        lengths = f"has {len(data)} frames, and differences over time are taken over {width}"
+        raise SignalError(FailureKind.TOO_SHORT, f"{lengths}; lower `delta_width`")
     spool = Spool()
     for start in range(0, len(data), _BLOCK_FRAMES):
         frames = np.arange(start, min(start + _BLOCK_FRAMES, len(data)))
@@ -43,48 +41,28 @@ def _difference(
     data: NDArray[np.float32], frames: NDArray[np.int64], order: int, config: FeatureConfig
 ) -> NDArray[np.float64]:
     """The `order`-th difference of `data` at those frames."""
+    kernel = _kernel(order, config)
+    source: Callable[[Any], Any] = data.__getitem__
     if order == 2 and config.like is Dialect.TORCHAUDIO:  # the difference of the difference, ends and all
         kernel = _kernel(1, config)
-        source: Callable[[Any], Any] = partial(_difference, data, order=1, config=config)
-    else:
-        kernel = _kernel(order, config)
-        source = data.__getitem__
+        source = partial(_difference, data, order=1, config=config)
     result = np.zeros((len(frames), *data.shape[1:]))
     for offset, weight in enumerate(kernel, start=-(len(kernel) // 2)):
         # Beyond the ends, the first and the last frame are repeated.
         result += weight * source((frames + offset).clip(0, len(data) - 1))
-    if config.like is Dialect.LIBROSA:
-        _fit_ends(result, data, frames, kernel)
+    if config.like is Dialect.LIBROSA:  # at the ends, of the polynomial through the first (last) frames
+        width = len(kernel)
+        result[frames < width // 2] = np.tensordot(kernel, data[:width], axes=1)
+        result[frames >= len(data) - width // 2] = np.tensordot(kernel, data[-width:], axes=1)
     return result
 
 
 def _kernel(order: int, config: FeatureConfig) -> NDArray[np.float64]:
     """The weights of the frames around one."""
-    if config.like is Dialect.LIBROSA:
-        return _polynomial_derivative(order, config.delta_frames)
     offsets = np.arange(config.delta_frames) - config.delta_frames // 2
+    if config.like is Dialect.LIBROSA:
+        # The derivative of a polynomial of that order fitted to them: it is the same everywhere.
+        fit = np.linalg.pinv(np.vander(offsets, order + 1, increasing=True))  # frames to coefficients
+        return np.asarray(fit[order] * math.factorial(order))
     first = offsets / (offsets**2).sum()
     return first if order == 1 else np.convolve(first, first)
-
-
-def _polynomial_derivative(order: int, width: int) -> NDArray[np.float64]:
-    """Weights of `width` frames that give the `order`-th derivative of the polynomial fitted to them.
-
-    The polynomial is of that order too, so that its derivative is the same everywhere.
-    """
-    t = np.arange(width) - width // 2
-    fit = np.linalg.pinv(np.vander(t, order + 1, increasing=True))  # frames to polynomial coefficients
-    weights: NDArray[np.float64] = fit[order] * math.factorial(order)
-    return weights
-
-
-def _fit_ends(
-    result: NDArray[np.float64],
-    data: NDArray[np.float32],
-    frames: NDArray[np.int64],
-    kernel: NDArray[np.float64],
-) -> None:
-    """At the ends, the derivative of the polynomial through the first (last) frames."""
-    width = len(kernel)
-    result[frames < width // 2] = np.tensordot(kernel, data[:width], axes=1)
-    result[frames >= len(data) - width // 2] = np.tensordot(kernel, data[-width:], axes=1)

@@ -31,21 +31,18 @@ def zero_crossing_rate(chunk: Chunk) -> NDArray[np.float32]:
     counted = np.pad(crossings, ((0, 0), (1, 0)))
     starts = np.arange(chunk.frames.shape[1]) * chunk.config.hop_length
     counts = counted[:, starts + chunk.config.frame_length - 1] - counted[:, starts]
-    result: NDArray[np.float32] = (counts / chunk.config.frame_length).astype(np.float32)[..., None]
-    return result
+    return np.asarray((counts / chunk.config.frame_length)[..., None], dtype=np.float32)
 
 
 def root_mean_square(chunk: Chunk) -> NDArray[np.float32]:
     """The root of the mean of the squared samples of a frame, not weighted by the window."""
     energy = np.einsum("cfs,cfs->cf", chunk.frames, chunk.frames)
-    result: NDArray[np.float32] = np.sqrt(energy / np.float32(chunk.config.frame_length))[..., None]
-    return result
+    return np.asarray(np.sqrt(energy / np.float32(chunk.config.frame_length))[..., None], dtype=np.float32)
 
 
 def spectral_centroid(chunk: Chunk) -> NDArray[np.float32]:
     """The mean frequency of a frame, weighted by magnitude, in Hz; 0 for silence."""
-    result: NDArray[np.float32] = (_shares(chunk) @ bin_frequencies(chunk.config)[:, None]).astype(np.float32)
-    return result
+    return np.asarray(_shares(chunk) @ bin_frequencies(chunk.config)[:, None], dtype=np.float32)
 
 
 def spectral_bandwidth(chunk: Chunk) -> NDArray[np.float32]:
@@ -54,8 +51,7 @@ def spectral_bandwidth(chunk: Chunk) -> NDArray[np.float32]:
     frequencies = bin_frequencies(chunk.config)
     centroid = shares @ frequencies[:, None]
     variance = (shares * (frequencies - centroid) ** 2).sum(axis=-1, keepdims=True)
-    result: NDArray[np.float32] = np.sqrt(variance).astype(np.float32)
-    return result
+    return np.asarray(np.sqrt(variance), dtype=np.float32)
 
 
 def spectral_rolloff(chunk: Chunk) -> NDArray[np.float32]:
@@ -63,8 +59,7 @@ def spectral_rolloff(chunk: Chunk) -> NDArray[np.float32]:
     total = np.cumsum(chunk.magnitude, axis=-1)
     reached = total >= np.float32(chunk.config.roll_percent) * total[..., -1:]
     frequencies = bin_frequencies(chunk.config)[reached.argmax(axis=-1)]
-    result: NDArray[np.float32] = frequencies.astype(np.float32)[..., None]
-    return result
+    return np.asarray(frequencies[..., None], dtype=np.float32)
 
 
 def spectral_flatness(chunk: Chunk) -> NDArray[np.float32]:
@@ -72,8 +67,7 @@ def spectral_flatness(chunk: Chunk) -> NDArray[np.float32]:
     power = np.maximum(chunk.power, np.float32(_FLATNESS_FLOOR))
     geometric = np.exp(np.log(power).mean(axis=-1, keepdims=True, dtype=np.float64))
     arithmetic = power.mean(axis=-1, keepdims=True, dtype=np.float64)
-    result: NDArray[np.float32] = (geometric / arithmetic).astype(np.float32)
-    return result
+    return np.asarray(geometric / arithmetic, dtype=np.float32)
 
 
 def _shares(chunk: Chunk) -> NDArray[np.float64]:
@@ -84,15 +78,18 @@ def _shares(chunk: Chunk) -> NDArray[np.float64]:
 
 
 def valleys_and_peaks(chunk: Chunk) -> NDArray[np.float32]:
-    """The mean of the weakest and of the strongest bins of each octave, in dB: (..., 2 * (n_bands + 1))."""
+    """The mean of the weakest and of the strongest bins of each octave, in dB: (..., 2 * (n_bands + 1)).
+
+    Raises:
+        UsageError: an octave starts above half the sample rate, or holds no bin.
+    """
     valleys, peaks = [], []
-    for bins, count in octaves(chunk.config):
+    for bins, count in _octaves(chunk.config):
         ordered = np.sort(chunk.magnitude[..., bins], axis=-1)
         valleys.append(ordered[..., :count].mean(axis=-1, dtype=np.float64))
         peaks.append(ordered[..., -count:].mean(axis=-1, dtype=np.float64))
     means = np.maximum(np.stack(valleys + peaks, axis=-1), _CONTRAST_FLOOR)
-    levels: NDArray[np.float32] = (10.0 * np.log10(means)).astype(np.float32)
-    return levels
+    return np.asarray(10.0 * np.log10(means), dtype=np.float32)
 
 
 def contrast(
@@ -106,18 +103,12 @@ def contrast(
 
 
 @lru_cache(maxsize=8)
-def octaves(config: FeatureConfig) -> tuple[tuple[slice, int], ...]:
-    """The bins of each octave from 0 Hz up, and how many of them a valley or a peak is the mean of.
-
-    Raises:
-        UsageError: an octave starts above half the sample rate, or holds no bin.
-    """
+def _octaves(config: FeatureConfig) -> tuple[tuple[slice, int], ...]:
+    """The bins of each octave from 0 Hz up, and how many of them a valley or a peak is the mean of."""
     edges = [0.0] + [_FIRST_OCTAVE_HZ * 2.0**k for k in range(config.n_bands + 1)]
     if edges[-2] >= config.sample_rate / 2:
-        raise UsageError(
-            f"`n_bands` must be smaller than {config.n_bands} at {config.sample_rate} Hz: the last octave"
-            f" starts at {edges[-2]:g} Hz"
-        )
+        rule = f"`n_bands` must be smaller than {config.n_bands} at {config.sample_rate} Hz"
+        raise UsageError(f"{rule}: the last octave starts at {edges[-2]:g} Hz")
     frequencies = bin_frequencies(config)
     bands = []
     for k in range(config.n_bands + 1):
@@ -128,9 +119,7 @@ def octaves(config: FeatureConfig) -> tuple[tuple[slice, int], ...]:
         end = config.n_frequencies if last else (inside[-1] if inside.size else 0)
         taken = end - first + (not last)
         if end <= first:
-            raise UsageError(
-                f"`n_fft` must be larger than {config.n_fft} for contrast: no two bins lie between"
-                f" {edges[k]:g} and {edges[k + 1]:g} Hz"
-            )
+            rule = f"`n_fft` must be larger than {config.n_fft} for contrast"
+            raise UsageError(f"{rule}: no two bins lie between {edges[k]:g} and {edges[k + 1]:g} Hz")
         bands.append((slice(int(first), int(end)), max(1, int(np.rint(_QUANTILE * taken)))))
     return tuple(bands)

@@ -75,13 +75,12 @@ def tensor_stages(plan: Plan, samples: int, lead: Shape) -> list[Stage]:
     config = plan.config
     stages: list[Stage] = []
     if config.sample_scale != 1:
-        detail = f"times {config.sample_scale:g}"
-        stages.append(Stage("scale", detail, (*lead, samples), "amplitude"))
+        stages.append(Stage("scale", f"times {config.sample_scale:g}", (*lead, samples), "amplitude"))
     if config.feature is Feature.WAVEFORM:
         stages.append(Stage("waveform", "one sample a frame", (*lead, samples, 1), "amplitude"))
     else:
         frames = config.n_frames(samples)
-        stages += _framing(config, frames_detail(config.framing, samples), (*lead, frames))
+        stages += _framing(config, _frames_detail(config.framing, samples), (*lead, frames))
         for each in plan.configs:
             stages += _feature(each, (*lead, frames))
     if len(plan.configs) > 1:
@@ -100,35 +99,25 @@ def _with_channels(stage: Stage, channels: int, config: FeatureConfig) -> Stage:
     return replace(stage, shape=shape)
 
 
-def frames_detail(frames: Framing, samples: int) -> str:
+def _frames_detail(frames: Framing, samples: int) -> str:
     """The arithmetic of the number of frames."""
-    count = frames.n_frames(samples)
+    count, hop, around = frames.n_frames(samples), frames.hop, frames.before + frames.after
     if frames.exact:
-        left_out = "the last centred frame is left out (`frames_exact=True`)"
-        return f"{samples} // {frames.hop} = {count}: {left_out}"
-    if not frames.before and not frames.after:
-        return f"1 + ({samples} - {frames.length}) // {frames.hop} = {count}: whole frames only, no padding"
-    around = frames.before + frames.after
-    if around == frames.length:
-        centred = f"1 + {samples} // {frames.hop} = {count}"
-    else:
-        centred = f"1 + ({samples} + {around} - {frames.length}) // {frames.hop} = {count}"
-    return (
-        f"{centred}: centred frames, the first at 0 s and one at the end; samples / hop ="
-        f" {samples // frames.hop} with `frames_exact=True`"
-    )
+        return f"{samples} // {hop} = {count}: the last centred frame is left out (`frames_exact=True`)"
+    if not around:
+        return f"1 + ({samples} - {frames.length}) // {hop} = {count}: whole frames only, no padding"
+    padded = samples if around == frames.length else f"({samples} + {around} - {frames.length})"
+    exact = f"samples / hop = {samples // hop} with `frames_exact=True`"
+    return f"1 + {padded} // {hop} = {count}: centred frames, the first at 0 s and one at the end; {exact}"
 
 
 def reading_stages(recording: Recording, plan: Plan, samples: int) -> list[Stage]:
     """The stages from the file to `samples` mono samples at the plan's rate."""
-    rate = plan.config.sample_rate
-    channels = recording.channels
-    stages = [
-        Stage("decode", f"{recording.sample_rate} Hz", (recording.frames, channels), "amplitude, -1 to 1")
-    ]
+    rate, channels = plan.config.sample_rate, recording.channels
+    decoded = (recording.frames, channels)
+    stages = [Stage("decode", f"{recording.sample_rate} Hz", decoded, "amplitude, -1 to 1")]
     if not plan.keep_channels and channels > 1:
-        detail = f"mean of {channels} channels"
-        stages.append(Stage("mix down", detail, (recording.frames,), "amplitude"))
+        stages.append(Stage("mix down", f"mean of {channels} channels", decoded[:1], "amplitude"))
     if rate != recording.sample_rate:
         detail = f"soxr HQ, {recording.sample_rate} to {rate} Hz"
         stages.append(Stage("resample", detail, (samples,), "amplitude"))
@@ -136,22 +125,17 @@ def reading_stages(recording: Recording, plan: Plan, samples: int) -> list[Stage
 
 
 def _framing(config: FeatureConfig, detail: str, shape: Shape) -> list[Stage]:
-    length, width = config.frame_length, config.effective_win_length
+    whole = (*shape, config.frame_length)
     padding = f"; ends padded ({config.pad_mode})" if config.center else ""
-    stages = [
-        Stage(
-            "frames",
-            f"{length} samples every {config.hop_length}{padding}: {detail}",
-            (*shape, length),
-            "amplitude",
-        )
-    ]
+    cutting = f"{config.frame_length} samples every {config.hop_length}{padding}: {detail}"
     steps = ["mean removed"] if config.remove_dc else []
     if config.preemphasis:
         steps.append(f"pre-emphasis {config.preemphasis:g}")
-    steps.append(f"{config.window} of {width} samples")
-    stages.append(Stage("window", ", ".join(steps), (*shape, length), "amplitude"))
-    return stages
+    steps.append(f"{config.window} of {config.effective_win_length} samples")
+    return [
+        Stage("frames", cutting, whole, "amplitude"),
+        Stage("window", ", ".join(steps), whole, "amplitude"),
+    ]
 
 
 def _feature(config: FeatureConfig, shape: Shape) -> list[Stage]:
@@ -171,9 +155,8 @@ def _last_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     if feature in (Feature.MEL, Feature.LOGMEL, Feature.MFCC):
         return _mel_stages(config, shape)
     if feature is Feature.STFT:
-        power = config.power == 2
-        unit = "amplitude squared" if power else "amplitude"
-        return [Stage("power" if power else "magnitude", "of each bin", whole, unit)]
+        name, unit = ("power", "amplitude squared") if config.power == 2 else ("magnitude", "amplitude")
+        return [Stage(name, "of each bin", whole, unit)]
     if feature is Feature.COMPLEX:
         return [Stage("complex", "real and imaginary part as channels", (*whole, 2), "amplitude")]
     if feature is Feature.CONTRAST:
@@ -193,20 +176,17 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     scale = "HTK" if config.htk else "Slaney"
     over = "over mels" if config.like is Dialect.KALDI else "over Hz"
     norm = "unit height" if config.mel_norm == "none" else "unit area"
-    detail = (
-        f"{config.n_mels} triangles {over}, {config.fmin:g} to {config.effective_fmax:g} Hz, {scale} scale,"
-        f" {norm}"
-    )
-    unit = "amplitude" if config.power == 1 else "power"
-    shape = (*shape, config.n_mels)
-    stages = [Stage("mel", detail, shape, unit)]
+    edges = f"{config.fmin:g} to {config.effective_fmax:g} Hz"
+    detail = f"{config.n_mels} triangles {over}, {edges}, {scale} scale, {norm}"
+    whole = (*shape, config.n_mels)
+    stages = [Stage("mel", detail, whole, "amplitude" if config.power == 1 else "power")]
     if config.feature is Feature.MEL:
         return stages
     decibels = config.log is Log.DB
     detail = "10 log10, at least -100 dB" if decibels else "natural logarithm, at least that of 2^-23"
     if config.top_db is not None:
         detail += f", floored {config.top_db:g} dB below the maximum"
-    stages.append(Stage("log", detail, shape, "dB" if decibels else "neper (of power)"))
+    stages.append(Stage("log", detail, whole, "dB" if decibels else "neper (of power)"))
     if config.feature is Feature.LOGMEL:
         return stages
     detail = "DCT-II, orthonormal" if config.dct_norm is DctNorm.ORTHO else "DCT-II, plain sum times 2"
@@ -214,7 +194,7 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
         detail += f", lifter {config.lifter:g}"
     if config.use_energy:
         detail += ", coefficient 0 the log energy"
-    return [*stages, Stage("dct", detail, (*shape[:-1], config.n_mfcc), stages[-1].unit)]
+    return [*stages, Stage("dct", detail, (*shape, config.n_mfcc), stages[-1].unit)]
 
 
 def recording_of(source: Source | None, plan: Plan) -> Recording:
@@ -229,6 +209,4 @@ def recording_of(source: Source | None, plan: Plan) -> Recording:
         return Recording(f"{seconds:g} s at {rate} Hz", rate, 1, max(1, int(seconds * rate)))
     with open_audio(source) as reader:
         info = reader.info
-        start, wanted = plan.excerpt.span(info)
-        frames = info.frames - start if wanted is None else min(wanted, info.frames - start)
-        return Recording(source.path, info.sample_rate, info.channels, frames)
+        return Recording(source.path, info.sample_rate, info.channels, plan.excerpt.frames(info))

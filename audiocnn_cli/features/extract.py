@@ -1,18 +1,17 @@
 """Samples to a feature tensor, block by block."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import require_finite
 from audiocnn_cli.errors import FailureKind, SignalError, UsageError
-from audiocnn_cli.features.chroma import estimate_tuning
+from audiocnn_cli.features import cepstrum, chroma, descriptors
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.delta import with_deltas
 from audiocnn_cli.features.frames import Framer
-from audiocnn_cli.features.kinds import KINDS
 from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.features.spool import Spool
 
@@ -20,7 +19,41 @@ from audiocnn_cli.features.spool import Spool
 DECODE_AND_EXTRACT = ("soundfile", "soxr", "audiocnn_cli.features.fft", "audiocnn_cli.features.mel")
 # Their axes differ from those of the others.
 ALONE = frozenset({Feature.WAVEFORM, Feature.COMPLEX})
-TUNED = frozenset({Feature.CHROMA, Feature.TONNETZ})
+_TUNED = frozenset({Feature.CHROMA, Feature.TONNETZ})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one feature is computed.
+
+    `measure` turns a chunk into raw columns, (channels, frames, n). `finish`, where there is one, floors
+    them at `top_db` below the clip's maximum and turns them into bins, (..., bins); its second argument
+    is the largest value of each raw column in the whole clip, shape (n,).
+    """
+
+    measure: Callable[[Chunk], NDArray[np.float32]]
+    finish: (
+        Callable[[NDArray[np.float32], NDArray[np.float32], FeatureConfig], NDArray[np.float32]] | None
+    ) = None
+
+
+KINDS: dict[Feature, Kind] = {
+    Feature.WAVEFORM: Kind(lambda chunk: chunk.span[..., None]),
+    Feature.STFT: Kind(lambda chunk: chunk.power if chunk.config.power == 2 else chunk.magnitude),
+    Feature.COMPLEX: Kind(lambda chunk: chunk.spectrum.copy().view(chunk.span.dtype)),
+    Feature.MEL: Kind(lambda chunk: chunk.mel),
+    Feature.LOGMEL: Kind(cepstrum.log_mel, cepstrum.floored),
+    Feature.MFCC: Kind(cepstrum.log_mel_and_energy, cepstrum.cepstrum),
+    Feature.CHROMA: Kind(chroma.chroma),
+    Feature.TONNETZ: Kind(chroma.tonnetz),
+    Feature.CONTRAST: Kind(descriptors.valleys_and_peaks, descriptors.contrast),
+    Feature.ZCR: Kind(descriptors.zero_crossing_rate),
+    Feature.RMS: Kind(descriptors.root_mean_square),
+    Feature.CENTROID: Kind(descriptors.spectral_centroid),
+    Feature.BANDWIDTH: Kind(descriptors.spectral_bandwidth),
+    Feature.ROLLOFF: Kind(descriptors.spectral_rolloff),
+    Feature.FLATNESS: Kind(descriptors.spectral_flatness),
+}
 
 
 def extract(samples: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
@@ -70,8 +103,8 @@ def tuned(
     Only then are the blocks read: a recording is decoded a second time for it.
     """
     for config in configs:
-        if config.feature in TUNED and config.tuning is None:
-            tuning = estimate_tuning(_chunks(blocks, config), config)
+        if config.feature in _TUNED and config.tuning is None:
+            tuning = chroma.estimate_tuning(_chunks(blocks, config), config)
             return tuple(replace(each, tuning=tuning) for each in configs)
     return tuple(configs)
 
@@ -98,8 +131,7 @@ class Extraction:
         require_compatible(configs)
         self._configs = tuple(configs)
         self._collectors = [_Collector(config) for config in configs]
-        self._framings = list(dict.fromkeys(config.framing for config in configs))
-        self._framers = [Framer(each) for each in self._framings]
+        self._framers = {config.framing: Framer(config.framing) for config in configs}
         self._samples = 0
         self._mono = True
 
@@ -109,12 +141,11 @@ class Extraction:
         Raises:
             SignalError: a sample is NaN or infinite.
         """
-        rate = self._configs[0].sample_rate
-        require_finite(block, start=self._samples, sample_rate=rate)
+        require_finite(block, start=self._samples, sample_rate=self._configs[0].sample_rate)
         self._samples += len(block)
         self._mono = block.ndim == 1
         rows = _channels_first(block, self._configs[0])
-        self._collect([framer.push(rows) for framer in self._framers])
+        self._collect(framer.push(rows) for framer in self._framers.values())
 
     def finish(self) -> NDArray[np.float32]:
         """The features, once the signal has ended: (frames, bins), or (frames, bins, channels).
@@ -122,26 +153,25 @@ class Extraction:
         Raises:
             SignalError: there were too few samples for one frame, or numbers beyond what float32 holds.
         """
-        if self._framings[0].n_frames(self._samples) < 1:
-            raise SignalError(
-                FailureKind.TOO_SHORT,
-                f"{self._samples} samples are less than one frame of {self._framings[0].length}; use"
-                " centred frames or a smaller `n_fft`",
-            )
-        self._collect([framer.finish() for framer in self._framers])
+        framing = self._configs[0].framing
+        if framing.n_frames(self._samples) < 1:
+            cause = f"{self._samples} samples are less than one frame of {framing.length}"
+            message = f"{cause}; use centred frames or a smaller `n_fft`"
+            raise SignalError(FailureKind.TOO_SHORT, message)
+        self._collect(framer.finish() for framer in self._framers.values())
         tensors = [collector.finish() for collector in self._collectors]
         data = tensors[0] if len(tensors) == 1 else _side_by_side(tensors)
         keeps_channels = not self._mono or self._configs[0].feature is Feature.COMPLEX
         return data if keeps_channels else data[..., 0]
 
-    def _collect(self, spans: list[Iterator[NDArray[np.float32]]]) -> None:
+    def _collect(self, spans: Iterable[Iterator[NDArray[np.float32]]]) -> None:
         # Framings differ in their padding only, so their chunks are complete at the same time.
         for step in zip(*spans, strict=True):
             # Returned after each step, since thousands of overlapping segments may be open.
-            scratches = [Scratch.take() for _ in self._framings]
+            scratches = [Scratch.take() for _ in step]
             chunks = {
                 framing: Chunk(span, self._configs[0], scratch)
-                for framing, span, scratch in zip(self._framings, step, scratches, strict=True)
+                for framing, span, scratch in zip(self._framers, step, scratches, strict=True)
             }
             for collector in self._collectors:
                 collector.add(chunks[collector.framing])
@@ -176,7 +206,11 @@ class _Collector:
         with np.errstate(over="ignore", invalid="ignore"):
             raw = self._kind.measure(chunk)
             maxima = raw.max(axis=(0, 1))
-            self._require_finite(maxima, chunk)
+            # A NaN anywhere is a NaN in its column's maximum, and nothing here is -inf.
+            if not np.isfinite(maxima).all():
+                cause = f"samples of up to {np.abs(chunk.span).max():g} are too large; scale them to [-1, 1]"
+                message = f"{self._config.feature} is not finite: {cause}"
+                raise SignalError(FailureKind.NON_FINITE, message)
         if not self._deferred:
             self._raw.append(self._bins(raw.swapaxes(0, 1), maxima))
             return
@@ -202,16 +236,6 @@ class _Collector:
             pairs = raw.reshape(frames, channels, -1, 2).swapaxes(1, 2)
             return pairs.reshape(frames, -1, 2 * channels)
         return raw.swapaxes(1, 2)
-
-    def _require_finite(self, maxima: NDArray[np.float32], chunk: Chunk) -> None:
-        # A NaN anywhere is a NaN in its column's maximum, and nothing here is -inf.
-        if np.isfinite(maxima).all():
-            return
-        raise SignalError(
-            FailureKind.NON_FINITE,
-            f"{self._config.feature} is not finite: samples of up to {np.abs(chunk.span).max():g} are too"
-            " large; scale them to [-1, 1]",
-        )
 
 
 def _side_by_side(tensors: list[NDArray[np.float32]]) -> NDArray[np.float32]:

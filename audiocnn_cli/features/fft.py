@@ -7,13 +7,13 @@ elsewhere, or with another signature, `scipy.fft` is imported.
 
 import importlib.util
 from collections.abc import Callable
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
+from importlib.machinery import PathFinder
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+_COMPILED = "scipy.fft._pocketfft.pypocketfft"
 Transform = Callable[[NDArray[np.float32], NDArray[np.complex64]], None]
 
 
@@ -46,20 +46,14 @@ def _load() -> Transform:
 
 
 def _pypocketfft() -> Any:
-    """The compiled module `scipy.fft._pocketfft.pypocketfft`, by its file."""
     package = importlib.util.find_spec("scipy")
-    if package is None or package.origin is None:
-        raise ImportError("scipy is not installed")
-    folder = Path(package.origin).parent / "fft" / "_pocketfft"
-    name = "scipy.fft._pocketfft.pypocketfft"
-    for suffix in EXTENSION_SUFFIXES:
-        file = folder / f"pypocketfft{suffix}"
-        spec = importlib.util.spec_from_file_location(name, file) if file.is_file() else None
-        if spec is not None and spec.loader is not None:
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            return module
-    raise ImportError(f"no {name}")
+    roots = package.submodule_search_locations if package else None
+    spec = PathFinder.find_spec(_COMPILED, [f"{root}/fft/_pocketfft" for root in roots or ()])
+    if spec is None or spec.loader is None:
+        raise ImportError(_COMPILED)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _public(frames: NDArray[np.float32], out: NDArray[np.complex64]) -> None:

@@ -17,8 +17,7 @@ _log = logging.getLogger("audiocnn")
 _HZ_PER_MEL = 200.0 / 3.0
 _LOG_START_HZ = 1000.0
 _LOG_START_MEL = _LOG_START_HZ / _HZ_PER_MEL
-_LOG_RANGE = 6.4
-_LOG_RANGE_MELS = 27.0
+_LOG_STEP = np.log(6.4) / 27.0
 # Filters that are multiplied at once.
 _GROUP = 4
 
@@ -27,8 +26,7 @@ def hz_to_mel(hz: NDArray[np.float64], *, htk: bool) -> NDArray[np.float64]:
     """Frequencies in Hz to mels, element by element."""
     if htk:
         return 2595.0 * np.log10(1.0 + hz / 700.0)
-    step = np.log(_LOG_RANGE) / _LOG_RANGE_MELS
-    above = _LOG_START_MEL + np.log(np.maximum(hz, _LOG_START_HZ) / _LOG_START_HZ) / step
+    above = _LOG_START_MEL + np.log(np.maximum(hz, _LOG_START_HZ) / _LOG_START_HZ) / _LOG_STEP
     return np.where(hz >= _LOG_START_HZ, above, hz / _HZ_PER_MEL)
 
 
@@ -36,8 +34,7 @@ def mel_to_hz(mel: NDArray[np.float64], *, htk: bool) -> NDArray[np.float64]:
     """Mels to frequencies in Hz, the inverse of `hz_to_mel`."""
     if htk:
         return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-    step = np.log(_LOG_RANGE) / _LOG_RANGE_MELS
-    above = _LOG_START_HZ * np.exp(step * (np.maximum(mel, _LOG_START_MEL) - _LOG_START_MEL))
+    above = _LOG_START_HZ * np.exp(_LOG_STEP * (np.maximum(mel, _LOG_START_MEL) - _LOG_START_MEL))
     return np.where(mel >= _LOG_START_MEL, above, mel * _HZ_PER_MEL)
 
 
@@ -61,12 +58,12 @@ def mel_filters(config: FeatureConfig) -> NDArray[np.float32]:
     The triangles are straight over Hz, for Kaldi over mels. Filters narrower than the spacing of
     the bins may be empty; a warning names them.
     """
-    edges = mel_edges(config)
-    frequencies = _filter_frequencies(config)
-    if config.like is Dialect.KALDI:
-        corners, points = (hz_to_mel(hz, htk=config.htk) for hz in (edges, frequencies))
-    else:
-        corners, points = edges, frequencies
+    edges, points = mel_edges(config), bin_frequencies(config)
+    corners = edges
+    if config.like is Dialect.TORCHAUDIO:  # bins spread evenly up to sample_rate // 2, also for odd sizes
+        points = np.linspace(0.0, config.sample_rate // 2, config.n_frequencies)
+    elif config.like is Dialect.KALDI:
+        corners, points = (hz_to_mel(hz, htk=config.htk) for hz in (edges, points))
     widths = np.diff(corners)
     slopes = corners[:, None] - points[None, :]
     filters = slopes[:-2] / -widths[:-1, None]
@@ -74,16 +71,14 @@ def mel_filters(config: FeatureConfig) -> NDArray[np.float32]:
     falling /= widths[1:, None]
     np.minimum(filters, falling, out=filters)
     np.maximum(filters, 0.0, out=filters)
-    _warn_of_empty(filters)
+    empty = [str(i) for i in np.flatnonzero(~filters.any(axis=1))]
+    if empty:
+        shown = ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else "")
+        message = "%d of %d mel filters are empty (%s): raise `n_fft` or lower `n_mels`"
+        _log.warning(message, len(empty), len(filters), shown)
     if config.mel_norm is MelNorm.SLANEY:
         filters *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
     return np.ascontiguousarray(filters.T, dtype=np.float32)
-
-
-def _filter_frequencies(config: FeatureConfig) -> NDArray[np.float64]:
-    if config.like is Dialect.TORCHAUDIO:  # bins spread evenly up to sample_rate // 2, also for odd sizes
-        return np.linspace(0.0, config.sample_rate // 2, config.n_frequencies)
-    return bin_frequencies(config)
 
 
 def mel_product(rows: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
@@ -109,14 +104,3 @@ def _groups(config: FeatureConfig) -> list[tuple[slice, slice, NDArray[np.float3
         filters = slice(first, first + len(weights))
         groups.append((filters, bins, np.ascontiguousarray(weights[:, bins])))
     return groups
-
-
-def _warn_of_empty(filters: NDArray[np.float64]) -> None:
-    empty = [str(i) for i, weights in enumerate(filters) if not weights.any()]
-    if empty:
-        _log.warning(
-            "%d of %d mel filters are empty (%s): raise `n_fft` or lower `n_mels`",
-            len(empty),
-            len(filters),
-            ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else ""),
-        )

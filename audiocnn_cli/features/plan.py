@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from audiocnn_cli.audio.load import WHOLE, Excerpt
 from audiocnn_cli.audio.segments import Segmentation
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.config import Feature, FeatureConfig
+from audiocnn_cli.features.config import Feature, FeatureConfig, Statistic
 from audiocnn_cli.features.extract import require_compatible
 from audiocnn_cli.features.mel import bin_frequencies, mel_edges
-from audiocnn_cli.features.terms import Statistic
 
 _BIN_AXES = {
     Feature.WAVEFORM: "amplitude",

@@ -1,21 +1,25 @@
-"""The feature tensor of a recording, with the parameters and axes that describe it."""
+"""The feature tensor of a recording, with the parameters and axes that describe it.
 
-from collections.abc import Callable, Iterator
+Each segment of a recording is a signal of its own: framed, padded and floored by itself.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.decode import AudioInfo, AudioReader, open_audio
+from audiocnn_cli.audio.decode import AudioInfo, open_audio
 from audiocnn_cli.audio.load import channel_blocks, mono_blocks
 from audiocnn_cli.audio.resample import resampled_length
+from audiocnn_cli.audio.segments import Segmentation, SegmentConfig, Splitter, TailHandling, TailPolicy
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.errors import InputError, SignalError
-from audiocnn_cli.features.config import Feature
-from audiocnn_cli.features.extract import extract_blocks, tuned
+from audiocnn_cli.errors import FailureKind, InputError, SignalError
+from audiocnn_cli.features.config import Feature, FeatureConfig, Statistic
+from audiocnn_cli.features.extract import Extraction, extract_blocks, tuned
 from audiocnn_cli.features.plan import Plan, axes, columns
-from audiocnn_cli.features.segments import extract_segments
-from audiocnn_cli.features.terms import Statistic
+from audiocnn_cli.features.spool import Spool
 
 _BLOCK_VALUES = 1 << 20
 
@@ -42,11 +46,8 @@ class Tensor:
     def axes(self) -> tuple[str, ...]:
         """What each axis of `data` counts."""
         first, second = axes(self.plan.configs)
-        names = (["segment"] if self.plan.segmentation else []) + [
-            "statistic" if self.plan.summary else first,
-            second,
-        ]
-        return (*names, "channel")[: self.data.ndim]
+        lead = ("segment",) if self.plan.segmentation else ()
+        return (*lead, "statistic" if self.plan.summary else first, second, "channel")[: self.data.ndim]
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -62,10 +63,9 @@ class Tensor:
         names = columns(self.plan.configs)
         if "channel" not in self.axes:
             return names
-        parts = range(self.data.shape[-1])
-        if self.plan.config.feature is not Feature.COMPLEX:
-            return [f"{name}_channel{part}" for name in names for part in parts]
-        ends = [f"{end}{part // 2 or ''}" for part in parts for end in (("re", "im")[part % 2],)]
+        ends = [f"channel{part}" for part in range(self.data.shape[-1])]
+        if self.plan.config.feature is Feature.COMPLEX:
+            ends = [f"{('re', 'im')[part % 2]}{part // 2 or ''}" for part in range(len(ends))]
         return [f"{name}_{end}" for name in names for end in ends]
 
 
@@ -85,24 +85,21 @@ def extract_source(source: Source, plan: Plan) -> FeatureResult:
         InputError: the source can't be used.
     """
     with open_audio(source) as reader:
+        info, rate = reader.info, plan.config.sample_rate
+        read = channel_blocks if plan.keep_channels else mono_blocks
+        blocks = partial(read, reader, sample_rate=rate, excerpt=plan.excerpt)
+        length = 0
         try:
-            return _extract(source, reader, plan)
+            # Only equal segments need the length before the end; it is counted where the header estimates it.
+            if plan.segmentation is not None and plan.segmentation.count is not None:
+                frames = plan.excerpt.frames(info) if info.exact_length else 0
+                length = resampled_length(frames, source_rate=info.sample_rate, sample_rate=rate)
+                length = length or sum(map(len, blocks()))
+            return FeatureResult(source, info, compute(blocks, length, plan))
         except InputError:
             raise
         except SignalError as error:
             raise InputError(source.path, error.kind, error.message) from error
-
-
-def _extract(source: Source, reader: AudioReader, plan: Plan) -> FeatureResult:
-    def blocks() -> Iterator[NDArray[np.float32]]:
-        read = channel_blocks if plan.keep_channels else mono_blocks
-        return read(reader, sample_rate=plan.config.sample_rate, excerpt=plan.excerpt)
-
-    # Only equal segments need the length before the end; where the header estimates it, it is counted.
-    counted = plan.segmentation is not None and plan.segmentation.count is not None
-    length = (_length(reader, plan) or sum(map(len, blocks()))) if counted else 0
-    tensor = compute(blocks, length, plan)
-    return FeatureResult(source, reader.info, tensor)
 
 
 def compute(blocks: Callable[[], Iterator[NDArray[np.float32]]], length: int, plan: Plan) -> Tensor:
@@ -119,52 +116,33 @@ def compute(blocks: Callable[[], Iterator[NDArray[np.float32]]], length: int, pl
     """
     configs = tuned(blocks(), plan.configs)
     plan = replace(plan, configs=configs)
-    counted = _Counted(blocks())
+    samples = 0
+
+    def counted() -> Iterator[NDArray[np.float32]]:
+        nonlocal samples
+        for block in blocks():
+            samples += len(block)
+            yield block
+
     rest = None
     starts: tuple[float, ...] = (plan.excerpt.offset_s,)
     if plan.segmentation is None:
-        data = extract_blocks(counted, configs)
+        data = extract_blocks(counted(), configs)
     else:
         rate = plan.config.sample_rate
         sizes = plan.segmentation.sizes(length, rate)
-        segments = extract_segments(counted, configs, sizes, plan.segmentation)
+        segments = extract_segments(counted(), configs, sizes, plan.segmentation)
         data, rest = segments.data, segments.rest
         starts = tuple(plan.excerpt.offset_s + start / rate for start in segments.starts)
-    mean, std = mean_and_std(data, axes=2 if plan.segmentation else 1)
+    frame_axis = 1 if plan.segmentation else 0
+    mean, std = _mean_and_std(data, axes=1 + frame_axis)
     if plan.summary:
-        if plan.segmentation is None:
-            data = summarise(data, plan.summary)
-        else:
-            frames = data.swapaxes(0, 1)
-            data = summarise(frames, plan.summary).swapaxes(0, 1)
-        rest = None if rest is None else summarise(rest, plan.summary)
-    return Tensor(plan, data, mean, std, counted.samples / plan.config.sample_rate, rest, starts)
+        data = _summarise(data.swapaxes(0, frame_axis), plan.summary).swapaxes(0, frame_axis)
+        rest = None if rest is None else _summarise(rest, plan.summary)
+    return Tensor(plan, data, mean, std, samples / plan.config.sample_rate, rest, starts)
 
 
-class _Counted:
-    """Blocks as they come, and how many samples they held."""
-
-    def __init__(self, blocks: Iterator[NDArray[np.float32]]) -> None:
-        self.samples = 0
-        self._blocks = blocks
-
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        for block in self._blocks:
-            self.samples += len(block)
-            yield block
-
-
-def _length(reader: AudioReader, plan: Plan) -> int:
-    """Samples after resampling, as the header has them; 0 where it only estimates them."""
-    info = reader.info
-    if not info.exact_length:
-        return 0
-    start, wanted = plan.excerpt.span(info)
-    frames = info.frames - start if wanted is None else min(wanted, info.frames - start)
-    return resampled_length(frames, source_rate=info.sample_rate, sample_rate=plan.config.sample_rate)
-
-
-def mean_and_std(data: NDArray[np.float32], *, axes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _mean_and_std(data: NDArray[np.float32], *, axes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation (over n, not n - 1) over the first `axes` axes, in float64."""
     over = tuple(range(axes))
     step = max(1, _BLOCK_VALUES * len(data) // max(1, data.size))
@@ -176,14 +154,80 @@ def mean_and_std(data: NDArray[np.float32], *, axes: int) -> tuple[NDArray[np.fl
     return mean, np.sqrt(squares / count)
 
 
-def summarise(data: NDArray[np.float32], statistics: tuple[Statistic, ...]) -> NDArray[np.float32]:
+def _summarise(data: NDArray[np.float32], statistics: tuple[Statistic, ...]) -> NDArray[np.float32]:
     """(frames, ...) to (statistics, ...)."""
     compute: dict[Statistic, Callable[[], NDArray[np.float64]]] = {
-        Statistic.MEAN: lambda: mean_and_std(data, axes=1)[0],
-        Statistic.STD: lambda: mean_and_std(data, axes=1)[1],
+        Statistic.MEAN: lambda: _mean_and_std(data, axes=1)[0],
+        Statistic.STD: lambda: _mean_and_std(data, axes=1)[1],
         Statistic.MIN: lambda: data.min(axis=0),
         Statistic.MAX: lambda: data.max(axis=0),
         Statistic.MEDIAN: lambda: np.median(data, axis=0),
     }
     rows = [compute[each]() for each in statistics]
     return np.stack(rows).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """`data` of shape (segments, frames, bins[, channels]); `rest` of (frames, bins[, channels]) if kept.
+
+    `starts` are the first samples of the segments, the rest included, counted from that of the recording.
+    """
+
+    data: NDArray[np.float32]
+    rest: NDArray[np.float32] | None
+    starts: tuple[int, ...]
+
+
+def extract_segments(
+    blocks: Iterable[NDArray[np.float32]],
+    configs: Sequence[FeatureConfig],
+    sizes: SegmentConfig,
+    segmentation: Segmentation,
+) -> Segments:
+    """The features of each segment of a signal that comes in blocks of (n,) or (n, channels).
+
+    Args:
+        blocks: the signal, in blocks of any size.
+        configs: as for `extract_blocks`.
+        sizes: what `segmentation` gives for the signal's length.
+        segmentation: how many segments there may be, and what is made of the samples behind the last one.
+
+    Raises:
+        SignalError: the signal is shorter than one segment, or as `extract`.
+    """
+    done, starts = Spool(), []
+    splitter = Splitter(sizes, lambda: _Features(configs), tail=segmentation.rest, most=segmentation.count)
+    for block in blocks:
+        for start, data in splitter.push(block):
+            starts.append(start)
+            done.append(data[None])
+    ending = splitter.finish()
+    rest = None
+    if ending.segment is not None:
+        start, last = ending.segment
+        starts.append(start)
+        if ending.rest is TailHandling.KEPT:
+            rest = last
+        else:
+            done.append(last[None])
+    if not starts:
+        seconds, least = (n / configs[0].sample_rate for n in (ending.samples, sizes.length))
+        advice = f"use a shorter one, or `rest={TailPolicy.PAD}`"
+        message = f"is {seconds:.2f} s, shorter than one segment of {least:g} s; {advice}"
+        raise SignalError(FailureKind.TOO_SHORT, message)
+    data = done.array() if len(done) or rest is None else rest[None][:0]
+    return Segments(data, rest, tuple(starts))
+
+
+class _Features:
+    """The features of one segment, as a `Sink`."""
+
+    def __init__(self, configs: Sequence[FeatureConfig]) -> None:
+        self._extraction = Extraction(configs)
+
+    def push(self, block: NDArray[np.float32], /) -> None:
+        self._extraction.push(block)
+
+    def finish(self, start: int, _valid: int, /) -> tuple[int, NDArray[np.float32]]:
+        return start, self._extraction.finish()

@@ -1,17 +1,16 @@
 """A plan as flat settings: those of the command line, of a TOML file and of the metadata of a tensor."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from audiocnn_cli.audio.load import Excerpt
-from audiocnn_cli.audio.segments import Segmentation
+from audiocnn_cli.audio.segments import Segmentation, TailPolicy
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.config import Dialect, FeatureConfig, config_like, feature_named
+from audiocnn_cli.features.config import Dialect, FeatureConfig, Statistic, config_like, feature_named
 from audiocnn_cli.features.plan import Plan
-from audiocnn_cli.features.terms import Statistic, TailPolicy
 
 # The settings beyond a FeatureConfig's fields; `feature` and `summary` are lists parted by commas.
 _PLAN_TYPES: dict[str, Any] = {
@@ -122,18 +121,10 @@ def settings_toml(plan: Plan) -> str:
     lines = ["# audiocnn features --config THIS_FILE"]
     for key, value in settings_of(plan).items():
         if value is not None:
-            lines.append(f"{key} = {_toml(value)}")
+            lines.append(f"{key} = {json.dumps(value)}")  # for such values JSON is TOML
         elif defaults.get(key) is not None:
             lines.append(f'{key} = "{_NONE}"')
     return "\n".join(lines) + "\n"
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value.value if isinstance(value, Enum) else value}"'
-    return repr(value)
 
 
 def _names(text: str) -> list[str]:

@@ -7,10 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.features.config import Dialect, FeatureConfig
+from audiocnn_cli.features.config import Dialect, FeatureConfig, Window
 from audiocnn_cli.features.fft import rfft
 from audiocnn_cli.features.mel import mel_product
-from audiocnn_cli.features.terms import Window
 
 # Weights of the cosines of 0, 1, 2 ... periods in the window, with alternating signs.
 _COSINE_TERMS = {
@@ -29,21 +28,11 @@ _BINS_LAST = (1, 2, 0)
 def window(config: FeatureConfig) -> NDArray[np.float32]:
     """The weights of a frame, shape (frame_length,): `win_length` samples centred in zeros."""
     length = config.effective_win_length
-    if config.like is Dialect.KALDI:
-        return np.asarray(symmetric_window(config.window, length), dtype=np.float32)
+    if config.like is Dialect.KALDI:  # symmetric: the last weight is the first
+        return _cosine_sum(config.window, length, period=max(1, length - 1)).astype(np.float32)
     before = (config.n_fft - length) // 2
-    weights = periodic_window(config.window, length)
+    weights = _cosine_sum(config.window, length, period=length)  # `scipy.signal.get_window`
     return np.pad(weights, (before, config.n_fft - length - before)).astype(np.float32)
-
-
-def periodic_window(window: Window, length: int) -> NDArray[np.float64]:
-    """The window of `length` samples as one period, shape (length,): `scipy.signal.get_window`."""
-    return _cosine_sum(window, length, period=length)
-
-
-def symmetric_window(window: Window, length: int) -> NDArray[np.float64]:
-    """The window of `length` samples, the last as the first, shape (length,): as Kaldi has it."""
-    return _cosine_sum(window, length, period=max(1, length - 1))
 
 
 def _cosine_sum(window: Window, length: int, *, period: int) -> NDArray[np.float64]:
@@ -121,9 +110,7 @@ class Chunk:
         """The frames, with their mean subtracted for `remove_dc`."""
         if not self.config.remove_dc:
             return self.frames
-        means = self.frames.mean(axis=-1, keepdims=True, dtype=np.float32)
-        centred: NDArray[np.float32] = np.subtract(self.frames, means)
-        return centred
+        return np.asarray(self.frames - self.frames.mean(axis=-1, keepdims=True, dtype=np.float32))
 
     @cached_property
     def weighted_frames(self) -> NDArray[np.float32]:
@@ -183,12 +170,10 @@ class Chunk:
 
 def _pair_sums(pairs: NDArray[np.float32]) -> NDArray[np.float32]:
     """Neighbours of the last axis added: half as many."""
-    sums: NDArray[np.float32] = pairs[..., 0::2] + pairs[..., 1::2]
-    return sums
+    return np.asarray(pairs[..., 0::2] + pairs[..., 1::2], dtype=np.float32)
 
 
 def _pre_emphasised(frames: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
     """Each sample less `factor` times the one before it; the first one is its own predecessor."""
     before = np.concatenate([frames[..., :1], frames[..., :-1]], axis=-1)
-    sharpened: NDArray[np.float32] = np.subtract(frames, before * np.float32(factor))
-    return sharpened
+    return np.asarray(np.subtract(frames, before * np.float32(factor)), dtype=np.float32)

@@ -1,5 +1,6 @@
 """Rows that arrive one by one: in memory while they are few, else in an unnamed temporary file."""
 
+import io
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
@@ -63,10 +64,9 @@ class Spool:
         row = int(np.prod(self.row_shape, dtype=np.int64))
         step = max(1, _BLOCK_BYTES // (4 * row))
         for start in range(0, self._rows, step):
-            rows = min(step, self._rows - start)
             self._file.seek(4 * row * start)
-            values = np.frombuffer(self._file.read(4 * row * rows), dtype=np.float32)
-            yield values.reshape(rows, *self.row_shape)
+            values = np.frombuffer(self._file.read(4 * row * step), dtype=np.float32)
+            yield values.reshape(-1, *self.row_shape)
 
     def _spill(self) -> None:
         """Move what is in memory to the file.
@@ -75,19 +75,16 @@ class Spool:
             OutputError: there is no room for it.
         """
         try:
-            self._write()
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="audiocnn-")  # noqa: SIM115 (closed with the spool)
+            self._file.seek(0, io.SEEK_END)
+            for part in self._parts:
+                self._file.write(np.ascontiguousarray(part).data)
+            self._file.flush()
         except OSError as error:
             raise OutputError(
                 f"{tempfile.gettempdir()}: the temporary file for a long recording can't be written"
                 f" ({error.strerror}); set TMPDIR to a folder with more room"
             ) from error
-
-    def _write(self) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="audiocnn-")  # noqa: SIM115 (open as long as the spool)
-        self._file.seek(0, 2)
-        for part in self._parts:
-            self._file.write(np.ascontiguousarray(part).data)
-        self._file.flush()
         self._parts.clear()
         self._held = 0

@@ -22,8 +22,8 @@ from audiocnn_cli.features.cepstrum import floored
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.delta import with_deltas
 from audiocnn_cli.features.explain import Recording, Stage, reading_stages, segments_stage, tensor_stages
+from audiocnn_cli.features.extract import KINDS
 from audiocnn_cli.features.frames import Framer
-from audiocnn_cli.features.kinds import KINDS
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.inspection.meter import Meter, Values
