@@ -139,7 +139,8 @@ def warm(folder: Path) -> None:
             for frame in range(computer.num_frames_ready):
                 computer.get_frame(frame)
 
-        from audiocnn_cli.features.config import Dialect, config_like
+        from audiocnn_cli.features.config import Dialect
+        from audiocnn_cli.features.dialects import config_like
 
         like_kaldi = config_like(Dialect.KALDI, {"sample_rate": RATE})
         contestants |= {"kaldi-native-fbank": kaldi, "audiocnn like kaldi": lambda: extract(y, like_kaldi)}

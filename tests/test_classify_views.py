@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiocnn_cli.commands.classify.options import complete_model
+from audiocnn_cli.commands.classify_options import complete_model
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, LABELS, write_good_model
 

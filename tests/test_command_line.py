@@ -20,6 +20,7 @@ from audiocnn_cli.errors import MissingExtraError
 from audiocnn_cli.extras import MODULES, install_command, require_extra
 from audiocnn_cli.parameters import use_flags, with_flags
 from tests.conftest import Finished
+from tests.onnx_models import write_good_model
 
 ROOT = Path(__file__).parent.parent
 Run = Callable[..., Finished]
@@ -203,3 +204,45 @@ def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
         require_extra("av", "reading m4a")
     monkeypatch.setattr(extras, "find_spec", lambda name: object())
     require_extra("av", "reading m4a")
+
+
+def test_the_list_of_commands_cuts_no_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for arguments in ([], ["models"]):
+        listed = run(*arguments, "--help").stdout.split("Commands:\n")[1].split("\n\n")[0]
+        assert "..." not in listed
+
+
+QUIET = (
+    "features {wav}",
+    "features {wav} --explain",
+    "shapes --arch cnn",
+    "shapes --example",
+    "shapes --seconds 1",
+    "shapes --diff --input 130x13x1 flatten dense:2",
+    "classify {wav}",
+    "classify {wav} --why",
+    "evaluate {folder}",
+    "merge {journal}",
+    "models list",
+    "models show genre-cnn",
+    "models verify genre-cnn",
+    "models providers",
+    "models add {model}",
+    "models remove tiny",
+    "models export genre-cnn --with-frontend -o {out}",
+)
+
+
+def test_quiet_prints_no_table(run: Run, make_wav: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    wav, _ = (make_wav(f"data/{label}/{label}.wav") for label in ("jazz", "rock"))
+    journal = tmp_path / "run.sqlite"
+    assert run("features", wav, "--journal", journal, "-q").stdout == ""
+    model = write_good_model(tmp_path / "own.onnx")
+    places = {"wav": wav, "folder": folder, "journal": journal, "model": model, "out": tmp_path / "o.onnx"}
+    for command in QUIET:
+        finished = run(*command.format(**places).split(), "--quiet")
+        assert finished.stdout == "", command
+        assert finished.exit_code in (0, 1), (command, finished.stderr)

@@ -13,13 +13,13 @@ from sklearn import metrics
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify import Ensemble, classify
-from audiocnn_cli.commands import evaluate as evaluate_command
-from audiocnn_cli.commands import train as train_command
+from audiocnn_cli.commands.options import complete_name, completes
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
 from audiocnn_cli.evaluation.metrics import confusion_matrix, wilson_interval
 from audiocnn_cli.models.session import open_model
+from audiocnn_cli.training.recipes import ARCHITECTURES
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, LABELS, write_good_model
 
@@ -177,5 +177,5 @@ def test_a_training_clip_is_scored_by_the_member_not_trained_on_it(
 
 
 def test_names_of_models_and_networks_complete() -> None:
-    assert evaluate_command._complete_model("genre-") == ["genre-cnn", "genre-lstm", "genre-mlp"]
-    assert train_command._complete_arch("l") == ["logmel-cnn", "lstm"]
+    assert list(complete_name("genre-")) == ["genre-cnn", "genre-lstm", "genre-mlp"]
+    assert completes(*ARCHITECTURES)("l") == ["logmel-cnn", "lstm"]

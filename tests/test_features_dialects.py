@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, config_like
+from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig
+from audiocnn_cli.features.dialects import config_like
 from audiocnn_cli.features.extract import extract
 from tests.numerics import EPS, assert_close, mfcc_scale
 from tests.signals import tones_and_noise

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audiocnn_cli.commands.models.command import model_completions
+from audiocnn_cli.commands.options import complete_model
 from audiocnn_cli.models.registry import bundled_models
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model, write_model
@@ -70,12 +70,12 @@ def test_names_and_files_are_completed(tmp_path: Path, monkeypatch: pytest.Monke
         (tmp_path / name).touch()
     (tmp_path / "gear").mkdir()
     (tmp_path / "gear" / "b.onnx").touch()
-    assert list(model_completions("ge")) == [
+    assert list(complete_model("ge")) == [
         *(name for name in NAMES if name.startswith("ge")),
         *("gear/", "genuine.onnx"),
     ]
-    assert list(model_completions("gear/")) == ["gear/b.onnx"]
-    assert list(model_completions(f"{tmp_path}/gear/")) == [f"{tmp_path}/gear/b.onnx"]
+    assert list(complete_model("gear/")) == ["gear/b.onnx"]
+    assert list(complete_model(f"{tmp_path}/gear/")) == [f"{tmp_path}/gear/b.onnx"]
 
 
 def test_a_shell_completes_the_names() -> None:

@@ -4,13 +4,9 @@ Its decoders go forward only, and give each block as soon as it is there.
 """
 
 import io
-import os
-import select
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -22,6 +18,7 @@ from numpy.typing import NDArray
 from audiocnn_cli.audio.arrays import scaled
 from audiocnn_cli.audio.decode import AudioReader
 from audiocnn_cli.audio.decoders import AvDecoder, Decoder, DecodingError, SoundFileDecoder
+from audiocnn_cli.audio.pipes import Ahead, Interrupt, first_bytes, piped
 from audiocnn_cli.audio.sources import STDIN
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
 from audiocnn_cli.extras import install_command, require_extra
@@ -35,9 +32,6 @@ _STREAMED = (b"RIFF", b"RIFX", b".snd", b"OggS", b"ID3")
 _WHOLE = (b"FORM", b"caff", b"riff", b"RF64", b"NIST", b"Crea")
 # The largest number of bytes read at once; a pipe returns those that have arrived.
 _CHUNK = 1 << 16
-_ENDLESS = 1 << 40
-# libsndfile recognises a format by these first bytes, and does not wait for them.
-_RECOGNISED = 512
 # As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
 RAW_FORMATS = {
     "u8": "u1",
@@ -72,104 +66,6 @@ class RawFormat:
             raise UsageError(f"`raw={self.name}` is none of {', '.join(RAW_FORMATS)}")
         if self.sample_rate < 1 or self.channels < 1:
             raise UsageError("`raw` requires a rate and a number of channels of 1 or more")
-
-
-def _first_bytes(stream: IO[bytes], count: int) -> bytes:
-    """The first `count` bytes, or fewer if the stream ends."""
-    head = b""
-    while len(head) < count and (more := stream.read(count - len(head))):
-        head += more
-    return head
-
-
-@dataclass(slots=True)
-class _Interrupt:
-    """Whether Ctrl-C was pressed."""
-
-    requested: bool = False
-
-
-@contextmanager
-def _piped(stream: IO[bytes], head: bytes) -> Iterator[tuple[IO[bytes], _Interrupt]]:
-    """A pipe with `head` and the bytes that follow, for libraries that read a descriptor from its beginning.
-
-    Ctrl-C raises nothing here, where a library would suppress it or finish its read first: it closes the
-    pipe, and the reader checks the `_Interrupt`.
-    """
-    out, into = os.pipe()
-    with _interrupt() as (interrupt, signalled):
-
-        def pump() -> None:
-            # The reader may close first, and the writer may close during a read.
-            with suppress(OSError, ValueError), os.fdopen(into, "wb", buffering=0) as pipe:
-                chunk = head
-                while chunk:
-                    pipe.write(chunk)
-                    chunk = stream.read(_CHUNK) if _arrived(stream, signalled) else b""
-
-        thread = threading.Thread(target=pump, daemon=True)
-        with os.fdopen(out, "rb", buffering=0) as pipe:
-            thread.start()
-            yield pipe, interrupt
-
-
-@contextmanager
-def _interrupt() -> Iterator[tuple[_Interrupt, int]]:
-    """Record Ctrl-C; the descriptor becomes readable once a signal has arrived."""
-    interrupt = _Interrupt()
-
-    def record(*_: object) -> None:
-        interrupt.requested = True
-
-    readable, writable = os.pipe()
-    os.set_blocking(writable, False)
-    handler = signal.signal(signal.SIGINT, record)
-    before = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
-    try:
-        yield interrupt, readable
-    finally:
-        signal.set_wakeup_fd(before)
-        signal.signal(signal.SIGINT, handler)
-        os.close(writable)  # ends a select() that still waits
-        os.close(readable)
-
-
-def _arrived(stream: IO[bytes], signalled: int) -> bool:
-    """Wait for data or the end of the stream; false when a signal arrives first."""
-    try:
-        arriving = stream.fileno()
-    except OSError:
-        return True  # no file descriptor, so select() can't wait for it
-    return signalled not in select.select([arriving, signalled], [], [])[0]
-
-
-class _Ahead(io.RawIOBase):
-    """A pipe in which libsndfile can seek back within the header of a FLAC stream."""
-
-    def __init__(self, pipe: IO[bytes]) -> None:
-        self._pipe = pipe
-        self._head = _first_bytes(pipe, _RECOGNISED)
-        self._at = 0
-
-    def readinto(self, buffer: Any) -> int:
-        """Read the bytes that have arrived; 0 at the end."""
-        here = self._head[self._at : self._at + len(buffer)]
-        if not here and self._at < _ENDLESS:
-            here = self._pipe.read(len(buffer))
-            if self._at == len(self._head) < _CHUNK:
-                self._head += here
-        buffer[: len(here)] = here
-        self._at += len(here)
-        return len(here)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Seek within the header; the end is taken to be beyond any stream."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: _ENDLESS}[whence]
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
 
 
 class _ForwardOnly:
@@ -249,7 +145,7 @@ class _MicrophoneDecoder(_ForwardOnly):
 class _Interruptible(_ForwardOnly):
     """A decoder on a pipe that Ctrl-C closes; raises KeyboardInterrupt then."""
 
-    def __init__(self, decoder: Decoder, interrupt: _Interrupt) -> None:
+    def __init__(self, decoder: Decoder, interrupt: Interrupt) -> None:
         self._decoder = decoder
         self._interrupt = interrupt
         self.sample_rate, self.channels = decoder.sample_rate, decoder.channels
@@ -275,13 +171,13 @@ def open_stdin(raw: RawFormat | None = None) -> Iterator[AudioReader]:
     """
     # Not the buffer, which Python waits for at exit while a thread reads it.
     stream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if sys.stdin else None
-    head = _first_bytes(stream, 4) if stream else b""
+    head = first_bytes(stream, 4) if stream else b""
     if stream is None or not head:
         raise InputError(STDIN, FailureKind.EMPTY, "is empty (0 bytes)")
     if raw is not None:
         yield AudioReader(STDIN, _RawDecoder(stream, head, raw))
         return
-    with _piped(stream, head) as (pipe, interrupt), closing(_decoder(head, pipe)) as decoder:
+    with piped(stream, head) as (pipe, interrupt), closing(_decoder(head, pipe)) as decoder:
         yield AudioReader(STDIN, _Interruptible(decoder, interrupt))
 
 
@@ -327,7 +223,7 @@ def _decoder(head: bytes, pipe: IO[bytes]) -> Decoder:
             return SoundFileDecoder(pipe)
         if head == b"fLaC":
             # FFmpeg would wait for ten frames, which are two seconds.
-            return SoundFileDecoder(_Ahead(pipe))
+            return SoundFileDecoder(Ahead(pipe))
         if head.startswith(_WHOLE):
             return SoundFileDecoder(io.BytesIO(pipe.read()))
         if find_spec("av") is not None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from audiocnn_cli.batch import job as batch
 from audiocnn_cli.batch.job import BatchOptions
 from audiocnn_cli.batch.outcome import Counts, Failure
-from audiocnn_cli.commands.options import ManyFiles
+from audiocnn_cli.commands.options import WholeBatch
 from audiocnn_cli.datasets.dataset import Dataset
 from audiocnn_cli.datasets.result_folder import ResultFolder
 from audiocnn_cli.datasets.storage import is_url
@@ -30,21 +30,9 @@ class Job(batch.Job[R]):
     dataset: Dataset[R] | None = None
 
 
-def batch_options(paths: list[str] | None, many: ManyFiles, *, force: bool) -> BatchOptions:
+def batch_options(paths: list[str] | None, many: WholeBatch, *, force: bool) -> BatchOptions:
     """The batch that the options of a command describe."""
-    return BatchOptions(
-        paths=paths,
-        jobs=many.jobs,
-        timeout=many.timeout,
-        journal=many.journal,
-        resume=many.resume,
-        checksum=many.checksum,
-        failures=many.failures,
-        retry_failures=many.retry_failures,
-        shard=many.shard,
-        cluster=many.cluster,
-        force=force,
-    )
+    return BatchOptions(**{"retry_failures": None, "shard": None, **vars(many)}, paths=paths, force=force)
 
 
 def run_job(job: Job[R], options: BatchOptions, write: Callable[[Iterator[R | Failure]], Counts]) -> ExitCode:

@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import ExitCode, UsageError
-from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model, own_models
+from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
 from audiocnn_cli.output.destination import Destination
 from audiocnn_cli.output.terminal.console import log, print_failure
 
@@ -29,11 +30,6 @@ Examples:
 """
 
 
-def _complete_model(incomplete: str) -> list[str]:
-    models = bundled_models() + own_models()
-    return [model.name for model in models if model.name.startswith(incomplete)]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """The model, and which of its figures are measured."""
@@ -41,30 +37,23 @@ class Model:
     heading: ClassVar[str] = "Model"
     model: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "A model's name, or an .onnx file.",
+            default=f"{DEFAULT_MODEL}; with --all every bundled one",
             metavar="NAME|FILE",
-            help="A model's name, or an .onnx file.",
-            show_default=f"{DEFAULT_MODEL}; with --all every bundled one",
-            autocompletion=_complete_model,
+            autocompletion=options.complete_name,
         ),
     ] = None
     robustness: Annotated[
         bool,
-        typer.Option(
-            "--robustness", help="Also evaluate 8 kHz, MP3, quieter, noisy and stereo copies of the clips."
-        ),
+        option("Also evaluate 8 kHz, MP3, quieter, noisy and stereo copies of the clips.", "--robustness"),
     ] = False
     include_training: Annotated[
         bool,
-        typer.Option(
-            "--include-training", help="Include clips that the model was trained on: an optimistic figure."
-        ),
+        option("Include clips that the model was trained on: an optimistic figure.", "--include-training"),
     ] = False
     all_figures: Annotated[
-        bool,
-        typer.Option(
-            "--all", help="Measure every figure of the models' cards again; FOLDER has their data sets."
-        ),
+        bool, option("Measure every figure of the models' cards again; FOLDER has their data sets.", "--all")
     ] = False
 
 
@@ -74,32 +63,11 @@ class Output(options.Report):
 
     plot: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            "Plot confusion matrix, reliability and coverage (needs the [plot] extra).",
             metavar="FILE.png|svg",
-            help="Plot confusion matrix, reliability and coverage (needs the [plot] extra).",
         ),
     ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ManyFiles:
-    """As `options.ManyFiles`, without shards: the metrics need all clips."""
-
-    heading: ClassVar[str] = "Many files"
-    jobs: options.Jobs = None
-    timeout: options.Timeout = None
-    journal: options.JournalFile = None
-    resume: options.Resume = False
-    checksum: options.Checksum = False
-    failures: options.Failures = None
-    cluster: options.Cluster = None
-
-    def batch(self, folder: Path, *, force: bool) -> "BatchOptions":
-        """The batch over the recordings below `folder`."""
-        from audiocnn_cli.commands.batch import batch_options
-
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return batch_options([str(folder)], options.ManyFiles(**given), force=force)
 
 
 def evaluate(
@@ -109,21 +77,24 @@ def evaluate(
     *,
     model: Model,
     report: Output,
-    many_files: ManyFiles,
+    many_files: options.WholeBatch,
     logging: options.BatchLogging,
 ) -> None:
-    """Measure a model on recordings sorted into folders, one folder a class.
+    """Measure a model on a labelled folder.
 
-    Accuracy is over clips, with a 95 % interval. Clips that the model was trained on are recognised by
-    their content: they are scored by a member that was not trained on them, and left out if there is none.
-    Exit 1 if a recording could not be used, or with --all if a figure differs from its card.
+    The recordings are sorted into folders, one folder a class. Accuracy is over clips, with a 95 %
+    interval. Clips that the model was trained on are recognised by their content: they are scored by a
+    member that was not trained on them, and left out if there is none. Exit 1 if a recording could not be
+    used, or with --all if a figure differs from its card.
     """
     logging.set_up()
+    from audiocnn_cli.commands.batch import batch_options
+
     journal = many_files.journal
     # A resumed run replaces the output of the run before it.
     force = report.force or (many_files.resume and journal is not None and journal.exists())
-    destination = replace(replace(report, force=force).destination(), quiet=logging.quiet)
-    batch = many_files.batch(folder, force=report.force)
+    destination = replace(report, force=force).destination(logging)
+    batch = batch_options([str(folder)], many_files, force=report.force)
     if model.all_figures:
         others = (model.robustness, model.include_training, batch.resume, batch.checksum)
         if any(others) or any((batch.journal, batch.failures, batch.cluster, report.plot)):

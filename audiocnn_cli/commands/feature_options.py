@@ -1,13 +1,11 @@
 """The options of `audiocnn features`, in groups; those left out have the default of the dialect."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-import typer
-
 from audiocnn_cli.audio.segments import TailPolicy
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.options import completes, option
 from audiocnn_cli.features.config import (
     FEATURE_ALIASES,
     DctNorm,
@@ -21,127 +19,85 @@ from audiocnn_cli.features.config import (
 )
 from audiocnn_cli.output.formats import TENSOR_FORMATS, Format
 
-
-def _completes(*names: str) -> Callable[[str], list[str]]:
-    """A completion of names that are separated by commas."""
-
-    def complete(incomplete: str) -> list[str]:
-        done, comma, last = incomplete.rpartition(",")
-        return [done + comma + name for name in names if name.startswith(last)]
-
-    return complete
-
-
-FeatureNames = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME,...",
-        help=f"{', '.join(Feature)}; several with commas. melspectrogram is mel; logmel is it in dB.",
-        show_default="mfcc",
-        autocompletion=_completes(*Feature, *FEATURE_ALIASES),
-    ),
-]
-Like = Annotated[
-    Dialect | None, typer.Option(help="Follow the defaults and conventions of it.", show_default="librosa")
-]
-SampleRate = Annotated[
-    int | None,
-    typer.Option("--sr", "--sample-rate", help="Resample to this rate in Hz.", show_default="22050"),
-]
-Channels = Annotated[
-    bool | None,
-    typer.Option(
-        "--channels/--mono", help="Keep channels as the last axis, or mix down.", show_default="mono"
-    ),
-]
-NFft = Annotated[int | None, typer.Option(help="Samples in a frame.", show_default="2048")]
-Hop = Annotated[
-    int | None, typer.Option("--hop", "--hop-length", help="Samples between frames.", show_default="512")
-]
-WinLength = Annotated[int | None, typer.Option(help="Samples under the window.", show_default="n_fft")]
-WindowShape = Annotated[Window | None, typer.Option(help="Weights of a frame.", show_default="hann")]
-Center = Annotated[
-    bool | None,
-    typer.Option("--center/--no-center", help="Frames centred on their time.", show_default="center"),
-]
-Padding = Annotated[PadMode | None, typer.Option(help="Values beyond the ends.", show_default="constant")]
-FramesExact = Annotated[
-    bool | None, typer.Option("--frames-exact", help="Samples / hop frames: without the last centred one.")
-]
-Preemphasis = Annotated[
-    float | None, typer.Option(help="Factor of the sample before that is subtracted.", show_default="0")
-]
-Power = Annotated[
-    int | None, typer.Option(help="1 for magnitude, 2 for power.", show_default="1 for stft, else 2")
-]
-NMels = Annotated[int | None, typer.Option(help="Mel bands.", show_default="128")]
-Fmin = Annotated[float | None, typer.Option(help="Lowest frequency in Hz.", show_default="0")]
-Fmax = Annotated[float | None, typer.Option(help="Highest frequency in Hz.", show_default="half the rate")]
-Htk = Annotated[bool | None, typer.Option("--htk/--slaney", help="Mel scale.", show_default="slaney")]
-Norm = Annotated[MelNorm | None, typer.Option(help="Scale of the mel filters.", show_default="slaney")]
-LogScale = Annotated[Log | None, typer.Option(help="Decibels or natural logarithm.", show_default="db")]
-TopDb = Annotated[float | None, typer.Option(help="Floor, in dB below the loudest value.", show_default="80")]
-NoTopDb = Annotated[bool, typer.Option("--no-top-db", help="No such floor.")]
-NMfcc = Annotated[int | None, typer.Option(help="Cepstral coefficients.", show_default="13")]
-Dct = Annotated[DctNorm | None, typer.Option(help="Scale of the DCT.", show_default="ortho")]
-Lifter = Annotated[float | None, typer.Option(help="Weight of higher coefficients.", show_default="0: none")]
-Delta = Annotated[
-    int | None, typer.Option(help="1 adds first differences over time, 2 second ones.", show_default="0")
-]
-DeltaWidth = Annotated[
-    int | None, typer.Option(help="Frames that a difference is taken over.", show_default="9, or 5")
-]
-RollPercent = Annotated[float | None, typer.Option(help="Share for rolloff.", show_default="0.85")]
-NChroma = Annotated[int | None, typer.Option(help="Pitch classes.", show_default="12")]
-Tuning = Annotated[
-    float | None,
-    typer.Option(help="Deviation from A440, in fractions of a chroma bin.", show_default="estimated"),
-]
-NBands = Annotated[int | None, typer.Option(help="Octaves of contrast.", show_default="6")]
-Offset = Annotated[float | None, typer.Option(help="Start here, in seconds.", show_default="0")]
-Duration = Annotated[float | None, typer.Option(help="Read this many seconds.", show_default="all")]
 Config = Annotated[
-    str | None, typer.Option(metavar="FILE.toml", help="Read settings; options given here override them.")
+    str | None, option("Read settings; options given here override them.", metavar="FILE.toml")
 ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class FeatureOptions:
-    """What is computed."""
+class Computed:
+    """What is computed: the settings of a model too."""
 
     heading: ClassVar[str] = "Feature"
-    feature: FeatureNames = None
-    n_mfcc: NMfcc = None
-    n_mels: NMels = None
-    delta: Delta = None
-    summary: Annotated[
+    feature: Annotated[
         str | None,
-        typer.Option(
+        option(
+            f"{', '.join(Feature)}; several with commas. melspectrogram is mel; logmel is it in dB.",
+            default="mfcc",
             metavar="NAME,...",
-            help=f"{', '.join(Statistic)} over the frames: one row a file.",
-            autocompletion=_completes(*Statistic),
+            autocompletion=completes(*Feature, *FEATURE_ALIASES),
         ),
     ] = None
-    like: Like = None
+    n_mfcc: Annotated[int | None, option("Cepstral coefficients.", default="13")] = None
+    n_mels: Annotated[int | None, option("Mel bands.", default="128")] = None
+    delta: Annotated[
+        int | None, option("1 adds first differences over time, 2 second ones.", default="0")
+    ] = None
+    like: Annotated[
+        Dialect | None, option("Follow the defaults and conventions of it.", default="librosa")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class FrameOptions:
-    """How samples are read and cut into frames."""
+class FeatureOptions(Computed):
+    """As `Computed`, with summaries."""
+
+    summary: Annotated[
+        str | None,
+        option(
+            f"{', '.join(Statistic)} over the frames: one row a file.",
+            metavar="NAME,...",
+            autocompletion=completes(*Statistic),
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Frames:
+    """How samples are cut into frames: the settings of a model too."""
 
     heading: ClassVar[str] = "Samples and frames"
-    sample_rate: SampleRate = None
-    n_fft: NFft = None
-    hop_length: Hop = None
-    win_length: WinLength = None
-    window: WindowShape = None
-    center: Center = None
-    pad_mode: Padding = None
-    frames_exact: FramesExact = None
-    preemphasis: Preemphasis = None
-    channels: Channels = None
-    offset: Offset = None
-    duration: Duration = None
+    sample_rate: Annotated[
+        int | None, option("Resample to this rate in Hz.", "--sr", "--sample-rate", default="22050")
+    ] = None
+    n_fft: Annotated[int | None, option("Samples in a frame.", default="2048")] = None
+    hop_length: Annotated[
+        int | None, option("Samples between frames.", "--hop", "--hop-length", default="512")
+    ] = None
+    win_length: Annotated[int | None, option("Samples under the window.", default="n_fft")] = None
+    window: Annotated[Window | None, option("Weights of a frame.", default="hann")] = None
+    center: Annotated[
+        bool | None, option("Frames centred on their time.", "--center/--no-center", default="center")
+    ] = None
+    pad_mode: Annotated[PadMode | None, option("Values beyond the ends.", default="constant")] = None
+    frames_exact: Annotated[
+        bool | None, option("Samples / hop frames: without the last centred one.", "--frames-exact")
+    ] = None
+    preemphasis: Annotated[
+        float | None, option("Factor of the sample before that is subtracted.", default="0")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FrameOptions(Frames):
+    """As `Frames`, with what is read of the samples."""
+
+    channels: Annotated[
+        bool | None,
+        option("Keep channels as the last axis, or mix down.", "--channels/--mono", default="mono"),
+    ] = None
+    offset: Annotated[float | None, option("Start here, in seconds.", default="0")] = None
+    duration: Annotated[float | None, option("Read this many seconds.", default="all")] = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -149,19 +105,17 @@ class SegmentOptions:
     """How a recording is cut into segments."""
 
     heading: ClassVar[str] = "Segments"
-    segment: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Cut into segments of this length.")
-    ] = None
-    segments: Annotated[int | None, typer.Option(metavar="N", help="Cut into N equal segments.")] = None
-    overlap: Annotated[
-        float | None, typer.Option(help="Fraction of a segment that the next repeats.", show_default="0")
-    ] = None
+    segment: Annotated[float | None, option("Cut into segments of this length.", metavar="SECONDS")] = None
+    segments: Annotated[int | None, option("Cut into N equal segments.", metavar="N")] = None
+    overlap: Annotated[float | None, option("Fraction of a segment that the next repeats.", default="0")] = (
+        None
+    )
     rest: Annotated[
         TailPolicy | None,
-        typer.Option(
-            help="The samples behind the last segment: left out, padded with zeros, kept apart, or"
+        option(
+            "The samples behind the last segment: left out, padded with zeros, kept apart, or"
             " overlapping the last segment as for a model.",
-            show_default="drop",
+            default="drop",
         ),
     ] = None
 
@@ -171,21 +125,25 @@ class SpectrumOptions:
     """Parameters of the spectrum, the mel filters, the cepstrum and the descriptors."""
 
     heading: ClassVar[str] = "Spectrum and descriptors"
-    fmin: Fmin = None
-    fmax: Fmax = None
-    top_db: TopDb = None
-    no_top_db: NoTopDb = False
-    power: Power = None
-    htk: Htk = None
-    mel_norm: Norm = None
-    log: LogScale = None
-    dct_norm: Dct = None
-    lifter: Lifter = None
-    delta_width: DeltaWidth = None
-    n_chroma: NChroma = None
-    tuning: Tuning = None
-    n_bands: NBands = None
-    roll_percent: RollPercent = None
+    fmin: Annotated[float | None, option("Lowest frequency in Hz.", default="0")] = None
+    fmax: Annotated[float | None, option("Highest frequency in Hz.", default="half the rate")] = None
+    top_db: Annotated[float | None, option("Floor, in dB below the loudest value.", default="80")] = None
+    no_top_db: Annotated[bool, option("No such floor.", "--no-top-db")] = False
+    power: Annotated[int | None, option("1 for magnitude, 2 for power.", default="1 for stft, else 2")] = None
+    htk: Annotated[bool | None, option("Mel scale.", "--htk/--slaney", default="slaney")] = None
+    mel_norm: Annotated[MelNorm | None, option("Scale of the mel filters.", default="slaney")] = None
+    log: Annotated[Log | None, option("Decibels or natural logarithm.", default="db")] = None
+    dct_norm: Annotated[DctNorm | None, option("Scale of the DCT.", default="ortho")] = None
+    lifter: Annotated[float | None, option("Weight of higher coefficients.", default="0: none")] = None
+    delta_width: Annotated[
+        int | None, option("Frames that a difference is taken over.", default="9, or 5")
+    ] = None
+    n_chroma: Annotated[int | None, option("Pitch classes.", default="12")] = None
+    tuning: Annotated[
+        float | None, option("Deviation from A440, in fractions of a chroma bin.", default="estimated")
+    ] = None
+    n_bands: Annotated[int | None, option("Octaves of contrast.", default="6")] = None
+    roll_percent: Annotated[float | None, option("Share for rolloff.", default="0.85")] = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -195,11 +153,11 @@ class OutputOptions:
     heading: ClassVar[str] = "Output"
     output: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "One file for all, its format from the suffix, or one each in FOLDER/; may be repeated.",
             "--output",
             "-o",
             metavar="FILE|FOLDER/",
-            help="One file for all, its format from the suffix, or one each in FOLDER/; may be repeated.",
         ),
     ] = None
     format: Annotated[
@@ -208,12 +166,10 @@ class OutputOptions:
     json: options.Json = False
     jsonl: options.Jsonl = False
     csv: options.Csv = False
-    plot: Annotated[str | None, typer.Option(metavar="FILE.png|svg", help="Draw it; FOLDER/ for many.")] = (
-        None
+    plot: Annotated[str | None, option("Draw it; FOLDER/ for many.", metavar="FILE.png|svg")] = None
+    explain: Annotated[bool, option("Show the stages, shapes and units, compute nothing.", "--explain")] = (
+        False
     )
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show the stages, shapes and units, compute nothing.")
-    ] = False
     force: options.Force = False
     partition_by: options.PartitionOf = None
     part_files: options.PartFiles = None
@@ -225,7 +181,7 @@ class SettingsOptions:
 
     heading: ClassVar[str] = "Settings"
     config: Config = None
-    save_config: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Write the settings.")] = None
+    save_config: Annotated[str | None, option("Write the settings.", metavar="FILE.toml")] = None
 
 
 def settings_of(*groups: FeatureOptions | FrameOptions | SegmentOptions | SpectrumOptions) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`audiocnn merge`: join the results of the shards of a batch."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,13 +31,13 @@ def merge(
     report: options.Report,
     logging: options.Logging,
 ) -> None:
-    """Join the parts that `--shard I/N` made, and list what is missing.
+    """Join the parts that `--shard I/N` made.
 
-    Without a format it shows the progress of each part. Exit code 1: a part is missing or incomplete, or an
-    input has failed.
+    What is missing is listed. Without a format it shows the progress of each part. Exit code 1: a part is
+    missing or incomplete, or an input has failed.
     """
     logging.set_up()
-    destination = replace(report.destination(), quiet=logging.quiet)
+    destination = report.destination(logging)
     from audiocnn_cli.batch.parts import missing_shards, read_parts
     from audiocnn_cli.output.results import write_outcomes
     from audiocnn_cli.output.terminal.progress import parts_table

@@ -1,7 +1,7 @@
 """The options that every command has, defined once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -20,6 +20,38 @@ def _print_version(requested: bool) -> None:
         raise typer.Exit
 
 
+def option(help: str, *flags: str, default: str | bool = True, **more: Any) -> Any:
+    """An option; `default` describes a default that depends on other options."""
+    return typer.Option(*flags, help=help, show_default=default, **more)
+
+
+def completes(*names: str) -> Callable[[str], list[str]]:
+    """A completion of names that are separated by commas."""
+
+    def complete(incomplete: str) -> list[str]:
+        done, comma, last = incomplete.rpartition(",")
+        return [done + comma + name for name in names if name.startswith(last)]
+
+    return complete
+
+
+def complete_name(incomplete: str) -> Iterator[str]:
+    """Names of models that begin with `incomplete`."""
+    from audiocnn_cli.models.registry import bundled_models, own_models
+
+    return (model.name for model in bundled_models() + own_models() if model.name.startswith(incomplete))
+
+
+def complete_model(incomplete: str) -> Iterator[str]:
+    """Names of models, and .onnx files and folders that begin with `incomplete`."""
+    yield from complete_name(incomplete)
+    folder, slash, start = incomplete.rpartition("/")
+    for path in sorted(Path(folder + slash or ".").glob("*")):
+        fits = path.name.startswith(start) and not path.name.startswith(".")
+        if fits and (path.suffix == ".onnx" or path.is_dir()):
+            yield f"{folder}{slash}{path.name}{'/' if path.is_dir() else ''}"
+
+
 def format_option(formats: Sequence[Format], *, show_default: str) -> Any:
     """The option `--format` with these choices.
 
@@ -32,111 +64,82 @@ def format_option(formats: Sequence[Format], *, show_default: str) -> Any:
             raise typer.BadParameter(f"{value!r} is not one of {', '.join(formats)}")
         return Format(value)
 
-    return typer.Option(
+    return option(
+        "Of the files.",
         "--format",
+        default=show_default,
         metavar=f"<{'|'.join(formats)}>",
-        help="Of the files.",
-        show_default=show_default,
         parser=parse,
         autocompletion=lambda incomplete: [f for f in formats if f.startswith(incomplete)],
     )
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Jsonl = Annotated[
-    bool, typer.Option("--jsonl", help="Print one JSON object a line, each as soon as it is ready.")
-]
-Csv = Annotated[bool, typer.Option("--csv", help="Print rows of comma-separated values.")]
+Json = Annotated[bool, option("Print one JSON document.", "--json")]
+Jsonl = Annotated[bool, option("Print one JSON object a line, each as soon as it is ready.", "--jsonl")]
+Csv = Annotated[bool, option("Print rows of comma-separated values.", "--csv")]
 Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, in the format of its extension."),
+    Path | None, option("Write to FILE, in the format of its extension.", "--output", "-o", metavar="FILE")
 ]
 FileOrFolder = Annotated[
     str | None,
-    typer.Option(
+    option(
+        "One file for all, in the format of its extension, or a file for each input in FOLDER/.",
         "--output",
         "-o",
         metavar="FILE|FOLDER/",
-        help="One file for all, in the format of its extension, or a file for each input in FOLDER/.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print no table or picture, and only errors on stderr.")
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")]
-Version = Annotated[
-    bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option("--jobs", "-j", min=1, help="Files processed at once.", show_default="one a core"),
-]
-Paths = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="PATHS", help="Files, folders, glob patterns, '-' or @list.txt (one path a line)."
-    ),
-]
+Force = Annotated[bool, option("Replace files that exist.", "--force")]
+Quiet = Annotated[bool, option("Print no table or picture, and only errors on stderr.", "--quiet", "-q")]
+Verbose = Annotated[bool, option("Print more on stderr.", "--verbose", "-v")]
+Version = Annotated[bool, option("Print the version.", "--version", is_eager=True, callback=_print_version)]
+Jobs = Annotated[int | None, option("Files processed at once.", "--jobs", "-j", default="one a core", min=1)]
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(metavar="PATHS...", help="Files, folders, glob patterns, URLs, '-' or @list.txt."),
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option(
-        min=0.001,
-        metavar="SECONDS",
-        help="Stop a file that takes longer; it is a failure.",
-        show_default="none",
-    ),
+    option("Stop a file that takes longer; it is a failure.", default="none", min=0.001, metavar="SECONDS"),
 ]
 Journal = Annotated[
     Path | None,
-    typer.Option(
+    option(
+        "SQLite file that records what is done, for --resume.",
+        default="in FOLDER/ with -o FOLDER/",
         metavar="FILE",
-        help="SQLite file that records what is done, for --resume.",
-        show_default="in FOLDER/ with -o FOLDER/",
     ),
 ]
 JournalFile = Annotated[
-    Path | None,
-    typer.Option("--journal", metavar="FILE", help="SQLite file that records what is done, for --resume."),
+    Path | None, option("SQLite file that records what is done, for --resume.", "--journal", metavar="FILE")
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Process only inputs that the journal lacks or that have changed.")
+    bool, option("Process only inputs that the journal lacks or that have changed.", "--resume")
 ]
 Checksum = Annotated[
-    bool, typer.Option("--checksum", help="With --resume: compare the bytes of files, not size and time.")
+    bool, option("With --resume: compare the bytes of files, not size and time.", "--checksum")
 ]
 Failures = Annotated[
-    Path | None, typer.Option(metavar="FILE.jsonl", help="Write a line for each failure, as it happens.")
+    Path | None, option("Write a line for each failure, as it happens.", metavar="FILE.jsonl")
 ]
 RetryFailures = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE.jsonl", help="Process the inputs listed in a file that --failures wrote."),
+    Path | None, option("Process the inputs listed in a file that --failures wrote.", metavar="FILE.jsonl")
 ]
 ShardOf = Annotated[
     str | None,
-    typer.Option(
-        "--shard", metavar="I/N", help="Process part I of N of the inputs (array jobs); see `audiocnn merge`."
-    ),
+    option("Process part I of N of the inputs (array jobs); see `audiocnn merge`.", "--shard", metavar="I/N"),
 ]
-LogJson = Annotated[bool, typer.Option("--log-json", help="Write each event on stderr as a JSON object.")]
+LogJson = Annotated[bool, option("Write each event on stderr as a JSON object.", "--log-json")]
 Cluster = Annotated[
     str | None,
-    typer.Option(
-        metavar="tcp://HOST:PORT", help="Use the workers of this Dask scheduler.", show_default="this machine"
-    ),
+    option("Use the workers of this Dask scheduler.", default="this machine", metavar="tcp://HOST:PORT"),
 ]
 PartitionOf = Annotated[
-    PartitionBy | None, typer.Option("--partition-by", help="Partition a Parquet data set into folders.")
+    PartitionBy | None, option("Partition a Parquet data set into folders.", "--partition-by")
 ]
 PartFiles = Annotated[
     int | None,
-    typer.Option(
-        min=1, metavar="N", help="Largest number of recordings in a part of a data set.", show_default="1000"
-    ),
+    option("Largest number of recordings in a part of a data set.", default="1000", min=1, metavar="N"),
 ]
 
 
@@ -166,39 +169,57 @@ class BatchLogging(Logging):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
-    """Where a command without tensors or labels writes, and in which format."""
+class ReportOnStdout:
+    """The format of the report of a command that has no file for it."""
 
     heading: ClassVar[str] = "Output"
     json: Json = False
     jsonl: Jsonl = False
     csv: Csv = False
-    output: Output = None
     force: Force = False
 
-    def destination(self) -> Destination:
-        """The destination that the options mean.
+    def destination(self, logging: Logging, **more: Any) -> Destination:
+        """The destination that the options mean; `more` is passed to `choose_destination`.
 
         Raises:
             UsageError: two formats at once, or a file name whose ending names none.
             OutputError: the file can't be written.
         """
-        return choose_destination(
-            json=self.json, jsonl=self.jsonl, csv=self.csv, output=self.output, force=self.force
+        chosen = choose_destination(
+            **{"output": None, **more}, json=self.json, jsonl=self.jsonl, csv=self.csv, force=self.force
         )
+        return replace(chosen, quiet=logging.quiet, verbose=logging.verbose)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManyFiles:
-    """Batches: workers, the journal, failures, parts of an array job, a cluster."""
+class Report(ReportOnStdout):
+    """Where a command without tensors or labels writes, and in which format."""
+
+    output: Output = None
+
+    def destination(self, logging: Logging, **more: Any) -> Destination:
+        """As `ReportOnStdout.destination`, with the file."""
+        return super().destination(logging, output=self.output, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeBatch:
+    """Batches without shards: workers, the journal, failures, a cluster."""
 
     heading: ClassVar[str] = "Many files"
     jobs: Jobs = None
     timeout: Timeout = None
-    journal: Journal = None
+    journal: JournalFile = None
     resume: Resume = False
     checksum: Checksum = False
     failures: Failures = None
+    cluster: Cluster = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyFiles(WholeBatch):
+    """As `WholeBatch`, with the failures of another run, and parts of an array job."""
+
+    journal: Journal = None
     retry_failures: RetryFailures = None
     shard: ShardOf = None
-    cluster: Cluster = None

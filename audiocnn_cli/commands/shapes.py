@@ -1,18 +1,17 @@
 """`audiocnn shapes`: the arithmetic of every layer."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from typer import Argument, Option
+from typer import Argument
 
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import ImpossibleShapeError, UsageError
 from audiocnn_cli.files import check_writable
-from audiocnn_cli.output.destination import Destination, Format, choose_destination
+from audiocnn_cli.output.destination import Destination
 from audiocnn_cli.shapes.choices import ClipRequest, FrameRule, Framework, Like, PoolKind, architecture_names
 
 if TYPE_CHECKING:
@@ -48,10 +47,6 @@ def _complete_layer(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def _complete_architecture(incomplete: str) -> list[str]:
-    return [name for name in architecture_names() if name.startswith(incomplete)]
-
-
 Text = str | None
 Number = int | None
 _ARCH = "A named architecture: cnn, mlp, lstm, resnet18..."
@@ -65,11 +60,13 @@ class StackOptions:
     """The stack of layers, its input and the rules that apply."""
 
     heading: ClassVar[str] = "Input"
-    input_shape: Annotated[Text, Option("--input", metavar="SHAPE", help=_SHAPE)] = None
-    arch: Annotated[Text, Option(metavar="NAME", help=_ARCH, autocompletion=_complete_architecture)] = None
-    file: Annotated[Path | None, Option(metavar="FILE.toml", help="A stack from a file.")] = None
-    framework: Annotated[Framework | None, Option(help=_RULES, show_default="keras")] = None
-    like: Annotated[Like | None, Option(help=_LIKE, show_default="spectrogram")] = None
+    input_shape: Annotated[Text, option(_SHAPE, "--input", metavar="SHAPE")] = None
+    arch: Annotated[
+        Text, option(_ARCH, metavar="NAME", autocompletion=options.completes(*architecture_names()))
+    ] = None
+    file: Annotated[Path | None, option("A stack from a file.", metavar="FILE.toml")] = None
+    framework: Annotated[Framework | None, option(_RULES, default="keras")] = None
+    like: Annotated[Like | None, option(_LIKE, default="spectrogram")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +74,14 @@ class LayerOptions:
     """One layer, in place of LAYERS."""
 
     heading: ClassVar[str] = "One layer"
-    kernel: Annotated[Text, Option(help="Kernel size, as 3 or 3x2.")] = None
-    stride: Annotated[Text, Option(help="Stride, as 1 or 2x1.")] = None
-    padding: Annotated[Text, Option(help="valid, same, causal, N or top,bottom,left,right.")] = None
-    filters: Annotated[Text, Option(help="Number of filters (output channels).")] = None
-    dilation: Annotated[Text, Option(help="Distance between the weights.")] = None
-    groups: Annotated[Text, Option(help="Number of groups of channels.")] = None
-    pool: Annotated[PoolKind | None, Option(help="A pooling, not a convolution.")] = None
-    ceil: Annotated[bool, Option("--ceil", help="Pooling: round the output size up.")] = False
+    kernel: Annotated[Text, option("Kernel size, as 3 or 3x2.")] = None
+    stride: Annotated[Text, option("Stride, as 1 or 2x1.")] = None
+    padding: Annotated[Text, option("valid, same, causal, N or top,bottom,left,right.")] = None
+    filters: Annotated[Text, option("Number of filters (output channels).")] = None
+    dilation: Annotated[Text, option("Distance between the weights.")] = None
+    groups: Annotated[Text, option("Number of groups of channels.")] = None
+    pool: Annotated[PoolKind | None, option("A pooling, not a convolution.")] = None
+    ceil: Annotated[bool, option("Pooling: round the output size up.", "--ceil")] = False
 
     def values(self) -> dict[str, str]:
         """The options that are given, without the kind of pooling."""
@@ -97,21 +94,19 @@ class ClipOptions(ClipRequest):
     """A clip in place of an input shape."""
 
     heading: ClassVar[str] = "Clip"
-    seconds: Annotated[float | None, Option(help="Length in seconds.")] = None
-    samples: Annotated[Number, Option(help="Length in samples.")] = None
-    sample_rate: Annotated[
-        Number, Option("--sr", "--sample-rate", help="Sample rate in Hz.", show_default="22050")
-    ] = None
-    hop_length: Annotated[
-        Number, Option("--hop", "--hop-length", help="Samples between frames.", show_default="512")
-    ] = None
-    n_fft: Annotated[Number, Option(help="Samples in a frame.", show_default="2048")] = None
-    n_mfcc: Annotated[Number, Option(help="Number of MFCCs.", show_default="13")] = None
-    n_mels: Annotated[Number, Option(help="Mel bands, in place of MFCCs.")] = None
-    stft: Annotated[bool, Option("--stft", help="Frequency bins, in place of MFCCs.")] = False
-    frames: Annotated[FrameRule | None, Option(help="How frames are counted.", show_default="centered")] = (
+    seconds: Annotated[float | None, option("Length in seconds.")] = None
+    samples: Annotated[Number, option("Length in samples.")] = None
+    sample_rate: Annotated[Number, option("Sample rate in Hz.", "--sr", "--sample-rate", default="22050")] = (
         None
     )
+    hop_length: Annotated[
+        Number, option("Samples between frames.", "--hop", "--hop-length", default="512")
+    ] = None
+    n_fft: Annotated[Number, option("Samples in a frame.", default="2048")] = None
+    n_mfcc: Annotated[Number, option("Number of MFCCs.", default="13")] = None
+    n_mels: Annotated[Number, option("Mel bands, in place of MFCCs.")] = None
+    stft: Annotated[bool, option("Frequency bins, in place of MFCCs.", "--stft")] = False
+    frames: Annotated[FrameRule | None, option("How frames are counted.", default="centered")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +114,14 @@ class ExplanationOptions:
     """Explanations, comparisons and the worked example."""
 
     heading: ClassVar[str] = "Explanation"
-    explain: Annotated[bool, Option("--explain", help="Explain each layer in sentences.")] = False
-    layer: Annotated[Number, Option(help="Explain only this layer.", min=1)] = None
+    explain: Annotated[bool, option("Explain each layer in sentences.", "--explain")] = False
+    layer: Annotated[Number, option("Explain only this layer.", min=1)] = None
     diff: Annotated[
-        bool, Option("--diff", help="Compare stacks: each argument is a name, a file or 'layers'.")
+        bool, option("Compare stacks: each argument is a name, a file or 'layers'.", "--diff")
     ] = False
-    example: Annotated[bool, Option("--example", help="A convolution worked out by hand.")] = False
-    weights: Annotated[Text, Option(help="Kernel of the example, as '1 0; 0 1'.")] = None
-    image: Annotated[Text, Option(help="Image of the example, in the same format.")] = None
+    example: Annotated[bool, option("A convolution worked out by hand.", "--example")] = False
+    weights: Annotated[Text, option("Kernel of the example, as '1 0; 0 1'.")] = None
+    image: Annotated[Text, option("Image of the example, in the same format.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +129,8 @@ class DrawingOptions:
     """Drawings of the stack."""
 
     heading: ClassVar[str] = "Drawing"
-    svg: Annotated[Path | None, Option(metavar="FILE", help="Draw the stack as SVG.")] = None
-    png: Annotated[Path | None, Option(metavar="FILE", help="Draw the stack as PNG.")] = None
+    svg: Annotated[Path | None, option("Draw the stack as SVG.", metavar="FILE")] = None
+    png: Annotated[Path | None, option("Draw the stack as PNG.", metavar="FILE")] = None
 
     def given(self) -> dict[str, Path]:
         """The file of each drawing, by its format."""
@@ -146,23 +141,11 @@ class DrawingOptions:
 class ShapesReport(options.Report):
     """As `Report`, with Markdown."""
 
-    markdown: Annotated[bool, Option("--markdown", help="Print a Markdown table.")] = False
+    markdown: Annotated[bool, option("Print a Markdown table.", "--markdown")] = False
 
-    def destination(self) -> Destination:
-        """The destination that the options mean."""
-        return choose_destination(
-            json=self.json, jsonl=self.jsonl, csv=self.csv, markdown=self.markdown,
-            output=self.output, force=self.force,
-        )  # fmt: skip
-
-
-class _Discarded(Destination):
-    """Nowhere: --quiet prints no table."""
-
-    @contextmanager
-    def open(self) -> Iterator[IO[str]]:
-        """A stream whose text is discarded."""
-        yield StringIO()
+    def destination(self, logging: options.Logging, **more: Any) -> Destination:
+        """As `Report.destination`, with Markdown."""
+        return super().destination(logging, markdown=self.markdown, **more)
 
 
 def shapes(
@@ -183,9 +166,12 @@ def shapes(
     report: ShapesReport,
     logging: options.Logging,
 ) -> None:
-    """Print the shape after every layer, its parameters and its receptive field, with the formulas."""
+    """Print the shape after every layer of a stack.
+
+    The parameters of each layer, its receptive field and the formulas are printed too.
+    """
     logging.set_up()
-    destination = report.destination()
+    destination = report.destination(logging)
     explain = explanation.explain or explanation.layer is not None
     drawings = drawing.given()
     one_stack = explain or drawings
@@ -193,8 +179,6 @@ def shapes(
         raise UsageError("--weights and --image are for --example; add it")
     if one_stack and (explanation.diff or explanation.example):
         raise UsageError("--explain, --svg and --png take one stack, without --diff and --example")
-    if logging.quiet and destination.format is Format.TABLE and destination.path is None:
-        destination = _Discarded(Format.TABLE)
     if explanation.example:
         from audiocnn_cli.output.views.worked import write_worked
         from audiocnn_cli.shapes.worked import read_example

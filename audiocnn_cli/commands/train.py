@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import typer
 
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.extras import require_extra
 from audiocnn_cli.files import check_writable
@@ -29,17 +30,8 @@ Examples:
 """
 
 
-def _complete_arch(incomplete: str) -> list[str]:
-    return [name for name in ARCHITECTURES if name.startswith(incomplete)]
-
-
-def _option(help: str, *flags: str, default: str | bool = True, **more: Any) -> Any:
-    """An option; `default` describes a default that depends on other options."""
-    return typer.Option(*flags, help=help, show_default=default, **more)
-
-
 def _count(help: str, *flags: str) -> Any:
-    return _option(help, *flags, default="that of the network", min=1, metavar="N")
+    return option(help, *flags, default="that of the network", min=1, metavar="N")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,21 +41,21 @@ class Data:
     heading: ClassVar[str] = "Data"
     group_by: Annotated[
         str | None,
-        _option(
+        option(
             "Regular expression of the group that a split must not divide: speaker, artist, fold.",
             default="each file is a group",
             metavar="PATTERN",
         ),
     ] = None
     group_block: Annotated[
-        int | None, _option("N consecutive numbers that match are one group.", min=1, metavar="N")
+        int | None, option("N consecutive numbers that match are one group.", min=1, metavar="N")
     ] = None
     keep_apart: Annotated[
-        str | None, _option("Train on no clips whose path matches; test on them.", metavar="PATTERN")
+        str | None, option("Train on no clips whose path matches; test on them.", metavar="PATTERN")
     ] = None
     part: Annotated[
         list[str] | None,
-        _option(
+        option(
             "Assemble classes from parts of FOLDER: speech/news=radio, noise=esc/*/1-*.ogg.",
             default="FOLDER as it is",
             metavar="PATH=PATTERN",
@@ -78,16 +70,16 @@ class Network:
     heading: ClassVar[str] = "Network"
     arch: Annotated[
         str,
-        _option(
+        option(
             "logmel-cnn, or the course networks cnn, mlp and lstm.",
             metavar="NAME",
-            autocompletion=_complete_arch,
+            autocompletion=options.completes(*ARCHITECTURES),
         ),
     ] = LOGMEL
     sample_rate: Annotated[
-        int, _option("Sample rate in Hz.", "--sample-rate", "--sr", min=1, metavar="HZ")
+        int, option("Sample rate in Hz.", "--sample-rate", "--sr", min=1, metavar="HZ")
     ] = 22050
-    segment: Annotated[float, _option("Length of a segment.", metavar="SECONDS")] = 3.0
+    segment: Annotated[float, option("Length of a segment.", metavar="SECONDS")] = 3.0
     hop_length: Annotated[int | None, _count("Samples between frames.", "--hop-length", "--hop")] = None
     n_mels: Annotated[int | None, _count("Number of mel bands.")] = None
 
@@ -100,29 +92,29 @@ class Training:
     epochs: Annotated[int | None, _count("Number of epochs.")] = None
     folds: Annotated[
         int | None,
-        _option(
+        option(
             "Cross-validate with K folds; the model is the mean of the K networks.",
             default="one held-out split",
             min=2,
             metavar="K",
         ),
     ] = None
-    networks: Annotated[int, _option("Networks a fold; the member is their mean.", min=1, metavar="N")] = 1
+    networks: Annotated[int, option("Networks a fold; the member is their mean.", min=1, metavar="N")] = 1
     patience: Annotated[int | None, _count("Stop after so many epochs without a lower validation loss.")] = (
         None
     )
     learning_rate: Annotated[
-        float | None, _option("Learning rate.", "--learning-rate", "--lr", default="that of the network")
+        float | None, option("Learning rate.", "--learning-rate", "--lr", default="that of the network")
     ] = None
     batch_size: Annotated[int | None, _count("Segments in a batch.")] = None
-    optimizer: Annotated[Optimizer, _option("The optimizer.")] = Optimizer.ADAM
+    optimizer: Annotated[Optimizer, option("The optimizer.")] = Optimizer.ADAM
     roll: Annotated[
-        bool, _option("Shift segments circularly in time; not where order is the label, as in words.")
+        bool, option("Shift segments circularly in time; not where order is the label, as in words.")
     ] = True
-    seed: Annotated[int, _option("The same seed gives the same model.", min=0)] = 0
+    seed: Annotated[int, option("The same seed gives the same model.", min=0)] = 0
     cache: Annotated[
         Path | None,
-        _option("Folder for features and checkpoints.", default="the user's cache folder", metavar="FOLDER"),
+        option("Folder for features and checkpoints.", default="the user's cache folder", metavar="FOLDER"),
     ] = None
 
 
@@ -131,20 +123,20 @@ class ModelFile:
     """The model file, and the statements in its contract and on its card."""
 
     heading: ClassVar[str] = "Model file"
-    output: Annotated[Path, _option("The model file to write.", "--output", "-o", metavar="FILE.onnx")]
-    name: Annotated[str | None, _option("The model's name.", default="that of the file")] = None
-    task: Annotated[str, _option("What the labels describe.")] = "audio classification"
+    output: Annotated[Path, option("The model file to write.", "--output", "-o", metavar="FILE.onnx")]
+    name: Annotated[str | None, option("The model's name.", default="that of the file")] = None
+    task: Annotated[str, option("What the labels describe.")] = "audio classification"
     threshold: Annotated[
         float | None,
-        _option("Abstain below this probability.", default="90 % accuracy over covered clips", min=0, max=1),
+        option("Abstain below this probability.", default="90 % accuracy over covered clips", min=0, max=1),
     ] = None
-    bits: Annotated[Literal["32", "16", "8"], _option("Bits of a stored weight: 16 halve the size.")] = "32"
+    bits: Annotated[Literal["32", "16", "8"], option("Bits of a stored weight: 16 halve the size.")] = "32"
     sound_type: Annotated[
         Literal["music", "speech", "environment"] | None,
-        _option("Type of sound that the labels are for; classify's gate rejects others."),
+        option("Type of sound that the labels are for; classify's gate rejects others."),
     ] = None
-    data_name: Annotated[str | None, _option("Name of the data.", default="that of the folder")] = None
-    data_licence: Annotated[str, _option("Licence of the recordings.")] = "not stated"
+    data_name: Annotated[str | None, option("Name of the data.", default="that of the folder")] = None
+    data_licence: Annotated[str, option("Licence of the recordings.")] = "not stated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +146,7 @@ class Output:
     heading: ClassVar[str] = "Output"
     json: options.Json = False
     plot: Annotated[
-        Path | None, _option("Plot the learning curve (needs the [plot] extra).", metavar="FILE.png|svg")
+        Path | None, option("Plot the learning curve (needs the [plot] extra).", metavar="FILE.png|svg")
     ] = None
     force: options.Force = False
 
@@ -171,11 +163,12 @@ def train(
     report: Output,
     logging: options.Logging,
 ) -> None:
-    """Train a network on your own recordings (needs the [train] extra).
+    """Train a network on your own recordings.
 
-    The split never divides the segments of one clip or the clips of one group. The model file contains its
-    features, calibrated probabilities and measured figures; a card is written beside it. Features are
-    computed once, and an interrupted training continues when the same command is run again.
+    It needs the [train] extra. The split never divides the segments of one clip or the clips of one
+    group. The model file contains its features, calibrated probabilities and measured figures; a card is
+    written beside it. Features are computed once, and an interrupted training continues when the same
+    command is run again.
     """
     logging.set_up()
     destination = Destination(Format.JSON if report.json else Format.TABLE, quiet=logging.quiet)

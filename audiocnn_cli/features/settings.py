@@ -9,7 +9,8 @@ from typing import Any, get_args, get_type_hints
 from audiocnn_cli.audio.load import Excerpt
 from audiocnn_cli.audio.segments import Segmentation, TailPolicy
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.config import Dialect, FeatureConfig, Statistic, config_like, feature_named
+from audiocnn_cli.features.config import Dialect, FeatureConfig, Statistic, feature_named
+from audiocnn_cli.features.dialects import config_like
 from audiocnn_cli.features.plan import Plan
 
 # The settings beyond a FeatureConfig's fields; `feature` and `summary` are lists parted by commas.

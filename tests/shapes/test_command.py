@@ -206,8 +206,9 @@ def test_values_are_completed_in_bash(line: str, expected: set[str]) -> None:
 def test_completion_imports_nothing_heavy_for_architectures() -> None:
     code = (
         "import sys\n"
-        "from audiocnn_cli.commands.shapes import _complete_architecture\n"
-        "assert _complete_architecture('cn') == ['cnn']\n"
+        "from audiocnn_cli.commands.options import completes\n"
+        "from audiocnn_cli.shapes.choices import architecture_names\n"
+        "assert completes(*architecture_names())('cn') == ['cnn']\n"
         "assert not {'msgspec', 'numpy', 'rich', 'onnx'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,9 +11,9 @@ import typer
 
 from audiocnn_cli.commands import feature_options as features
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.models.signature import Activation, Layout
-from audiocnn_cli.output.destination import Destination, choose_destination
 from audiocnn_cli.output.results import write_result
 
 if TYPE_CHECKING:
@@ -42,149 +42,83 @@ class ModelOptions:
     heading: ClassVar[str] = "Model"
     labels: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Its labels: a text file with one a line, or a CSV with a column of them.",
             metavar="FILE[:COLUMN]",
-            help="Its labels: a text file with one a line, or a CSV with a column of them.",
         ),
     ] = None
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Its name.", show_default="that of the file")
-    ] = None
+    name: Annotated[str | None, option("Its name.", default="that of the file", metavar="NAME")] = None
     activation: Annotated[
         Activation | None,
-        typer.Option(
-            help="Function that turns its output into probabilities.",
-            show_default="none after Softmax or Sigmoid, else softmax",
+        option(
+            "Function that turns its output into probabilities.",
+            default="none after Softmax or Sigmoid, else softmax",
         ),
     ] = None
-    multi_label: Annotated[
-        bool, typer.Option("--multi-label", help="Its labels are independent of each other.")
-    ] = False
+    multi_label: Annotated[bool, option("Its labels are independent of each other.", "--multi-label")] = False
     segment: Annotated[
         float | None,
-        typer.Option(
-            min=0.001,
-            metavar="SECONDS",
-            help="Length of its segments.",
-            show_default="what its input requires, or 3",
+        option(
+            "Length of its segments.", default="what its input requires, or 3", min=0.001, metavar="SECONDS"
         ),
     ] = None
     normalize: Annotated[
         str | None,
-        typer.Option(
-            metavar="MEAN,STD|FILE",
-            help="Subtract MEAN from the features and divide by STD; one a bin in FILE.",
+        option(
+            "Subtract MEAN from the features and divide by STD; one a bin in FILE.", metavar="MEAN,STD|FILE"
         ),
     ] = None
     layout: Annotated[
         Layout | None,
-        typer.Option(
+        option(
+            "Order of the axes of its input, e.g. NxTxF or Nx1xFxT.",
+            default="the one that fits",
             metavar="AXES",
-            help="Order of the axes of its input, e.g. NxTxF or Nx1xFxT.",
-            show_default="the one that fits",
         ),
     ] = None
     output_name: Annotated[
         str | None,
-        typer.Option(
-            metavar="OUTPUT", help="Output with a number for each label.", show_default="the one that fits"
-        ),
+        option("Output with a number for each label.", default="the one that fits", metavar="OUTPUT"),
     ] = None
-    embedding: Annotated[
-        str | None, typer.Option(metavar="OUTPUT", help="Output that holds an embedding.")
-    ] = None
+    embedding: Annotated[str | None, option("Output that holds an embedding.", metavar="OUTPUT")] = None
     lengths: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Input that takes the number of frames.",
+            default="a second input of whole numbers",
             metavar="INPUT",
-            help="Input that takes the number of frames.",
-            show_default="a second input of whole numbers",
         ),
     ] = None
     threshold: Annotated[
         float | None,
-        typer.Option(
+        option(
+            "Give no label below this probability.",
+            default="0.5 with --multi-label, else 0",
             min=0.0,
             max=1.0,
             metavar="P",
-            help="Give no label below this probability.",
-            show_default="0.5 with --multi-label, else 0",
         ),
     ] = None
-    sound_type: Annotated[SoundType | None, typer.Option(help="Type of sound that its labels apply to.")] = (
-        None
-    )
-    task: Annotated[str | None, typer.Option(metavar="TEXT", help="What it recognises, for its card.")] = None
+    sound_type: Annotated[SoundType | None, option("Type of sound that its labels apply to.")] = None
+    task: Annotated[str | None, option("What it recognises, for its card.", metavar="TEXT")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureSettings:
+class FeatureSettings(features.Computed, features.Frames, features.SpectrumOptions):
     """The settings of its features; those left out have the defaults of `audiocnn features`."""
 
     heading: ClassVar[str] = "Features"
-    feature: features.FeatureNames = None
-    sample_rate: features.SampleRate = None
-    n_mels: features.NMels = None
-    n_mfcc: features.NMfcc = None
-    n_fft: features.NFft = None
-    hop_length: features.Hop = None
-    win_length: features.WinLength = None
-    window: features.WindowShape = None
-    fmin: features.Fmin = None
-    fmax: features.Fmax = None
-    htk: features.Htk = None
-    mel_norm: features.Norm = None
-    power: features.Power = None
-    log: features.LogScale = None
-    top_db: features.TopDb = None
-    no_top_db: features.NoTopDb = False
-    dct_norm: features.Dct = None
-    lifter: features.Lifter = None
-    center: features.Center = None
-    pad_mode: features.Padding = None
-    frames_exact: features.FramesExact = None
-    preemphasis: features.Preemphasis = None
-    delta: features.Delta = None
-    delta_width: features.DeltaWidth = None
-    roll_percent: features.RollPercent = None
-    n_chroma: features.NChroma = None
-    tuning: features.Tuning = None
-    n_bands: features.NBands = None
-    like: features.Like = None
     config: features.Config = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOnStdout:
-    """The format of the report of a command whose -o is a model file."""
-
-    heading: ClassVar[str] = "Output"
-    json: options.Json = False
-    jsonl: options.Jsonl = False
-    csv: options.Csv = False
-    force: options.Force = False
-
-    def destination(self) -> Destination:
-        """The destination that the options mean.
-
-        Raises:
-            UsageError: two formats at once.
-        """
-        return choose_destination(json=self.json, jsonl=self.jsonl, csv=self.csv, output=None, force=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AddOutput(ReportOnStdout):
+class AddOutput(options.ReportOnStdout):
     """Where the model is written, and the format of the report."""
 
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE.onnx",
-            help="Write the model to FILE.onnx.",
-            show_default="your own models",
+        option(
+            "Write the model to FILE.onnx.", "--output", "-o", default="your own models", metavar="FILE.onnx"
         ),
     ] = None
 
@@ -204,7 +138,7 @@ def add(
     is checked and its golden example run before the model is added, with a card (.md) beside it.
     """
     logging.set_up()
-    destination = report.destination()
+    destination = report.destination(logging)
     description = _description(model, settings)
     from audiocnn_cli.models.user_models import add_model
     from audiocnn_cli.output.views.models import AddedView

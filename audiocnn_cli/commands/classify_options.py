@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import typer
-
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model, own_models
+from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
 from audiocnn_cli.output.formats import LABEL_FORMATS, Format
 
 if TYPE_CHECKING:
@@ -21,17 +20,9 @@ AUTO = "auto"
 
 
 def complete_model(incomplete: str) -> Iterator[str]:
-    """Names of models, `auto`, and .onnx files and folders that begin with `incomplete`."""
-    names = [AUTO, *(model.name for model in bundled_models() + own_models())]
-    yield from (name for name in names if name.startswith(incomplete))
-    folder, _, start = incomplete.rpartition("/")
-    for path in sorted(Path(folder or ("/" if incomplete.startswith("/") else ".")).glob("*")):
-        if path.name.startswith(start) and not path.name.startswith("."):
-            found = incomplete.removesuffix(start) + path.name
-            if path.suffix == ".onnx":
-                yield found
-            elif path.is_dir():
-                yield f"{found}/"
+    """As `options.complete_model`, with `auto`."""
+    yield from (AUTO,) if AUTO.startswith(incomplete) else ()
+    yield from options.complete_model(incomplete)
 
 
 def complete_provider(incomplete: str) -> list[str]:
@@ -48,39 +39,38 @@ class ModelOptions:
     heading: ClassVar[str] = "Model"
     model: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "A model's name, an .onnx file, or auto: the model for the type of sound.",
+            default=DEFAULT_MODEL,
             metavar="NAME|FILE|auto",
-            help="A model's name, an .onnx file, or auto: the model for the type of sound.",
-            show_default=DEFAULT_MODEL,
             autocompletion=complete_model,
         ),
     ] = None
-    top: Annotated[int, typer.Option(min=1, help="Candidates to list for each clip.")] = 3
+    top: Annotated[int, option("Candidates to list for each clip.", min=1)] = 3
     threshold: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "Abstain below this probability, of all labels or of one; 0 never abstains.",
+            default="the model's",
             metavar="P|LABEL=P",
-            help="Abstain below this probability, of all labels or of one; 0 never abstains.",
-            show_default="the model's",
         ),
     ] = None
     gate: Annotated[
         bool | None,
-        typer.Option(
+        option(
+            "Abstain for other types of sound than the model is for.",
             "--gate/--no-gate",
-            help="Abstain for other types of sound than the model is for.",
-            show_default="if the model has a type",
+            default="if the model has a type",
         ),
     ] = None
     ensemble: Annotated[
-        str | None,
-        typer.Option(metavar="A,B,...", help="Mean of several models with the same labels, not --model."),
+        str | None, option("Mean of several models with the same labels, not --model.", metavar="A,B,...")
     ] = None
     provider: Annotated[
         str,
-        typer.Option(
+        option(
+            "Execution provider; see `audiocnn models providers`.",
             metavar="NAME",
-            help="Execution provider; see `audiocnn models providers`.",
             autocompletion=complete_provider,
         ),
     ] = "cpu"
@@ -142,22 +132,16 @@ class EventOptions:
     """Labels within the clip."""
 
     heading: ClassVar[str] = "Events"
-    timeline: Annotated[
-        bool, typer.Option("--timeline", help="Add the labels and probabilities of each segment.")
-    ] = False
-    events: Annotated[
-        bool, typer.Option("--events", help="Add the events: neighbouring segments of one label.")
-    ] = False
+    timeline: Annotated[bool, option("Add the labels and probabilities of each segment.", "--timeline")] = (
+        False
+    )
+    events: Annotated[bool, option("Add the events: neighbouring segments of one label.", "--events")] = False
     overlap: Annotated[
         float | None,
-        typer.Option(
-            metavar="FRACTION",
-            help="Fraction of a segment that the next repeats.",
-            show_default="the model's",
-        ),
+        option("Fraction of a segment that the next repeats.", default="the model's", metavar="FRACTION"),
     ] = None
-    smooth: Annotated[float, typer.Option(metavar="SECONDS", help="Moving average over the timeline.")] = 0.0
-    min_event: Annotated[float, typer.Option(metavar="SECONDS", help="Leave out shorter events.")] = 0.0
+    smooth: Annotated[float, option("Moving average over the timeline.", metavar="SECONDS")] = 0.0
+    min_event: Annotated[float, option("Leave out shorter events.", metavar="SECONDS")] = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,27 +149,17 @@ class InputOptions:
     """The part of the recording, and streams."""
 
     heading: ClassVar[str] = "Input"
-    offset: Annotated[float | None, typer.Option(metavar="SECONDS", help="Start here.", show_default="0")] = (
-        None
-    )
-    duration: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Read this much.", show_default="all")
-    ] = None
+    offset: Annotated[float | None, option("Start here.", default="0", metavar="SECONDS")] = None
+    duration: Annotated[float | None, option("Read this much.", default="all", metavar="SECONDS")] = None
     raw: Annotated[
         str | None,
-        typer.Option(
-            metavar="FORMAT", help="'-' is raw samples: u8, s16le, s24le, s32le, f32le, f64le, or ...be."
-        ),
+        option("'-' is raw samples: u8, s16le, s24le, s32le, f32le, f64le, or ...be.", metavar="FORMAT"),
     ] = None
-    sample_rate: Annotated[
-        int | None, typer.Option("--sr", "--sample-rate", help="Sample rate of --raw in Hz.")
-    ] = None
-    raw_channels: Annotated[
-        int, typer.Option("--raw-channels", min=1, help="Interleaved channels of --raw.")
-    ] = 1
-    microphone: Annotated[
-        bool, typer.Option("--mic", help="Record from the microphone (needs the [live] extra).")
-    ] = False
+    sample_rate: Annotated[int | None, option("Sample rate of --raw in Hz.", "--sr", "--sample-rate")] = None
+    raw_channels: Annotated[int, option("Interleaved channels of --raw.", "--raw-channels", min=1)] = 1
+    microphone: Annotated[bool, option("Record from the microphone (needs the [live] extra).", "--mic")] = (
+        False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,15 +167,11 @@ class InspectOptions:
     """What is shown beyond the labels."""
 
     heading: ClassVar[str] = "Inspection"
-    trace: Annotated[bool, typer.Option("--trace", help="Add every tensor from the file to the label.")] = (
-        False
+    trace: Annotated[bool, option("Add every tensor from the file to the label.", "--trace")] = False
+    why: Annotated[bool, option("Add the times and frequencies that the label rests on.", "--why")] = False
+    report: Annotated[Path | None, option("Write a page with plots and the sound.", metavar="FILE.html")] = (
+        None
     )
-    why: Annotated[
-        bool, typer.Option("--why", help="Add the times and frequencies that the label rests on.")
-    ] = False
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a page with plots and the sound.")
-    ] = None
 
     @property
     def given(self) -> bool:

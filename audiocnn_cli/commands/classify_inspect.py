@@ -8,8 +8,8 @@ from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.batch.task import DataclassCodec, Task
 from audiocnn_cli.classify import Prediction
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
-from audiocnn_cli.commands.classify.options import InspectOptions
-from audiocnn_cli.commands.classify.run import Run
+from audiocnn_cli.commands.classify_options import InspectOptions
+from audiocnn_cli.commands.classify_run import Run
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.inspection.work import Inspected, Inspection, require_seekable
 from audiocnn_cli.models.runtime import CPU

@@ -12,7 +12,7 @@ from audiocnn_cli.classify import Prediction, TimelineEntry
 from audiocnn_cli.classify.clip import classify_live
 from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
-from audiocnn_cli.commands.classify.options import InputOptions
+from audiocnn_cli.commands.classify_options import InputOptions
 from audiocnn_cli.errors import ExitCode, SignalError, UsageError
 from audiocnn_cli.output.labels.destination import LabelOutput
 from audiocnn_cli.output.views.classify import ClassifyView, write_live

@@ -1,6 +1,6 @@
 """`audiocnn models`: the bundled models and the user's own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +8,8 @@ import typer
 
 from audiocnn_cli.commands import options
 from audiocnn_cli.commands.groups import GroupedCommand, flattened
-from audiocnn_cli.commands.models.add import EXAMPLES as ADD_EXAMPLES
-from audiocnn_cli.commands.models.add import ReportOnStdout, add
+from audiocnn_cli.commands.models_add import EXAMPLES as ADD_EXAMPLES
+from audiocnn_cli.commands.models_add import add
 from audiocnn_cli.errors import ExitCode, ModelRefusedError, UsageError
 from audiocnn_cli.files import atomic_writer, check_writable
 from audiocnn_cli.models.registry import bundled_models, find_model, own_models
@@ -26,37 +26,23 @@ app = typer.Typer(
 )
 
 
-def model_completions(incomplete: str) -> Iterator[str]:
-    """Names of models, .onnx files and folders that start with `incomplete`."""
-    yield from (m.name for m in bundled_models() + own_models() if m.name.startswith(incomplete))
-    head, slash, start = incomplete.rpartition("/")
-    for path in sorted(Path(head + slash or ".").glob("*")):
-        if path.name.startswith(start) and (path.suffix == ".onnx" or path.is_dir()):
-            yield f"{head}{slash}{path.name}{'/' if path.is_dir() else ''}"
-
-
 NameOrFile = Annotated[
     str,
     typer.Argument(
-        metavar="NAME|FILE", help="The name of a model, or an .onnx file.", autocompletion=model_completions
+        metavar="NAME|FILE",
+        help="The name of a model, or an .onnx file.",
+        autocompletion=options.complete_model,
     ),
 ]
 OwnModel = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME",
-        help="One of your own models.",
-        autocompletion=lambda incomplete: (
-            model.name for model in own_models() if model.name.startswith(incomplete)
-        ),
-    ),
+    str, typer.Argument(metavar="NAME", help="One of your own models.", autocompletion=options.complete_name)
 ]
 
 
 def list_models(*, report: options.Report, logging: options.Logging) -> None:
     """List all models with their accuracy."""
     logging.set_up()
-    destination = report.destination()
+    destination = report.destination(logging)
     from audiocnn_cli.models.session import open_model
     from audiocnn_cli.output.views.models import ModelListView, ModelSummary
 
@@ -77,14 +63,15 @@ def list_models(*, report: options.Report, logging: options.Logging) -> None:
 def show(model: NameOrFile, *, report: options.Report, logging: options.Logging) -> None:
     """Show the card of a model; with --json its contract."""
     logging.set_up()
-    destination = report.destination()
+    destination = report.destination(logging)
     from audiocnn_cli.models.session import open_model
     from audiocnn_cli.output.views.models import ContractView, print_card
 
     found = find_model(model)
     contract = open_model(found.path).contract
     if destination.format is Format.TABLE and found.card.is_file():
-        print_card(found.card.read_text(encoding="utf-8"))
+        if not destination.silent:
+            print_card(found.card.read_text(encoding="utf-8"))
     else:
         write_result(contract, ContractView(), destination)
 
@@ -95,7 +82,7 @@ def verify(model: NameOrFile, *, report: options.Report, logging: options.Loggin
     Exit 4 if the contract does not hold or the example gives other probabilities.
     """
     logging.set_up()
-    destination = report.destination()
+    destination = report.destination(logging)
     from audiocnn_cli.models.golden import check_golden
     from audiocnn_cli.models.session import open_model
     from audiocnn_cli.output.views.models import Verification, VerificationView
@@ -118,7 +105,7 @@ def path(model: NameOrFile, *, version: options.Version = False) -> None:
 def remove(name: OwnModel, *, report: options.Report, logging: options.Logging) -> None:
     """Delete one of your own models, and its card."""
     logging.set_up()
-    destination = report.destination()
+    destination = report.destination(logging)
     from audiocnn_cli.models.user_models import remove_model
     from audiocnn_cli.output.views.models import RemovedView
 
@@ -128,12 +115,11 @@ def remove(name: OwnModel, *, report: options.Report, logging: options.Logging) 
 def export(
     model: NameOrFile,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.onnx", help="The file to write.")],
+    output: Annotated[Path, options.option("The file to write.", "--output", "-o", metavar="FILE.onnx")],
     with_frontend: Annotated[
-        bool,
-        typer.Option("--with-frontend", help="Include segments, features and the mean over the segments."),
+        bool, options.option("Include segments, features and the mean over the segments.", "--with-frontend")
     ] = False,
-    report: ReportOnStdout,
+    report: options.ReportOnStdout,
     logging: options.Logging,
 ) -> None:
     """Write one ONNX file from waveform to label.
@@ -146,7 +132,7 @@ def export(
     probabilities for the golden signal are within 0.001 of those of the Python path.
     """
     logging.set_up()
-    destination = report.destination()
+    destination = report.destination(logging)
     if not with_frontend:
         raise UsageError(
             "models export needs --with-frontend; `audiocnn models path` prints the file without it"
@@ -170,7 +156,7 @@ def providers(*, report: options.Report, logging: options.Logging) -> None:
     Their names are for `audiocnn classify --provider`; the installed ones come first.
     """
     logging.set_up()
-    destination = report.destination()
+    destination = report.destination(logging)
     from audiocnn_cli.models.runtime import providers as execution_providers
     from audiocnn_cli.output.views.models import ProvidersView
 

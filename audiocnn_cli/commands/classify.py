@@ -3,7 +3,7 @@
 import typer
 
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.classify.options import (
+from audiocnn_cli.commands.classify_options import (
     EventOptions,
     InputOptions,
     InspectOptions,
@@ -38,18 +38,19 @@ def classify(
     many: options.ManyFiles,
     logging: options.BatchLogging,
 ) -> None:
-    """Label audio with an ONNX model; the label of a clip is that of the mean over its segments.
+    """Label audio with an ONNX model.
 
-    Where the last segment is partial it is moved back to end with the clip, or dropped if less than half of
-    it is there; a clip shorter than a segment is repeated to fill it. Silence, and other types of sound than
-    the model is for, get no label but a reason. A model from elsewhere gets its labels and feature settings
-    once, by `audiocnn models add`. The path '-' is a stream on standard input, labelled as it arrives.
+    The label of a clip is that of the mean over its segments. Where the last segment is partial it is
+    moved back to end with the clip, or dropped if less than half of it is there; a clip shorter than a
+    segment is repeated to fill it. Silence, and other types of sound than the model is for, get no label
+    but a reason. A model from elsewhere gets its labels and feature settings once, by `audiocnn models
+    add`. The path '-' is a stream on standard input, labelled as it arrives.
     """
     logging.set_up()
     from audiocnn_cli.audio.load import Excerpt
     from audiocnn_cli.classify import ClassifyOptions
     from audiocnn_cli.commands.batch import batch_options
-    from audiocnn_cli.commands.classify.run import Run, stream_of
+    from audiocnn_cli.commands.classify_run import Run, stream_of
     from audiocnn_cli.output.views.classify import ClassifyView
 
     stream = stream_of(paths or [], inputs)
@@ -72,7 +73,7 @@ def classify(
         batch=batch_options([stream.path] if stream else paths, many, force=output.force),
     )
     if inspection.given:
-        from audiocnn_cli.commands.classify.inspect import inspect
+        from audiocnn_cli.commands.classify_inspect import inspect
 
         raise typer.Exit(inspect(run, inspection, streamed=stream is not None))
     raise typer.Exit(run.stream(stream) if stream else run.files())

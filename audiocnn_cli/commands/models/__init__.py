@@ -1,5 +1,0 @@
-"""`audiocnn models`: list, show, verify, add, remove and export models."""
-
-from audiocnn_cli.commands.models.command import app
-
-__all__ = ["app"]
