@@ -14,6 +14,7 @@ function gets the dataclasses. `GroupedCommand` prints the headings in plain tex
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -104,7 +105,10 @@ class GroupedCommand(TyperCommand):
                 continue
             last = next(reversed(groups), _OPTIONS)  # of --help, which has no group
             heading = getattr(parameter, "rich_help_panel", None) or last
-            groups.setdefault(heading, []).append(record)
+            flags, text = record
+            # Typer puts a default that is text in parentheses.
+            text = re.sub(r"\[default: \((.*?)\)(; |\])", r"[default: \1\2", text)
+            groups.setdefault(heading, []).append((flags, text))
         if arguments:
             with formatter.section("Arguments"):
                 formatter.write_dl(arguments)
