@@ -259,6 +259,13 @@ def test_a_bare_file_is_refused_with_the_command_that_adds_it(
         assert "10 lines for y" in finished.stderr
 
 
+def test_the_bins_are_those_of_the_axis_of_fixed_size(run: Run, tmp_path: Path, labels: Path) -> None:
+    path = write_linear(tmp_path / "m.onnx", ("n", 1, 64, "t"))
+    swapped = run("models", "add", path, "--labels", labels, "--feature", "logmel", "--n-mels", "40")
+    assert swapped.exit_code == 4
+    assert "its input is N x 1 x 64 x t, these options give" in swapped.stderr
+
+
 def test_the_proposed_command_works(run: Run, tmp_path: Path, labels: Path, make_wav: MakeWav) -> None:
     path = write_with_lengths(tmp_path / "bare.onnx", TensorProto.INT64, ["n"])
     proposed = run("models", "add", path).stderr.split("`")[1]

@@ -24,7 +24,8 @@ NUMERICAL = [
     "test_features_segments.py",
     "test_inspection.py",
     "test_models_command.py",
-    "test_models_foreign.py",
+    "test_models_add.py",
+    "test_models_adopt.py",
     "test_models_frontend.py",
 ]
 TESTS = Path(__file__).parent

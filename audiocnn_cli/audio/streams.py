@@ -192,7 +192,7 @@ def open_microphone() -> Iterator[AudioReader]:
     try:
         import sounddevice
     except ImportError:
-        require_extra("live", "`mic=True`")
+        require_extra("live", "`microphone=True`")
         raise
     except OSError as error:  # the wheel has no library inside on Linux
         message = f"can't be used ({error}); install PortAudio (libportaudio2)"

@@ -91,7 +91,7 @@ FileOrFolder = Annotated[
 ]
 Force = Annotated[bool, option("Replace files that exist.", "--force")]
 Quiet = Annotated[bool, option("Print no table or picture, and only errors on stderr.", "--quiet", "-q")]
-Verbose = Annotated[bool, option("Print more on stderr.", "--verbose", "-v")]
+Verbose = Annotated[bool, option("Print more: columns, and notes on stderr.", "--verbose", "-v")]
 Version = Annotated[bool, option("Print the version.", "--version", is_eager=True, callback=_print_version)]
 Jobs = Annotated[int | None, option("Files processed at once.", "--jobs", "-j", default="one a core", min=1)]
 Inputs = Annotated[

@@ -158,16 +158,11 @@ def _fit_layout(
     if length < 1 or given < 1:
         raise UsageError(f"`segment={seconds:g}` is shorter than one frame")
     required = given if description.segment_s is not None else None
-    fitting = [
-        layout
-        for layout in Layout
-        if layout.of_waveform == waveform
-        and description.layout in (None, layout)
-        and layout.fits(graph, frames=required, bins=features.n_bins)
-    ]
     # An axis of fixed size is that of the bins or of the channel, a free one that of the frames.
-    most = max((layout.fixed_axes(graph) for layout in fitting), default=0)
-    fitting = [layout for layout in fitting if layout.fixed_axes(graph) == most]
+    of_kind = [each for each in Layout if each.of_waveform == waveform and description.layout in (None, each)]
+    fixed = {each: each.fixed_axes(graph) for each in of_kind if len(each.axes) == len(graph)}
+    likely = [each for each in fixed if fixed[each] == max(fixed.values())]
+    fitting = [each for each in likely if each.fits(graph, frames=required, bins=features.n_bins)]
     if not fitting:
         stated = description.layout or (Layout.NT if waveform else Layout.NTF)
         takes = [size if i or isinstance(size, int) else "N" for i, size in enumerate(graph)]
