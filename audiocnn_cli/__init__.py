@@ -1,12 +1,9 @@
-"""audiocnn: audio features, tensor shapes and CNN inference, as a command and as functions.
+"""Audio features, tensor shapes and CNN inference; functions of `audiocnn_cli.api`, imported when used.
 
-    import audiocnn_cli as audiocnn
-
-    audiocnn.features("song.wav").data      # MFCC of shape (frames, 13)
-    audiocnn.shapes((130, 13, 1), "conv:32@3x3", "pool:2").output
-    audiocnn.classify("song.wav").label
-
-The functions are those of `audiocnn_cli.api`, imported at their first use.
+import audiocnn_cli as audiocnn
+audiocnn.features("song.wav").data      # MFCC of shape (frames, 13)
+audiocnn.shapes((130, 13, 1), "conv:32@3x3", "pool:2").output
+audiocnn.classify("song.wav").label
 """
 
 import sys

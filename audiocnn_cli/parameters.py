@@ -8,7 +8,6 @@ whatever prints a message there passes it through `with_flags`.
 import re
 from collections.abc import Mapping
 
-# `name` or `name=value`
 _PARAMETER = re.compile(r"`([a-z][a-z_0-9]*)(?:=([^`]*))?`")
 _flags: dict[str, tuple[str, str]] = {}
 

@@ -1,11 +1,11 @@
 """The option groups of `audiocnn classify`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
@@ -32,7 +32,7 @@ def complete_provider(incomplete: str) -> list[str]:
     return [p.name for p in providers() if p.available and p.name.startswith(incomplete)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ModelOptions:
     """The model, and when its labels apply."""
 
@@ -127,7 +127,7 @@ class ModelOptions:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class EventOptions:
     """Labels within the clip."""
 
@@ -144,7 +144,7 @@ class EventOptions:
     min_event: Annotated[float, option("Leave out shorter events.", metavar="SECONDS")] = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class InputOptions:
     """The part of the recording, and streams."""
 
@@ -162,7 +162,7 @@ class InputOptions:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class InspectOptions:
     """What is shown beyond the labels."""
 
@@ -179,7 +179,7 @@ class InspectOptions:
         return self.trace or self.why or self.report is not None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class LabelOptions:
     """Where labels are written, and in which format."""
 

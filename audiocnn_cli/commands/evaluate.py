@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
@@ -30,7 +31,7 @@ Examples:
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class Model:
     """The model, and which of its figures are measured."""
 
@@ -57,7 +58,7 @@ class Model:
     ] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class Output(options.Report):
     """The report, and the plot."""
 

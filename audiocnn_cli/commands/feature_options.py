@@ -1,10 +1,10 @@
 """The options of `audiocnn features`, in groups; those left out have the default of the dialect."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from audiocnn_cli.audio.segments import TailPolicy
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import completes, option
 from audiocnn_cli.features.config import (
     FEATURE_ALIASES,
@@ -24,7 +24,7 @@ Config = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@option_group
 class Computed:
     """What is computed: the settings of a model too."""
 
@@ -48,7 +48,7 @@ class Computed:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@option_group
 class FeatureOptions(Computed):
     """As `Computed`, with summaries."""
 
@@ -62,7 +62,7 @@ class FeatureOptions(Computed):
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@option_group
 class Frames:
     """How samples are cut into frames: the settings of a model too."""
 
@@ -88,7 +88,7 @@ class Frames:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@option_group
 class FrameOptions(Frames):
     """As `Frames`, with what is read of the samples."""
 
@@ -100,7 +100,7 @@ class FrameOptions(Frames):
     duration: Annotated[float | None, option("Read this many seconds.", default="all")] = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@option_group
 class SegmentOptions:
     """How a recording is cut into segments."""
 
@@ -120,7 +120,7 @@ class SegmentOptions:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@option_group
 class SpectrumOptions:
     """Parameters of the spectrum, the mel filters, the cepstrum and the descriptors."""
 
@@ -146,7 +146,7 @@ class SpectrumOptions:
     roll_percent: Annotated[float | None, option("Share for rolloff.", default="0.85")] = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@option_group
 class OutputOptions:
     """What is printed and written."""
 
@@ -175,7 +175,7 @@ class OutputOptions:
     part_files: options.PartFiles = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@option_group
 class SettingsOptions:
     """Files of settings."""
 

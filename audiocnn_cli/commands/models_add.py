@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -11,6 +11,7 @@ import typer
 
 from audiocnn_cli.commands import feature_options as features
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.models.signature import Activation, Layout
@@ -35,7 +36,7 @@ class SoundType(StrEnum):
     ENVIRONMENT = "environment"
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ModelOptions:
     """What an ONNX file without a contract does not state itself."""
 
@@ -103,7 +104,7 @@ class ModelOptions:
     task: Annotated[str | None, option("What it recognises, for its card.", metavar="TEXT")] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class FeatureSettings(features.Computed, features.Frames, features.SpectrumOptions):
     """The settings of its features; those left out have the defaults of `audiocnn features`."""
 
@@ -111,7 +112,7 @@ class FeatureSettings(features.Computed, features.Frames, features.SpectrumOptio
     config: features.Config = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class AddOutput(options.ReportOnStdout):
     """Where the model is written, and the format of the report."""
 

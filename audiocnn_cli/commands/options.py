@@ -1,13 +1,14 @@
 """The options that every command has, defined once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
 
 from audiocnn_cli import __version__
+from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.datasets import PartitionBy
 from audiocnn_cli.output.destination import Destination, choose_destination
 from audiocnn_cli.output.formats import Format
@@ -143,7 +144,7 @@ PartFiles = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class Logging:
     """What is written to stderr, and the version."""
 
@@ -157,7 +158,7 @@ class Logging:
         set_up_logging(quiet=self.quiet, verbose=self.verbose)
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class BatchLogging(Logging):
     """As `Logging`, with events as JSON."""
 
@@ -168,7 +169,7 @@ class BatchLogging(Logging):
         set_up_logging(quiet=self.quiet, verbose=self.verbose, as_json=self.log_json)
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ReportOnStdout:
     """The format of the report of a command that has no file for it."""
 
@@ -191,7 +192,7 @@ class ReportOnStdout:
         return replace(chosen, quiet=logging.quiet, verbose=logging.verbose)
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class Report(ReportOnStdout):
     """Where a command without tensors or labels writes, and in which format."""
 
@@ -202,7 +203,7 @@ class Report(ReportOnStdout):
         return super().destination(logging, output=self.output, **more)
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class WholeBatch:
     """Batches without shards: workers, the journal, failures, a cluster."""
 
@@ -216,7 +217,7 @@ class WholeBatch:
     cluster: Cluster = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ManyFiles(WholeBatch):
     """As `WholeBatch`, with the failures of another run, and parts of an array job."""
 

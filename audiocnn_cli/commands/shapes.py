@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from typer import Argument
 
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import ImpossibleShapeError, UsageError
 from audiocnn_cli.files import check_writable
@@ -55,7 +56,7 @@ _LIKE = "The kind of input, which names its axes."
 _RULES = "The framework whose rules apply."
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class StackOptions:
     """The stack of layers, its input and the rules that apply."""
 
@@ -69,7 +70,7 @@ class StackOptions:
     like: Annotated[Like | None, option(_LIKE, default="spectrogram")] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class LayerOptions:
     """One layer, in place of LAYERS."""
 
@@ -109,7 +110,7 @@ class ClipOptions(ClipRequest):
     frames: Annotated[FrameRule | None, option("How frames are counted.", default="centered")] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ExplanationOptions:
     """Explanations, comparisons and the worked example."""
 
@@ -124,7 +125,7 @@ class ExplanationOptions:
     image: Annotated[Text, option("Image of the example, in the same format.")] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class DrawingOptions:
     """Drawings of the stack."""
 
@@ -137,7 +138,7 @@ class DrawingOptions:
         return {kind: path for kind, path in vars(self).items() if path}
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ShapesReport(options.Report):
     """As `Report`, with Markdown."""
 

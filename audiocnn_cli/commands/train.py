@@ -3,13 +3,14 @@
 import shlex
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
 from audiocnn_cli.commands import options
+from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.extras import require_extra
@@ -34,7 +35,7 @@ def _count(help: str, *flags: str) -> Any:
     return option(help, *flags, default="that of the network", min=1, metavar="N")
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class Data:
     """The clips, and how they are grouped and split."""
 
@@ -63,7 +64,7 @@ class Data:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class Network:
     """The architecture and its input."""
 
@@ -84,7 +85,7 @@ class Network:
     n_mels: Annotated[int | None, _count("Number of mel bands.")] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class Training:
     """The folds and the hyperparameters of the fit."""
 
@@ -118,7 +119,7 @@ class Training:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ModelFile:
     """The model file, and the statements in its contract and on its card."""
 
@@ -139,7 +140,7 @@ class ModelFile:
     data_licence: Annotated[str, option("Licence of the recordings.")] = "not stated"
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class Output:
     """The report on stdout, and the plot."""
 

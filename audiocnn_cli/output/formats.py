@@ -70,7 +70,6 @@ FORMATS = {
     Format.TEXTGRID: Properties((".TextGrid",), labels=True, extra="textgrid"),
     Format.WEBVTT: Properties((".vtt",), labels=True),
 }
-# What `-o FILE` of features and of classify can hold beside a report; the names that Typer reads.
 TENSOR_FORMATS = [format for format, each in FORMATS.items() if each.tensors]
 LABEL_FORMATS = [format for format, each in FORMATS.items() if each.labels]
 

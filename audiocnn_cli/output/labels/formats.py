@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +28,8 @@ def audacity(result: Prediction) -> str:
 
 def webvtt(result: Prediction) -> str:
     """WebVTT (W3C): a cue for each event, times to the millisecond."""
+    from html import escape  # 3 ms
+
     text = "WEBVTT\n"
     for event in result.events:
         label = escape(display(event.label), quote=False)
