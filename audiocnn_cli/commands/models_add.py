@@ -155,7 +155,7 @@ def _description(model: ModelOptions, settings: FeatureSettings) -> "Description
         UsageError: options for a model without a contract, and no labels; or settings that no model has.
     """
     if model.labels is None:
-        if model != ModelOptions() or settings != FeatureSettings():
+        if vars(model) != vars(ModelOptions()) or vars(settings) != vars(FeatureSettings()):
             raise UsageError(
                 "these options describe a model without a contract: add --labels FILE, or leave them out"
             )
