@@ -140,3 +140,11 @@ def test_options_of_classify_that_contradict_each_other(
     assert finished.exit_code == 2
     assert message in finished.stderr
     assert finished.stderr.count("\n") == 1
+
+
+def test_a_card_is_written_to_a_file(run: Run, tmp_path: Path) -> None:
+    shown = run("models", "show", "genre-cnn")
+    written = run("models", "show", "genre-cnn", "-o", tmp_path / "card.txt")
+    assert (written.exit_code, written.stdout) == (0, "")
+    assert (tmp_path / "card.txt").read_text(encoding="utf-8") == shown.stdout
+    assert run("models", "show", "genre-cnn", "-q").stdout == ""

@@ -70,8 +70,8 @@ def show(model: NameOrFile, *, report: options.Report, logging: options.Logging)
     found = find_model(model)
     contract = open_model(found.path).contract
     if destination.format is Format.TABLE and found.card.is_file():
-        if not destination.silent:
-            print_card(found.card.read_text(encoding="utf-8"))
+        with destination.open() as stream:
+            print_card(found.card.read_text(encoding="utf-8"), stream)
     else:
         write_result(contract, ContractView(), destination)
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from rich.table import Table
@@ -99,9 +99,9 @@ class ContractView:
         return table
 
 
-def print_card(markdown: str) -> None:
-    """Print a model's card on stdout: formatted on a terminal, as Markdown in a pipe."""
-    screen = console()
+def print_card(markdown: str, stream: IO[str]) -> None:
+    """Write a model's card to `stream`: formatted on a terminal, as Markdown in a pipe or a file."""
+    screen = console(stream)
     if screen.is_terminal:
         from rich.markdown import Markdown
 
