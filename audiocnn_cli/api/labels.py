@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.api.shared import notebook_html, source_of
 from audiocnn_cli.audio.load import Excerpt
+from audiocnn_cli.classify import AutoModels
 from audiocnn_cli.classify.clip import classify as classify_source
 from audiocnn_cli.classify.options import ClassifyOptions, Thresholds
 from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.classify.work import Classification as ClassificationTask
-from audiocnn_cli.classify.work import ModelChoice
+from audiocnn_cli.classify.work import ModelChoice, auto_choices
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.models.contract import ModelContract
-from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
+from audiocnn_cli.models.registry import AUTO, find_model
 from audiocnn_cli.models.session import Model
 from audiocnn_cli.output.views.classify import ClassifyView
 
@@ -84,10 +85,8 @@ def load_model(name_or_file: str | os.PathLike[str] = "auto") -> LoadedModel:
         (10, 22050)
     """
     name = os.fspath(name_or_file)
-    auto = name == "auto"
-    found = bundled_models() if auto else [find_model(name)]
-    files = sorted(found, key=lambda file: file.name != DEFAULT_MODEL)  # the default model first
-    models = tuple(ModelChoice(file.path) for file in files)
+    auto = name == AUTO
+    models = auto_choices() if auto else (ModelChoice(find_model(name).path),)
     loaded = LoadedModel(ClassificationTask(models=models, auto=auto))
     loaded.open()
     return loaded
@@ -100,8 +99,9 @@ class LoadedModel:
         self._task = task
 
     def open(self) -> tuple[Model, ...]:
-        """The opened ONNX models (several for "auto")."""
-        return self._task.ensemble().models
+        """The opened ONNX model; for "auto" the model of the type of sound, before the first recording."""
+        models = self._task.opened()
+        return (models.gate,) if isinstance(models, AutoModels) else models.models
 
     def __call__(
         self,
@@ -125,8 +125,8 @@ class LoadedModel:
             smooth_s=smooth,
             min_event_s=min_event,
         )
-        ensemble = replace(self._task, options=options).ensemble()
-        return Classification(classify_source(source_of(source, sample_rate), ensemble, options))
+        models = replace(self._task, options=options).opened()
+        return Classification(classify_source(source_of(source, sample_rate), models, options))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -150,10 +150,9 @@ class LoadedModel:
 
     @property
     def _only(self) -> Model:
-        models = self.open()
-        if len(models) > 1:
+        if self._task.auto:
             raise UsageError("'auto' stands for several models: load one of them by its name")
-        return models[0]
+        return self.open()[0]
 
 
 class Classification:
