@@ -199,8 +199,9 @@ class Classification:
 
     def __repr__(self) -> str:
         best = self.top[0]
-        found = self.label or f"no label, {self.reason}; most probable {best.label}"
-        return f"<Classification by {self.model}: {found} ({best.probability:.2f})>"
+        found = self.label or f"{best.label}?"
+        reason = f", {self.reason}" if self.abstained else ""
+        return f"<Classification by {self.model}: {found} ({best.probability:.2f}){reason}>"
 
     def _repr_html_(self) -> str:
         rows = [{"label": each.label, "p": f"{each.probability:.2f}"} for each in self.top]
