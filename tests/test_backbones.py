@@ -260,7 +260,8 @@ def test_a_bundled_backbone_is_that_of_its_package(packages: Path) -> None:
 def test_a_pruned_network_equals_the_whole(network: str, packages: Path) -> None:
     """On chirps with clicks, noise and a chord, whose spectra differ widely."""
     t = np.arange(48000) / 16000
-    sounds = [golden_signal(sample_rate=16000, duration_s=3.0), RANDOM.normal(0, 0.1, 48000)]
+    sounds: list[NDArray[np.floating]] = [golden_signal(sample_rate=16000, duration_s=3.0)]
+    sounds.append(RANDOM.normal(0, 0.1, 48000))
     chord = np.sin(2 * np.pi * np.outer([220, 277.2, 329.6], t)).sum(axis=0)
     sounds.append(chord * np.exp(-2 * (t % 0.5)))
     config = NETWORKS["music"].features
