@@ -14,7 +14,7 @@ from audiocnn_cli.audio import decode
 from audiocnn_cli.classify import auto as auto_module
 from audiocnn_cli.classify import gate, scored, work
 from audiocnn_cli.models.inference import infer
-from audiocnn_cli.models.session import open_model
+from audiocnn_cli.models.session import open_labelling, open_model
 from tests.conftest import Finished
 from tests.sound_types import GENRES, RATE, SOUNDS, music, speech, unclear, weather, write_bundled
 
@@ -50,9 +50,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     def counted(path: Path, **options: Any) -> Any:
         names.append(path.stem)
-        return open_model(path, **options)
+        return open_labelling(path, **options)
 
-    monkeypatch.setattr(work, "open_model", counted)
+    monkeypatch.setattr(work, "open_labelling", counted)
     work._opened.cache_clear()
     yield names
     work._opened.cache_clear()

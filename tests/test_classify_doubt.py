@@ -212,7 +212,8 @@ def test_events_and_the_rest_cover_a_clip_and_do_not_overlap(
     ]
     found = events(scores, entries, offset_s=0.0, shortest_s=0.0)
     rest = unlabelled(scores, entries, offset_s=0.0, shortest_s=0.0, multi_label=False)
-    spans = sorted((each.start_s, each.end_s) for each in (*found, *rest))
+    spans = [(event.start_s, event.end_s) for event in found]
+    spans = sorted(spans + [(each.start_s, each.end_s) for each in rest])
     assert spans[0][0] == 0.0
     assert spans[-1][1] == (starts[-1] + 100) / 100
     assert [start for start, _ in spans[1:]] == [end for _, end in spans[:-1]]

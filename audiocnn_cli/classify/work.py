@@ -16,7 +16,7 @@ from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models import runtime
 from audiocnn_cli.models.registry import MODEL_FOR_TYPE, bundled_models
-from audiocnn_cli.models.session import Model, open_model
+from audiocnn_cli.models.session import Model, open_labelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +132,4 @@ class Classification:
 
 @lru_cache(maxsize=16)
 def _opened(choice: ModelChoice, provider: str) -> Model:
-    return open_model(choice.path, provider=provider)
+    return open_labelling(choice.path, provider=provider)
