@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.text import Text
 
 from audiocnn_cli.audio.segments import TailHandling
-from audiocnn_cli.classify import Prediction, TimelineEntry
+from audiocnn_cli.classify import Candidate, Prediction, TimelineEntry
 from audiocnn_cli.classify.prediction import BELOW_THRESHOLD, UNCLEAR, is_doubt
 from audiocnn_cli.output.terminal.console import console, display, log
 from audiocnn_cli.output.terminal.layout import Column, FittedTable, table_of_rows
@@ -64,13 +64,17 @@ def _clip_table(results: Sequence[Prediction], *, models: bool) -> FittedTable:
     columns = [
         Column(name="clip", cells=[display(r.path) for r in results], path=True, least=_SHORT_PATH),
         Column(name="label", cells=labels, wrap=True),
-        Column(name="p", cells=[f"{each.probability:.2f}" for each in results], justify="right"),
+        Column(
+            name="p",
+            cells=["" if _is_refused(r) else f"{r.probability:.2f}" for r in results],
+            justify="right",
+        ),
     ]
     if models:
         columns.append(Column(name="model", cells=[display(each.model) for each in results], drop=5))
-    if any(each.top[1:] for each in results):
+    if any(_others(each) for each in results):
         others = [
-            _Candidates([f"{display(c.label)} {c.probability:.2f}" for c in r.top[1:]]) for r in results
+            _Candidates([f"{display(c.label)} {c.probability:.2f}" for c in _others(r)]) for r in results
         ]
         columns.append(Column(name="next best", cells=others, style="dim", drop=1, wrap=True))
     if log.isEnabledFor(logging.DEBUG):
@@ -81,6 +85,15 @@ def _clip_table(results: Sequence[Prediction], *, models: bool) -> FittedTable:
             Column(name="segments", cells=[str(len(r.timeline)) for r in results], justify="right", drop=2),
         ]
     return FittedTable(columns)
+
+
+def _is_refused(result: Prediction) -> bool:
+    """Whether no label can apply, so that the probabilities of the candidates say nothing."""
+    return result.abstained and not is_doubt(result.reason)
+
+
+def _others(result: Prediction) -> tuple[Candidate, ...]:
+    return () if _is_refused(result) else result.top[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +135,11 @@ def print_line(entry: TimelineEntry, stream: IO[str], *, model: str | None) -> N
     """A line of a segment that has just been labelled, with the model if it is given."""
     label = shown_label(entry.labels, entry.reason, entry.best.label)
     best = entry.best.probability
+    refused = not entry.labels and not is_doubt(entry.reason)
     line = Text(f"{entry.start_s:10.2f} to {entry.end_s:10.2f} s  ")
-    line.append(f"{best:.2f}  ").append(label, _style(best, abstained=not entry.labels))
+    line.append("      " if refused else f"{best:.2f}  ").append(
+        label, _style(best, abstained=not entry.labels)
+    )
     if model is not None:
         line.append(f"  {display(model)}", "dim")
     console(stream).print(line)
