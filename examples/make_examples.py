@@ -120,8 +120,8 @@ def in_a_hall(dry: Samples, *, seconds: float, wet: float) -> Samples:
     count = round(seconds * RATE)
     echo = np.random.default_rng(1).standard_normal(count) * np.exp(-6 * np.arange(count) / count)
     size = len(dry) + count
-    heard = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(echo / np.sqrt((echo**2).sum()), size), size)
-    return np.asarray((1 - wet) * dry + wet * heard[: len(dry)])
+    echoing = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(echo / np.sqrt((echo**2).sum()), size), size)
+    return np.asarray((1 - wet) * dry + wet * echoing[: len(dry)])
 
 
 def violin(seconds: float = 10.0) -> Samples:

@@ -44,7 +44,8 @@ def classify(
 
     Args:
         source: a path, or samples of shape (n,) or (n, channels).
-        model: name of a model, an .onnx file with a contract, or "auto": the model for the type of sound.
+        model: name of a model, an .onnx file with a contract, or "auto": the model for the type of sound,
+            music or environment; speech is labelled "speech".
         sample_rate: of the samples of an array, in Hz; the array is resampled to the model's rate.
         top: number of candidates in the result.
         threshold: probability below which no label is given; None takes the model's; 0 always gives one.
@@ -162,7 +163,9 @@ class Classification:
         label: the most probable label; None for an abstention, and `reason` names why.
         probability: of the most probable label, 0 to 1, also where `label` is None.
         abstained: whether no label is given.
-        reason: why no label is given: silence, below the threshold, or another type of sound.
+        reason: why no label is given: below the threshold, a type of sound that is not clear, silence, or
+            another type of sound than the model is for.
+        sound_type: the type of sound by the gate, with `name` and `probability`; None without a gate.
         top: the most probable labels with their probabilities, in falling order.
         events: where a label holds: start_s and end_s in seconds, label, probability.
         timeline: the segments with the probabilities of all labels.
@@ -180,6 +183,7 @@ class Classification:
         self.events = prediction.events
         self.timeline = prediction.timeline
         self.model = prediction.model
+        self.sound_type = prediction.sound_type
         self.labels = tuple(candidate.label for candidate in self.timeline[0].candidates)
 
     @property

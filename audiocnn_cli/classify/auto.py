@@ -11,7 +11,7 @@ from audiocnn_cli.classify import gate
 from audiocnn_cli.classify.ensemble import AutoModels
 from audiocnn_cli.classify.options import ClassifyOptions
 from audiocnn_cli.classify.prediction import Prediction
-from audiocnn_cli.classify.scored import Clip, GateOpinion, Sink, prediction_of, push_all
+from audiocnn_cli.classify.scored import Clip, GateResult, Sink, prediction_of, push_all
 from audiocnn_cli.models.inference import ModelStream, StreamingInference
 from audiocnn_cli.models.scores import ClipScores
 
@@ -60,15 +60,15 @@ def predict_auto(
     sound = gate.sound_type(by_gate, auto.gate)
     wanted = labelled_as(by_gate, auto, options)
     signature = auto.signature(wanted)
-    opinion = GateOpinion(sound, None, [None] * len(scores))
+    gated = GateResult(sound, None, [None] * len(scores))
     if wanted is not None:
         doubt = gate.doubt(sound, auto.gate)
         types = gate.types_of(by_gate, auto.gate, scores)
         reasons = [gate.reason_against(each, wanted, auto.gate, doubt) for each in types]
-        opinion = GateOpinion(sound, doubt, reasons)
+        gated = GateResult(sound, doubt, reasons)
     # Without thresholds of labels that only models of other types have.
     own = replace(options, thresholds=options.thresholds.known_to(signature))
-    return prediction_of(clip, signature, scores, own, opinion)
+    return prediction_of(clip, signature, scores, own, gated)
 
 
 class _Run(Sink, Protocol):

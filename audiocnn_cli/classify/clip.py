@@ -8,7 +8,7 @@ from audiocnn_cli.classify.auto import classify_auto
 from audiocnn_cli.classify.ensemble import AutoModels, Ensemble, mean_scores, mean_signature
 from audiocnn_cli.classify.options import DEFAULTS, ClassifyOptions
 from audiocnn_cli.classify.prediction import Prediction
-from audiocnn_cli.classify.scored import Clip, GateOpinion, prediction_of, push_all
+from audiocnn_cli.classify.scored import Clip, GateResult, prediction_of, push_all
 from audiocnn_cli.models.inference import StreamingInference
 from audiocnn_cli.models.scores import ClipScores
 from audiocnn_cli.models.signature import Signature
@@ -39,9 +39,9 @@ def predict(
         return prediction_of(clip, signature, mean, options)
     expected, by_gate = signature.sound_type, scores[-1]
     sound = gate.sound_type(by_gate, ensemble.gate)
-    opinion = GateOpinion(
+    gated = GateResult(
         sound,
         reason=gate.mismatch(sound, expected, ensemble.gate),
         reasons=gate.mismatches(by_gate, expected, ensemble.gate, mean),
     )
-    return prediction_of(clip, signature, mean, options, opinion)
+    return prediction_of(clip, signature, mean, options, gated)

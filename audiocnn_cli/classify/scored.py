@@ -27,7 +27,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class GateOpinion:
+class GateResult:
     """The type of sound of a clip, and why no label applies to the clip and to each segment, or None."""
 
     sound: SoundType
@@ -65,12 +65,12 @@ def prediction_of(
     signature: Signature,
     scores: ClipScores,
     options: ClassifyOptions,
-    opinion: GateOpinion | None = None,
+    gated: GateResult | None = None,
 ) -> Prediction:
-    """The prediction for a clip from the scores of one model, and the opinion of the gate if there is one."""
+    """The prediction for a clip from the scores of one model, and the gate's result if it was run."""
     rule = DecisionRule(signature, options.thresholds)
-    reason = opinion.reason if opinion else None
-    reasons: Sequence[str | None] = opinion.reasons if opinion else [None] * len(scores)
+    reason = gated.reason if gated else None
+    reasons: Sequence[str | None] = gated.reasons if gated else [None] * len(scores)
     labels, reason = rule.decide(scores.mean, silent=scores.is_silent, mismatch=reason)
     ranked = sorted(rule.candidates(scores.mean), key=lambda candidate: -candidate.probability)
     smoothed = smooth(scores, options.smooth_s)
@@ -100,7 +100,7 @@ def prediction_of(
         rest=scores.tail,
         rest_s=scores.tail_samples / scores.sample_rate,
         highest_hz=signature.features.effective_fmax,
-        sound_type=opinion.sound if opinion else None,
+        sound_type=gated.sound if gated else None,
         unlabelled=others,
     )
 

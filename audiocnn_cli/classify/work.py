@@ -89,8 +89,8 @@ class Classification:
             known = {label for model in models for label in model.signature.labels}
             for label, _ in self.options.thresholds.by_label:
                 if label not in known:
-                    names = " nor ".join(model.signature.name for model in models)
-                    raise UsageError(f"`threshold={label}=...`: neither {names} has such a label")
+                    names = ", ".join(model.signature.name for model in models)
+                    raise UsageError(f"`threshold={label}=...`: auto has no such label in any of {names}")
         return auto
 
     def ensemble(self) -> Ensemble:

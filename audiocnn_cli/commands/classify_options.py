@@ -48,7 +48,7 @@ class ModelOptions:
     threshold: Annotated[
         list[str] | None,
         option(
-            "Abstain below this probability, of all labels or of one; 0 never abstains.",
+            "No label below this probability, of all labels or of one; 0 never abstains.",
             default="the model's",
             metavar="P|LABEL=P",
         ),

@@ -44,12 +44,12 @@ def _doubts(results: Sequence[Prediction]) -> str:
         return ""
     below, unclear = counts[BELOW_THRESHOLD], counts[UNCLEAR]
     clips = f"{len(results)} clip{'s' if len(results) > 1 else ''}"
-    said = []
+    parts = []
     if below:
-        said.append(f"{below} of {clips} {'is' if below == 1 else 'are'} below the threshold")
+        parts.append(f"{below} of {clips} {'is' if below == 1 else 'are'} below the threshold")
     if unclear:
-        said.append(f"of {unclear}{'' if below else f' of {clips}'} {UNCLEAR}")
-    return f"{', '.join(said)} (?); --threshold 0 labels every clip."
+        parts.append(f"the type of sound of {unclear}{'' if below else f' of {clips}'} is not clear")
+    return f"{', '.join(parts)} (?); --threshold 0 labels every clip."
 
 
 def _clip_table(results: Sequence[Prediction], *, models: bool) -> FittedTable:
@@ -88,7 +88,7 @@ def _clip_table(results: Sequence[Prediction], *, models: bool) -> FittedTable:
 
 
 def _is_refused(result: Prediction) -> bool:
-    """Whether no label can apply, so that the probabilities of the candidates say nothing."""
+    """Whether no label can apply, so that the probabilities of the candidates mean nothing."""
     return result.abstained and not is_doubt(result.reason)
 
 
