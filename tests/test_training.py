@@ -100,7 +100,8 @@ def test_the_graph_is_the_network(name: str, members: int, tmp_path: Path) -> No
     import torch
 
     from audiocnn_cli.training.batches import Moments
-    from audiocnn_cli.training.export import export_graph, store_weights
+    from audiocnn_cli.training.export import export_graph
+    from audiocnn_cli.training.model_file import store_weights
     from audiocnn_cli.training.networks import build_network
 
     torch.manual_seed(0)

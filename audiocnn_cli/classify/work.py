@@ -15,7 +15,7 @@ from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models import runtime
-from audiocnn_cli.models.session import Model, open_model
+from audiocnn_cli.models.session import Model, open_labelling, open_model
 
 # Types of sound for which `auto` selects a model; there is none for speech.
 _AUTO_TYPES = frozenset({"music", "environment"})
@@ -65,9 +65,10 @@ class Classification:
             ModelRefusedError: a file is not a valid model.
             UsageError: the models don't fit each other or the options, or there is no gate.
         """
-        models = tuple(_opened(choice, self.provider) for choice in self.models)
         if self.auto:
+            models = tuple(open_model(choice.path, provider=self.provider) for choice in self.models)
             return Ensemble(models=_one_for_each_type(models), gate=self._gate(), auto=True)
+        models = tuple(_opened(choice, self.provider) for choice in self.models)
         ensemble = Ensemble(models=models)
         self.options.thresholds.of(ensemble.signature)
         expected = ensemble.signature.sound_type
@@ -100,7 +101,7 @@ class Classification:
 
 @lru_cache(maxsize=16)
 def _opened(choice: ModelChoice, provider: str) -> Model:
-    return open_model(choice.path, provider=provider)
+    return open_labelling(choice.path, provider=provider)
 
 
 def _one_for_each_type(models: tuple[Model, ...]) -> tuple[Model, ...]:

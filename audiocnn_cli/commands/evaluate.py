@@ -106,7 +106,7 @@ def evaluate(
         raise typer.Exit(_check_cards(folder, model.model, batch, destination))
     from audiocnn_cli.evaluation.degrade import DEGRADATIONS
     from audiocnn_cli.evaluation.evaluate import evaluate as evaluate_folder
-    from audiocnn_cli.models.session import open_model
+    from audiocnn_cli.models.session import open_labelling
     from audiocnn_cli.output.plots.evaluation import plot_evaluation
     from audiocnn_cli.output.plots.figure import check_picture
     from audiocnn_cli.output.results import write_result
@@ -116,7 +116,7 @@ def evaluate(
         check_picture(report.plot, force=force)
     result = evaluate_folder(
         folder if batch.cluster is None else Path(os.path.abspath(folder)),  # noqa: PTH100 (keeps links)
-        open_model(find_model(model.model or DEFAULT_MODEL).path),
+        open_labelling(find_model(model.model or DEFAULT_MODEL).path),
         include_training=model.include_training,
         degradations=DEGRADATIONS if model.robustness else (),
         run=lambda scoring: _run(scoring, batch),

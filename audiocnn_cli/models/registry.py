@@ -86,4 +86,8 @@ def find_model(name_or_path: str) -> ModelFile:
 
 
 def _models_in(folder: Path, origin: Origin) -> list[ModelFile]:
-    return [ModelFile(path.stem, path, origin) for path in sorted(folder.glob("*.onnx"))]
+    return [ModelFile(path.stem, path, origin) for path in sorted(folder.glob("*.onnx"), key=_stem)]
+
+
+def _stem(path: Path) -> str:
+    return path.stem

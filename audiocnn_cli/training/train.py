@@ -18,9 +18,10 @@ from audiocnn_cli.models.contract import SEEN_BY_ALL, DataStatement, Golden, Mod
 from audiocnn_cli.models.golden import golden_output
 from audiocnn_cli.models.session import open_model
 from audiocnn_cli.training.dataset import Dataset, read_dataset
-from audiocnn_cli.training.export import export_graph, store_weights, write_model
+from audiocnn_cli.training.export import export_graph
 from audiocnn_cli.training.fit import Epoch, FitConfig
 from audiocnn_cli.training.members import Member, calibrate, train_members
+from audiocnn_cli.training.model_file import store_weights, write_model
 from audiocnn_cli.training.recipes import Recipe
 from audiocnn_cli.training.split import Split, cross_validation, holdout, kept_apart
 
