@@ -9,7 +9,6 @@ from audiocnn_cli.commands import options
 from audiocnn_cli.commands.classify_options import complete_provider
 from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import option
-from audiocnn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from audiocnn_cli.batch.outcome import Failure
@@ -26,9 +25,6 @@ Examples:
   audiocnn search song.wav --each-segment --in vectors.npz --threshold 0.8 --csv
   audiocnn embed recordings/ -o set/
 """
-
-
-_OTHERWISE = "give the file of that version as `model`, or embed the recordings again"
 
 
 @option_group
@@ -114,16 +110,8 @@ class QueryOptions:
         from audiocnn_cli.embeddings.choice import model_of_set
         from audiocnn_cli.embeddings.clip import EmbedOptions
         from audiocnn_cli.embeddings.work import Embedding, Querying
-        from audiocnn_cli.models.registry import find_model
 
-        if found.info is not None:
-            model = model_of_set(found.info, found.location, self.model, otherwise=_OTHERWISE)
-        elif self.model is None:
-            raise UsageError(
-                f"{found.location}: does not record the model of its vectors; give it by `model`"
-            )
-        else:
-            model = find_model(self.model)
+        model = model_of_set(found.info, found.location, self.model)
         # A query is pooled as the clips of the set are.
         pool = found.info.pool if found.info and not each_segment else None
         clip = EmbedOptions(pool=pool, excerpt=Excerpt(self.offset or 0.0, self.duration))
@@ -171,11 +159,8 @@ def _results(
     from audiocnn_cli.output.views.search import SearchResult
 
     queries = [query for outcome in outcomes if isinstance(outcome, tuple) for query in outcome]
-    if queries and len(queries[0].vector) != found.dimensions:
-        raise UsageError(
-            f"{found.location}: its vectors have {found.dimensions} dimensions, those of `model`"
-            f" {len(queries[0].vector)}; give the model that made it"
-        )
+    if queries:
+        found.require_dimensions(len(queries[0].vector))
     matches = iter(search_blocks(found.blocks(), queries, wanted)) if queries else iter(())
     model = found.info.model if found.info else None
     for outcome in outcomes:

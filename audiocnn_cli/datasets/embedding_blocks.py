@@ -66,8 +66,7 @@ def block_of(
         given, names = paths, list(dict.fromkeys(paths))
         index = {name: code for code, name in enumerate(names)}
         paths = np.array([index[path] for path in given], dtype=np.int64)
-    # Summed, as that needs no array of its own; only infinities cancel to NaN.
-    if not np.isfinite(vectors.sum(dtype=np.float64)) and not np.isfinite(vectors).all():
+    if not np.isfinite(vectors).all():
         raise damaged(where, "it holds numbers that are not finite")
     silent = values.get("silent")
     return Block(

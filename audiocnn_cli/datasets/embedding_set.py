@@ -58,6 +58,18 @@ class EmbeddingSet:
     dimensions: int
     parts: "Sequence[Part]"
 
+    def require_dimensions(self, count: int) -> None:
+        """Check the length of a query's vector.
+
+        Raises:
+            UsageError: it is another than that of the vectors.
+        """
+        if count != self.dimensions:
+            raise UsageError(
+                f"{self.location}: its vectors have {self.dimensions} dimensions, those of `model` {count}; give"
+                " the model that made it"
+            )
+
     def blocks(self) -> Iterator[Block]:
         """All vectors.
 
@@ -179,7 +191,7 @@ class ParquetVectors:
 
         self._name = name
         try:
-            # Without the buffers a group of rows is read as a whole.
+            # Small buffers: a set written by others may hold all rows in one group.
             self._file = pq.ParquetFile(
                 source, read_dictionary=["path", "model_sha256"], buffer_size=_COLUMN_BUFFER, pre_buffer=False
             )

@@ -15,7 +15,7 @@ from audiocnn_cli.audio.sources import STDIN, Source
 from audiocnn_cli.batch.run import Workers, run_batch
 from audiocnn_cli.classify import gate
 from audiocnn_cli.embeddings.clip import EmbeddingInfo, file_sha256
-from audiocnn_cli.errors import InputError, ModelRefusedError
+from audiocnn_cli.errors import InputError, ModelRefusedError, UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models.inference import ModelStream, StreamingInference
 from audiocnn_cli.models.registry import ModelFile, bundled_models, find_model, own_models
@@ -29,6 +29,7 @@ GENERAL = BACKBONES["environment"]
 _SAMPLED = 32
 _SAMPLED_S = 30.0
 _MAJORITY = 0.75
+_OTHERWISE = "give the file of that version as `model`, or embed the recordings again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,21 @@ def find_bundled(name: str) -> ModelFile:
     return found
 
 
-def model_of_set(info: EmbeddingInfo, location: str, given: str | None, *, otherwise: str) -> ModelFile:
+def model_of_set(
+    info: EmbeddingInfo | None, location: str, given: str | None, *, otherwise: str = _OTHERWISE
+) -> ModelFile:
     """The model that computed the vectors of the set at `location`: the one `given`, or that of its name.
 
     `otherwise` is the way out, for the message that it is another model.
 
     Raises:
         ModelRefusedError: it is not installed, or is another model or version than that of the set.
+        UsageError: the set does not record its model, and none is given.
     """
+    if info is None and given is not None:
+        return find_model(given)
+    if info is None:
+        raise UsageError(f"{location}: does not record the model of its vectors; give it as `model`")
     if given is None and info.model not in {model.name for model in bundled_models() + own_models()}:
         raise ModelRefusedError(
             f"{location}: was made with the model {info.model}, which is not installed; give its file as"

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from audiocnn_cli.batch.outcome import Counts, Failure
-from audiocnn_cli.datasets.dataset import Dataset, PartOptions
+from audiocnn_cli.datasets.dataset import GROUP_BYTES, Dataset, PartOptions
 from audiocnn_cli.datasets.embedding_rows import EmbeddingRows, embedding_table, info_document
 from audiocnn_cli.datasets.result_folder import ResultFolder
 from audiocnn_cli.embeddings.clip import ClipEmbeddings
@@ -88,7 +89,7 @@ def vector_file(path: Path, format: Format, *, force: bool) -> Iterator[Callable
 
     All clips are of one model.
 
-    A Parquet file has the rows of CSV, a group of rows for each recording. An npz file has `data` (segments,
+    A Parquet file has the rows of CSV, in groups of 8 MiB. An npz file has `data` (segments,
     dimensions), `file_index` (of each segment in `paths`), `segment`, `starts_s`, `ends_s`, `silent`, `paths`
     and `meta`, a JSON document.
 
@@ -96,8 +97,8 @@ def vector_file(path: Path, format: Format, *, force: bool) -> Iterator[Callable
         OutputError: it can't be written, or there is nothing to write.
     """
     if format is Format.PARQUET:
-        with parquet_file(path, force=force) as write_table:
-            yield lambda result: write_table(embedding_table([result]))
+        with parquet_file(path, force=force) as write_table, _grouped(write_table) as add_rows:
+            yield add_rows
         return
     with atomic_writer(path, "wb", force=force) as stream:
         data = Spool()
@@ -122,6 +123,26 @@ def vector_file(path: Path, format: Format, *, force: bool) -> Iterator[Callable
             paths=np.array([clip.path for clip in clips]),
             meta=np.array(json.dumps(info_document(clips[0].info))),
         )
+
+
+@contextmanager
+def _grouped(write_table: Callable[[Any], None]) -> Iterator[Callable[[ClipEmbeddings], None]]:
+    """A function that takes clips, and writes the rows of some of them together: 8 MiB, a group of rows."""
+    held: list[ClipEmbeddings] = []
+    held_bytes = 0
+
+    def add(result: ClipEmbeddings) -> None:
+        nonlocal held_bytes
+        held.append(result)
+        held_bytes += result.vectors.nbytes
+        if held_bytes >= GROUP_BYTES:
+            write_table(embedding_table(held))
+            held.clear()
+            held_bytes = 0
+
+    yield add
+    if held:
+        write_table(embedding_table(held))
 
 
 @dataclass(frozen=True, slots=True)
