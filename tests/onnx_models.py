@@ -196,12 +196,17 @@ def write_with_lengths(path: Path, type_: int, shape: Sequence[str]) -> Path:
     )
 
 
+def embedding_matrix(contract: ModelContract, *, dimensions: int, seed: int) -> NDArray[np.float32]:
+    """The matrix of `write_embedding`, shape (frames * bins, dimensions)."""
+    size = math.prod(contract.input_shape)
+    return np.random.default_rng(seed).standard_normal((size, dimensions)).astype(np.float32) / size
+
+
 def write_embedding(
     path: Path, contract: ModelContract = CONTRACT, *, dimensions: int = 4, seed: int = 2
 ) -> Path:
     """flatten(x) @ weights: a backbone with the name of `contract`, and the golden example that it gives."""
-    size = math.prod(contract.input_shape)
-    matrix = np.random.default_rng(seed).standard_normal((size, dimensions)).astype(np.float32) / size
+    matrix = embedding_matrix(contract, dimensions=dimensions, seed=seed)
     backbone = replace(
         contract,
         kind=Kind.EMBEDDING,

@@ -1,4 +1,4 @@
-"""Functions for Python: features, shapes, labels and embeddings of recordings and arrays. See docs/python-api.md.
+"""Functions for Python: features, shapes, labels and embeddings of recordings. See docs/python-api.md.
 
 A source is the path of a recording, or an array of samples: (n,) or (n, channels), floating point in [-1, 1]
 or integers of any width, which are scaled. Errors are subclasses of `AudiocnnError`.

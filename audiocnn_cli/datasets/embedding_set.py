@@ -66,8 +66,8 @@ class EmbeddingSet:
         """
         if count != self.dimensions:
             raise UsageError(
-                f"{self.location}: its vectors have {self.dimensions} dimensions, those of `model` {count}; give"
-                " the model that made it"
+                f"{self.location}: its vectors have {self.dimensions} dimensions, those of `model` {count};"
+                " give the model that made it"
             )
 
     def blocks(self) -> Iterator[Block]:
