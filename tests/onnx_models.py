@@ -199,7 +199,8 @@ def write_with_lengths(path: Path, type_: int, shape: Sequence[str]) -> Path:
 def embedding_matrix(contract: ModelContract, *, dimensions: int, seed: int) -> NDArray[np.float32]:
     """The matrix of `write_embedding`, shape (frames * bins, dimensions)."""
     size = math.prod(contract.input_shape)
-    return np.random.default_rng(seed).standard_normal((size, dimensions)).astype(np.float32) / size
+    matrix = np.random.default_rng(seed).standard_normal((size, dimensions)) / size
+    return matrix.astype(np.float32)
 
 
 def write_embedding(

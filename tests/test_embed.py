@@ -74,9 +74,9 @@ def vectors(result: dict[str, Any]) -> NDArray[np.float64]:
     return np.array([segment["embedding"] for segment in result["segments"]])
 
 
-def numbers(table: pd.DataFrame) -> NDArray[np.float32]:
+def numbers(table: Any) -> NDArray[np.float32]:
     """The columns e_0, e_1, ... of a table."""
-    return table[[f"e_{i}" for i in range(4)]].to_numpy(dtype=np.float32)
+    return np.asarray(table[[f"e_{i}" for i in range(4)]], dtype=np.float32)
 
 
 def test_the_vectors_are_those_of_librosa_and_the_matrix(run: Run, tiny: Path, clips: Path) -> None:
@@ -306,7 +306,7 @@ def test_a_result_is_the_same_after_the_journal(tiny: Path, clips: Path) -> None
 
 @pytest.fixture
 def backbones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of bundled models: three small backbones, and a gate: a low tone is music, a high one speech."""
+    """A folder of bundled models: small backbones, and a gate: a low tone is music, a high one speech."""
     folder = tmp_path / "bundled"
     folder.mkdir()
     for seed, name in enumerate(("music", "sound", "speech")):
@@ -453,6 +453,15 @@ def test_the_bundled_backbones(name: str, run: Run, make_wav: Callable[..., Path
     assert {len(segment["embedding"]) for segment in result["segments"]} == {result["dimensions"]}
     assert np.isfinite(vectors(result)).all()
     assert result["segments"][-1]["end_s"] <= 7.0
+
+
+def test_the_page_has_the_sizes_of_the_backbones() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "embeddings.md").read_text(encoding="utf-8")
+    stated = re.findall(r"^\| `(\w+)` \| .* \| (\d+) \| ([\d.]+) s \|$", page, re.MULTILINE)
+    assert [name for name, *_ in stated] == ["music", "sound", "speech"]
+    for name, dimensions, seconds in stated:
+        contract = audiocnn.load_model(name).contract
+        assert (contract.dimensions, contract.segment_s) == (int(dimensions), float(seconds))
 
 
 def test_a_cut_backbone_is_refused(run: Run, backbones: Path, tone: Callable[..., Path]) -> None:

@@ -237,7 +237,12 @@ def _run(
         command="embed",
         task=work,
         recipe=task,
-        options={"format": files.suffix if files else None, **(dataset.layout if dataset else {})},
+        options={
+            "format": files.suffix if files else None,
+            # Where `audiocnn merge` finds them.
+            "vectors": "journal" if dataset is None else "data set",
+            **(dataset.layout if dataset else {}),
+        },
         codec=EmbeddingCodec(),
         audio_s=lambda clip: clip.duration_s,
         in_order=destination.in_order,

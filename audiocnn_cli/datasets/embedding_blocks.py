@@ -13,12 +13,13 @@ from audiocnn_cli.errors import FailureKind, InputError
 
 # Bytes of vectors in a block.
 _BLOCK_BYTES = 1 << 23
+_FEWEST_ROWS = 16
 _REQUIRED = ("path", "start_s", "end_s")
 
 
 def rows_of_block(dimensions: int, *, text: bool = False) -> int:
     """How many vectors are read at once; fewer of `text`, whose numbers are Python objects of 60 bytes."""
-    return max(16, _BLOCK_BYTES // ((64 if text else 4) * dimensions))
+    return max(_FEWEST_ROWS, _BLOCK_BYTES // ((64 if text else 4) * dimensions))
 
 
 def damaged(where: str, why: object) -> InputError:

@@ -35,7 +35,7 @@ class NpzVectors:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            with np.load(path) as arrays:
+            with path.open("rb") as stream, np.load(stream) as arrays:
                 self.info = info_in(json.loads(str(arrays["meta"])))
                 self._names: list[str] = arrays["paths"].tolist()
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -172,22 +172,21 @@ class JsonlVectors:
     def __init__(self, path: Path) -> None:
         self._path = path
         first = next(self._lines(), None)
-        if first is None:
+        if first is None or not first.segments:
             raise damaged(str(path), "it holds no embeddings")
-        self.dimensions = first.dimensions
+        self.dimensions = len(first.segments[0].embedding)
         values = {name: getattr(first, name) for name in EmbeddingInfo.__dataclass_fields__}
         self.info = EmbeddingInfo(**values) if first.model_sha256 else None
 
     def _lines(self) -> Iterator[_Line]:
-        decoder = msgspec.json.Decoder(_Line)
         number = 0
         try:
             with self._path.open("rb") as stream:
                 for text in stream:
                     number += 1
-                    if text.strip() and not (line := decoder.decode(text)).error:
+                    if text.strip() and not (line := _line(text)).error:
                         yield line
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError) as error:
             raise damaged(str(self._path), f"line {number}: {error}") from error
 
     def blocks(self) -> Iterator[Block]:
@@ -209,6 +208,22 @@ class JsonlVectors:
         values = {name: [getattr(each, name) for each in segments] for name in ("start_s", "end_s", "silent")}
         vectors = np.array([each.embedding for each in segments], dtype=np.float32)
         return block_of([path for path, _ in held], None, values, vectors, where=str(self._path))
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def _line(text: bytes) -> _Line:
+    """A line of JSON.
+
+    Raises:
+        ValueError: it is none, or lacks a field.
+    """
+    try:
+        return _decoder.decode(text)
+    except msgspec.DecodeError:
+        # A path that is not UTF-8 has lone surrogates, which only Python's module reads.
+        return msgspec.convert(json.loads(text), _Line)
 
 
 def _info_of(row: Mapping[str, str], dimensions: int) -> EmbeddingInfo | None:

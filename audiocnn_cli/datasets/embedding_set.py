@@ -189,41 +189,47 @@ class ParquetVectors:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self._name = name
+        self._source, self._name = source, name
         try:
-            # Small buffers: a set written by others may hold all rows in one group.
-            self._file = pq.ParquetFile(
-                source, read_dictionary=["path", "model_sha256"], buffer_size=_COLUMN_BUFFER, pre_buffer=False
-            )
+            schema = pq.read_schema(source)
         except (OSError, pa.ArrowException) as error:
             raise damaged(name, error) from error
-        schema = self._file.schema_arrow
+        self._columns = schema.names
         self.dimensions = dimensions_in(schema.names, name)
         self.info = info_in_metadata(schema.metadata)
-        self._others = [each for each in ("silent", "model_sha256") if each in schema.names]
 
     def blocks(self) -> Iterator[Block]:
         """All vectors."""
         import pyarrow as pa
+        import pyarrow.parquet as pq
 
+        texts, values = (
+            [name for name in names if name in self._columns]
+            for names in (("path", "model_sha256"), ("start_s", "end_s", "silent"))
+        )
         numbers = names_of_dimensions(self.dimensions)
-        columns = ["path", "start_s", "end_s", *numbers, *self._others]
         try:
-            for batch in self._file.iter_batches(rows_of_block(self.dimensions), columns=columns):
-                # One row of the array for each column: no copy into another order.
-                rows = np.stack([_numpy(batch.column(name)) for name in numbers])
-                values = {name: _numpy(batch.column(name)) for name in ("start_s", "end_s")}
-                if "silent" in self._others:
-                    values["silent"] = _numpy(batch.column("silent"))
-                if "model_sha256" in self._others:
-                    hashes = set(batch.column("model_sha256").unique().to_pylist())
-                    require_one_model(hashes, self.info, self._name)
-                names, codes = _unique(batch.column("path"))
-                yield block_of(codes, names, values, rows.T.astype(np.float32, copy=False), where=self._name)
+            # Small buffers: a set written by others may hold all rows in one group.
+            with pq.ParquetFile(
+                self._source, read_dictionary=texts, buffer_size=_COLUMN_BUFFER, pre_buffer=False
+            ) as file:
+                columns = [*texts, *values, *numbers]
+                for batch in file.iter_batches(rows_of_block(self.dimensions), columns=columns):
+                    if "model_sha256" in texts:
+                        hashes = set(batch.column("model_sha256").unique().to_pylist())
+                        require_one_model(hashes, self.info, self._name)
+                    names, codes = _unique(batch.column("path"))
+                    # One row of the array for each column: no copy into another order.
+                    rows = np.stack([_numpy(batch.column(name)) for name in numbers])
+                    yield block_of(
+                        codes,
+                        names,
+                        {name: _numpy(batch.column(name)) for name in values},
+                        rows.T.astype(np.float32, copy=False),
+                        where=self._name,
+                    )
         except (OSError, pa.ArrowException) as error:
             raise damaged(self._name, error) from error
-        finally:
-            self._file.close()
 
 
 def _numpy(column: Any) -> Any:
