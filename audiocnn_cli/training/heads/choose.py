@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ from audiocnn_cli.models.session import Model, open_model
 from audiocnn_cli.training.clips import ClipSet
 from audiocnn_cli.training.finish import Statement
 from audiocnn_cli.training.heads.embed import EmbeddedClips, embed_clips
-from audiocnn_cli.training.heads.store import open_store
+from audiocnn_cli.training.heads.store import EmbeddingStore, open_store
 from audiocnn_cli.training.heads.validate import CurvePoint, Validated, learning_curve, screen, validate
 from audiocnn_cli.training.split import Clips, Split, cross_validation, kept_apart
 
@@ -58,7 +57,8 @@ class Chosen:
         model: the backbone.
         embedded: the embeddings of the clips.
         validated: the heads of the folds.
-        scores: the accuracy (or R2) of each backbone tried, all with the same strength; empty for one.
+        scores: the accuracy (or R2) of each backbone tried, all with the same strength and without copies;
+            empty for one.
         curve: the scores with fewer clips.
     """
 
@@ -91,18 +91,20 @@ def choose(found: ClipSet, config: HeadConfig, progress: Progress) -> Chosen:
     found.require_clips()
     _splits(found, statement)  # bad folds are reported before the clips are embedded
     models = open_backbones(config.backbones)
-    paths = [model.path for model in models.values()]
+    score, name = "R2" if found.values else "accuracy", next(iter(models))
+    scores: dict[str, float] = {}
     with open_store(statement.cache / "embeddings.sqlite") as store:
-        clips, embedded = embed_clips(found, paths, store, report=progress.embedded)
+        if len(models) > 1:
+            found, scores = _compare_backbones(found, models, statement, store, progress)
+            name = next(iter(scores))
+            listed = ", ".join(f"{each} {value:.3f}" for each, value in scores.items())
+            progress.stage(f"backbone {name}, by cross-validated {score}: {listed}")
+        path = models[name].path
+        clips, embedded = embed_clips(found, [path], store, copies=True, report=progress.embedded)
     clips.warn_of_duplicates()
     _warn_of_imbalance(clips)
     apart, splits = _splits(clips, statement)
-    name, scores = _best_backbone(clips, embedded, models, splits)
-    score = "R2" if clips.values else "accuracy"
-    if scores:
-        listed = ", ".join(f"{each} {value:.3f}" for each, value in scores.items())
-        progress.stage(f"backbone {name}, by cross-validated {score}: {listed}")
-    numbers = embedded[models[name].path]
+    numbers = embedded[path]
     validated = validate(clips, numbers, splits)
     progress.stage(f"{name}: cross-validated {score} {validated.score:.3f}, C = {validated.strength:g}")
     curve = learning_curve(clips, numbers, splits, validated, seed=statement.seed)
@@ -183,15 +185,20 @@ def _warn_of_imbalance(clips: ClipSet) -> None:
         )
 
 
-def _best_backbone(
-    clips: ClipSet, embedded: dict[Path, EmbeddedClips], models: dict[str, Model], splits: Sequence[Split]
-) -> tuple[str, dict[str, float]]:
-    """The name of the backbone with the highest score, and that of each; of equal ones the lower loss."""
-    if len(models) == 1:
-        return next(iter(models)), {}
+def _compare_backbones(
+    found: ClipSet, models: dict[str, Model], statement: Statement, store: EmbeddingStore, progress: Progress
+) -> tuple[ClipSet, dict[str, float]]:
+    """The clips that could be embedded, and the score of each backbone, the best one first.
+
+    The clips are embedded without copies, which would take several times as long. Of equal scores the one
+    with the lower loss is first.
+    """
+    paths = [model.path for model in models.values()]
+    clips, embedded = embed_clips(found, paths, store, copies=False, report=progress.embedded)
+    _, splits = _splits(clips, statement)
     tried = {name: screen(clips, embedded[model.path], splits) for name, model in models.items()}
-    best = max(tried, key=lambda name: (tried[name].score, -tried[name].loss))
-    return best, {name: each.score for name, each in tried.items()}
+    order = sorted(tried, key=lambda name: (-tried[name].score, tried[name].loss))
+    return clips, {name: tried[name].score for name in order}
 
 
 def describe(curve: Sequence[CurvePoint], clips: ClipSet) -> str:

@@ -34,15 +34,14 @@ class Copy:
 
 
 def copies(
-    samples: Samples, sample_rate: int, seed: int, *, segment_s: float, pad_short: bool, shifts: bool
+    samples: Samples, sample_rate: int, *, segment_s: float, pad_short: bool, shifts: bool
 ) -> Iterator[Copy]:
-    """The clip and its copies, the clip first.
+    """The copies of a clip.
 
     A clip at 8 kHz or less has no copy at that bandwidth. With `shifts` a clip of a single segment of
-    `segment_s` seconds is shifted too. `seed` is for the degradation, which takes one.
+    `segment_s` seconds is shifted too.
     """
-    yield Copy(ORIGINAL, samples)
-    narrow = NARROW_BAND.apply(samples, sample_rate, seed)
+    narrow = NARROW_BAND.apply(samples, sample_rate, 0)
     if narrow is not samples:
         yield Copy(NARROW_BAND.name, narrow)
     length = round(segment_s * sample_rate)

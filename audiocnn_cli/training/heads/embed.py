@@ -22,8 +22,8 @@ from audiocnn_cli.training.heads.store import Embedding, Embeddings, EmbeddingSt
 
 # Part of the key in the store: another number where copies are made in another way.
 _VERSION = 1
-# Shifted copies are for small sets: they bring little to larger ones, and multiply their rows.
-_MOST_SHIFTED = 1000
+# Shifted copies multiply the rows; sets larger than this have variety of their own.
+_MOST_SHIFTED = 5000
 
 # Called after each clip with how many are done, and of how many.
 Report = Callable[[int, int], None]
@@ -51,9 +51,10 @@ class EmbeddedClips:
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """The batch's task: the embeddings of a clip and its copies by each of the models at `models`."""
+    """The batch's task: the embeddings of a clip, and with `copies` of its copies, by each of the models."""
 
     models: tuple[Path, ...]
+    copies: bool
     shifts: bool
     modules: ClassVar[tuple[str, ...]] = DECODE_AND_EXTRACT
 
@@ -77,23 +78,20 @@ class Embed:
 
     def _embed(self, source: Source, models: Sequence[Model]) -> tuple[Embeddings, ...]:
         signal = load(source)
-        seed = int(content_hash(source.path), 16)
         found = []
         for model in models:
-            segment = model.contract.segment
-            found.append(
-                {
-                    copy.name: _embedding(copy.samples, signal.sample_rate, model)
-                    for copy in copies(
-                        signal.samples,
-                        signal.sample_rate,
-                        seed,
-                        segment_s=model.contract.segment_s,
-                        pad_short=segment.pad_short,
-                        shifts=self.shifts,
-                    )
-                }
-            )
+            embeddings = {ORIGINAL: _embedding(signal.samples, signal.sample_rate, model)}
+            if self.copies:
+                made = copies(
+                    signal.samples,
+                    signal.sample_rate,
+                    segment_s=model.contract.segment_s,
+                    pad_short=model.contract.segment.pad_short,
+                    shifts=self.shifts,
+                )
+                for copy in made:
+                    embeddings[copy.name] = _embedding(copy.samples, signal.sample_rate, model)
+            found.append(embeddings)
         return tuple(found)
 
 
@@ -110,9 +108,11 @@ def _embedding(samples: NDArray[np.float32], sample_rate: int, model: Model) -> 
 
 
 def embed_clips(
-    clips: ClipSet, models: Sequence[Path], store: EmbeddingStore, *, report: Report
+    clips: ClipSet, models: Sequence[Path], store: EmbeddingStore, *, copies: bool, report: Report
 ) -> tuple[ClipSet, dict[Path, EmbeddedClips]]:
     """The clips that could be embedded, and their embeddings by each model; from `store` where it has them.
+
+    With `copies` the clips' copies are embedded too.
 
     Raises:
         ModelRefusedError: a model does not match its contract.
@@ -121,13 +121,13 @@ def embed_clips(
         OutputError: the store can't be written.
     """
     shifts = len(clips) <= _MOST_SHIFTED
-    keys = {path: _key(path, shifts=shifts) for path in models}
+    keys = {path: _key(path, copies=copies, shifts=shifts) for path in models}
     contents = {clip.source.path: clip.content for clip in clips.clips}
     known = {c: [store.find(keys[path], c) for path in models] for c in set(contents.values())}
     missing = [clip.source for clip in clips.clips if not all(known[clip.content])]
     done = len(clips) - len(missing)
     failures = []
-    outcomes = run_batch(missing, Embed(tuple(models), shifts), workers=Workers())
+    outcomes = run_batch(missing, Embed(tuple(models), copies, shifts), workers=Workers())
     for source, outcome in zip(missing, outcomes, strict=True):
         if isinstance(outcome, Failure):
             failures.append(outcome)
@@ -144,5 +144,6 @@ def embed_clips(
     return clips, embedded
 
 
-def _key(path: Path, *, shifts: bool) -> str:
-    return f"{content_hash(str(path))}-{_VERSION}{'s' if shifts else ''}"
+def _key(path: Path, *, copies: bool, shifts: bool) -> str:
+    which = "shifted" if copies and shifts else "copied" if copies else "original"
+    return f"{content_hash(str(path))} {which} {_VERSION}"
