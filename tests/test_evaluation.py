@@ -1,5 +1,6 @@
 """Metrics against scikit-learn, grouping, and evaluations that leave training clips out."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,17 +32,46 @@ Pairs = list[tuple[str, str]]
 def test_figures_equal_scikit_learn(pairs: Pairs) -> None:
     truth, predicted = [t for t, _ in pairs], [p for _, p in pairs]
     found = confusion_matrix(truth, predicted, labels=LABELS)
-    expected = metrics.confusion_matrix(truth, predicted, labels=LABELS)
-    assert np.array_equal(found.counts, expected)
+    assert np.array_equal(found.counts, metrics.confusion_matrix(truth, predicted, labels=LABELS))
     assert found.accuracy == pytest.approx(metrics.accuracy_score(truth, predicted))
-    present = [label for label in LABELS if label in truth]
-    recalls = [found.per_class[label].recall or 0.0 for label in present]
-    assert found.balanced_accuracy == pytest.approx(np.mean(recalls))
-    if set(predicted) <= set(truth) and len(present) > 1:
-        assert found.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(truth, predicted))
-    for label in set(predicted):
-        expected = metrics.precision_score(truth, predicted, labels=[label], average="macro")
-        assert found.per_class[label].precision == pytest.approx(expected)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # labels that are predicted but have no clips, and single classes
+        balanced = metrics.balanced_accuracy_score(truth, predicted)
+        report = metrics.classification_report(
+            truth, predicted, labels=LABELS, output_dict=True, zero_division=np.nan
+        )
+    assert found.balanced_accuracy == pytest.approx(balanced)
+    means = {"macro avg": found.macro, "weighted avg": found.weighted}
+    for name, score in (found.per_class | means).items():
+        expected = report[name]
+        for own, key in ((score.precision, "precision"), (score.recall, "recall"), (score.f1, "f1-score")):
+            value = np.nan if own is None else own
+            assert value == pytest.approx(expected[key], nan_ok=True), (name, key)
+    assert [score.n for score in found.per_class.values()] == [report[label]["support"] for label in LABELS]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1),
+    st.sampled_from(["macro", "weighted"]),
+)
+def test_means_are_those_of_zero_division_nan(pairs: Pairs, average: str) -> None:
+    truth, predicted = [t for t, _ in pairs], [p for _, p in pairs]
+    found = getattr(confusion_matrix(truth, predicted, labels=LABELS), average)
+    expected = metrics.precision_recall_fscore_support(
+        truth, predicted, labels=LABELS, average=average, zero_division=np.nan
+    )
+    assert [found.precision, found.recall, found.f1] == [pytest.approx(value) for value in expected[:3]]
+
+
+def test_undefined_figures_are_none_and_take_no_part_in_means() -> None:
+    hum, hiss, silence = LABELS
+    found = confusion_matrix([hum, hum, hiss], [hum, hum, hum], labels=LABELS)
+    scores = found.per_class
+    assert (scores[hiss].precision, scores[hiss].recall, scores[hiss].f1) == (None, 0.0, 0.0)
+    assert (scores[silence].precision, scores[silence].recall, scores[silence].f1) == (None, None, None)
+    assert found.macro.precision == pytest.approx(2 / 3)  # of hum alone
+    assert found.macro.recall == pytest.approx(1 / 2)  # of hum and hiss
+    assert found.macro.f1 == pytest.approx((4 / 5 + 0) / 2)
 
 
 def test_wilson_interval_of_a_published_case() -> None:

@@ -10,7 +10,7 @@ from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.batch.run import Workers, run_batch
-from audiocnn_cli.classify import ClassifyOptions, Ensemble, Thresholds, classify
+from audiocnn_cli.classify import ClassifyOptions, Ensemble, classify
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import LabelledClip, labelled, recordings
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
@@ -25,7 +25,9 @@ class ClipPrediction:
 
     `member` is the index of the one network that was run, because it was not trained on the clip; None: the
     mean of all. `segment_labels` is the most probable label of each segment, `degraded_labels` that of the
-    clip after each requested degradation.
+    clip after each requested degradation. `labels` are those that reach the model's thresholds, `reason` is
+    why the model abstains (None: it does not). `evidence_s` is the start and end in seconds of the segment
+    with the highest probability of `label`.
     """
 
     clip: LabelledClip
@@ -34,6 +36,14 @@ class ClipPrediction:
     segment_labels: tuple[str, ...]
     member: int | None
     degraded_labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    reason: str | None = None
+    evidence_s: tuple[float, float] | None = None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the model gives no label at its own thresholds."""
+        return self.reason is not None
 
     @property
     def confidence(self) -> float:
@@ -89,16 +99,22 @@ class Scoring:
         if member == SEEN_BY_ALL:
             return ClipResult()
         labels = model.contract.labels
-        options = ClassifyOptions(top=len(labels), thresholds=Thresholds(0.0))
+        options = ClassifyOptions(top=len(labels))
         result = classify(source, Ensemble(models=(model,), member=member), options)
         by_label = {candidate.label: candidate.probability for candidate in result.top}
+        label = result.top[0].label
+        index = labels.index(label)
+        evidence = max(result.timeline, key=lambda entry: entry.candidates[index].probability)
         prediction = ClipPrediction(
             clip=clip,
-            probabilities=tuple(by_label[label] for label in labels),
-            label=result.top[0].label,
+            probabilities=tuple(by_label[each] for each in labels),
+            label=label,
             segment_labels=tuple(entry.best.label for entry in result.timeline),
             member=member,
             degraded_labels=self._labels_after(clip, model, member),
+            labels=result.labels,
+            reason=result.reason,
+            evidence_s=(evidence.start_s, evidence.end_s),
         )
         return ClipResult(prediction, result.duration_s)
 
