@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.features.config import FeatureConfig
 from audiocnn_cli.models.contract import METADATA_KEY, DataStatement, Figure, Golden, ModelContract, encode
-from audiocnn_cli.models.golden import golden_probabilities
+from audiocnn_cli.models.golden import golden_output
 from audiocnn_cli.models.session import open_model
 
 LABELS = ("hum", "hiss", "silence")
@@ -125,7 +125,7 @@ def write_good_model(
 ) -> Path:
     """The graph with `contract` and the golden example that it really gives."""
     model = open_model(write_model(path, contract, shape=shape))
-    golden = golden_probabilities(model, duration_s=contract.golden.duration_s)
+    golden = golden_output(model, duration_s=contract.golden.duration_s)
     checked = replace(contract, golden=replace(contract.golden, probabilities=golden))
     return write_model(path, checked, shape=shape)
 

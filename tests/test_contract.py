@@ -11,11 +11,19 @@ import pytest
 from onnx import TensorProto, helper
 
 from audiocnn_cli.audio.segments import SegmentConfig
-from audiocnn_cli.errors import ModelRefusedError
-from audiocnn_cli.models.contract import METADATA_KEY, GraphBinding, ModelContract, decode, encode
+from audiocnn_cli.errors import ModelRefusedError, UsageError
+from audiocnn_cli.models.contract import (
+    METADATA_KEY,
+    Figure,
+    Golden,
+    GraphBinding,
+    ModelContract,
+    decode,
+    encode,
+)
 from audiocnn_cli.models.session import open_model
-from audiocnn_cli.models.signature import Layout
-from tests.onnx_models import CONTRACT, LABELS, write_graph, write_model
+from audiocnn_cli.models.signature import Activation, Kind, Layout
+from tests.onnx_models import CONTRACT, LABELS, weights, write_graph, write_model
 
 FIGURE: dict[str, Any] = {"name": "f", "value": 0.5, "interval_95": [0.2, 0.8], "n": 3, "protocol": ""}
 GRAPH: dict[str, Any] = {"layout": "NxTxF", "input": "features"}
@@ -55,7 +63,7 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("golden", {"duration_s": 1.0, "probabilities": [1.0]}, "golden.probabilities must be 3"),
     ("golden", {"duration_s": 0.0, "probabilities": [0, 0, 1]}, "golden.duration_s"),
     ("golden", {"duration_s": 1.0, "probabilities": [0, 0, 1], "tolerance": 0}, "golden.tolerance"),
-    ("golden", {"duration_s": 1.0}, "probabilities"),
+    ("golden", {"duration_s": 1.0}, "golden.probabilities must be 3"),
     ("data", {"name": "x"}, "licence"),
     ("figures", [FIGURE | {"value": 0.9}], "figures: f must be"),
     ("figures", [FIGURE | {"interval_95": [-0.1, 0.8]}], "figures: f must be"),
@@ -92,10 +100,48 @@ def test_a_segment_shorter_than_one_frame_is_named() -> None:
         decode(encode(short), where="x.onnx")
 
 
-def test_a_graph_of_several_members_is_refused() -> None:
-    both = replace(CONTRACT, members=2, graph=GraphBinding(layout=Layout.NTF, input="x"))
-    with pytest.raises(ModelRefusedError, match="graph is for models of one member"):
-        decode(encode(both), where="x.onnx")
+EMBEDDER = replace(
+    CONTRACT,
+    kind=Kind.EMBEDDING,
+    labels=(),
+    thresholds={},
+    activation=Activation.NONE,
+    dimensions=3,
+    golden=Golden(duration_s=1.0, values=(0.5, -2.0, 7.0)),
+    figures=(),
+)
+REGRESSOR = replace(
+    EMBEDDER,
+    kind=Kind.REGRESSION,
+    labels=("tempo",),
+    dimensions=None,
+    golden=Golden(duration_s=1.0, values=(120.0,)),
+    figures=(Figure(name="MAE", value=7.5, interval_95=(6.0, 9.0), n=40, protocol=""),),
+)
+
+
+@pytest.mark.parametrize("contract", [EMBEDDER, REGRESSOR], ids=lambda contract: str(contract.kind))
+def test_the_other_kinds_round_trip(contract: ModelContract) -> None:
+    assert decode(encode(contract), where="x.onnx") == contract
+
+
+@pytest.mark.parametrize(
+    ("contract", "problem"),
+    [
+        (replace(EMBEDDER, labels=("a", "b")), "labels must be"),
+        (replace(EMBEDDER, dimensions=None), "dimensions must be stated"),
+        (replace(EMBEDDER, dimensions=0), "dimensions must be at least 1"),
+        (replace(EMBEDDER, dimensions=4), "golden.values must be 4"),
+        (replace(EMBEDDER, golden=Golden(duration_s=1.0, probabilities=(1.0, 0.0, 0.0))), "golden.values"),
+        (replace(EMBEDDER, activation=Activation.SOFTMAX), "activation must be"),
+        (replace(REGRESSOR, labels=("a", "b")), "labels must be"),
+        (replace(REGRESSOR, golden=Golden(duration_s=1.0, values=(1.0, 2.0))), "golden.values must be 1"),
+        (replace(CONTRACT, golden=Golden(duration_s=1.0, values=(1.0, 0.0, 0.0))), "golden.probabilities"),
+    ],
+)
+def test_a_rule_of_the_other_kinds_is_named(contract: ModelContract, problem: str) -> None:
+    with pytest.raises(ModelRefusedError, match=problem):
+        decode(encode(contract), where="x.onnx")
 
 
 REQUIRED = {
@@ -171,7 +217,7 @@ def test_members_that_the_graph_does_not_have_are_refused(tmp_path: Path) -> Non
     document = encode(replace(CONTRACT, members=2))
     with pytest.raises(ModelRefusedError, match="no output member_probabilities"):
         open_model(write_graph(tmp_path / "m.onnx", {METADATA_KEY: document}))
-    with pytest.raises(ModelRefusedError, match=r"3 labels require \[2, 3\]"):
+    with pytest.raises(ModelRefusedError, match=r"must have \[2, 3\]"):
         open_model(write_graph(tmp_path / "m.onnx", {METADATA_KEY: document}, members=3))
 
 
@@ -213,4 +259,28 @@ def test_what_gives_no_probabilities_is_refused(last: str, tmp_path: Path) -> No
     model = open_model(write_graph(tmp_path / "m.onnx", {METADATA_KEY: encode(CONTRACT)}, last=last))
     tensors = np.full((2, *CONTRACT.input_shape[:2]), -1e4, dtype=np.float32)
     with pytest.raises(ModelRefusedError, match="no probabilities"):
-        model.probabilities(tensors)
+        model.scores(tensors)
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"), [(Kind.EMBEDDING, "embedding"), (Kind.REGRESSION, "values")], ids=str
+)
+def test_the_other_kinds_give_their_numbers(kind: Kind, output: str, tmp_path: Path) -> None:
+    """Compared with the matrix product that the graph consists of; any finite number is one."""
+    matrix = weights(1 if kind is Kind.REGRESSION else 3)
+    contract = REGRESSOR if kind is Kind.REGRESSION else EMBEDDER
+    bare = onnx.load(write_graph(tmp_path / "bare.onnx", classes=matrix.shape[1], last="Identity"))
+    bare.graph.node[-1].output[0] = bare.graph.output[0].name = output
+    helper.set_model_props(bare, {METADATA_KEY: encode(contract)})
+    onnx.save(bare, tmp_path / "m.onnx")
+    model = open_model(tmp_path / "m.onnx")
+    tensors = np.random.default_rng(1).normal(0, 9, (2, *CONTRACT.input_shape[:2])).astype(np.float32)
+    expected = tensors.reshape(2, -1) @ matrix
+    np.testing.assert_allclose(model.scores(tensors), expected, rtol=1e-4, atol=1e-5)
+    if kind is Kind.EMBEDDING:
+        np.testing.assert_allclose(model.embeddings(tensors), expected, rtol=1e-4, atol=1e-5)
+    else:
+        with pytest.raises(UsageError, match="has no embedding"):
+            model.embeddings(tensors)
+    with pytest.raises(ModelRefusedError, match="not finite"):
+        model.scores(np.full_like(tensors, np.inf))

@@ -314,14 +314,14 @@ def test_the_work_is_bounded_and_the_same_each_time(
 ) -> None:
     listener = planted(tmp_path / "planted.onnx")
     asked = 0
-    ask = Model.probabilities
+    ask = Model.scores
 
     def counted(self: Model, tensors: NDArray[np.float32], **options: Any) -> NDArray[np.float32]:
         nonlocal asked
         asked += len(tensors)
         return ask(self, tensors, **options)
 
-    monkeypatch.setattr(Model, "probabilities", counted)
+    monkeypatch.setattr(Model, "scores", counted)
     monkeypatch.setattr(cells, "MOST_RUNS", 60)
     source = Source(str(make_wav(samples=noise(20), rate=RATE)))
     why = explain_label(source, listener, "hum")

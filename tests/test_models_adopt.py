@@ -52,7 +52,7 @@ def test_axes_and_length_are_read_from_the_graph(layout: Layout, shape: Shape, t
     order = {"T": 1, "F": 2}
     fed = tensors.transpose([0, *(order[axis] for axis in layout.axes if axis in order)])
     expected = scipy.special.softmax(fed.reshape(5, -1) @ random_matrix(96 * 64), axis=-1)
-    np.testing.assert_allclose(model.probabilities(tensors), expected, atol=1e-5)
+    np.testing.assert_allclose(model.scores(tensors), expected, atol=1e-5)
 
 
 def test_a_free_axis_is_that_of_the_frames() -> None:
@@ -83,7 +83,7 @@ def test_waveforms(layout: Layout, shape: Shape, tmp_path: Path) -> None:
     assert (model.binding.layout, model.signature.segment.length) == (layout, 8000)
     samples = np.random.default_rng(2).standard_normal((3, 8000, 1)).astype(np.float32)
     expected = scipy.special.softmax(samples[..., 0] @ random_matrix(8000), axis=-1)
-    np.testing.assert_allclose(model.probabilities(samples), expected, atol=1e-5)
+    np.testing.assert_allclose(model.scores(samples), expected, atol=1e-5)
 
 
 def test_one_axis_is_one_segment_and_rows_of_its_output_are_averaged(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_one_axis_is_one_segment_and_rows_of_its_output_are_averaged(tmp_path: P
     samples = np.random.default_rng(2).standard_normal((2, 400, 1)).astype(np.float32)
     rows = samples.reshape(2, 4, 100) @ random_matrix(100)
     expected = scipy.special.expit(rows.mean(axis=1))
-    np.testing.assert_allclose(model.probabilities(samples), expected, atol=1e-5)
+    np.testing.assert_allclose(model.scores(samples), expected, atol=1e-5)
     assert model.signature.multi_label
 
 
@@ -137,7 +137,7 @@ def test_what_the_graph_does_not_determine_must_be_stated(tmp_path: Path) -> Non
         adopt(path, stated())
     model = adopt(path, stated(layout=Layout.NTF, segment_s=0.5))
     assert model.signature.segment.length == 8000
-    assert model.probabilities(np.zeros((2, 51, 64), dtype=np.float32)).shape == (2, 3)
+    assert model.scores(np.zeros((2, 51, 64), dtype=np.float32)).shape == (2, 3)
 
 
 def two_outputs(path: Path, sizes: tuple[int, int]) -> Path:
@@ -202,7 +202,7 @@ def test_logits_taken_for_probabilities_are_refused(tmp_path: Path) -> None:
     model = adopt(path, stated())
     raw = replace(model, binding=replace(model.binding, activation=Activation.NONE))
     with pytest.raises(ModelRefusedError, match="`activation=softmax`"):
-        raw.probabilities(np.full((1, 96, 64), 1e5, dtype=np.float32))
+        raw.scores(np.full((1, 96, 64), 1e5, dtype=np.float32))
     shifted = Normalization(mean=(1e6,), std=(1.0,))
     with pytest.raises(ModelRefusedError, match="`activation=softmax`"):  # by the golden example
         adopt(path, stated(activation=Activation.NONE, normalization=shifted))
@@ -287,7 +287,7 @@ def test_tensors_are_normalized_before_the_graph(tmp_path: Path) -> None:
         model = adopt(path, stated(normalization=normalization))
         shifted = (tensors - normalization.mean) / normalization.std
         expected = scipy.special.softmax(shifted.reshape(3, -1) @ random_matrix(96 * 64), axis=-1)
-        np.testing.assert_allclose(model.probabilities(tensors), expected, atol=1e-5)
+        np.testing.assert_allclose(model.scores(tensors), expected, atol=1e-5)
     with pytest.raises(UsageError, match="3 means; give one, or one for each of 64 bins"):
         adopt(path, stated(normalization=Normalization((1, 2, 3), (1, 2, 3))))
 
@@ -300,7 +300,7 @@ def test_a_second_input_takes_the_number_of_frames(type_: int, shape: list[str],
     assert model.binding.lengths == "frames"
     tensors = np.random.default_rng(2).standard_normal((3, 51, 64)).astype(np.float32)
     expected = scipy.special.softmax(tensors.sum(axis=1) / 51 @ random_matrix(64), axis=-1)
-    np.testing.assert_allclose(model.probabilities(tensors), expected, atol=1e-5)
+    np.testing.assert_allclose(model.scores(tensors), expected, atol=1e-5)
     assert adopt(path, stated(segment_s=0.5, lengths="frames")).binding.lengths == "frames"
     with pytest.raises(UsageError, match="has no input 'len'; it has x tensor"):
         adopt(path, stated(lengths="len"))
@@ -347,7 +347,7 @@ def test_half_precision(tmp_path: Path) -> None:
         constants=[numpy_helper.from_array(weights, "w")],
     )
     tensors = np.random.default_rng(2).standard_normal((3, 96, 64)).astype(np.float32)
-    found = adopt(path, stated()).probabilities(tensors)
+    found = adopt(path, stated()).scores(tensors)
     expected = scipy.special.softmax(tensors.reshape(3, -1) @ random_matrix(96 * 64), axis=-1)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 

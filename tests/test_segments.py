@@ -1,11 +1,14 @@
 """Cutting a stream into segments: nothing lost, nothing invented, the same for any blocks."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.segments import Cutter, Ending, Segment, SegmentConfig, TailHandling
+from audiocnn_cli.audio.segments import Cutter, Ending, Segment, SegmentConfig, TailHandling, cut
 
 LENGTH = 10
 
@@ -74,3 +77,23 @@ def test_blocks_do_not_matter_and_samples_are_the_clip_s_own(samples: int, block
     uncovered = samples - (last.start + last.valid)
     assert uncovered == (ending.rest_samples if ending.rest is TailHandling.DROPPED else 0)
     assert uncovered < LENGTH / 2
+
+
+@pytest.mark.parametrize(("samples", "first"), [(1, 499), (400, 300), (999, 0)])
+def test_a_short_clip_is_centred_between_zeros(samples: int, first: int) -> None:
+    config = SegmentConfig(length=1000, hop=1000, pad_short=True)
+    clip = np.arange(1, samples + 1, dtype=np.float32)
+    (segment,) = cut(np.array_split(clip, 3), config)
+    assert (segment.start, segment.valid, segment.first) == (0, samples, first)
+    expected = np.zeros(1000, dtype=np.float32)
+    expected[first : first + samples] = clip
+    np.testing.assert_array_equal(segment.samples, expected)
+
+
+def test_padding_leaves_the_tail_of_a_longer_clip_as_it_is() -> None:
+    config = SegmentConfig(length=1000, hop=1000)
+    clip = np.arange(1700, dtype=np.float32)
+    padded = list(cut([clip], replace(config, pad_short=True)))
+    for segment, expected in zip(padded, cut([clip], config), strict=True):
+        assert (segment.start, segment.valid, segment.first) == (expected.start, expected.valid, 0)
+        np.testing.assert_array_equal(segment.samples, expected.samples)

@@ -44,10 +44,14 @@ class TailHandling(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentConfig:
-    """The size of segments: `length` and `hop` in samples at the sample rate of the features."""
+    """The size of segments: `length` and `hop` in samples at the sample rate of the features.
+
+    With `pad_short` a clip shorter than one segment is centred between zeros, instead of repeated.
+    """
 
     length: int
     hop: int
+    pad_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ class Splitter(Generic[T]):
         tail: TailPolicy = TailPolicy.OVERLAP,
         most: int | None = None,
     ) -> None:
-        self._length, self._hop = config.length, config.hop
+        self._length, self._hop, self._pad_short = config.length, config.hop, config.pad_short
         self._sink = sink
         self._tail = tail
         self._most = most
@@ -207,8 +211,14 @@ class Splitter(Generic[T]):
         if self._tail is TailPolicy.OVERLAP and (2 * rest >= length or not self._whole):
             known = np.concatenate(self._recent)[-length:]
             start, valid, sink = samples - len(known), len(known), self._sink()
-            sink.push(np.resize(known, (length, *known.shape[1:])))
             handling = TailHandling.OVERLAPPED if self._whole else TailHandling.REPEATED
+            if self._pad_short and not self._whole:
+                handling = TailHandling.PADDED
+                before = (length - valid) // 2
+                widths = [(before, length - valid - before), *[(0, 0)] * (known.ndim - 1)]
+                sink.push(np.pad(known, widths))
+            else:
+                sink.push(np.resize(known, (length, *known.shape[1:])))
         elif self._tail in (TailPolicy.PAD, TailPolicy.KEEP) and self._open:
             start, sink = self._open[0]
             valid, handling = samples - start, TailHandling.KEPT
@@ -225,12 +235,14 @@ class Splitter(Generic[T]):
 class Segment:
     """`samples` of shape (length,) that start at sample `start` of the clip.
 
-    `valid` is how many of them are the clip's own (less than the length only for a repeated clip).
+    `valid` of them are the clip's own, from index `first` on: fewer than the length only for a clip that was
+    repeated or padded.
     """
 
     samples: "NDArray[np.float32]"
     start: int
     valid: int
+    first: int = 0
 
 
 Ending = Tail[Segment]
@@ -239,8 +251,9 @@ Ending = Tail[Segment]
 class _SegmentSink:
     """Joins the blocks of a segment."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, centred: bool) -> None:
         self._blocks: list[NDArray[np.float32]] = []
+        self._centred = centred
 
     def push(self, block: "NDArray[np.float32]", /) -> None:
         self._blocks.append(block)
@@ -248,14 +261,15 @@ class _SegmentSink:
     def finish(self, start: int, valid: int, /) -> Segment:
         import numpy as np
 
-        return Segment(np.concatenate(self._blocks), start, valid)
+        samples = np.concatenate(self._blocks)
+        return Segment(samples, start, valid, (len(samples) - valid) // 2 if self._centred else 0)
 
 
 class Cutter(Splitter[Segment]):
     """The segments of a mono clip as samples, with the tail that models are fed."""
 
     def __init__(self, config: SegmentConfig) -> None:
-        super().__init__(config, _SegmentSink)
+        super().__init__(config, lambda: _SegmentSink(centred=config.pad_short))
 
 
 def cut(blocks: Iterable["NDArray[np.float32]"], config: SegmentConfig) -> Iterator[Segment]:

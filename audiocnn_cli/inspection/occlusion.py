@@ -134,7 +134,7 @@ class _LabelScorer:
         """
         tensors = np.stack([tensor_of(each, self._signature.features) for each in samples])
         model, member = self._stream.model, self._stream.member
-        found = model.probabilities(tensors, member=member).astype(np.float64)
+        found = model.scores(tensors, member=member).astype(np.float64)
         if self._signature.multi_label:
             return np.asarray(1.0 - found[:, self._index])
         return np.asarray(np.delete(found, self._index, axis=1).sum(axis=1))
@@ -157,7 +157,7 @@ class _LabelScorer:
         ranges = sorted({(region.first, region.last) for region in regions})
         filtered = dict(zip(ranges, split(samples, bands_hz, ranges, sample_rate=rate), strict=True))
         # A clip shorter than a segment is repeated in it: a region is in it several times.
-        at = segment.start + np.arange(len(samples)) % segment.valid
+        at = segment.start + (np.arange(len(samples)) - segment.first) % segment.valid
         removed = np.float32(1 - 10 ** (-DECIBELS / 20))
         for (start, end), together in groupby(regions, key=lambda region: (region.start, region.end)):
             weights = removed * window(start, end, at, sample_rate=rate)

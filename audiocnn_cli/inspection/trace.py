@@ -55,7 +55,7 @@ def trace(source: Source, stream: ModelStream, excerpt: Excerpt = WHOLE) -> Trac
     while batch := list(islice(segments, _BATCH)):
         tensors = np.stack([tensor for _, tensor in batch])
         feeds = feeds or model.feeds(tensors[:1])
-        rows.append(scoring.measure(partial(model.probabilities, tensors, member=stream.member)))
+        rows.append(scoring.measure(partial(model.scores, tensors, member=stream.member)))
         silent += [is_silent(segment) for segment, _ in batch]
     if not rows:
         raise SignalError(FailureKind.EMPTY, "holds no samples")

@@ -24,7 +24,7 @@ from audiocnn_cli.models.contract import (
     encode,
 )
 from audiocnn_cli.models.description import Description
-from audiocnn_cli.models.golden import golden_probabilities
+from audiocnn_cli.models.golden import golden_output
 from audiocnn_cli.models.runtime import sizes
 from audiocnn_cli.models.session import Model, bound, contract_document
 from audiocnn_cli.models.signature import Activation, Layout
@@ -100,7 +100,7 @@ def adopt(path: Path, description: Description) -> Model:
     )
     decode(encode(draft), where=str(path))  # every field holds, before the model runs
     model = bound(path, draft, session)
-    probabilities = golden_probabilities(model, duration_s=golden.duration_s)
+    probabilities = golden_output(model, duration_s=golden.duration_s)
     return replace(model, contract=replace(draft, golden=replace(golden, probabilities=probabilities)))
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from audiocnn_cli.errors import ModelRefusedError, UsageError
 from audiocnn_cli.features.config import Feature
-from audiocnn_cli.models.signature import Activation, Layout, Signature
+from audiocnn_cli.models.signature import Activation, Kind, Layout, Signature
 
 METADATA_KEY = "audiocnn"
 FORMAT_VERSION = 1
@@ -22,11 +22,23 @@ NOT_STATED = "not stated"
 WAVEFORM = "waveform"
 PROBABILITIES = "probabilities"
 MEMBER_PROBABILITIES = "member_probabilities"
+EMBEDDING = "embedding"
+VALUES = "values"
+MEMBER_VALUES = "member_values"
+# The output of each kind of model, and that of its members.
+OUTPUTS = {
+    Kind.CLASSIFICATION: (PROBABILITIES, MEMBER_PROBABILITIES),
+    Kind.REGRESSION: (VALUES, MEMBER_VALUES),
+    Kind.EMBEDDING: (EMBEDDING, EMBEDDING),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured figure from 0 to 1, its 95 % Wilson interval, the number of clips and the protocol."""
+    """One measured figure, its 95 % interval, the number of clips and the protocol.
+
+    Figures of a classifier are proportions, 0 to 1, with Wilson's interval.
+    """
 
     name: str
     value: float
@@ -51,11 +63,30 @@ class DataStatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
-    """The probabilities of the clip `models.golden.golden_signal`, to be reproduced within `tolerance`."""
+    """What the model gives for the clip `models.golden.golden_signal`, to be reproduced within `tolerance`.
+
+    A classifier gives `probabilities`; other kinds give `values`: the mean embedding, or the value.
+    """
 
     duration_s: float
-    probabilities: tuple[float, ...]
+    probabilities: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
     tolerance: float = 1e-3
+
+    @property
+    def expected(self) -> tuple[float, ...]:
+        """The numbers to be reproduced."""
+        return self.probabilities or self.values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A work whose weights are part of the model: where it is from, its licence and its notice in full."""
+
+    work: str
+    source: str
+    licence: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +116,17 @@ class ModelContract(Signature):
 
     `input_shape` is that of one segment, channels last, e.g. (130, 13, 1).
 
-    A model of several `members` is the mean of networks that were each trained without one fold of the
-    data; its graph has an output for each of them too. `training_clips` maps the content hash of a recording
+    A model of several `members` has been trained several times, each time without one fold of the data; its
+    graph has an output with the scores of each member too. Its own scores are the mean of the members, or
+    those of a head that was fitted on all folds. `training_clips` maps the content hash of a recording
     (`evaluation.labelled.content_hash`) to the member that was not trained on it, or to `SEEN_BY_ALL`,
     so that an evaluation never uses a network on its own training data.
 
+    `dimensions` is the length of the embedding on the output `embedding`; None: it has none. `notices` are
+    those of works by others whose weights the file holds.
+
     `graph` is for models from elsewhere (`audiocnn models add`). Without it the graph has one input of shape
-    (segments, *input_shape) and the output `probabilities`, with several members `member_probabilities` too.
+    (segments, *input_shape) and the output of its kind (`OUTPUTS`), with several members theirs too.
     """
 
     task: str
@@ -103,6 +138,8 @@ class ModelContract(Signature):
     figures: tuple[Figure, ...] = ()
     members: int = 1
     training_clips: dict[str, int] = field(default_factory=dict, repr=False)
+    dimensions: int | None = None
+    notices: tuple[Notice, ...] = ()
     graph: GraphBinding | None = None
     format_version: int = FORMAT_VERSION
 
@@ -140,12 +177,12 @@ def _rules(contract: ModelContract) -> Iterator[tuple[bool, str]]:
     """What must hold, each with the problem if it does not."""
     labels, shape, golden, own = contract.labels, contract.input_shape, contract.golden, contract.thresholds
     segment, expected, last = contract.segment, contract.tensor_shape, contract.members - 1
-    differ = len(labels) >= 2 and len(set(labels)) == len(labels) and all(labels)
-    yield differ, "labels must be two or more different names"
+    yield _labels_hold(contract), "labels must be two or more different names, or as the kind of model needs"
     yield 0 <= contract.threshold <= 1, f"threshold must be 0 to 1, not {contract.threshold}"
     of_labels = all(name in labels and 0 <= p <= 1 for name, p in own.items())
     yield of_labels, f"thresholds must be 0 to 1 for labels of the model, not {own}"
-    yield contract.activation is not Activation.NONE, "activation must be softmax or sigmoid"
+    classifies = contract.kind is Kind.CLASSIFICATION
+    yield classifies != (contract.activation is Activation.NONE), "activation must be softmax or sigmoid"
     yield 1 <= segment.hop <= segment.length, "segment.hop must be 1 to segment.length"
     yield expected[0] >= 1, f"segment.length {segment.length} is shorter than one frame"
     fits = shape[:2] == expected and shape[2:] in ((), (1,))
@@ -153,21 +190,33 @@ def _rules(contract: ModelContract) -> Iterator[tuple[bool, str]]:
     yield last >= 0, "members must be at least 1"
     known = all(SEEN_BY_ALL <= member <= last for member in contract.training_clips.values())
     yield known, f"training_clips must be members from {SEEN_BY_ALL} to {last}"
-    count = len(labels)
-    yield len(golden.probabilities) == count, f"golden.probabilities must be {count}, one for each label"
+    dimensions, embeds = contract.dimensions, contract.kind is Kind.EMBEDDING
+    yield (1 if dimensions is None else dimensions) >= 1, "dimensions must be at least 1"
+    yield not embeds or dimensions is not None, "dimensions must be stated for an embedding"
+    count = dimensions if embeds else len(labels)
+    name = "probabilities" if classifies else "values"
+    fits = len(golden.expected) == count and len(getattr(golden, name)) == count
+    yield fits, f"golden.{name} must be {count}, one for each {'label' if classifies else 'number'}"
     above = golden.duration_s > 0 and golden.tolerance > 0
     yield above, "golden.duration_s and golden.tolerance must be above 0"
     for figure in contract.figures:
         low, high = figure.interval_95
-        holds = 0 <= low <= figure.value <= high <= 1 and figure.n >= 1
+        bounded = contract.kind is Kind.REGRESSION or 0 <= low <= high <= 1
+        holds = bounded and low <= figure.value <= high and figure.n >= 1
         yield holds, f"figures: {figure.name} must be 0 to 1, inside its interval, n >= 1"
     if contract.graph is not None:
         yield from _graph_rules(contract, contract.graph)
 
 
+def _labels_hold(contract: ModelContract) -> bool:
+    labels = contract.labels
+    if contract.kind is not Kind.CLASSIFICATION:
+        return len(labels) == (contract.kind is Kind.REGRESSION)
+    return len(labels) >= 2 and len(set(labels)) == len(labels) and all(labels)
+
+
 def _graph_rules(contract: ModelContract, graph: GraphBinding) -> Iterator[tuple[bool, str]]:
     feature, bins, layout = contract.features.feature, contract.features.n_bins, graph.layout
-    yield contract.members == 1, "graph is for models of one member"
     fits = layout.of_waveform == (feature is Feature.WAVEFORM)
     yield fits, f"graph.layout {layout} does not fit the feature {feature}"
     yield layout.batched or graph.single, f"graph.single must be true for the layout {layout}"

@@ -1,4 +1,4 @@
-"""The golden example: a fixed signal, and the probabilities that a model must give for it."""
+"""The golden example: a fixed signal, and the numbers that a model must give for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from audiocnn_cli.models.session import Model
 
 @dataclass(frozen=True, slots=True)
 class GoldenCheck:
-    """The largest difference between expected and computed probabilities."""
+    """The largest difference between expected and computed numbers."""
 
     difference: float
     tolerance: float
@@ -31,7 +31,7 @@ class GoldenCheck:
         """
         if not self.passed:
             raise ModelRefusedError(
-                f"{path}: its golden example gives probabilities that differ by {self.difference:.1e} from"
+                f"{path}: its golden example gives numbers that differ by {self.difference:.1e} from"
                 f" those in its contract (at most {self.tolerance:g})"
             )
 
@@ -50,8 +50,8 @@ def golden_signal(*, sample_rate: int, duration_s: float) -> NDArray[np.float32]
     return (chirp + clicks).astype(np.float32)
 
 
-def golden_probabilities(model: Model, *, duration_s: float) -> tuple[float, ...]:
-    """The probabilities of the golden signal by the whole path: segments, features, graph, mean."""
+def golden_output(model: Model, *, duration_s: float) -> tuple[float, ...]:
+    """The scores of the golden signal by the whole path: segments, features, graph, mean."""
     rate = model.contract.features.sample_rate
     signal = golden_signal(sample_rate=rate, duration_s=duration_s)
     return tuple(infer([signal], model).mean.tolist())
@@ -60,5 +60,5 @@ def golden_probabilities(model: Model, *, duration_s: float) -> tuple[float, ...
 def check_golden(model: Model) -> GoldenCheck:
     """Run the golden example of `model` and compare."""
     golden = model.contract.golden
-    found = np.array(golden_probabilities(model, duration_s=golden.duration_s))
-    return GoldenCheck(float(np.abs(found - golden.probabilities).max()), golden.tolerance)
+    found = np.array(golden_output(model, duration_s=golden.duration_s))
+    return GoldenCheck(float(np.abs(found - golden.expected).max()), golden.tolerance)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -36,18 +36,26 @@ class ModelStream:
         hop: samples between segments; None: the model's own.
         member: run only this one of the networks whose mean the model is.
         sparse: run only on the sample of segments that `is_sampled` selects.
+        embedding: give the model's embedding instead of its scores.
     """
 
     model: Model
     hop: int | None = None
     member: int | None = None
     sparse: bool = False
+    embedding: bool = False
 
     @property
     def segment(self) -> SegmentConfig:
         """Length and hop of the segments."""
         own = self.model.signature.segment
-        return own if self.hop is None else SegmentConfig(length=own.length, hop=self.hop)
+        return own if self.hop is None else replace(own, hop=self.hop)
+
+    def rows(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores or embeddings of feature tensors (segments, frames, bins), a row for each segment."""
+        if self.embedding:
+            return self.model.embeddings(tensors)
+        return self.model.scores(tensors, member=self.member)
 
 
 def is_sampled(index: int) -> bool:
@@ -134,7 +142,10 @@ class _Pending(NamedTuple):
 
 
 class _Stream:
-    """A model stream and its scores so far: a row of probabilities, shape (labels,), for each segment."""
+    """A model stream and its scores so far: a row of probabilities, shape (labels,), for each segment.
+
+    For an embedding, a row has its dimensions, and for a regression model one value.
+    """
 
     def __init__(self, stream: ModelStream) -> None:
         self.stream = stream
@@ -148,7 +159,7 @@ class _Stream:
         if not chosen:
             return
         tensors = np.stack([each.tensor for each in chosen])
-        self.rows.extend(stream.model.probabilities(tensors, member=stream.member))
+        self.rows.extend(stream.rows(tensors))
         self._segments.extend(each[:4] for each in chosen)
 
     def scores(self, rate: int, first: int = 0, ending: Ending | None = None) -> ClipScores:
@@ -243,5 +254,5 @@ def tensor_of(samples: NDArray[np.float32], features: FeatureConfig) -> NDArray[
 
 def is_silent(segment: Segment) -> bool:
     """Whether the root mean square of a segment is below `SILENCE_DB` of full scale."""
-    own = segment.samples[: segment.valid]
+    own = segment.samples[segment.first : segment.first + segment.valid]
     return float(np.vdot(own, own)) < len(own) * 10 ** (SILENCE_DB / 10)

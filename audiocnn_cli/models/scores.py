@@ -15,7 +15,8 @@ class ClipScores:
     Args:
         starts: first sample of each segment, shape (segments,), int64, at `sample_rate`.
         ends: first sample behind each segment, shape (segments,), int64.
-        probabilities: shape (segments, labels), float32, 0 to 1.
+        probabilities: shape (segments, labels), float32, 0 to 1; for models of other kinds their numbers,
+            (segments, dimensions) or (segments, 1).
         silent: whether the segment is silence, shape (segments,), bool.
         indices: number of each segment in the clip, shape (segments,); a sample of segments has gaps.
         mean: probabilities of the clip, shape (labels,), float64.

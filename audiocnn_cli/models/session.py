@@ -9,17 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.errors import ModelRefusedError
+from audiocnn_cli.errors import ModelRefusedError, UsageError
 from audiocnn_cli.models import runtime
-from audiocnn_cli.models.contract import (
-    MEMBER_PROBABILITIES,
-    METADATA_KEY,
-    GraphBinding,
-    ModelContract,
-    decode,
-)
+from audiocnn_cli.models.contract import EMBEDDING, METADATA_KEY, OUTPUTS, GraphBinding, ModelContract, decode
 from audiocnn_cli.models.registry import is_installed
-from audiocnn_cli.models.signature import Activation, Layout
+from audiocnn_cli.models.signature import Activation, Kind, Layout
 
 # Rounding may put a probability this far outside 0 to 1.
 _ROUNDING = 1e-3
@@ -61,21 +55,27 @@ class Model:
             fed[binding.lengths] = np.full([segments][: len(shapes[binding.lengths])], frames)
         return {name: array.astype(self.types[name], copy=False) for name, array in fed.items()}
 
-    def probabilities(
-        self, tensors: NDArray[np.float32], *, member: int | None = None
-    ) -> NDArray[np.float32]:
-        """Feature tensors of shape (segments, frames, bins) to probabilities (segments, labels).
+    @property
+    def width(self) -> int:
+        """Numbers of a segment in `scores`: labels, dimensions of an embedding, or 1 for a value."""
+        contract = self.contract
+        return contract.dimensions or 0 if contract.kind is Kind.EMBEDDING else len(contract.labels)
 
-        With `member` they are those of one of the networks whose mean the model is.
+    def scores(self, tensors: NDArray[np.float32], *, member: int | None = None) -> NDArray[np.float32]:
+        """Feature tensors of shape (segments, frames, bins) to the model's own output (segments, width).
+
+        These are probabilities of the labels, an embedding, or values; with `member` those of one member.
 
         Raises:
-            ModelRefusedError: the graph fails on them, or its output holds no probabilities.
+            ModelRefusedError: the graph fails on them, or its output holds no such numbers.
         """
         if self.contract.members == 1:
             member = None
-        step = 1 if self.binding.single else len(tensors)
-        rows = [self._rows(tensors[i : i + step], member) for i in range(0, len(tensors), step)]
-        result = activate(np.concatenate(rows), self.binding.activation)
+        output = self.binding.output if member is None else OUTPUTS[self.contract.kind][1]
+        rows = self._all_rows(tensors, output, width=self.width, member=member)
+        result = activate(rows, self.binding.activation)
+        if self.contract.kind is not Kind.CLASSIFICATION:
+            return self._finite(result, output)
         if not ((result >= -_ROUNDING) & (result <= 1 + _ROUNDING)).all():
             raise ModelRefusedError(
                 f"{self.path}: its output {self.binding.output} holds values outside 0 to 1, no"
@@ -84,19 +84,54 @@ class Model:
             )
         return result
 
-    def _rows(self, tensors: NDArray[np.float32], member: int | None) -> NDArray[np.float32]:
-        """The output for some segments, shape (segments, labels); the mean if each has several rows."""
-        segments, labels = len(tensors), len(self.contract.labels)
-        output = self.binding.output if member is None else MEMBER_PROBABILITIES
+    @property
+    def embedding_output(self) -> str | None:
+        """The output that holds an embedding; None if there is none."""
+        stated = self.binding.embedding or (EMBEDDING if self.contract.dimensions else None)
+        return self.binding.output if self.contract.kind is Kind.EMBEDDING else stated
+
+    def embeddings(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Feature tensors of shape (segments, frames, bins) to embeddings (segments, dimensions).
+
+        Raises:
+            UsageError: the model has no embedding.
+            ModelRefusedError: the graph fails on them, or gives numbers that are not finite.
+        """
+        output = self.embedding_output
+        if output is None:
+            raise UsageError(
+                f"`model={self.contract.name}`: has no embedding; use music, sound, speech, or a model added"
+                " with `embedding=OUTPUT`"
+            )
+        return self._finite(self._all_rows(tensors, output, width=self.contract.dimensions), output)
+
+    def _finite(self, numbers: NDArray[np.float32], output: str) -> NDArray[np.float32]:
+        if not np.isfinite(numbers).all():
+            raise ModelRefusedError(f"{self.path}: its output {output} holds numbers that are not finite")
+        return numbers
+
+    def _all_rows(
+        self, tensors: NDArray[np.float32], output: str, *, width: int | None, member: int | None = None
+    ) -> NDArray[np.float32]:
+        step = 1 if self.binding.single else len(tensors)
+        pieces = (tensors[i : i + step] for i in range(0, len(tensors), step))
+        return np.concatenate([self._rows(piece, output, width, member) for piece in pieces])
+
+    def _rows(
+        self, tensors: NDArray[np.float32], output: str, width: int | None, member: int | None
+    ) -> NDArray[np.float32]:
+        """An output for some segments, shape (segments, width); the mean if each has several rows."""
+        segments = len(tensors)
         found = runtime.run(self.session, output, self.feeds(tensors), where=str(self.path))
-        if found.shape == (segments, labels):
+        width = width or found.shape[-1]
+        if found.shape == (segments, width):
             return found
-        if found.shape[-1:] != (labels,) or found.size % (segments * labels):
+        if found.shape[-1:] != (width,) or found.size % (segments * width):
             raise ModelRefusedError(
                 f"{self.path}: its output {output} is {runtime.sizes(found.shape)} for {segments} segments,"
-                f" which is not one number for each of {labels} labels"
+                f" which is not {width} numbers for each, as its labels or dimensions require"
             )
-        rows = found.reshape(segments, -1, labels)
+        rows = found.reshape(segments, -1, width)
         return np.asarray(rows.mean(axis=1) if member is None else rows[:, member])
 
 
@@ -140,7 +175,9 @@ def bound(path: Path, contract: ModelContract, session: Any) -> Model:
     inputs = {each.name: each for each in session.get_inputs()}
     first = next(iter(inputs), "")
     binding = contract.graph or GraphBinding(
-        layout=Layout.NTF1 if len(contract.input_shape) == 3 else Layout.NTF, input=first
+        layout=Layout.NTF1 if len(contract.input_shape) == 3 else Layout.NTF,
+        input=first,
+        output=OUTPUTS[contract.kind][0],
     )
     outputs = {each.name: each.shape for each in session.get_outputs()}
     for holds, problem in _rules(contract, binding, inputs, outputs):
@@ -168,10 +205,13 @@ def _rules(
         and (binding.single or not isinstance(shape[0], int)),
         f"input_shape is {list(contract.input_shape)} for a segment, {binding.layout}; the graph has {shape}",
     )
-    labels = len(contract.labels)
-    required = {binding.output: [labels]}
+    embeds = contract.kind is Kind.EMBEDDING
+    width = contract.dimensions if embeds else len(contract.labels)
+    required = {binding.output: [width]}
     if contract.members > 1:
-        required[MEMBER_PROBABILITIES] = [contract.members, labels]
+        required[OUTPUTS[contract.kind][1]] = [contract.members, width]
+    if contract.dimensions is not None and not embeds:
+        required[binding.embedding or EMBEDDING] = [contract.dimensions]
     for name in [*required, *filter(None, [binding.embedding])]:
         yield name in outputs, f"the graph has no output {name}"
     for name, sizes in required.items():
@@ -181,11 +221,11 @@ def _rules(
         fits = len(axes) == len(sizes) and all(
             not isinstance(a, int) or a == b for a, b in zip(axes, sizes, strict=False)
         )
-        yield fits, f"{labels} labels require {sizes} for a segment, output {name} has {shape}"
+        yield fits, f"output {name} must have {sizes} for a segment, not {shape}"
 
 
 def activate(numbers: NDArray[np.float32], activation: Activation) -> NDArray[np.float32]:
-    """Probabilities of a network's outputs, shape (segments, labels)."""
+    """Probabilities of a network's outputs, shape (segments, labels); `none` returns them as they are."""
     if activation is Activation.NONE:
         return numbers
     if activation is Activation.SOFTMAX:

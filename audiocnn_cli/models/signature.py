@@ -11,6 +11,14 @@ from audiocnn_cli.features.config import Feature, FeatureConfig
 _WAVEFORM_FRAMES_PER_S = 50
 
 
+class Kind(StrEnum):
+    """What a model computes of a segment: a probability for each label, an embedding, or a value."""
+
+    CLASSIFICATION = "classification"
+    EMBEDDING = "embedding"
+    REGRESSION = "regression"
+
+
 class Activation(StrEnum):
     """The function that turns outputs into probabilities: over all labels, or for each label alone.
 
@@ -88,15 +96,17 @@ class Layout(StrEnum):
 class Signature:
     """What inference requires of a model.
 
-    `threshold` is the probability of a clip below which it gets no label (0: it always gets one),
+    A model of the kind `embedding` has no labels, one of the kind `regression` has one, the name of its
+    value. `threshold` is the probability of a clip below which it gets no label (0: it always gets one),
     `thresholds` those of labels that have their own. With the activation `sigmoid` the labels are
     independent. `sound_type` is the type of sound that the labels apply to, as the gate names it.
     """
 
     name: str
-    labels: tuple[str, ...]
     features: FeatureConfig
     segment: SegmentConfig
+    labels: tuple[str, ...] = ()
+    kind: Kind = Kind.CLASSIFICATION
     activation: Activation = Activation.SOFTMAX
     pooling: Pooling = Pooling.MEAN
     threshold: float = 0.0

@@ -15,7 +15,7 @@ from audiocnn_cli.evaluation.figures import Protocol, card, measured_figures
 from audiocnn_cli.evaluation.labelled import Grouping
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.models.contract import SEEN_BY_ALL, DataStatement, Golden, ModelContract
-from audiocnn_cli.models.golden import golden_probabilities
+from audiocnn_cli.models.golden import golden_output
 from audiocnn_cli.models.session import open_model
 from audiocnn_cli.training.dataset import Dataset, read_dataset
 from audiocnn_cli.training.export import export_graph, store_weights, write_model
@@ -171,7 +171,7 @@ def _finish(
         model = open_model(path)
         evaluation = evaluate(folder, model, degradations=(_NARROW_BAND,))
         seconds = draft.golden.duration_s
-        golden = Golden(duration_s=seconds, probabilities=golden_probabilities(model, duration_s=seconds))
+        golden = Golden(duration_s=seconds, probabilities=golden_output(model, duration_s=seconds))
     contract = replace(draft, golden=golden, figures=measured_figures(evaluation, protocol=protocol))
     write_model(proto, contract, output, force=force)
     with atomic_writer(card_path(output), "w", force=force) as stream:
