@@ -30,8 +30,9 @@ class Evaluation:
     `clips` counts every clip by its most probable label, whether or not the model would abstain on it.
     `left_out` clips were not scored because every member was trained or tuned on them. Where some clips are
     scored by a single member, `clips` counts only these: the clips that the whole model scores are counted
-    in `kept_apart`, since the mean of the members is more accurate than each of them. `threshold` is where
-    the model abstains; `robustness` has the same clips after each requested degradation.
+    in `kept_apart`, since the mean of the members is more accurate than each of them; their predictions are
+    `predictions_apart`. `threshold` is where the model abstains; `robustness` has the same clips after each
+    requested degradation.
     """
 
     model: str
@@ -43,6 +44,12 @@ class Evaluation:
     kept_apart: metrics.ConfusionMatrix | None
     left_out: int
     failures: tuple[Failure, ...]
+    predictions_apart: tuple[ClipPrediction, ...] = ()
+
+    @property
+    def all_predictions(self) -> tuple[ClipPrediction, ...]:
+        """Those counted in `clips`, then those in `kept_apart`."""
+        return self.predictions + self.predictions_apart
 
     @property
     def held_out(self) -> int:
@@ -108,7 +115,7 @@ def summarise(
     """The metrics of the `predictions` of the model with `contract`."""
     count = partial(metrics.confusion_matrix, labels=contract.labels)
     held_out = tuple(each for each in predictions.clips if each.member is not None)
-    apart = [each for each in predictions.clips if each.member is None] if held_out else []
+    apart = tuple(each for each in predictions.clips if each.member is None) if held_out else ()
     counted = held_out or predictions.clips
     truth = [each.clip.label for each in counted]
     segments = [(each.clip.label, label) for each in counted for label in each.segment_labels]
@@ -125,6 +132,7 @@ def summarise(
         kept_apart=count([p.clip.label for p in apart], [p.label for p in apart]) if apart else None,
         left_out=predictions.left_out,
         failures=predictions.failures,
+        predictions_apart=apart,
     )
 
 
