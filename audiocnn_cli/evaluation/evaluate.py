@@ -13,6 +13,7 @@ from audiocnn_cli.evaluation.labelled import class_names
 from audiocnn_cli.evaluation.scoring import ClipPrediction, Predictions, Runner, Scoring, run_scoring
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.session import Model
+from audiocnn_cli.models.signature import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,11 @@ def evaluate(
     classified once more after each of `degradations`.
 
     Raises:
-        UsageError: the folder has no classes, or classes that are no labels of the model.
+        UsageError: the folder has no classes, or classes that are no labels of the model, or the model gives
+            no labels.
         AudiocnnError: no clip is left to evaluate.
     """
+    require_kind(model, Kind.CLASSIFICATION)
     labels = model.contract.labels
     unknown = [name for name in class_names(folder) if name not in labels]
     if unknown:
@@ -107,6 +110,25 @@ def evaluate(
     if not predictions.clips:
         raise AudiocnnError(_nothing_left(folder, predictions))
     return summarise(model.contract, predictions, degradations=degradations)
+
+
+def require_kind(model: Model, kind: Kind) -> None:
+    """Refuse a model of another kind.
+
+    Raises:
+        UsageError: it is of another kind; the message says how that one is evaluated.
+    """
+    name, own = model.contract.name, model.contract.kind
+    if own is Kind.EMBEDDING:
+        raise UsageError(
+            f"{name} gives embeddings, no labels or values: `audiocnn train` fits a head on them"
+        )
+    if own is not kind:
+        raise UsageError(
+            f"{name} gives values, no labels: add `targets=FILE.csv` with the true ones"
+            if own is Kind.REGRESSION
+            else f"{name} gives labels, no values: leave out `targets`, and sort the clips into classes"
+        )
 
 
 def summarise(

@@ -1,4 +1,4 @@
-"""`evaluate --report`: a page with the confusion matrix, and the clips of each of its cells to hear."""
+"""`evaluate --report`: a page with the confusion matrix, or the values, and the clips to hear."""
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,12 +9,14 @@ from typing import Any
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.evaluation.evaluate import Evaluation
 from audiocnn_cli.evaluation.metrics import THRESHOLDS, ConfusionMatrix
+from audiocnn_cli.evaluation.regression import RegressionEvaluation
 from audiocnn_cli.evaluation.scoring import ClipPrediction
 from audiocnn_cli.files import atomic_writer
+from audiocnn_cli.output.report.diagrams import reliability, scatter
 from audiocnn_cli.output.report.excerpts import EmbeddedExcerpt, Wanted, can_embed, embed
-from audiocnn_cli.output.report.reliability import reliability
 from audiocnn_cli.output.report.template import render
 from audiocnn_cli.output.terminal.console import display, log
+from audiocnn_cli.output.views.regression import estimates, interval, number, title_of
 
 # With more labels the matrix is a list of the most frequent confusions.
 MOST_LABELS = 60
@@ -22,16 +24,25 @@ _MOST_PAIRS = 100
 # Clips that the page lists, the wrong ones first.
 MOST_CLIPS = 20_000
 _LEVELS = 5
-COMMAND = "audiocnn evaluate --report"
+_SAME: dict[str, Any] = {
+    "command": "audiocnn evaluate --report",
+    "styles": ("style.css", "errors.css"),
+    "script": "errors.js",
+}
 
 
-def write_error_page(evaluation: Evaluation, folder: Path, path: Path, *, force: bool) -> None:
+def write_page(
+    evaluation: Evaluation | RegressionEvaluation, folder: Path, path: Path, *, force: bool
+) -> None:
     """Write the page of an evaluation of `folder`, with as many clips to hear as have room in it.
 
     Raises:
         OutputError: it can't be written.
     """
-    html = error_page(evaluation, folder)
+    if isinstance(evaluation, Evaluation):
+        html = error_page(evaluation, folder)
+    else:
+        html = values_page(evaluation, folder)
     with atomic_writer(path, "w", force=force) as file:
         file.write(html)
     log.info("%s: report written", path)
@@ -47,9 +58,7 @@ def error_page(evaluation: Evaluation, folder: Path) -> str:
     used = [i for i, score in enumerate(clips.per_class.values()) if score.f1 is not None]
     return render(
         "errors.html.j2",
-        command=COMMAND,
-        styles=("style.css", "errors.css"),
-        script="errors.js",
+        **_SAME,
         model=display(evaluation.model),
         folder=display(str(folder)),
         evaluation=evaluation,
@@ -62,7 +71,7 @@ def error_page(evaluation: Evaluation, folder: Path) -> str:
         used=used,
         pairs=_pairs(clips) if len(used) > MOST_LABELS else [],
         reliability=reliability(evaluation.calibration),
-        embedded=embedded_text(len(excerpts), len(shown), len(listed)),
+        embedded=embedded_text(len(excerpts), len(shown), len(listed), first="the wrong ones"),
         failures=failure_rows(evaluation.failures),
         data={
             "kind": "classes",
@@ -73,7 +82,40 @@ def error_page(evaluation: Evaluation, folder: Path) -> str:
     )
 
 
-def embedded_text(embedded: int, shown: int, clips: int) -> str | None:
+def values_page(evaluation: RegressionEvaluation, folder: Path) -> str:
+    """The HTML of the page of a regression model; that of the largest error comes first."""
+    listed = sorted(evaluation.clips, key=lambda each: -abs(each.error))
+    shown = listed[:MOST_CLIPS]
+    excerpts = embed(
+        Wanted(key, each.prediction.source, each.prediction.evidence_s) for key, each in enumerate(shown)
+    )
+    true = [each.target.value for each in shown]
+    found = [each.prediction.value for each in shown]
+    return render(
+        "values.html.j2",
+        **_SAME,
+        model=display(evaluation.model),
+        quantity=display(evaluation.quantity),
+        folder=display(str(folder)),
+        evaluation=evaluation,
+        figures=[
+            (title_of(key), number(estimate.value), interval(estimate))
+            for key, estimate in estimates(evaluation.scores)
+        ],
+        plot=scatter(true, found),
+        embedded=embedded_text(len(excerpts), len(shown), len(listed), first="those of the largest errors"),
+        failures=failure_rows(evaluation.failures),
+        data={
+            "kind": "values",
+            "clips": [
+                [display(each.target.source.name), each.target.value, each.prediction.value] for each in shown
+            ],
+            "sounds": sounds(excerpts),
+        },
+    )
+
+
+def embedded_text(embedded: int, shown: int, clips: int, *, first: str) -> str | None:
     """One sentence on what the page lacks; None if all clips are listed and can be heard."""
     if not can_embed():
         return "The page has no sound: the installed libsndfile can't write MP3."
@@ -81,8 +123,8 @@ def embedded_text(embedded: int, shown: int, clips: int) -> str | None:
         return None
     listed = "" if shown == clips else f" It lists {shown:,} of the {clips:,}."
     return (
-        f"The page contains the sound of {embedded:,} of {clips:,} clips, the wrong ones first; the others"
-        f" have no room in it or could not be read when it was made.{listed}"
+        f"The page contains the sound of {embedded:,} of {clips:,} clips, {first} first; the others have"
+        f" no room in it or could not be read when it was made.{listed}"
     )
 
 
