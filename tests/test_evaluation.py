@@ -1,5 +1,8 @@
 """Metrics against scikit-learn, grouping, and evaluations that leave training clips out."""
 
+import csv
+import io
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,10 +22,12 @@ from audiocnn_cli.errors import UsageError
 from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
 from audiocnn_cli.evaluation.metrics import confusion_matrix, wilson_interval
+from audiocnn_cli.models.contract import METADATA_KEY, encode
 from audiocnn_cli.models.session import open_model
+from audiocnn_cli.models.signature import Activation
 from audiocnn_cli.training.recipes import ARCHITECTURES
 from tests.conftest import Finished
-from tests.onnx_models import CONTRACT, LABELS, write_good_model
+from tests.onnx_models import CONTRACT, LABELS, weights, write_good_model, write_graph
 
 Run = Callable[..., Finished]
 Pairs = list[tuple[str, str]]
@@ -128,6 +133,94 @@ def test_document_counts_clips_and_segments(run: Run, folder: Path, tmp_path: Pa
     low, high = document["interval_95"]
     assert low < document["accuracy"] < high
     assert [f["kind"] for f in document["failures"]] == ["not_audio"]
+
+
+def test_every_clip_is_listed_with_its_truth(run: Run, folder: Path, tmp_path: Path) -> None:
+    model = write_good_model(tmp_path / "tiny.onnx", replace(CONTRACT, threshold=0.5))
+    arguments = ("evaluate", folder, "--model", model)
+    soundfile.write(folder / "hum" / "silent.wav", np.zeros(19200), 16000)
+    document = run(*arguments, "--json").document
+    listed = document["predictions"]
+    assert [each["path"] for each in listed] == [str(path) for path in sorted_clips(folder)]
+    for each in listed:
+        assert each["true"] == Path(each["path"]).parent.name
+        assert each["correct"] is (each["true"] == each["predicted"])
+        below = each["probability"] < 0.5
+        assert each["abstained"] is (below or "silent" in each["path"])
+        assert each["labels"] == ([] if each["abstained"] else [each["predicted"]])
+    assert {each["reason"] for each in listed} >= {"silence"}
+    truth, predicted = zip(*((each["true"], each["predicted"]) for each in listed), strict=True)
+    expected = metrics.confusion_matrix(truth, predicted, labels=document["confusion"]["labels"])
+    assert document["confusion"]["matrix"] == expected.tolist()
+    report = metrics.classification_report(truth, predicted, output_dict=True, zero_division=np.nan)
+    assert document["macro"]["f1"] == pytest.approx(report["macro avg"]["f1-score"])
+    assert document["weighted"]["precision"] == pytest.approx(report["weighted avg"]["precision"])
+    assert document["ece"] == document["calibration"]["ece"]
+
+    lines = [json.loads(line) for line in run(*arguments, "--jsonl").stdout.splitlines()]
+    probabilities = [line.pop("probabilities") for line in sorted(lines, key=lambda line: str(line["path"]))]
+    assert sorted(lines, key=lambda line: str(line["path"])) == sorted(listed, key=lambda each: each["path"])
+    for values in probabilities:
+        assert list(values) == list(LABELS)
+        assert sum(values.values()) == pytest.approx(1, abs=1e-5)
+
+    finished = run(*arguments, "--csv")
+    rows = list(csv.DictReader(io.StringIO(finished.stdout)))
+    assert [row["path"] for row in rows] == [each["path"] for each in listed]
+    assert [row["abstained"] for row in rows] == [str(each["abstained"]).lower() for each in listed]
+    assert all(float(row["true_probability"]) <= float(row["probability"]) for row in rows)
+    assert f"accuracy over {len(listed)} clips" in finished.stderr
+    assert "accuracy" not in run(*arguments, "--csv", "--quiet").stderr
+
+
+def sorted_clips(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.wav"))
+
+
+def test_a_failure_is_a_line_among_the_clips(run: Run, folder: Path, tmp_path: Path) -> None:
+    (folder / "hum" / "bad.wav").write_text("no audio")
+    model = write_good_model(tmp_path / "tiny.onnx")
+    finished = run("evaluate", folder, "--model", model, "--jsonl", "-o", tmp_path / "clips.jsonl")
+    assert finished.exit_code == 1
+    lines = [json.loads(line) for line in (tmp_path / "clips.jsonl").read_text().splitlines()]
+    assert len(lines) == 10
+    assert [line["error"]["kind"] for line in lines if "error" in line] == ["not_audio"]
+
+
+def test_rows_of_classes(run: Run, folder: Path, tmp_path: Path) -> None:
+    arguments = ("evaluate", folder, "--model", write_good_model(tmp_path / "tiny.onnx"))
+    per_class = run(*arguments, "--json").document["per_class"]
+    lines = [json.loads(line) for line in run(*arguments, "--jsonl", "--rows", "classes").stdout.splitlines()]
+    assert [line.pop("model") for line in lines] == ["tiny"] * 3
+    assert {line.pop("label"): line for line in lines} == per_class
+    rows = list(csv.DictReader(io.StringIO(run(*arguments, "--csv", "--rows", "classes").stdout)))
+    assert [row["label"] for row in rows] == list(LABELS)
+    for row in rows:
+        for name in ("precision", "recall", "f1", "n"):
+            expected = per_class[row["label"]][name]
+            found = float(row[name]) if row[name] else None
+            assert found == (None if expected is None else pytest.approx(expected, abs=1e-6))
+
+
+def test_the_evidence_is_the_segment_of_the_highest_probability(folder: Path, tmp_path: Path) -> None:
+    model = open_model(write_good_model(tmp_path / "tiny.onnx"))
+    for each in evaluate(folder, model).predictions:
+        entries = classify(each.clip.source, Ensemble(models=(model,))).timeline
+        of_label = [entry.candidates[LABELS.index(each.label)].probability for entry in entries]
+        best = entries[int(np.argmax(of_label))]
+        assert each.evidence_s == (best.start_s, best.end_s)
+
+
+def test_a_multi_label_model_has_every_label_that_applies(run: Run, folder: Path, tmp_path: Path) -> None:
+    contract = replace(CONTRACT, activation=Activation.SIGMOID, threshold=0.2)
+    path = write_graph(
+        tmp_path / "multi.onnx", {METADATA_KEY: encode(contract)}, last="Sigmoid", matrix=weights()
+    )
+    listed = run("evaluate", folder, "--model", path, "--json").document["predictions"]
+    assert any(len(each["labels"]) > 1 for each in listed)
+    for each in listed:
+        assert each["abstained"] is not bool(each["labels"])
+        assert not each["labels"] or each["labels"][0] == each["predicted"]
 
 
 def test_training_clips_are_left_out(run: Run, folder: Path, tmp_path: Path) -> None:

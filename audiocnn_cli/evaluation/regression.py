@@ -87,7 +87,8 @@ def _r2(true: Values, found: Values) -> Values:
     """NaN for a constant target."""
     residual = np.square(found - true).sum(axis=1)
     total = np.square(true - true.mean(axis=1, keepdims=True)).sum(axis=1)
-    constant = np.ptp(true, axis=1) == 0
+    # The mean of equal numbers may differ from them by rounding, and tiny squares are 0.
+    constant = (np.ptp(true, axis=1) == 0) | (total == 0)
     return np.where(constant, np.nan, 1 - residual / np.where(constant, 1.0, total))
 
 
