@@ -67,12 +67,11 @@ class Output(options.Report):
     rows: Annotated[
         Literal["clips", "classes"], option("Print a row of --csv or a line of --jsonl for each.")
     ] = "clips"
-    page: Annotated[
+    report: Annotated[
         Path | None,
         option(
             "Write a page with the confusion matrix, or the values, and the clips to hear (needs the"
             " [report] extra).",
-            "--report",
             metavar="FILE.html",
         ),
     ] = None
@@ -118,7 +117,7 @@ def evaluate(
     batch = batch_options([str(folder)], many_files, force=output.force)
     if model.all_figures:
         given = (model.robustness, model.include_training, model.targets, batch.resume, batch.checksum)
-        written = (batch.journal, batch.failures, batch.cluster, output.plot, output.page)
+        written = (batch.journal, batch.failures, batch.cluster, output.plot, output.report)
         if any(given) or any(written):
             raise UsageError(
                 "--all measures the figures of the cards; it can be combined with --model, --jobs and"
@@ -135,7 +134,7 @@ def evaluate(
         batch=batch,
         destination=destination,
         rows=output.rows,
-        page=output.page,
+        page=output.report,
         plot=output.plot,
         force=force,
     )

@@ -16,7 +16,7 @@ from audiocnn_cli.output.report.diagrams import reliability, scatter
 from audiocnn_cli.output.report.excerpts import EmbeddedExcerpt, Wanted, can_embed, embed
 from audiocnn_cli.output.report.template import render
 from audiocnn_cli.output.terminal.console import display, log
-from audiocnn_cli.output.views.regression import estimates, interval, number, title_of
+from audiocnn_cli.output.views.regression import decimals, estimates, interval, number, title_of
 
 # With more labels the matrix is a list of the most frequent confusions.
 MOST_LABELS = 60
@@ -107,6 +107,7 @@ def values_page(evaluation: RegressionEvaluation, folder: Path) -> str:
         failures=failure_rows(evaluation.failures),
         data={
             "kind": "values",
+            "decimals": decimals(shown),
             "clips": [
                 [display(each.target.source.name), each.target.value, each.prediction.value] for each in shown
             ],

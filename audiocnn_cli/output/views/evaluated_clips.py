@@ -15,6 +15,7 @@ from audiocnn_cli.output.terminal.layout import Column, FittedTable
 
 _MOST_ERRORS = 10
 _BETWEEN = "|"
+ALL_CLIPS = "  all clips: `audiocnn evaluate --csv`; to hear them: `--report errors.html`"
 
 
 def clip_document(clip: ClipPrediction) -> dict[str, Any]:
@@ -131,4 +132,4 @@ def error_parts(clips: Sequence[ClipPrediction]) -> Iterator[Any]:
     shown = "" if len(few) == len(errors) else f"; the {len(few)} of the highest probability"
     yield Text(f"\n  wrong: {len(errors)} of {len(clips)} clips{shown}")
     yield clip_table(few)
-    yield Text("  `audiocnn evaluate --csv` lists all clips; --report errors.html is a page to hear them")
+    yield Text(ALL_CLIPS)

@@ -1,5 +1,6 @@
 """The evaluation of a regression model: figures and clips as a table, JSON and CSV."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
@@ -12,6 +13,7 @@ from audiocnn_cli.evaluation.regression import Estimate, RegressionEvaluation, R
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.terminal.layout import Column, FittedTable, table_of_rows
+from audiocnn_cli.output.views.evaluated_clips import ALL_CLIPS
 
 _MOST_ERRORS = 10
 _TITLES = {"mae": "MAE", "rmse": "RMSE", "r2": "R2", "median_absolute_error": "median absolute error"}
@@ -109,16 +111,29 @@ def summary(result: RegressionEvaluation) -> str:
     )
 
 
+def decimals(clips: Sequence[ValueClip]) -> int:
+    """How many decimals show the mean absolute error of the clips in three digits, 0 to 6."""
+    mean = sum(abs(each.error) for each in clips) / len(clips)
+    return min(6, max(0, 2 - math.floor(math.log10(mean)))) if mean else 6
+
+
 def value_table(clips: Sequence[ValueClip]) -> FittedTable:
     """Path, target and value of some clips, in their order."""
+    places = decimals(clips)
+    rows = [
+        (
+            f"{each.target.value:.{places}f}",
+            f"{each.prediction.value:.{places}f}",
+            f"{each.error:+.{places}f}",
+        )
+        for each in clips
+    ]
+    names = [display(each.target.source.name) for each in clips]
+    columns = zip(("true", "predicted", "error"), zip(*rows, strict=True), strict=True)
     return FittedTable(
         [
-            Column(name="clip", cells=[display(each.target.source.name) for each in clips], path=True),
-            Column(name="true", cells=[number(each.target.value) for each in clips], justify="right"),
-            Column(
-                name="predicted", cells=[number(each.prediction.value) for each in clips], justify="right"
-            ),
-            Column(name="error", cells=[f"{each.error:+.5g}" for each in clips], justify="right"),
+            Column(name="clip", cells=names, path=True, least=16),
+            *(Column(name=name, cells=cells, justify="right") for name, cells in columns),
         ]
     )
 
@@ -153,7 +168,7 @@ def _parts(result: RegressionEvaluation) -> Iterator[Any]:
     few = clips[:_MOST_ERRORS]
     yield Text(f"\n  largest errors: {len(few)} of {len(clips)} clips")
     yield value_table(few)
-    yield Text("  `audiocnn evaluate --csv` lists all clips; --report errors.html is a page to hear them")
+    yield Text(ALL_CLIPS)
 
 
 def _scores_table(scores: RegressionScores) -> FittedTable:

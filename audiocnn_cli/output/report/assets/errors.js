@@ -50,8 +50,8 @@
     return hours ? `${hours}:${String(minutes % 60).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
   };
   const amount = (n) => `${n.toLocaleString("en")} clip${n === 1 ? "" : "s"}`;
-  /** A number of a regression with about five significant digits. */
-  const short = (value) => String(Number(value.toPrecision(5)));
+  /** A number of a regression. */
+  const short = (value) => value.toFixed(data.decimals);
 
   // The state and the address.
 
