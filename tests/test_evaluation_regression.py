@@ -225,8 +225,9 @@ def test_a_recording_that_is_not_there_is_a_failure(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no column path and no column value"),
-        ("path,tempo\na.wav,1\n", "no column value"),
+        ("", "has the columns none; its first line must name a column path and one value"),
+        ("path,tempo,key\na.wav,1,c\n", "has the columns path, tempo, key"),
+        ("file,value\na.wav,1\n", "must name a column path"),
         ("path,value\n", "has no rows"),
         ("path,value\na.wav,fast\n", "line 2: the value 'fast' is no finite number"),
         ("path,value\na.wav,1\nb.wav,nan\n", "line 3: the value 'nan'"),
@@ -239,6 +240,17 @@ def test_targets_that_can_not_be_used(text: str, message: str, tmp_path: Path) -
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(UsageError, match=message):
         read_targets(tmp_path / "t.csv", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "header", ["path,value", "value , path", "path,tempo", "key,tempo,path", "tempo,value,path"]
+)
+def test_the_column_of_values(header: str, tmp_path: Path) -> None:
+    cells = {"path": "a.wav", "value": "7", "tempo": "90", "key": "c"}
+    names = [name.strip() for name in header.split(",")]
+    (tmp_path / "t.csv").write_text(f"{header}\n{','.join(cells[name] for name in names)}\n")
+    (target,) = read_targets(tmp_path / "t.csv", tmp_path, quantity="tempo")
+    assert (target.source.path, target.value) == (str(tmp_path / "a.wav"), 90 if "tempo" in names else 7)
 
 
 def test_targets_that_can_not_be_read(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from audiocnn_cli.batch.task import DataclassCodec
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.errors import ExitCode, UsageError
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
-from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
+from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate, require_kind
 from audiocnn_cli.evaluation.figures import check_cards
 from audiocnn_cli.evaluation.labelled import recordings
 from audiocnn_cli.evaluation.regression import RegressionEvaluation, ValueClip, evaluate_values
@@ -23,6 +23,7 @@ from audiocnn_cli.evaluation.targets import read_targets
 from audiocnn_cli.evaluation.value_scoring import ValuePredictions, ValueResult
 from audiocnn_cli.models.registry import bundled_models, find_model
 from audiocnn_cli.models.session import Model, open_model
+from audiocnn_cli.models.signature import Kind
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.plots.evaluation import plot_evaluation, plot_values
 from audiocnn_cli.output.plots.figure import check_picture
@@ -101,7 +102,8 @@ class EvaluationRun:
 
     def _values(self, model: Model, file: Path) -> RegressionEvaluation:
         """Evaluate a regression model, and write its figures or its clips."""
-        targets = read_targets(file, self.folder)
+        require_kind(model, Kind.REGRESSION)
+        targets = read_targets(file, self.folder, quantity=model.contract.labels[0])
         by_path = {target.source.path: target for target in targets}
         with ExitStack() as stack:
             write = self._writer(

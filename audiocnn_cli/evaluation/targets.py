@@ -9,7 +9,7 @@ from pathlib import Path
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import UsageError
 
-_COLUMNS = ("path", "value")
+_PATH, _VALUE = "path", "value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +20,18 @@ class Target:
     value: float
 
 
-def read_targets(file: Path, folder: Path) -> tuple[Target, ...]:
-    """The rows of `file`, a CSV file with the columns `path` (relative to `folder`, or absolute) and `value`.
+def read_targets(file: Path, folder: Path, *, quantity: str = _VALUE) -> tuple[Target, ...]:
+    """The rows of a CSV file with a column `path`, relative to `folder` or absolute, and one of values.
 
-    Other columns are ignored; recordings need not exist.
+    The column of values is named `quantity` or `value`, or is the only other one; further columns are
+    ignored. Recordings need not exist.
 
     Raises:
         UsageError: it can't be read, lacks a column or rows, a value is no finite number, or a recording is
             named twice.
     """
     found: dict[str, Target] = {}
-    for line, name, text in _rows(file):
+    for line, name, text in _rows(file, quantity):
         value = _number(text)
         if value is None:
             raise UsageError(f"{file}, line {line}: the value {text!r} is no finite number; correct the row")
@@ -43,23 +44,27 @@ def read_targets(file: Path, folder: Path) -> tuple[Target, ...]:
     return tuple(found.values())
 
 
-def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
+def _rows(file: Path, quantity: str) -> Iterator[tuple[int, str, str]]:
     """The number of the line, the path and the value of each row."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            names = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = names
+            others = [name for name in names if name != _PATH]
+            known = [name for name in (quantity, _VALUE) if name in others]
+            if _PATH not in names or not (known or len(others) == 1):
                 raise UsageError(
-                    f"{file}: its first line has no column {' and no column '.join(missing)}; the header is"
-                    f" {','.join(_COLUMNS)}"
+                    f"{file}: has the columns {', '.join(names) or 'none'}; its first line must name a column"
+                    f" {_PATH} and one {_VALUE}"
                 )
+            column = (known or others)[0]
             for row in reader:
-                yield reader.line_num, row["path"] or "", row["value"] or ""
+                yield reader.line_num, (row[_PATH] or "").strip(), (row[column] or "").strip()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"{file}: can't be read as a CSV file ({reason}); give path,value in each row"
+            f"{file}: can't be read as a CSV file ({reason}); give a path and a value in each row"
         ) from error
 
 
