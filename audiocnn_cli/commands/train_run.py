@@ -23,7 +23,8 @@ from audiocnn_cli.output.terminal.console import display, log, print_error
 from audiocnn_cli.training.finish import Statement, card_path
 from audiocnn_cli.training.recipes import Optimizer, recipe_for
 
-if TYPE_CHECKING:  # imports PyTorch
+if TYPE_CHECKING:  # imports scikit-learn and PyTorch
+    from audiocnn_cli.training.heads.choose import HeadConfig
     from audiocnn_cli.training.train import TrainingConfig
 
 _HEAD_BITS, _NETWORK_BITS = 16, 32
@@ -54,7 +55,9 @@ def run_training(
     if network.arch is not None:
         failures = _train_network(folder, data, head, training, network, model_file, report, destination)
     elif head.targets is not None:
-        failures = _fit_regressor(folder, data, head, training, network, model_file, report, destination)
+        failures = _fit_regressor(
+            folder, head.targets, data, head, training, network, model_file, report, destination
+        )
     else:
         failures = _fit_classifier(folder, data, head, training, network, model_file, report, destination)
     for failure in failures:
@@ -77,14 +80,10 @@ def _fit_classifier(
 ) -> tuple[Failure, ...]:
     from audiocnn_cli.output.terminal.training import show_head
     from audiocnn_cli.output.views.evaluation import EvaluationView
-    from audiocnn_cli.training.heads.choose import BACKBONES, HeadConfig
     from audiocnn_cli.training.heads.train import train_head
 
-    _warn_of_network_options(network)
-    statement = _statement(folder, data, training, model_file, bits=_HEAD_BITS)
-    backbones = BACKBONES if head.backbone is None else (head.backbone,)
-    config = HeadConfig(statement=statement, backbones=backbones)
-    with show_head(quiet=destination.quiet) as progress, _whole(folder, statement) as whole:
+    config = _head_config(folder, data, head, training, network, model_file)
+    with show_head(quiet=destination.quiet) as progress, _whole(folder, config.statement) as whole:
         trained = train_head(whole, model_file.output, config, force=report.force, progress=progress)
     write_result(trained.evaluation, EvaluationView(), destination)
     return trained.failures
@@ -92,6 +91,7 @@ def _fit_classifier(
 
 def _fit_regressor(
     folder: Path,
+    table: Path,
     data: Data,
     head: Head,
     training: Training,
@@ -100,7 +100,30 @@ def _fit_regressor(
     report: Output,
     destination: Destination,
 ) -> tuple[Failure, ...]:
-    raise NotImplementedError
+    from audiocnn_cli.output.terminal.training import show_head
+    from audiocnn_cli.output.views.regression import RegressionView
+    from audiocnn_cli.training.heads.values import train_regressor
+
+    for name in ("part", "threshold", "keep_apart"):
+        if getattr(data, name, None) or getattr(model_file, name, None) is not None:
+            raise UsageError(f"`{name}` is for classes, not for the values of `targets`; leave it out")
+    config = _head_config(folder, data, head, training, network, model_file)
+    with show_head(quiet=destination.quiet) as progress:
+        trained = train_regressor(
+            folder, table, model_file.output, config, force=report.force, progress=progress
+        )
+    write_result(trained.evaluation, RegressionView(), destination)
+    return trained.failures
+
+
+def _head_config(
+    folder: Path, data: Data, head: Head, training: Training, network: Network, model_file: ModelFile
+) -> "HeadConfig":
+    from audiocnn_cli.training.heads.choose import BACKBONES, HeadConfig
+
+    _warn_of_network_options(network)
+    statement = _statement(folder, data, training, model_file, bits=_HEAD_BITS)
+    return HeadConfig(statement=statement, backbones=BACKBONES if head.backbone is None else (head.backbone,))
 
 
 def _train_network(

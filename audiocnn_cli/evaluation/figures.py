@@ -1,7 +1,7 @@
 """The card of a model and its figures: measured for a new card, and again to check an old one."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from audiocnn_cli.evaluation.degrade import DEGRADATIONS, Degradation
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.labelled import link_parts
 from audiocnn_cli.evaluation.metrics import ConfusionMatrix, calibrate, wilson_interval
+from audiocnn_cli.evaluation.regression import Estimate, RegressionEvaluation
 from audiocnn_cli.evaluation.scoring import Runner, run_scoring
 from audiocnn_cli.models.contract import Figure, ModelContract
 from audiocnn_cli.models.session import Model
@@ -75,6 +76,35 @@ def _calibration_error(evaluation: Evaluation, protocol: Protocol) -> Figure:
     low, high = np.quantile(errors, [0.025, 0.975])
     interval = min(float(low), value), max(float(high), value)
     return Figure(name=ECE, value=value, interval_95=interval, n=n, protocol=protocol.of_all)
+
+
+def value_figures(evaluation: RegressionEvaluation, *, protocol: Protocol) -> tuple[Figure, ...]:
+    """The figures of a regression model: MAE, RMSE and R2 over clips, and the MAE of degraded copies."""
+    scores = evaluation.scores
+    estimates = {
+        "mean absolute error (MAE)": scores.mae,
+        "root mean squared error (RMSE)": scores.rmse,
+        "R2": scores.r2,
+    }
+    for degradation, degraded in evaluation.robustness:
+        estimates[f"mean absolute error (MAE), {degradation.title}"] = degraded.mae
+    return tuple(
+        Figure(
+            name=name,
+            value=value,
+            interval_95=(min(low, value), max(high, value)),
+            n=scores.n,
+            protocol=protocol.of_all,
+        )
+        for name, (value, low, high) in _defined(estimates)
+    )
+
+
+def _defined(estimates: Mapping[str, Estimate]) -> Iterator[tuple[str, tuple[float, float, float]]]:
+    """The value and the interval of those that have both."""
+    for name, each in estimates.items():
+        if each.value is not None and each.interval_95 is not None:
+            yield name, (each.value, *each.interval_95)
 
 
 def degraded_name(degradation: Degradation) -> str:
@@ -191,6 +221,39 @@ Confusion matrix over the test clips: true classes in rows, predicted labels in 
 It has {len(contract.labels)} labels and predicts one of them for any sound, also for a sound that is none of\
  them. The figures are valid for recordings similar to those of the test.
 {abstains}{"".join(_notices(contract))}"""
+
+
+def value_card(contract: ModelContract, values: Sequence[float], *, notes: str = "") -> str:
+    """The Markdown card of a regression model; `values` are those of its clips."""
+    features = contract.features
+    shape = " x ".join(map(str, contract.input_shape))
+    low, middle, high = np.quantile(values, [0, 0.5, 1])
+    return f"""# {contract.name}
+
+Task: {contract.task}. It gives one number, {contract.labels[0]}.
+
+| | |
+|---|---|
+| input | {shape}: {features.feature} of {contract.segment_s:g} s at {features.sample_rate} Hz |
+| network | {contract.architecture} |
+| output | a value a segment, {contract.pooling} over the segments of a clip |
+| values of the clips | {low:g} to {high:g}, median {middle:g} |
+| data | {contract.data.name} |
+| licence of the data | {contract.data.licence} |
+{"".join(_notice_rows(contract))}| command | `{contract.command}` |
+
+## Evaluation
+
+Errors are in the unit of the values.
+
+| figure | value | 95 % interval | n | protocol |
+|---|---|---|---|---|
+{"".join(_figure_rows(contract))}
+{notes}## Limitations
+
+It gives a number for any sound, also for a sound that is unlike those of the test. Values outside of those of
+the clips are extrapolated.
+{"".join(_notices(contract))}"""
 
 
 def coverage_section(evaluation: Evaluation) -> str:

@@ -1,9 +1,6 @@
 """The clips of a training: their classes or values, their groups, and the recordings that can't be used."""
 
-import csv
 import logging
-import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,20 +9,22 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError, InputError, UsageError
 from audiocnn_cli.evaluation.labelled import (
     Grouping,
     LabelledClip,
     class_names,
-    content_hash,
+    content_of,
     labelled,
     recordings,
 )
+from audiocnn_cli.evaluation.targets import read_targets
 
 log = logging.getLogger("audiocnn")
 
+# The label of a clip that has a value.
+VALUE = "value"
 # Bins of the values by which a split is stratified.
 _VALUE_BINS = 5
 
@@ -134,68 +133,30 @@ def read_clips(folder: Path, *, grouping: Grouping) -> ClipSet:
     )
 
 
-def read_targets(table: Path, folder: Path, *, grouping: Grouping) -> ClipSet:
-    """The clips below `folder` that `table` gives a value: a CSV file with the columns `path` and one more.
-
-    The name of the other column is that of the value. A path is relative to `folder`.
+def read_values(table: Path, folder: Path, *, grouping: Grouping) -> ClipSet:
+    """The clips below `folder` that the CSV file `table` gives a value (`evaluation.targets.read_targets`).
 
     Raises:
-        UsageError: the table can't be read, a row has no number or no recording, a path is given twice, the
+        UsageError: the table can't be used, a path is no recording, there are fewer than three clips, the
             values are all the same, or a path does not match the grouping.
     """
-    name, rows = _rows(table)
-    twice = [path for path, count in Counter(path for path, _ in rows).items() if count > 1]
-    if twice:
-        raise UsageError(f"`targets={table}`: {twice[0]} has two rows; give each recording one value")
-    missing = [path for path, _ in rows if not (folder / path).is_file()]
+    targets = read_targets(table, folder)
+    missing = [each.source.path for each in targets if not Path(each.source.path).is_file()]
     if missing:
         raise UsageError(
-            f"`targets={table}`: {len(missing)} of its paths are no file below {folder}, the first"
-            f" {missing[0]}"
+            f"`targets={table}`: {len(missing)} of its {len(targets)} paths are no file below {folder}, the"
+            f" first is {missing[0]}"
         )
-    values = tuple(value for _, value in rows)
-    if len(set(values)) < 2:
+    values = tuple(target.value for target in targets)
+    if len(set(values)) == 1:
         raise UsageError(
-            f"`targets={table}`: all {len(values)} values are {values[0]:g}; there is nothing to learn from a"
-            " constant"
+            f"`targets={table}`: gives all {len(values)} clips the value {values[0]:g}; a constant can't be"
+            " learnt, so give different values"
         )
-    found = [str(folder / path) for path, _ in rows]
-    clips = [LabelledClip(Source(path), name, content_hash(path)) for path in found]
+    clips = [LabelledClip(each.source, VALUE, content_of(each.source)) for each in targets]
     groups = _groups(clips, folder, grouping)
-    return ClipSet(folder=folder, labels=(name,), clips=tuple(clips), groups=groups, values=values)
+    return ClipSet(folder=folder, labels=(VALUE,), clips=tuple(clips), groups=groups, values=values)
 
 
 def _groups(clips: Sequence[LabelledClip], folder: Path, grouping: Grouping) -> tuple[str, ...]:
     return tuple(grouping.group(Path(clip.source.path), folder=folder) for clip in clips)
-
-
-def _rows(table: Path) -> tuple[str, list[tuple[str, float]]]:
-    """The name of the value, and each path with its value."""
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageError(f"`targets={table}`: can't be read ({reason})") from error
-    header, *lines = [row for row in csv.reader(text.splitlines()) if row] or [[]]
-    names = [name.strip() for name in header]
-    if len(names) != 2 or "path" not in names or not all(names):
-        raise UsageError(
-            f"`targets={table}`: has the columns {', '.join(names) or 'none'}; give it the header path,value"
-        )
-    at = names.index("path")
-    rows = []
-    for number, line in enumerate(lines, start=2):
-        value = _number(line[1 - at]) if len(line) == 2 else math.nan
-        if not math.isfinite(value):
-            raise UsageError(f"`targets={table}`: row {number} ({','.join(line)}) is no path and a number")
-        rows.append((line[at].strip(), value))
-    if not rows:
-        raise UsageError(f"`targets={table}`: has no rows")
-    return names[1 - at], rows
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

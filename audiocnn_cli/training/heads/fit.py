@@ -17,7 +17,7 @@ from audiocnn_cli.training.heads.store import Embedding
 
 Rows = NDArray[np.float64]
 # Inverse strengths of the regularisation that are tried, as scikit-learn's C.
-STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2)
 # Few iterations are left to gain after these; the figures do not change.
 _ITERATIONS, _TOLERANCE = 200, 1e-3
 
