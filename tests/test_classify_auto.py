@@ -126,7 +126,10 @@ def test_a_threshold_of_a_label_applies_to_the_model_that_has_it(run: Run, label
     assert label(speech(), "--threshold", "speech=1")["label"] is None
     finished = run("classify", "x.wav", "--threshold", "dog=0.5")
     assert finished.exit_code == 2
-    assert "--threshold dog=...: auto has no such label in any of sound-type, genre, environment" in finished.stderr
+    assert (
+        "--threshold dog=...: auto has no such label in any of sound-type, genre, environment"
+        in finished.stderr
+    )
 
 
 @pytest.mark.parametrize(
