@@ -1,15 +1,10 @@
-"""The HTML of one recording's page, and of the overview of several.
+"""The HTML of one recording's page, and of the overview of several."""
 
-Values are escaped, and a content security policy allows only the page's own style and script.
-"""
-
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.inspection.occlusion import Why
@@ -17,16 +12,14 @@ from audiocnn_cli.models.contract import Figure, ModelContract
 from audiocnn_cli.models.session import Model
 from audiocnn_cli.output.report.plots import data_uri, plots_of
 from audiocnn_cli.output.report.sound import Sound
+from audiocnn_cli.output.report.template import render
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.views.inspection import falls, sentences, where
 from audiocnn_cli.output.views.stretches import shown_label, stretches
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-_ASSETS = Path(__file__).parent / "assets"
 _MOST_PARTS = 400
 _LONGEST_CARD = 1 << 16
+_render = partial(render, command="audiocnn classify --report", styles=("style.css",), script="page.js")
 
 
 def page_html(
@@ -117,42 +110,3 @@ def overview_html(rows: Sequence[dict[str, Any]], failures: Sequence[dict[str, s
     """The page of several recordings: a row each, then those without a prediction."""
     counts = Counter(row["reason"] or row["label"] for row in rows)
     return _render("overview.html.j2", rows=rows, failures=failures, counts=counts.most_common())
-
-
-def _render(template: str, **values: Any) -> str:
-    html: str = _environment().get_template(template).render(values)
-    return html
-
-
-@cache
-def _environment() -> "Environment":
-    """The templates, with style and script inline."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    loader = FileSystemLoader(_ASSETS)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"clock": _clock, "percent": lambda share: f"{100 * share:.0f} %"}
-    style, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
-    policy = (
-        f"default-src 'none'; img-src data:; media-src data:; style-src {_hash(style)};"
-        f" script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
-    )
-    # Style and script are files of this package.
-    environment.globals |= {"policy": policy, "style": Markup(style), "script": Markup(script)}  # noqa: S704
-    return environment
-
-
-def _hash(text: str) -> str:
-    """The source expression of an inline element in a content security policy."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _clock(seconds: float) -> str:
-    """12.3 as 0:12.3, and 3723.4 as 1:02:03.4."""
-    minutes, rest = divmod(round(seconds * 10), 600)
-    hours, minutes = divmod(minutes, 60)
-    ahead = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{ahead}:{rest // 10:02d}.{rest % 10}"
