@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from audiocnn_cli.audio.decode import AudioReader, open_audio
+from audiocnn_cli.audio.decode import AudioReader
 from audiocnn_cli.audio.load import mix_down, mono_blocks
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.audio.streams import live_blocks, open_once
 from audiocnn_cli.classify import gate
 from audiocnn_cli.classify.ensemble import Ensemble, mean_scores, mean_signature
 from audiocnn_cli.classify.options import DEFAULTS, ClassifyOptions
@@ -39,7 +40,7 @@ def classify(source: Source, ensemble: Ensemble, options: ClassifyOptions = DEFA
     Raises:
         SignalError: the source can't be read, or is too short.
     """
-    with open_audio(source) as reader:
+    with open_once(source) as reader:
         info = reader.info
         offset_s = options.excerpt.span(info)[0] / info.sample_rate
         inference = StreamingInference(ensemble.streams(options), source_rate=info.sample_rate)
@@ -59,8 +60,6 @@ def classify_live(
     Raises:
         SignalError: the stream can't be read, or is too short.
     """
-    from audiocnn_cli.audio.streams import live_blocks
-
     info = reader.info
     start, frames = options.excerpt.span(info)
     offset_s = start / info.sample_rate
