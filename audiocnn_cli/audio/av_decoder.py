@@ -74,20 +74,23 @@ class AvDecoder:
         """Blocks from sample `first` on."""
         import av
 
-        resampler = av.AudioResampler(format="fltp")
-        position: int | None = None
+        # Interleaved: of eight planes and more PyAV reads beyond the memory of the frame.
+        resampler = av.AudioResampler(format="flt")
+        position = 0
         # A lossy codec needs a second of preceding audio to decode exactly. Near the beginning, and where a
         # container does not count time in samples, decoding starts at the beginning.
         entry_s = first / self.sample_rate - 1.0
         with decoding_errors(av.FFmpegError):
-            if self._exact_times and entry_s > _NEAR_S:
+            sought = self._exact_times and entry_s > _NEAR_S
+            if sought:
+                begin = next(self._container.decode(self._track)).pts or 0
                 self._container.seek(int(entry_s * 1_000_000))
             for coded in self._container.decode(self._track):
                 self._require_same(coded)
                 for frame in resampler.resample(coded):
-                    if position is None:
-                        position = (frame.pts or 0) if self._exact_times else 0
-                    block = np.ascontiguousarray(frame.to_ndarray().T)
+                    if sought:
+                        position, sought = (frame.pts or 0) - begin, False
+                    block = frame.to_ndarray().reshape(-1, self.channels)
                     skipped = max(0, first - position)
                     position += len(block)
                     if skipped < len(block):

@@ -17,6 +17,7 @@ _UNKNOWN_64 = 1 << 62
 _SLACK = 0x1000  # sox writes 0x7FFFFFFF less its header
 _MOST_CHUNKS = 10_000
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+VOC = b"Creative Voice File"
 # Blocks of sound, sound that continues, and sound of the new kind.
 _VOC_SAMPLES = (1, 2, 9)
 _LONGEST_PAGE = 27 + 255 + 255 * 255
@@ -187,6 +188,6 @@ _STATED: dict[bytes, Callable[[OpenFile], Chunk | None]] = {
     b".snd": _au_data,
     b"dns.": _au_data,
     b"NIST_1A": _nist_data,
-    b"Creative Voice File": _voc_data,
+    VOC: _voc_data,
     b"OggS": _last_page,
 }

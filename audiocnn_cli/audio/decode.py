@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.arrays import ArrayDecoder, ArraySource
-from audiocnn_cli.audio.containers import OpenFile, missing_bytes, riff_data, voc_blocks
+from audiocnn_cli.audio.containers import VOC, OpenFile, missing_bytes, riff_data, voc_blocks
 from audiocnn_cli.audio.contents import HEAD, content
 from audiocnn_cli.audio.decoders import Decoder, DecodingError, SoundFileDecoder
-from audiocnn_cli.audio.mpeg_decoder import leading_tags, open_mpeg
+from audiocnn_cli.audio.mpeg_decoder import behind, leading_tags, open_mpeg
 from audiocnn_cli.audio.remote import RemoteFile, open_remote
 from audiocnn_cli.audio.sources import AV_SUFFIXES, STDIN, Source, is_remote
 from audiocnn_cli.errors import FailureKind, InputError, SignalError
@@ -204,19 +204,19 @@ def _decoder(path: str, file: OpenFile) -> Decoder:
         mpeg = open_mpeg(file.stream, 0, file.size)
         if mpeg is not None:
             return mpeg
+    if file.head.startswith(VOC) and len(voc_blocks(file)) > 1:
+        return _other_decoder(path, file, "several blocks of samples")
+    tags = leading_tags(file.stream, 0)
     file.stream.seek(0)
     try:
-        decoder = SoundFileDecoder(file.stream)
+        # libsndfile skips tags, but can't seek in FLAC behind them.
+        decoder = SoundFileDecoder(behind(file.stream, tags) if tags else file.stream)
     except DecodingError as error:
         return _other_decoder(path, file, str(error))
     if decoder.is_mpeg and decoder.format != "MP3":
-        reason = "MPEG audio"
-    elif decoder.format == "VOC" and len(voc_blocks(file)) > 1:
-        reason = "several blocks of samples"
-    else:
-        return decoder
-    decoder.close()
-    return _other_decoder(path, file, reason)
+        decoder.close()
+        return _other_decoder(path, file, "MPEG audio")
+    return decoder
 
 
 def _other_decoder(path: str, file: OpenFile, reason: str) -> Decoder:

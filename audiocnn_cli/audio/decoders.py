@@ -14,6 +14,8 @@ from audiocnn_cli.audio.native_messages import collected
 
 # libsndfile's number of frames where the header states none is near 2^63.
 _UNKNOWN_FRAMES = 1 << 60
+# Samples before the one that is sought: a frame takes bits from up to nine before it, and overlaps one.
+_MPEG_PREROLL = 16 * 1152
 
 
 class DecodingError(Exception):
@@ -65,6 +67,7 @@ class SoundFileDecoder:
         self.messages: dict[str, None] = {}
         with decoding_errors(soundfile.LibsndfileError), collected(self.messages):
             self._sound = soundfile.SoundFile(handle)
+        self._seeks = self._sound.seekable()
         # soundfile seeks to the current position after every read where it can. An MP3 decoder starts anew
         # then, and is off by 1e-5 for some frames.
         self._sound.seekable = lambda: False
@@ -82,9 +85,17 @@ class SoundFileDecoder:
 
     def seek(self, frame: int) -> None:
         """Seek to sample `frame` of each channel."""
-        if frame != self._at:
+        if frame == self._at:
+            return
+        # The first frames of MPEG audio after a seek depend on those before it.
+        entry = max(0, frame - _MPEG_PREROLL) if self.is_mpeg else frame
+        if self._seeks:
             with decoding_errors(soundfile.LibsndfileError), self._quietly():
-                self._at = self._sound.seek(frame)
+                self._at = self._sound.seek(entry)
+        while self._at < frame and len(self.read(min(frame - self._at, _MPEG_PREROLL))):
+            pass
+        if self._at != frame:
+            raise DecodingError("it can't be read from there")
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next samples, shape (n, channels), n <= frames; none at the end."""

@@ -127,16 +127,19 @@ class Run:
 class FrameFilter:
     """The whole frames of a stream, without tags, junk and the encoder's header frame.
 
-    `runs` yields them and needs little memory. Attributes describe what it has read so far: `header` of the first
-    frame, `info` the encoder's header frame, `frames`, `samples` (a channel) and `bytes` count, and
-    `left` is the number of bytes of an incomplete frame at the end.
+    `runs` yields them and needs little memory. Attributes describe what it has read so far: `header` is that
+    of the first frame, `info` the encoder's header frame, `frames`, `samples` (a channel) and `bytes` count,
+    and `left` is the number of bytes of an incomplete frame at the end.
+
+    In files that are joined, the header frames of all but the first are kept, as FFmpeg keeps them, unless a
+    tag precedes them: they decode to 26 ms of silence.
     """
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._buffer = b""
         self._at = 0  # the offset of the buffer in the stream
-        self._ended = False
+        self._ended = self._behind_tag = False
         self.header: FrameHeader | None = None
         self.info: InfoFrame | None = None
         self.frames = self.samples = self.bytes = self.left = 0
@@ -164,6 +167,11 @@ class FrameFilter:
         """
         position = 0
         while True:
+            if self._behind_tag:
+                if not self._ended and len(self._buffer) - position < _AHEAD:
+                    position = self._fill(position)
+                    continue
+                position += self._info_behind_tag(position)
             end = self._whole_frames(position)
             if end > position:
                 yield Run(self._at + position, self._buffer[position:end])
@@ -175,6 +183,7 @@ class FrameFilter:
                 break
             elif length := tag_length(self._buffer[position : position + 32]):
                 position = self._skip(position, length)
+                self._behind_tag = self.frames > 0
             elif self._continues(position):
                 self.left = left
                 break
@@ -199,6 +208,13 @@ class FrameFilter:
         self.bytes += position - begin
         self.samples += frames * self.header.samples
         return position
+
+    def _info_behind_tag(self, position: int) -> int:
+        """The size of the header frame at `position`; 0 where there is none."""
+        self._behind_tag = False
+        found = self._header_at(position)
+        info = info_frame(self._buffer[position : position + found.size], found) if found else None
+        return info.size if info else 0
 
     def _continues(self, position: int) -> bool:
         """Whether the stream goes on at `position` with a frame of the same kind, whole or not."""

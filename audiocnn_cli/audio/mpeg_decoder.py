@@ -5,6 +5,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import IO, Any
 
 import numpy as np
@@ -127,19 +128,21 @@ def _region(stream: IO[bytes], begin: int, end: int) -> Iterator[bytes]:
         yield chunk
 
 
-class _Runs(io.RawIOBase):
-    """The runs of frames of a file as one file that is endless for libmpg123, which then reads to their end.
+def behind(stream: IO[bytes], begin: int) -> io.BufferedReader:
+    """The file from byte `begin` on, as a file."""
+    size = stream.seek(0, io.SEEK_END)
+    return io.BufferedReader(_Parts(stream, array("q", [begin]), array("q", [size - begin])), _CHUNK)
 
-    It is asked for its last 128 bytes, where a tag may be: they are zeros.
-    """
 
-    def __init__(self, stream: IO[bytes], scan: _Scan) -> None:
+class _Parts(io.RawIOBase):
+    """Parts of a file one after the other, as a file: where each begins, and its length."""
+
+    def __init__(self, stream: IO[bytes], offsets: "array[int]", lengths: "array[int]") -> None:
         self._stream = stream
-        self._offsets, self._lengths = scan.offsets, scan.lengths
-        self._starts = array("q", [0])
-        for length in scan.lengths:
-            self._starts.append(self._starts[-1] + length)
+        self._offsets, self._lengths = offsets, lengths
+        self._starts = array("q", accumulate(lengths, initial=0))
         self._position = 0
+        self._size = self._starts[-1]
 
     def readable(self) -> bool:
         """Always."""
@@ -151,24 +154,40 @@ class _Runs(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to that byte."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: _ENDLESS}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         self._position = base + offset
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Read the next bytes, of one run."""
-        position, size = self._position, len(buffer)
-        data = b""
-        if position < self._starts[-1]:
-            run = bisect_right(self._starts, position) - 1
-            within = position - self._starts[run]
-            self._stream.seek(self._offsets[run] + within)
-            data = self._stream.read(min(size, self._lengths[run] - within))
-        elif position >= _ENDLESS - _ID3V1:
-            data = bytes(min(size, _ENDLESS - position))
+        """Read the next bytes, of one part."""
+        data = self._read(len(buffer))
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+    def _read(self, count: int) -> bytes:
+        if self._position >= self._starts[-1]:
+            return b""
+        part = bisect_right(self._starts, self._position) - 1
+        within = self._position - self._starts[part]
+        self._stream.seek(self._offsets[part] + within)
+        return self._stream.read(min(count, self._lengths[part] - within))
+
+
+class _Runs(_Parts):
+    """The runs of frames of a file as one file that is endless for libmpg123, which then reads to their end.
+
+    It is asked for its last 128 bytes, where a tag may be: they are zeros.
+    """
+
+    def __init__(self, stream: IO[bytes], scan: _Scan) -> None:
+        super().__init__(stream, scan.offsets, scan.lengths)
+        self._size = _ENDLESS
+
+    def _read(self, count: int) -> bytes:
+        if self._position >= _ENDLESS - _ID3V1:
+            return bytes(min(count, _ENDLESS - self._position))
+        return super()._read(count)
 
 
 class MpegDecoder:
