@@ -129,7 +129,7 @@ class FrameFilter:
 
     `runs` yields them and needs little memory. Attributes describe what it has read so far: `header` is that
     of the first frame, `info` the encoder's header frame, `frames`, `samples` (a channel) and `bytes` count,
-    and `left` is the number of bytes of an incomplete frame at the end.
+    `left` are the bytes of an incomplete frame at the end, and `junk` those left out that are no tags.
 
     In files that are joined, the header frames of all but the first are kept, as FFmpeg keeps them, unless a
     tag precedes them: they decode to 26 ms of silence.
@@ -142,7 +142,7 @@ class FrameFilter:
         self._ended = self._behind_tag = False
         self.header: FrameHeader | None = None
         self.info: InfoFrame | None = None
-        self.frames = self.samples = self.bytes = self.left = 0
+        self.frames = self.samples = self.bytes = self.left = self.junk = 0
 
     def require_whole(self) -> None:
         """Check the number of frames, once all have been read, against the encoder's header frame.
@@ -241,16 +241,19 @@ class FrameFilter:
 
     def _next_frame(self, position: int) -> int:
         """Begin at the next frame in the buffer; without one, where to continue the search."""
-        buffer = self._buffer
+        start, buffer = position, self._buffer
         last = len(buffer) if self._ended else len(buffer) - _AHEAD
         while 0 <= (position := buffer.find(b"\xff", position)) <= last:
             first = self._header_at(position)
             if first is not None and self._is_chain(position, first):
+                self.junk += position - start
                 return position + self._begin(position, first)
             position += 1
-        if self.header is None and self._at > _MOST_JUNK:
-            self._ended, self._buffer = True, b""
-        return len(self._buffer) if self._ended else min(len(self._buffer), last + 1)
+        position = len(buffer) if self._ended else min(len(buffer), last + 1)
+        self.junk += position - start
+        if self.header is None and self.junk > _MOST_JUNK:
+            raise SignalError(FailureKind.NOT_AUDIO, "holds no MPEG audio frames")
+        return position
 
     def _is_chain(self, position: int, first: FrameHeader) -> bool:
         """Whether frames of one kind follow each other: some, or all up to the end of the stream."""

@@ -22,6 +22,8 @@ _ID3V1 = 128
 _APE = 32
 # Where `_Runs` pretends to end.
 _ENDLESS = 1 << 40
+# Samples that may be missing: encoders differ in whether they count the header frame, and a last frame is cut.
+_SLACK = 2 * 1152
 
 
 def open_mpeg(stream: IO[bytes], begin: int, end: int) -> Decoder | None:
@@ -45,18 +47,20 @@ def open_mpeg(stream: IO[bytes], begin: int, end: int) -> Decoder | None:
         raise
     scan.counted.require_whole()
     if begin == 0 and scan.begins_at(first):
-        decoder = _plain(stream)
-        if scan.is_stated or (scan.counted.info is None and decoder.frames >= scan.counted.samples):
-            decoder.frames = min(decoder.frames, scan.counted.samples)
+        decoder = _plain(stream, scan.counted.samples)
+        if scan.is_stated or (scan.counted.info is None and decoder.frames == scan.counted.samples):
             return decoder
         decoder.close()
     return MpegDecoder(io.BufferedReader(_Runs(stream, scan), _CHUNK), scan.counted, counts_all=True)
 
 
-def _plain(stream: IO[bytes]) -> SoundFileDecoder:
-    """Libsndfile's decoder of the whole file."""
+def _plain(stream: IO[bytes], samples: int | None = None) -> SoundFileDecoder:
+    """The whole file through libsndfile; a damaged one gives fewer samples than it states."""
     stream.seek(0)
-    return SoundFileDecoder(stream)
+    decoder = SoundFileDecoder(stream)
+    decoder.frames = decoder.frames if samples is None else min(decoder.frames, samples)
+    decoder.least_frames = max(0, decoder.frames - _SLACK)
+    return decoder
 
 
 def leading_tags(stream: IO[bytes], begin: int) -> int:
@@ -213,7 +217,8 @@ class MpegDecoder:
         self.frames = self.least_frames = 0
         if counts_all:
             self.frames = max(0, counted.samples - self._delay - (self._padding if self._is_one else 0))
-            self.least_frames = max(0, self.frames - 1152)
+            self.least_frames = max(0, self.frames - _SLACK)
+            self._report_junk()
         self._none = np.zeros((0, self.channels), dtype=np.float32)
         self._held = self._none
         self._ended = False
@@ -243,6 +248,7 @@ class MpegDecoder:
                 self._ended = True
                 if self._counts_later:
                     self._counted.require_whole()
+                    self._report_junk()
                 if self._padding and self._is_one:
                     self._held = self._held[: -self._padding]
             self._held = np.concatenate([self._held, block]) if len(self._held) else block
@@ -258,6 +264,10 @@ class MpegDecoder:
                 break
             self._skip -= skipped
         return self._sound.read(frames)
+
+    def _report_junk(self) -> None:
+        if self._counted.junk:
+            self.messages[f"{self._counted.junk} bytes that are no MPEG audio frames are left out."] = None
 
     def close(self) -> None:
         """Close the file."""
