@@ -91,6 +91,18 @@ def riff_data(file: OpenFile) -> Chunk | None:
     return None
 
 
+def stated_rate(file: OpenFile) -> int | None:
+    """The sample rate in the header of a WAV or AU file, which libsndfile may refuse; None for others."""
+    if file.head[:4] in (b".snd", b"dns."):
+        return int.from_bytes(file.head[16:20], "big" if file.head[:4] == b".snd" else "little")
+    big = file.head[:4] == b"RIFX"
+    if file.head[8:12] == b"WAVE":
+        for chunk in _chunks(file, position=12, layout=">4sI" if big else "<4sI"):
+            if chunk.name == b"fmt ":
+                return int.from_bytes(file.at(chunk.start + 4, 4), "big" if big else "little")
+    return None
+
+
 def _known(chunk: Chunk) -> Chunk | None:
     """The chunk, if its length of 32 bits is one."""
     unknown = any(value - _SLACK <= chunk.length <= value for value in _UNKNOWN_LENGTHS)

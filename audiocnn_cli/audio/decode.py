@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.arrays import ArrayDecoder, ArraySource
-from audiocnn_cli.audio.containers import VOC, OpenFile, missing_bytes, riff_data, voc_blocks
+from audiocnn_cli.audio.containers import VOC, OpenFile, missing_bytes, riff_data, stated_rate, voc_blocks
 from audiocnn_cli.audio.contents import HEAD, content
 from audiocnn_cli.audio.decoders import Decoder, DecodingError, SoundFileDecoder
 from audiocnn_cli.audio.mpeg_decoder import behind, leading_tags, open_mpeg
@@ -64,10 +64,7 @@ class AudioReader:
     """
 
     def __init__(self, path: str, decoder: Decoder) -> None:
-        if not _LOWEST_RATE <= decoder.sample_rate <= _HIGHEST_RATE:
-            limits = f"{_LOWEST_RATE} Hz to {_HIGHEST_RATE // 1_000_000} MHz"
-            message = f"states a sample rate of {decoder.sample_rate} Hz, which must be from {limits}"
-            raise InputError(path, FailureKind.NOT_AUDIO, message)
+        require_rate(path, decoder.sample_rate)
         self.info = AudioInfo(
             path,
             decoder.sample_rate,
@@ -149,6 +146,18 @@ def require_finite(block: NDArray[np.float32], *, start: int, sample_rate: int) 
         raise SignalError(FailureKind.NON_FINITE, message)
 
 
+def require_rate(path: str, sample_rate: int | None) -> None:
+    """Refuse a sample rate that no recording has; None is one that is not known.
+
+    Raises:
+        InputError: it is below 50 Hz or above 10 MHz.
+    """
+    if sample_rate is not None and not _LOWEST_RATE <= sample_rate <= _HIGHEST_RATE:
+        limits = f"{_LOWEST_RATE} Hz to {_HIGHEST_RATE // 1_000_000} MHz"
+        message = f"states a sample rate of {sample_rate} Hz, which must be from {limits}"
+        raise InputError(path, FailureKind.NOT_AUDIO, message)
+
+
 @contextmanager
 def open_audio(source: Source) -> Iterator[AudioReader]:
     """Open `source` for reading; close it at the end of the `with` block.
@@ -206,7 +215,7 @@ def _decoder(path: str, file: OpenFile) -> Decoder:
             return mpeg
     if file.head.startswith(VOC) and len(voc_blocks(file)) > 1:
         return _other_decoder(path, file, "several blocks of samples")
-    tags = leading_tags(file.stream, 0)
+    tags = leading_tags(file.stream, 0) if file.head.startswith(b"ID3") else 0
     file.stream.seek(0)
     try:
         # libsndfile skips tags, but can't seek in FLAC behind them.
@@ -221,6 +230,7 @@ def _decoder(path: str, file: OpenFile) -> Decoder:
 
 def _other_decoder(path: str, file: OpenFile, reason: str) -> Decoder:
     """The decoder for what libsndfile does not decode, or not whole, for that reason."""
+    require_rate(path, stated_rate(file))
     stream = file.stream
     tags = leading_tags(stream, 0)
     stream.seek(tags)

@@ -22,7 +22,7 @@ _ID3V1 = 128
 _APE = 32
 # Where `_Runs` pretends to end.
 _ENDLESS = 1 << 40
-# Samples that may be missing: encoders differ in whether they count the header frame, and a last frame is cut.
+# Samples that may be missing: some encoders count the header frame too, and the last frame may be cut.
 _SLACK = 2 * 1152
 
 

@@ -6,7 +6,6 @@ Its decoders go forward only, and give each block as soon as it is there.
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import IO, Any
@@ -14,17 +13,24 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.arrays import scaled
 from audiocnn_cli.audio.av_decoder import AvDecoder
-from audiocnn_cli.audio.containers import OpenFile, riff_data
+from audiocnn_cli.audio.containers import OpenFile, riff_data, stated_rate
 from audiocnn_cli.audio.contents import HEAD, STREAMED, WHOLE_FILES, content
-from audiocnn_cli.audio.decode import AudioReader, decoder_of, needs_av, open_audio, report_messages
+from audiocnn_cli.audio.decode import (
+    AudioReader,
+    decoder_of,
+    needs_av,
+    open_audio,
+    report_messages,
+    require_rate,
+)
 from audiocnn_cli.audio.decoders import Decoder, DecodingError, SoundFileDecoder
 from audiocnn_cli.audio.mpeg import FrameFilter, tag_length
 from audiocnn_cli.audio.mpeg_decoder import MpegDecoder
 from audiocnn_cli.audio.pipes import Ahead, Incoming, incoming, is_file, standard_input
+from audiocnn_cli.audio.raw import ForwardOnly, RawDecoder, RawFormat
 from audiocnn_cli.audio.sources import STDIN, Source
-from audiocnn_cli.errors import FailureKind, InputError, SignalError, UsageError
+from audiocnn_cli.errors import FailureKind, InputError, SignalError
 from audiocnn_cli.extras import require_extra
 
 _MICROPHONE = "microphone"
@@ -32,55 +38,9 @@ _MICROPHONE = "microphone"
 _BLOCKS_PER_S = 20
 # The first bytes that a header is searched in.
 _CHUNK = 1 << 16
-# As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
-RAW_FORMATS = {
-    "u8": "u1",
-    "s8": "i1",
-    "s16le": "<i2",
-    "s16be": ">i2",
-    "s24le": "<i3",
-    "s24be": ">i3",
-    "s32le": "<i4",
-    "s32be": ">i4",
-    "f32le": "<f4",
-    "f32be": ">f4",
-    "f64le": "<f8",
-    "f64be": ">f8",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class RawFormat:
-    """Bare interleaved samples, as `RAW_FORMATS` names them.
-
-    Raises:
-        UsageError: there is no such format, or a number is below 1.
-    """
-
-    name: str
-    sample_rate: int
-    channels: int = 1
-
-    def __post_init__(self) -> None:
-        if self.name not in RAW_FORMATS:
-            raise UsageError(f"`raw={self.name}` is none of {', '.join(RAW_FORMATS)}")
-        if self.sample_rate < 1 or self.channels < 1:
-            raise UsageError("`raw` requires a rate and a number of channels of 1 or more")
-
-
-class _ForwardOnly:
-    """Base of decoders of sound that is still arriving: its length is unknown, and there is no way back."""
-
-    frames = least_frames = 0
-    exact_length = False
-
-    def seek(self: Decoder, frame: int) -> None:
-        """Read and discard the first `frame` samples of each channel."""
-        while frame > 0 and (block := len(self.read(min(frame, self.sample_rate)))):
-            frame -= block
-
-
-class _AvStreamDecoder(_ForwardOnly, AvDecoder):
+class _AvStreamDecoder(ForwardOnly, AvDecoder):
     """The first sound track of what FFmpeg reads without seeking."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -89,42 +49,7 @@ class _AvStreamDecoder(_ForwardOnly, AvDecoder):
         super().__init__(SimpleNamespace(read=stream.read), options=quick, buffer_size=4096)
 
 
-class _RawDecoder(_ForwardOnly):
-    """Bare samples."""
-
-    def __init__(self, chunks: Iterator[bytes], raw: RawFormat) -> None:
-        self._chunks = chunks
-        self._bytes = b""
-        self._type = RAW_FORMATS[raw.name]
-        self._width = int(self._type[-1]) * raw.channels
-        self.sample_rate, self.channels = raw.sample_rate, raw.channels
-        self.format, self.subtype = "RAW", raw.name
-        self.messages: dict[str, None] = {}
-
-    def read(self, frames: int) -> NDArray[np.float32]:
-        while len(self._bytes) < self._width and (more := next(self._chunks, b"")):
-            self._bytes += more
-        # A stream that ends within a sample leaves bytes that are ignored.
-        size = min(frames, len(self._bytes) // self._width) * self._width
-        block, self._bytes = self._bytes[:size], self._bytes[size:]
-        return _numbers(block, self._type).reshape(-1, self.channels)
-
-    def close(self) -> None:
-        """Standard input stays open."""
-
-
-def _numbers(block: bytes, kind: str) -> NDArray[np.float32]:
-    """Numbers in [-1, 1), as libsndfile scales them."""
-    if kind[-1] != "3":
-        return scaled(np.frombuffer(block, dtype=kind))
-    # The three bytes become the upper ones of four.
-    padded = np.zeros((len(block) // 3, 4), dtype=np.uint8)
-    place = slice(1, 4) if kind[0] == "<" else slice(0, 3)
-    padded[:, place] = np.frombuffer(block, dtype=np.uint8).reshape(-1, 3)
-    return scaled(padded.view(f"{kind[0]}i4")[:, 0])
-
-
-class _MicrophoneDecoder(_ForwardOnly):
+class _MicrophoneDecoder(ForwardOnly):
     """PortAudio's default input, one channel."""
 
     def __init__(self, sounddevice: Any) -> None:
@@ -144,7 +69,7 @@ class _MicrophoneDecoder(_ForwardOnly):
         self._stream.close()
 
 
-class _Arriving(_ForwardOnly):
+class _Arriving(ForwardOnly):
     """A decoder of what arrives; where the header is `trusted`, the stream must be as long as it states."""
 
     def __init__(self, decoder: Decoder, arrived: Incoming, *, trusted: bool) -> None:
@@ -189,7 +114,7 @@ def open_stdin(raw: RawFormat | None = None, *, live: bool = True) -> Iterator[A
             raise InputError(STDIN, FailureKind.EMPTY, "is empty (0 bytes)")
         decoder: Decoder
         if raw is not None:
-            decoder, trusted = _RawDecoder(arrived.chunks(), raw), False
+            decoder, trusted = RawDecoder(arrived.chunks(), raw), False
         else:
             decoder = opened.enter_context(closing(_decoder(arrived, head, opened)))
             opened.callback(report_messages, STDIN, decoder)
@@ -270,6 +195,7 @@ def _decoder(arrived: Incoming, head: bytes, opened: ExitStack) -> Decoder:
             return _AvStreamDecoder(opened.enter_context(arrived.pipe(arrived.chunks())))
     except DecodingError as error:
         arrived.check()
+        require_rate(STDIN, stated_rate(OpenFile(io.BytesIO(head), len(head), head)))
         message = f"not audio that can be read from a pipe ({error}); set `raw` for bare samples"
         raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
     raise needs_av(STDIN, format, "which has no decoder for it")
