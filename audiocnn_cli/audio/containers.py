@@ -176,7 +176,7 @@ def _voc_data(file: OpenFile) -> Chunk | None:
 
 
 def _last_page(file: OpenFile) -> Chunk | None:
-    """The content of the last page of an Ogg file, which ends where its lengths say."""
+    """The content of the last page of an Ogg file, which ends where its lengths state."""
     start = max(0, file.size - _LONGEST_PAGE)
     tail = file.at(start, file.size - start)
     at = len(tail)

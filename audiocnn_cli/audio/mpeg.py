@@ -289,6 +289,7 @@ def tag_length(begun: bytes) -> int:
     if begun[:3] == b"TAG":
         return 128
     if begun[:8] == b"APETAGEX" and len(begun) == 32:
-        size, _, flags = struct.unpack_from("<III", begun, 12)
-        return 32 + size if flags & 1 << 29 else 32
+        version, size, _, flags = struct.unpack_from("<IIII", begun, 8)
+        if version in (1000, 2000):
+            return 32 + size if flags & 1 << 29 else 32
     return 0

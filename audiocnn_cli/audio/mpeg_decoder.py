@@ -181,7 +181,7 @@ class _Parts(io.RawIOBase):
 class _Runs(_Parts):
     """The runs of frames of a file as one file that is endless for libmpg123, which then reads to their end.
 
-    It is asked for its last 128 bytes, where a tag may be: they are zeros.
+    libmpg123 reads its last 128 bytes first, where a tag may be: they are zeros.
     """
 
     def __init__(self, stream: IO[bytes], scan: _Scan) -> None:
@@ -240,7 +240,7 @@ class MpegDecoder:
         """The next samples, shape (n, channels), n <= frames; none at the end.
 
         Raises:
-            SignalError: a stream has ended before the encoder's header frame says.
+            SignalError: a stream has ended before the encoder's header frame states.
         """
         while not self._ended and len(self._held) < frames + self._padding:
             block = self._next(frames + self._padding - len(self._held))

@@ -58,7 +58,7 @@ def incoming(stream: IO[bytes]) -> "Iterator[Incoming]":
 
 
 class Incoming:
-    """A stream that is read forward, up to its end or a signal; the descriptor `signalled` tells of one."""
+    """A stream that is read forward, up to its end or a signal; the descriptor `signalled` reports one."""
 
     def __init__(self, stream: IO[bytes], signalled: int) -> None:
         self._stream = stream
@@ -132,10 +132,19 @@ class Incoming:
             yield pipe
 
     def stored(self) -> IO[bytes]:
-        """All bytes in a temporary file, which is deleted when it is closed."""
-        file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (the caller closes it)
-        for chunk in self.chunks():
-            file.write(chunk)
+        """All bytes in a temporary file, which is deleted when it is closed.
+
+        Raises:
+            InputError: there is no room for it, or the stream can't be read.
+            KeyboardInterrupt: as `check`.
+        """
+        try:
+            file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (the caller closes it)
+            for chunk in self.chunks():
+                file.write(chunk)
+        except OSError as error:
+            message = f"can't be stored in a temporary file ({error.strerror}); TMPDIR names another folder"
+            raise InputError(STDIN, FailureKind.TOO_LARGE, message) from error
         self.check()
         return file
 
@@ -148,8 +157,8 @@ def is_file(stream: IO[bytes]) -> bool:
         return False
 
 
-# Standard input, and the file that has its content.
-_stored: list[tuple[object, IO[bytes]]] = []
+# Standard input, and a descriptor of the temporary file with its content.
+_stored: list[tuple[object, int]] = []
 
 
 def stored_stdin() -> IO[bytes]:
@@ -158,20 +167,26 @@ def stored_stdin() -> IO[bytes]:
     What is not a file is stored in a temporary one.
 
     Raises:
-        InputError: it is empty.
+        InputError: it is empty, or there is no room for it.
         KeyboardInterrupt: a signal has arrived first.
     """
     stream = standard_input()
     if stream is None:
         raise InputError(STDIN, FailureKind.EMPTY, "is empty (0 bytes)")
+    if is_file(stream):
+        return _again(stream.fileno())
     if not _stored or _stored[0][0] is not stream:
-        file = stream
-        if not is_file(stream):
-            with incoming(stream) as arrived:
-                file = arrived.stored()
-        _stored[:] = [(stream, file)]
-    # A descriptor of its own with the same position, which is set where decoding begins.
-    return io.FileIO(os.dup(_stored[0][1].fileno()), "rb")
+        for _, descriptor in _stored:
+            os.close(descriptor)
+        with incoming(stream) as arrived, arrived.stored() as file:
+            _stored[:] = [(stream, os.dup(file.fileno()))]
+    return _again(_stored[0][1])
+
+
+def _again(descriptor: int) -> IO[bytes]:
+    """A file of its own, from its beginning; the position is that of all descriptors of the file."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return io.FileIO(os.dup(descriptor), "rb")
 
 
 class Ahead(io.RawIOBase):

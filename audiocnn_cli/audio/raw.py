@@ -71,6 +71,7 @@ class RawDecoder(ForwardOnly):
         self.messages: dict[str, None] = {}
 
     def read(self, frames: int) -> NDArray[np.float32]:
+        """The next samples, shape (n, channels), n <= frames, as soon as there are any; none at the end."""
         while len(self._bytes) < self._width and (more := next(self._chunks, b"")):
             self._bytes += more
         # A stream that ends within a sample leaves bytes that are ignored.

@@ -202,7 +202,7 @@ def _decoder(arrived: Incoming, head: bytes, opened: ExitStack) -> Decoder:
 
 
 def _is_sound_file(head: bytes) -> bool:
-    """Whether libsndfile knows the format of a file that begins so, other than MPEG audio."""
+    """Whether libsndfile opens a file that begins so, other than MPEG audio."""
     try:
         with closing(SoundFileDecoder(io.BytesIO(head))) as decoder:
             return not decoder.is_mpeg
