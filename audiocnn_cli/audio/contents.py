@@ -1,5 +1,7 @@
 """What a file holds by its first bytes, whatever its name is."""
 
+from enum import Enum, auto
+
 # The first bytes of a file that `content` needs.
 HEAD = 1024
 
@@ -43,11 +45,12 @@ _MAGIC = (
     (0, b"\x00\x00\x01\xba", "MPEG program stream"),
 )
 # They need a whole file: what they begin with refers to what follows later.
-WHOLE_FILES = frozenset(
+_WHOLE_FILES = frozenset(
     {"RF64", "BW64", "W64", "AIFF", "CAF", "NIST SPHERE", "VOC", "MP4", "QuickTime", "WMA or WMV", "DSF"}
+    | {"WavPack", "Monkey's Audio", "Musepack", "TAK", "Shorten", "SoX", "RealMedia"}
 )
-# libsndfile decodes these from a pipe.
-STREAMED = frozenset({"WAV", "AU", "Ogg", "FLAC"})
+# Formats of WAV samples: PCM, MS ADPCM, floating point, A-law, mu-law, IMA ADPCM, and the extensible header.
+_WAV_FORMATS = (0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0xFFFE)
 # Of FFmpeg's demultiplexers only these: others follow the links of a playlist to other files and hosts.
 DEMULTIPLEXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,iff,loas,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
@@ -72,3 +75,28 @@ def content(head: bytes) -> str | None:
     if len(head) > 2 * 188 and all(head[at] == 0x47 for at in (0, 188, 376)):
         return "MPEG transport stream"
     return None
+
+
+class Pipe(Enum):
+    """How the content of a pipe is decoded."""
+
+    SNDFILE = auto()
+    FFMPEG = auto()
+    STORED = auto()
+
+
+def pipe_of(format: str, head: bytes) -> Pipe:
+    """How a pipe of that format is decoded: as it arrives, by one of the libraries, or once it is stored."""
+    if format in _WHOLE_FILES:
+        return Pipe.STORED
+    if format == "WAV":
+        at = head.find(b"fmt ")
+        tag = int.from_bytes(head[at + 8 : at + 10], "big" if head[:4] == b"RIFX" else "little")
+        return Pipe.SNDFILE if tag in _WAV_FORMATS else Pipe.STORED
+    if format == "FLAC":  # bits of a sample, less 1 (RFC 9639)
+        bits = 1 + ((head[20] & 1) << 4 | head[21] >> 4) if len(head) > 21 else 0
+        return Pipe.SNDFILE if bits in (8, 16, 24) else Pipe.FFMPEG
+    if format == "Ogg":
+        begun = head[27 + head[26] :] if len(head) > 27 else b""
+        return Pipe.SNDFILE if begun.startswith((b"\x01vorbis", b"OpusHead")) else Pipe.FFMPEG
+    return Pipe.SNDFILE if format == "AU" else Pipe.FFMPEG

@@ -103,13 +103,22 @@ class Incoming:
             chunk, self._begun = self._begun, b""
 
     def _next(self, count: int) -> bytes:
+        """The next bytes, `count` at most, as soon as there are any; none at the end, or at a signal."""
+        try:
+            if not self._waits():
+                return b""
+            return self._stream.read(count) or b""
+        except OSError as error:
+            message = f"can't be read ({error.strerror or error})"
+            raise SignalError(FailureKind.NOT_AUDIO, message) from error
+
+    def _waits(self) -> bool:
+        """Wait for data or the end; False where a signal arrives first."""
         try:
             waiting = self._stream.fileno()
         except OSError:  # no descriptor, so select() can't wait for it
-            return self._stream.read(count) or b""
-        if self._signalled in select.select([waiting, self._signalled], [], [])[0]:
-            return b""
-        return self._stream.read(count) or b""
+            return True
+        return self._signalled not in select.select([waiting, self._signalled], [], [])[0]
 
     @contextmanager
     def pipe(self, chunks: Iterable[bytes]) -> Iterator[IO[bytes]]:
@@ -135,7 +144,7 @@ class Incoming:
         """All bytes in a temporary file, which is deleted when it is closed.
 
         Raises:
-            InputError: there is no room for it, or the stream can't be read.
+            InputError, SignalError: there is no room for it, or the stream can't be read.
             KeyboardInterrupt: as `check`.
         """
         try:
@@ -167,26 +176,24 @@ def stored_stdin() -> IO[bytes]:
     What is not a file is stored in a temporary one.
 
     Raises:
-        InputError: it is empty, or there is no room for it.
+        InputError, SignalError: it is empty, can't be read, or there is no room for it.
         KeyboardInterrupt: a signal has arrived first.
     """
     stream = standard_input()
     if stream is None:
         raise InputError(STDIN, FailureKind.EMPTY, "is empty (0 bytes)")
-    if is_file(stream):
-        return _again(stream.fileno())
     if not _stored or _stored[0][0] is not stream:
         for _, descriptor in _stored:
             os.close(descriptor)
-        with incoming(stream) as arrived, arrived.stored() as file:
-            _stored[:] = [(stream, os.dup(file.fileno()))]
-    return _again(_stored[0][1])
-
-
-def _again(descriptor: int) -> IO[bytes]:
-    """A file of its own, from its beginning; the position is that of all descriptors of the file."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return io.FileIO(os.dup(descriptor), "rb")
+        _stored.clear()
+        if is_file(stream):
+            _stored.append((stream, os.dup(stream.fileno())))
+        else:
+            with incoming(stream) as arrived, arrived.stored() as file:
+                _stored.append((stream, os.dup(file.fileno())))
+    # All descriptors of the file have the same position.
+    os.lseek(_stored[0][1], 0, os.SEEK_SET)
+    return io.FileIO(os.dup(_stored[0][1]), "rb")
 
 
 class Ahead(io.RawIOBase):

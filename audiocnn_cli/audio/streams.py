@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.audio.av_decoder import AvDecoder
 from audiocnn_cli.audio.containers import OpenFile, riff_data, stated_rate
-from audiocnn_cli.audio.contents import HEAD, STREAMED, WHOLE_FILES, content
+from audiocnn_cli.audio.contents import HEAD, Pipe, content, pipe_of
 from audiocnn_cli.audio.decode import (
     AudioReader,
     decoder_of,
@@ -182,17 +182,17 @@ def _decoder(arrived: Incoming, head: bytes, opened: ExitStack) -> Decoder:
         head = arrived.head(HEAD)
     format = content(head)
     try:
-        if format == "FLAC":
-            # FFmpeg would wait for ten frames, which are two seconds.
-            return SoundFileDecoder(Ahead(opened.enter_context(arrived.pipe(arrived.chunks()))))
-        if format in STREAMED:
-            return SoundFileDecoder(opened.enter_context(arrived.pipe(arrived.chunks())))
-        if format in WHOLE_FILES or (format is None and _is_sound_file(arrived.head(_CHUNK))):
-            return decoder_of(STDIN, opened.enter_context(arrived.stored()))
-        if format is None:
+        if format is None and not _is_sound_file(arrived.head(_CHUNK)):
             return _mpeg_decoder(arrived, opened)
-        if find_spec("av") is not None:
-            return _AvStreamDecoder(opened.enter_context(arrived.pipe(arrived.chunks())))
+        way = Pipe.STORED if format is None else pipe_of(format, head)
+        if way is Pipe.STORED:
+            return decoder_of(STDIN, opened.enter_context(arrived.stored()))
+        if way is Pipe.SNDFILE or find_spec("av") is not None:
+            pipe = opened.enter_context(arrived.pipe(arrived.chunks()))
+            if way is Pipe.FFMPEG:
+                return _AvStreamDecoder(pipe)
+            # FFmpeg would wait for ten frames of FLAC, which are two seconds.
+            return SoundFileDecoder(Ahead(pipe) if format == "FLAC" else pipe)
     except DecodingError as error:
         arrived.check()
         require_rate(STDIN, stated_rate(OpenFile(io.BytesIO(head), len(head), head)))
