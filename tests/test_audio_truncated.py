@@ -136,6 +136,17 @@ def test_flac_that_states_more_than_it_has(tmp_path: Path, run: Run) -> None:
     assert failure["message"].startswith("ends after 2.00 s of the 4.00 s that its header states")
 
 
+def test_flac_that_states_less_than_it_has(tmp_path: Path, run: Run) -> None:
+    whole = np.round(noise() * 20_000).astype(np.int64)
+    path = tmp_path / "x.flac"
+    path.write_bytes(flac_file(whole, rate=RATE, total=len(whole) // 2))
+    (failure,) = run("features", path, "--json").document["failures"]
+    assert failure["message"].startswith("goes on after the 1.00 s that its header states")
+    # A tag behind the last frame is none.
+    path.write_bytes(flac_file(whole, rate=RATE) + b"TAG" + bytes(125) + b"\xff\xf8" * 20_000)
+    assert run("features", path).exit_code == 0
+
+
 def test_flac_behind_tags(tmp_path: Path) -> None:
     whole = np.round(noise() * 20_000).astype(np.int64)
     path = tmp_path / "x.flac"

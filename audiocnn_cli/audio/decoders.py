@@ -10,8 +10,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from audiocnn_cli.audio.flac import count_frames
 from audiocnn_cli.audio.native_messages import collected
+from audiocnn_cli.errors import FailureKind, SignalError
 
+# The bytes behind the last frame of FLAC that are searched for more.
+_FOLLOWING = 1 << 18
 # libsndfile's number of frames where the header states none is near 2^63.
 _UNKNOWN_FRAMES = 1 << 60
 # Samples before the one that is sought: a frame takes bits from up to nine before it, and overlaps one.
@@ -29,6 +33,8 @@ def decoding_errors(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         message = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+        if "does not exist" in message:  # libsndfile means a header of zero length, among others
+            message = "its header can't be read"
         raise DecodingError(message) from error
 
 
@@ -63,6 +69,7 @@ class SoundFileDecoder:
 
     def __init__(self, stream: IO[bytes] | io.RawIOBase) -> None:
         # libsndfile reads a descriptor faster than through callbacks.
+        self._file = stream if isinstance(stream, io.FileIO) else None
         handle = os.dup(stream.fileno()) if isinstance(stream, io.FileIO) else stream
         self.messages: dict[str, None] = {}
         with decoding_errors(soundfile.LibsndfileError), collected(self.messages):
@@ -98,11 +105,33 @@ class SoundFileDecoder:
             raise DecodingError("it can't be read from there")
 
     def read(self, frames: int) -> NDArray[np.float32]:
-        """The next samples, shape (n, channels), n <= frames; none at the end."""
+        """The next samples, shape (n, channels), n <= frames; none at the end.
+
+        Raises:
+            SignalError: a FLAC file goes on after the samples that its header states.
+        """
+        if self.exact_length:  # a tag behind the last frame of FLAC would be an error
+            frames = min(frames, max(0, self.frames - self._at))
         with decoding_errors(soundfile.LibsndfileError), self._quietly():
             block: NDArray[np.float32] = self._sound.read(frames, dtype="float32", always_2d=True)
         self._at += len(block)
+        if self.format == "FLAC" and self.exact_length and len(block) and self._at == self.frames:
+            self._require_end()
         return block
+
+    def _require_end(self) -> None:
+        """Check that no frames of FLAC follow those that the header states, which libsndfile leaves out.
+
+        libFLAC reads 8 KiB ahead, and has read all of a file that it has decoded to its end.
+        """
+        if self._file is None or not self._file.seekable():
+            return
+        position = self._file.tell()
+        following = self._file.read(_FOLLOWING)
+        self._file.seek(position)
+        if following and count_frames(following) > 1:
+            after = f"the {self.frames / self.sample_rate:.2f} s that its header states"
+            raise SignalError(FailureKind.CORRUPT, f"goes on after {after}; encode it again")
 
     def close(self) -> None:
         """Close the file."""
