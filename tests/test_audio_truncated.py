@@ -62,7 +62,7 @@ def test_a_truncated_file_is_refused(format: str, subtype: str, run: Run, tmp_pa
         assert finished.exit_code == 3
         (failure,) = finished.document["failures"]
         assert failure["kind"] == "corrupt", failure
-        if format not in ("OGG", "VOC"):  # libsndfile knows no length of these from a pipe
+        if format not in ("OGG", "VOC"):  # of these libsndfile reads no length from a pipe
             (failure,) = run("features", "-", "--json", stdin=data[:size]).document["failures"]
             assert failure["kind"] == "corrupt", failure
 

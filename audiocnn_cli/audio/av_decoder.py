@@ -1,5 +1,6 @@
 """FFmpeg, through PyAV (the [av] extra), for what libsndfile does not decode."""
 
+import errno
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,13 +17,28 @@ _STATED = ("flac", "mov", "wv", "tta", "ape", "aiff", "caf", "w64")
 _SLACK_S = 0.25
 
 
+class _Seekable:
+    """A file whose `seek` raises nothing: PyAV prints the traceback of what its callbacks raise."""
+
+    def __init__(self, stream: Any) -> None:
+        self.read, self.tell, self._seek = stream.read, stream.tell, stream.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """The new position, or a negative error number as FFmpeg expects it."""
+        try:
+            return int(self._seek(offset, whence))
+        except (OSError, ValueError):  # damaged files refer to what is before their beginning
+            return -errno.EINVAL
+
+
 class AvDecoder:
     """The first sound track of anything that FFmpeg reads; `options` are those of `av.open`."""
 
     exact_length = False
 
     def __init__(self, stream: Any, **options: Any) -> None:
-        self._stream, self._options = stream, options
+        self._stream = _Seekable(stream) if hasattr(stream, "seek") else stream
+        self._options = options
         self.messages: dict[str, None] = {}
         self._begin(0)
         codec, length = self._track.codec_context, self._track.duration
@@ -42,13 +58,16 @@ class AvDecoder:
         import av
 
         containers = {"format_whitelist": DEMULTIPLEXERS}
-        with decoding_errors(av.FFmpegError, ValueError):
+        with decoding_errors(av.FFmpegError, ValueError, OSError):
             self._container: Any = av.open(self._stream, container_options=containers, **self._options)
         if not self._container.streams.audio:
             raise DecodingError("it has no sound track")
         self._track = self._container.streams.audio[0]
-        if not self._track.codec_context.sample_rate:
-            raise DecodingError("it has no sample rate")
+        codec = self._track.codec_context
+        if codec is None:
+            raise DecodingError("its codec is not known")
+        if not (codec.sample_rate and codec.layout.nb_channels):
+            raise DecodingError("it states no sample rate or no channels")
         self._blocks = self._decode(frame)
         self._left: NDArray[np.float32] | None = None
         self._at = frame
@@ -80,7 +99,7 @@ class AvDecoder:
         # A lossy codec needs a second of preceding audio to decode exactly. Near the beginning, and where a
         # container does not count time in samples, decoding starts at the beginning.
         entry_s = first / self.sample_rate - 1.0
-        with decoding_errors(av.FFmpegError):
+        with decoding_errors(av.FFmpegError, OSError):
             sought = self._exact_times and entry_s > _NEAR_S
             if sought:
                 begin = next(self._container.decode(self._track)).pts or 0

@@ -190,6 +190,7 @@ class FrameFilter:
             else:
                 position = self._next_frame(position)
         if not self.frames:
+            self.require_whole()
             raise SignalError(FailureKind.NOT_AUDIO, "holds no MPEG audio frames")
 
     def _whole_frames(self, position: int) -> int:
@@ -257,11 +258,11 @@ class FrameFilter:
 
     def _is_chain(self, position: int, first: FrameHeader) -> bool:
         """Whether frames of one kind follow each other: some, or all up to the end of the stream."""
-        for _ in range(_CHAIN):
+        for number in range(_CHAIN):
             position += first.size if (found := self._header_at(position)) is None else found.size
             rest = self._buffer[position : position + 32]
             if self._ended and (len(rest) < 4 or tag_length(rest)):
-                return position <= len(self._buffer)
+                return number > 0 or position <= len(self._buffer)
             following = self._header_at(position)
             if following is None or following.stream != first.stream:
                 return False

@@ -135,6 +135,7 @@ def _region(stream: IO[bytes], begin: int, end: int) -> Iterator[bytes]:
 def behind(stream: IO[bytes], begin: int) -> io.BufferedReader:
     """The file from byte `begin` on, as a file."""
     size = stream.seek(0, io.SEEK_END)
+    begin = min(begin, size)
     return io.BufferedReader(_Parts(stream, array("q", [begin]), array("q", [size - begin])), _CHUNK)
 
 
@@ -159,7 +160,8 @@ class _Parts(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to that byte."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = base + offset
+        # What a damaged file refers to may be before its beginning, and callbacks of C can't raise.
+        self._position = max(0, base + offset)
         return self._position
 
     def readinto(self, buffer: Any) -> int:

@@ -220,7 +220,7 @@ class Ahead(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Seek within the header; the end is taken to be beyond any stream."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: _ENDLESS}[whence]
-        self._at = base + offset
+        self._at = max(0, base + offset)
         return self._at
 
     def tell(self) -> int:
