@@ -42,6 +42,10 @@ class RemoteFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to that byte; nothing is read."""
+        if whence == io.SEEK_CUR:
+            offset, whence = offset + self._file.tell(), io.SEEK_SET
+        if whence == io.SEEK_SET:  # a damaged file may refer to what is before its beginning
+            offset = max(0, offset)
         return int(self._file.seek(offset, whence))
 
     def readinto(self, buffer: Any) -> int:

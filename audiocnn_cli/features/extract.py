@@ -103,10 +103,15 @@ def tuned(
     Only then are the blocks read: a recording is decoded a second time for it.
     """
     for config in configs:
-        if config.feature in _TUNED and config.tuning is None:
+        if needs_tuning([config]):
             tuning = chroma.estimate_tuning(_chunks(blocks, config), config)
             return tuple(replace(each, tuning=tuning) for each in configs)
     return tuple(configs)
+
+
+def needs_tuning(configs: Sequence[FeatureConfig]) -> bool:
+    """Whether a feature needs the tuning of the recording, and none is given."""
+    return any(config.feature in _TUNED and config.tuning is None for config in configs)
 
 
 def _chunks(blocks: Iterable[NDArray[np.float32]], config: FeatureConfig) -> Iterator[Chunk]:
