@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import audiocnn_cli as audiocnn
-from audiocnn_cli.audio import decode
+from audiocnn_cli.audio import streams
 from audiocnn_cli.classify import auto as auto_module
 from audiocnn_cli.classify import gate, scored, work
 from audiocnn_cli.models.inference import infer
@@ -154,9 +154,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(source: Any) -> Any:
         paths.append(source.path)
-        return decode.open_audio(source)
+        return streams.open_once(source)
 
-    monkeypatch.setattr(scored, "open_audio", counted)
+    monkeypatch.setattr(scored, "open_once", counted)
     return paths
 
 
