@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.features.config import DctNorm, Dialect, FeatureConfig, Log
+from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log
 from audiocnn_cli.features.spectrum import Chunk
 
 # The smallest power: -100 dB (librosa, torchaudio), or the smallest step of float32 at 1 (Kaldi).
@@ -28,7 +28,8 @@ def floored(
     if config.top_db is None:
         return levels
     # Contrast is in dB whatever `log` is, so that only mel levels are ever in nepers.
-    depth = config.top_db if config.log is Log.DB else config.top_db / _DB_PER_NEPER
+    nepers = config.log is Log.LN and config.feature is not Feature.CONTRAST
+    depth = config.top_db / _DB_PER_NEPER if nepers else config.top_db
     return np.asarray(np.maximum(levels, maxima.max() - np.float32(depth)), dtype=np.float32)
 
 
