@@ -48,6 +48,7 @@ def features(
     given = groups.settings_of(feature, frames, segments, spectrum)
     no_top_db = given.pop("no_top_db")
     plan = merged_plan(given, settings.config, no_top_db=no_top_db)
+    groups.warn_without_effect(plan, given | {"no_top_db": no_top_db or None})
     destination = _destination(output, many, logging)
     if settings.save_config:
         _save(plan, Path(settings.save_config), force=output.force)
