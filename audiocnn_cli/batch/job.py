@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _IN_MEMORY = Path(":memory:")  # of SQLite
+# The poll of the system takes its time limit in milliseconds, as 32 bits.
+_LONGEST_S = 1e6
+_MOST_JOBS = 1024
 _log = logging.getLogger("audiocnn")
 
 
@@ -55,6 +58,11 @@ class BatchOptions:
             )
         if self.cluster is not None and self.jobs is not None:
             raise UsageError("`cluster` uses the workers of its scheduler: leave out `jobs`")
+        if self.jobs is not None and not 1 <= self.jobs <= _MOST_JOBS:
+            raise UsageError(f"`jobs` must be 1 to {_MOST_JOBS}, not {self.jobs}")
+        if self.timeout is not None and not 0 < self.timeout <= _LONGEST_S:
+            limits = f"must be above 0 and at most {_LONGEST_S:,.0f} s"
+            raise UsageError(f"`timeout` {limits}, not {self.timeout:g}; leave it out for no limit")
         if self.retry_failures is None and not self.paths:
             raise UsageError("name the inputs: files, folders, glob patterns, '-' or @list.txt")
 
