@@ -1,5 +1,6 @@
 """`audiocnn models add`: the user's own models, and contracts for models from elsewhere."""
 
+import math
 import shlex
 import sys
 from dataclasses import asdict
@@ -160,6 +161,10 @@ def _description(model: ModelOptions, settings: FeatureSettings) -> "Description
                 "these options describe a model without a contract: add --labels FILE, or leave them out"
             )
         return None
+    for name in ("segment", "threshold"):
+        value = getattr(model, name)
+        if value is not None and not math.isfinite(value):  # a range lets NaN pass
+            raise UsageError(f"`{name}` must be a finite number, not {value}")
     from audiocnn_cli.features.settings import merged_plan
     from audiocnn_cli.models.contract import NOT_STATED
     from audiocnn_cli.models.description import Description, Normalization, read_labels, read_normalization

@@ -37,7 +37,7 @@ READS: dict[Feature, frozenset[str]] = {
 _MEANS = {"no_top_db": "top_db"}
 # Kaldi's frames are as long as the window, and only a transform pads them to `n_fft`.
 _UNPADDED = (Feature.ZCR, Feature.RMS)
-# Settings that others switch off: names, the condition, and what the message says of it.
+# Settings that others switch off: names, the condition, and its words in the message.
 _SWITCHES: tuple[tuple[frozenset[str], Callable[[Plan], bool], str], ...] = (
     (frozenset({"pad_mode"}), lambda plan: not plan.config.center, "with `center=False`"),
     (frozenset({"delta_width"}), lambda plan: plan.config.delta == 0, "without `delta`"),
