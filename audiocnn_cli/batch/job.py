@@ -96,7 +96,8 @@ class Job(Generic[R]):
     `recipe`, a dataclass, and `options` are everything that decides a result. With `in_order` outcomes are in
     the order of the inputs, else the largest inputs are begun first. `find` finds the inputs, where PATHS do
     not name them. `large_results` are slow to send, so a single input is worked on in this process.
-    `no_journal` and `only_one` are the reasons why there can be no journal, and only one input.
+    `no_journal` and `only_one` are the reasons why there can be no journal, and only one input. Without
+    `resumable` there is a journal of the files in a folder, but it does not hold all that is written.
     """
 
     command: str
@@ -108,6 +109,7 @@ class Job(Generic[R]):
     find: Callable[[], Inputs] | None = None
     large_results: bool = False
     no_journal: str | None = None
+    resumable: bool = True
     only_one: str | None = None
 
 
@@ -214,6 +216,7 @@ def _journal(
         resume=options.resume,
         by_content=options.checksum,
         output_of=output_of,
+        resumable=job.resumable,
         force=options.force,
     )
     changes = ", ".join(f"{key} ({old} -> {new})" for key, (old, new) in journal.changed.items())

@@ -32,6 +32,7 @@ class Journal(Generic[R]):
         resume: bool = False,
         by_content: bool = False,
         output_of: Callable[[Source], Path] | None = None,
+        resumable: bool = True,
         force: bool = False,
     ) -> None:
         """Open the journal, or create it.
@@ -44,6 +45,7 @@ class Journal(Generic[R]):
             resume: recall what is done and unchanged, instead of doing it again.
             by_content: an input is unchanged when its content is, whatever its time.
             output_of: the file that an input's results are written to.
+            resumable: whether a later run can go on; for messages.
             force: replace outputs that are not of this journal.
 
         Raises:
@@ -59,6 +61,7 @@ class Journal(Generic[R]):
         self._resume = resume
         self._by_content = by_content
         self._output_of = output_of
+        self._resumable = resumable
         self._force = force
         self._database = open_database(path)
         with sqlite_errors(path):
@@ -203,9 +206,13 @@ class Journal(Generic[R]):
             self._database.execute("DELETE FROM inputs WHERE output = ?", (key,))
         ours = any(_is_output(output, row) and (self._resume or row["run"] == self._run) for row in rows)
         if not (ours or self._force) and os.path.lexists(output):
-            raise OutputError(
-                f"{output}: exists already; add `resume=True` to go on with an earlier run, or `force=True`"
-            )
+            advice = "add `resume=True` to go on with an earlier run, or `force=True`"
+            if not self._resumable:
+                advice = (
+                    "add `force=True`; to go on with `resume=True`, leave out the table or the file with the"
+                    " numbers of all recordings, which can't be resumed"
+                )
+            raise OutputError(f"{output}: exists already; {advice}")
         return None
 
     def _rows(self, path: str) -> list[sqlite3.Row]:

@@ -104,6 +104,7 @@ def _run(
         large_results=destination.keeps_tensors,
         # The journal of a folder holds no tensors for the files beside it, which matters only to --resume.
         no_journal=destination.no_journal if batch.resume or folder is None else None,
+        resumable=destination.no_journal is None,
         only_one=pictures.of_one if pictures else None,
     )
     return run_job(job, batch, destination.write)
