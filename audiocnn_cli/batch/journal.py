@@ -64,9 +64,13 @@ class Journal(Generic[R]):
         self._resumable = resumable
         self._force = force
         self._database = open_database(path)
-        with sqlite_errors(path):
-            earlier = meta(self._database, "configuration") or {}
-            self._run = (meta(self._database, "run") or 0) + 1
+        try:
+            with sqlite_errors(path):
+                earlier = meta(self._database, "configuration") or {}
+                self._run = (meta(self._database, "run") or 0) + 1
+        except BaseException:
+            self._database.close()
+            raise
         configuration = json.loads(text)
         self.changed: dict[str, tuple[Any, Any]] = {
             key: (earlier.get(key), configuration.get(key))
@@ -130,7 +134,9 @@ class Journal(Generic[R]):
                 output = self._output_of(source) if self._output_of else None
                 size = output.stat().st_size if output else None
                 result = pack_result(outcome, self._codec)
-                values = {"state": State.DONE, "result": result, "output_size": size}
+                # Without its result an input is not done: the next run would have nothing to recall.
+                state = State.BEGUN if result is None else State.DONE
+                values = {"state": state, "result": result, "output_size": size}
             self._update(source.path, seconds=seconds, **values)
         return outcome
 
@@ -166,7 +172,7 @@ class Journal(Generic[R]):
 
     def aborted_outputs(self) -> list[Path]:
         """The outputs of which this run or an earlier one may have left a part behind."""
-        query = "SELECT output FROM inputs WHERE output IS NOT NULL AND (aborted OR state = ?)"
+        query = "SELECT output FROM inputs WHERE typeof(output) = 'blob' AND (aborted OR state = ?)"
         return [Path(os.fsdecode(row["output"])) for row in self.rows(query, State.BEGUN)]
 
     def end(self, *, complete: bool) -> None:

@@ -76,9 +76,11 @@ def _kind_of_results(configuration: dict[str, Any], format: Format) -> "tuple[Co
         from audiocnn_cli.classify import Prediction
         from audiocnn_cli.output.views.classify import ClassifyView
 
-        return DataclassCodec(Prediction), ClassifyView(
-            **{each.name: configuration[each.name] for each in fields(ClassifyView)}
-        )
+        options = {each.name: configuration.get(each.name) for each in fields(ClassifyView)}
+        missing = ", ".join(name for name, value in options.items() if value is None)
+        if missing:
+            raise UsageError(f"the journals do not state {missing}: they are not those of audiocnn classify")
+        return DataclassCodec(Prediction), ClassifyView(**options)
     if format is Format.CSV:
         raise UsageError("the numbers of features are in files of their own: use --json or --jsonl")
     from audiocnn_cli.output.tensors.report import FeatureReportCodec
