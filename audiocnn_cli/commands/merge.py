@@ -76,7 +76,7 @@ def _kind_of_results(configuration: dict[str, Any], format: Format) -> "tuple[Co
         from audiocnn_cli.classify import Prediction
         from audiocnn_cli.output.views.classify import ClassifyView
 
-        options = {each.name: configuration.get(each.name) for each in fields(ClassifyView)}
+        options: dict[str, Any] = {each.name: configuration.get(each.name) for each in fields(ClassifyView)}
         missing = ", ".join(name for name, value in options.items() if value is None)
         if missing:
             raise UsageError(f"the journals do not state {missing}: they are not those of audiocnn classify")
