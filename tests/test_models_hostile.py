@@ -76,7 +76,7 @@ def computed(path: Path, op: str) -> Path:
     ]
     constants = {
         "one": np.ones((1, 1), np.float32),
-        "logarithm": np.log(np.float32([1 << 20, 1 << 14])),
+        "logarithm": np.log(np.array([1 << 20, 1 << 14], np.float32)),
         "zero": np.float32(0),
         "step": np.float32(1),
         "w": random_matrix(96 * 64),

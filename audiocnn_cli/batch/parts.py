@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from audiocnn_cli.batch.inputs import JOURNAL_NAMES, Shard
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.batch.schema import DamagedError, State, meta, open_database, outcome_in, sqlite_errors
+from audiocnn_cli.batch.schema import State, meta, open_database, outcome_in, sqlite_errors
 from audiocnn_cli.batch.task import Codec
 from audiocnn_cli.errors import UsageError
 
@@ -111,9 +111,6 @@ def _read(path: Path) -> Part:
     with sqlite_errors(path), closing(open_database(path)) as database:
         if meta(database, "shard") is None:
             raise UsageError(f"{path}: is an empty journal; run its part again, or leave it out")
-        configuration = meta(database, "configuration") or {}
-        if not isinstance(configuration.get("command"), str):
-            raise DamagedError("its configuration")
         for row in database.execute(query, (meta(database, "digest"),)):
             counts[row["state"] if row["ours"] else "older"] += row["n"]
             if row["ours"] and row["state"] == State.FAILED:
@@ -121,7 +118,7 @@ def _read(path: Path) -> Part:
         return Part(
             journal=path,
             shard=Shard.parse(meta(database, "shard")),
-            configuration=configuration,
+            configuration=meta(database, "configuration") or {},
             done=counts[State.DONE],
             failures=dict(failures.most_common()),
             unfinished=counts[State.BEGUN],

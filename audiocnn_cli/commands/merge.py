@@ -65,11 +65,14 @@ def _gap(part: "Part") -> str:
 
 def _kind_of_results(configuration: dict[str, Any], format: Format) -> "tuple[Codec[Any], View[Any]]":
     """The codec and the view of the results of a command."""
-    if configuration["command"] == "evaluate":
+    command = configuration.get("command")
+    if command not in ("features", "classify", "evaluate"):
+        raise UsageError(f"the journals are those of {command}, whose results can't be joined")
+    if command == "evaluate":
         raise UsageError(
             "the journals of evaluate can't be joined: run audiocnn evaluate with --journal and --resume"
         )
-    if configuration["command"] == "classify":
+    if command == "classify":
         from dataclasses import fields
 
         from audiocnn_cli.batch.task import DataclassCodec
