@@ -1,6 +1,5 @@
 """Mono float32 samples at a given rate, in blocks or whole."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +13,8 @@ from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
 # The most that `load` holds in memory: 4 GiB of samples, 13.5 hours at 22050 Hz.
 _MOST_SAMPLES = 1 << 30
+# Three centuries; its samples are counted exactly at any rate.
+_LONGEST_S = 1e10
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,11 @@ class Excerpt:
     duration_s: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.offset_s < math.inf:
-            raise UsageError(f"`offset` must be 0 s or more, not {self.offset_s}")
-        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
-            raise UsageError(f"`duration` must be above 0 s, not {self.duration_s}")
+        if not 0 <= self.offset_s <= _LONGEST_S:
+            raise UsageError(f"`offset` must be 0 to {_LONGEST_S:g} s, not {self.offset_s}")
+        if self.duration_s is not None and not 0 < self.duration_s <= _LONGEST_S:
+            rule = f"must be above 0 and at most {_LONGEST_S:g} s"
+            raise UsageError(f"`duration` {rule}, not {self.duration_s}")
 
     def span(self, info: AudioInfo) -> tuple[int, int | None]:
         """The first frame at the recording's own rate, and how many; None for all that follow.
