@@ -19,6 +19,7 @@ import audiocnn_cli as audiocnn
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.embeddings.clip import embed, file_sha256
 from audiocnn_cli.embeddings.work import EmbeddingCodec, opened
+from audiocnn_cli.models.registry import find_model
 from tests.conftest import Finished
 from tests.onnx_models import (
     CONTRACT,
@@ -460,7 +461,7 @@ def test_the_page_has_the_sizes_of_the_backbones() -> None:
     stated = re.findall(r"^\| `(\w+)` \| .* \| (\d+) \| ([\d.]+) s \|$", page, re.MULTILINE)
     assert [name for name, *_ in stated] == ["music", "sound", "speech"]
     for name, dimensions, seconds in stated:
-        contract = audiocnn.load_model(name).contract
+        contract = opened(find_model(name).path).model.contract
         assert (contract.dimensions, contract.segment_s) == (int(dimensions), float(seconds))
 
 

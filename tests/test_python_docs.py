@@ -29,7 +29,7 @@ def make_recordings(folder: Path) -> None:
 
 def make_set(folder: Path) -> None:
     """The vectors of recordings/ in set/."""
-    command = [Path(sys.executable).parent / "audiocnn", "embed", "recordings", "-o", "set/", "-q"]
+    command = [str(Path(sys.executable).parent / "audiocnn"), "embed", "recordings", "-o", "set/", "-q"]
     subprocess.run(command, cwd=folder, check=True)
 
 

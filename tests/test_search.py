@@ -118,17 +118,17 @@ def test_the_neighbours_are_those_of_scikit_learn(dimensions: int) -> None:
     random = np.random.default_rng(0)
     # Close together, as embeddings are, so that float32 alone would confuse some.
     rows = (5 + random.standard_normal((3000, dimensions)) * 0.01).astype(np.float32)
-    asked = 5 + random.standard_normal((70, dimensions)) * 0.01
+    queried = 5 + random.standard_normal((70, dimensions)) * 0.01
     recordings = np.repeat(np.arange(300), 10).tolist()
     found = search(
         blocks_of(rows, recordings, cuts=[100, 101, 2500]),
-        [query(each) for each in asked],
+        [query(each) for each in queried],
         SearchOptions(top=7),
     )
     neighbours = NearestNeighbors(n_neighbors=7, metric="cosine", algorithm="brute").fit(
         rows.astype(np.float64)
     )
-    distances, indices = neighbours.kneighbors(asked)
+    distances, indices = neighbours.kneighbors(queried)
     (whole,) = blocks_of(rows, recordings)
     for matches, distance, index in zip(found, distances, indices, strict=True):
         assert [(m.path, m.start_s) for m in matches] == [
@@ -172,10 +172,10 @@ def test_equal_matches_are_in_the_order_of_path_and_time() -> None:
 def test_silence_and_the_query_itself_are_left_out() -> None:
     rows = np.eye(4, dtype=np.float32) + np.float32(0.5)
     recordings = [0, 1, 1, 2]
-    asked = [query(rows[1], path="1.wav"), query(rows[3], path="./other/2.wav")]
-    found = search(blocks_of(rows, recordings, silent=[0]), asked)
+    queried = [query(rows[1], path="1.wav"), query(rows[3], path="./other/2.wav")]
+    found = search(blocks_of(rows, recordings, silent=[0]), queried)
     assert [m.path for m in found[0]] == ["1.wav", "1.wav", "2.wav"]
-    others = search(blocks_of(rows, recordings, silent=[0]), asked, SearchOptions(exclude_self=True))
+    others = search(blocks_of(rows, recordings, silent=[0]), queried, SearchOptions(exclude_self=True))
     assert [m.path for m in others[0]] == ["2.wav"]
     assert others[1][0].path == "2.wav"  # of the same name in another folder
     (by_absolute,) = search(
@@ -184,7 +184,7 @@ def test_silence_and_the_query_itself_are_left_out() -> None:
         SearchOptions(exclude_self=True),
     )
     assert {m.path for m in by_absolute} == {"0.wav", "2.wav"}
-    assert search(blocks_of(rows, recordings, silent=[0, 1, 2, 3]), asked[:1]) == [()]
+    assert search(blocks_of(rows, recordings, silent=[0, 1, 2, 3]), queried[:1]) == [()]
 
 
 @pytest.mark.parametrize("options", [{"top": 0}, {"threshold": 1.5}, {"threshold": float("nan")}])

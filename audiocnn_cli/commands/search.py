@@ -129,11 +129,11 @@ def search(
     report: options.Report,
     logging: options.Logging,
 ) -> None:
-    """List the segments of a set that are most similar to a recording, by the cosine of their vectors.
+    """List the segments of a set that are most similar to a recording.
 
-    The search is exact. A query is embedded with the model of the set; one longer than a segment is the
-    mean of its segments, each divided by its length. Silent segments match nothing. Matches with the same
-    similarity are in the order of path and time.
+    Segments are compared by the cosine of their vectors, all of them. A query is embedded with the model of
+    the set; one longer than a segment is the mean of its segments, each divided by its length. Silent
+    segments match nothing. Matches with the same similarity are in the order of path and time.
     """
     logging.set_up()
     from audiocnn_cli.audio.sources import find_audio
