@@ -94,7 +94,8 @@ GTZAN := --task 'music genre' --sound-type music --data-name 'GTZAN, 410 excerpt
 BLOCKS := --group-by '\.(\d+)\.' --group-block
 
 models: backbones $(VENV)/.installed-train
-	$(AUDIOCNN) train $(DATA)/gtzan $(BLOCKS) 14 --folds 3 $(GTZAN) --bits 16 -o models/genre.onnx --force
+	$(AUDIOCNN) train $(DATA)/gtzan --arch logmel-cnn $(BLOCKS) 14 --folds 3 $(GTZAN) --bits 16 \
+	  -o models/genre-small.onnx --force
 	for arch in cnn mlp lstm; do $(AUDIOCNN) train $(DATA)/gtzan --arch $$arch $(BLOCKS) 5 \
 	  --keep-apart '\.000(2[89]|3.|40)\.' --threshold 0 --seed 1 $(GTZAN) --bits $$([ $$arch = mlp ] && echo 8 || echo 16) -o models/genre-$$arch.onnx --force || exit; done
 	$(AUDIOCNN) train $(DATA)/esc10 --group-by '/(\d)-' --folds 4 --networks 3 --segment 5 --epochs 200 \

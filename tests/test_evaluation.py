@@ -1,5 +1,9 @@
 """Metrics against scikit-learn, grouping, and evaluations that leave training clips out."""
 
+import csv
+import io
+import json
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +22,12 @@ from audiocnn_cli.errors import UsageError
 from audiocnn_cli.evaluation.evaluate import evaluate
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
 from audiocnn_cli.evaluation.metrics import confusion_matrix, wilson_interval
+from audiocnn_cli.models.contract import METADATA_KEY, encode
 from audiocnn_cli.models.session import open_model
+from audiocnn_cli.models.signature import Activation
 from audiocnn_cli.training.recipes import ARCHITECTURES
 from tests.conftest import Finished
-from tests.onnx_models import CONTRACT, LABELS, write_good_model
+from tests.onnx_models import CONTRACT, LABELS, weights, write_good_model, write_graph
 
 Run = Callable[..., Finished]
 Pairs = list[tuple[str, str]]
@@ -31,17 +37,46 @@ Pairs = list[tuple[str, str]]
 def test_figures_equal_scikit_learn(pairs: Pairs) -> None:
     truth, predicted = [t for t, _ in pairs], [p for _, p in pairs]
     found = confusion_matrix(truth, predicted, labels=LABELS)
-    expected = metrics.confusion_matrix(truth, predicted, labels=LABELS)
-    assert np.array_equal(found.counts, expected)
+    assert np.array_equal(found.counts, metrics.confusion_matrix(truth, predicted, labels=LABELS))
     assert found.accuracy == pytest.approx(metrics.accuracy_score(truth, predicted))
-    present = [label for label in LABELS if label in truth]
-    recalls = [found.per_class[label].recall or 0.0 for label in present]
-    assert found.balanced_accuracy == pytest.approx(np.mean(recalls))
-    if set(predicted) <= set(truth) and len(present) > 1:
-        assert found.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(truth, predicted))
-    for label in set(predicted):
-        expected = metrics.precision_score(truth, predicted, labels=[label], average="macro")
-        assert found.per_class[label].precision == pytest.approx(expected)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # labels that are predicted but have no clips, and single classes
+        balanced = metrics.balanced_accuracy_score(truth, predicted)
+        report = metrics.classification_report(
+            truth, predicted, labels=LABELS, output_dict=True, zero_division=np.nan
+        )
+    assert found.balanced_accuracy == pytest.approx(balanced)
+    means = {"macro avg": found.macro, "weighted avg": found.weighted}
+    for name, score in (found.per_class | means).items():
+        expected = report[name]
+        for own, key in ((score.precision, "precision"), (score.recall, "recall"), (score.f1, "f1-score")):
+            value = np.nan if own is None else own
+            assert value == pytest.approx(expected[key], nan_ok=True), (name, key)
+    assert [score.n for score in found.per_class.values()] == [report[label]["support"] for label in LABELS]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1),
+    st.sampled_from(["macro", "weighted"]),
+)
+def test_means_are_those_of_zero_division_nan(pairs: Pairs, average: str) -> None:
+    truth, predicted = [t for t, _ in pairs], [p for _, p in pairs]
+    found = getattr(confusion_matrix(truth, predicted, labels=LABELS), average)
+    expected = metrics.precision_recall_fscore_support(
+        truth, predicted, labels=LABELS, average=average, zero_division=np.nan
+    )
+    assert [found.precision, found.recall, found.f1] == [pytest.approx(value) for value in expected[:3]]
+
+
+def test_undefined_figures_are_none_and_take_no_part_in_means() -> None:
+    hum, hiss, silence = LABELS
+    found = confusion_matrix([hum, hum, hiss], [hum, hum, hum], labels=LABELS)
+    scores = found.per_class
+    assert (scores[hiss].precision, scores[hiss].recall, scores[hiss].f1) == (None, 0.0, 0.0)
+    assert (scores[silence].precision, scores[silence].recall, scores[silence].f1) == (None, None, None)
+    assert found.macro.precision == pytest.approx(2 / 3)  # of hum alone
+    assert found.macro.recall == pytest.approx(1 / 2)  # of hum and hiss
+    assert found.macro.f1 == pytest.approx((4 / 5 + 0) / 2)
 
 
 def test_wilson_interval_of_a_published_case() -> None:
@@ -98,6 +133,94 @@ def test_document_counts_clips_and_segments(run: Run, folder: Path, tmp_path: Pa
     low, high = document["interval_95"]
     assert low < document["accuracy"] < high
     assert [f["kind"] for f in document["failures"]] == ["not_audio"]
+
+
+def test_every_clip_is_listed_with_its_truth(run: Run, folder: Path, tmp_path: Path) -> None:
+    model = write_good_model(tmp_path / "tiny.onnx", replace(CONTRACT, threshold=0.5))
+    arguments = ("evaluate", folder, "--model", model)
+    soundfile.write(folder / "hum" / "silent.wav", np.zeros(19200), 16000)
+    document = run(*arguments, "--json").document
+    listed = document["predictions"]
+    assert [each["path"] for each in listed] == [str(path) for path in sorted_clips(folder)]
+    for each in listed:
+        assert each["true"] == Path(each["path"]).parent.name
+        assert each["correct"] is (each["true"] == each["predicted"])
+        below = each["probability"] < 0.5
+        assert each["abstained"] is (below or "silent" in each["path"])
+        assert each["labels"] == ([] if each["abstained"] else [each["predicted"]])
+    assert {each["reason"] for each in listed} >= {"silence"}
+    truth, predicted = zip(*((each["true"], each["predicted"]) for each in listed), strict=True)
+    expected = metrics.confusion_matrix(truth, predicted, labels=document["confusion"]["labels"])
+    assert document["confusion"]["matrix"] == expected.tolist()
+    report = metrics.classification_report(truth, predicted, output_dict=True, zero_division=np.nan)
+    assert document["macro"]["f1"] == pytest.approx(report["macro avg"]["f1-score"])
+    assert document["weighted"]["precision"] == pytest.approx(report["weighted avg"]["precision"])
+    assert document["ece"] == document["calibration"]["ece"]
+
+    lines = [json.loads(line) for line in run(*arguments, "--jsonl").stdout.splitlines()]
+    probabilities = [line.pop("probabilities") for line in sorted(lines, key=lambda line: str(line["path"]))]
+    assert sorted(lines, key=lambda line: str(line["path"])) == sorted(listed, key=lambda each: each["path"])
+    for values in probabilities:
+        assert list(values) == list(LABELS)
+        assert sum(values.values()) == pytest.approx(1, abs=1e-5)
+
+    finished = run(*arguments, "--csv")
+    rows = list(csv.DictReader(io.StringIO(finished.stdout)))
+    assert [row["path"] for row in rows] == [each["path"] for each in listed]
+    assert [row["abstained"] for row in rows] == [str(each["abstained"]).lower() for each in listed]
+    assert all(float(row["true_probability"]) <= float(row["probability"]) for row in rows)
+    assert f"accuracy over {len(listed)} clips" in finished.stderr
+    assert "accuracy" not in run(*arguments, "--csv", "--quiet").stderr
+
+
+def sorted_clips(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.wav"))
+
+
+def test_a_failure_is_a_line_among_the_clips(run: Run, folder: Path, tmp_path: Path) -> None:
+    (folder / "hum" / "bad.wav").write_text("no audio")
+    model = write_good_model(tmp_path / "tiny.onnx")
+    finished = run("evaluate", folder, "--model", model, "--jsonl", "-o", tmp_path / "clips.jsonl")
+    assert finished.exit_code == 1
+    lines = [json.loads(line) for line in (tmp_path / "clips.jsonl").read_text().splitlines()]
+    assert len(lines) == 10
+    assert [line["error"]["kind"] for line in lines if "error" in line] == ["not_audio"]
+
+
+def test_rows_of_classes(run: Run, folder: Path, tmp_path: Path) -> None:
+    arguments = ("evaluate", folder, "--model", write_good_model(tmp_path / "tiny.onnx"))
+    per_class = run(*arguments, "--json").document["per_class"]
+    lines = [json.loads(line) for line in run(*arguments, "--jsonl", "--rows", "classes").stdout.splitlines()]
+    assert [line.pop("model") for line in lines] == ["tiny"] * 3
+    assert {line.pop("label"): line for line in lines} == per_class
+    rows = list(csv.DictReader(io.StringIO(run(*arguments, "--csv", "--rows", "classes").stdout)))
+    assert [row["label"] for row in rows] == list(LABELS)
+    for row in rows:
+        for name in ("precision", "recall", "f1", "n"):
+            expected = per_class[row["label"]][name]
+            found = float(row[name]) if row[name] else None
+            assert found == (None if expected is None else pytest.approx(expected, abs=1e-6))
+
+
+def test_the_evidence_is_the_segment_of_the_highest_probability(folder: Path, tmp_path: Path) -> None:
+    model = open_model(write_good_model(tmp_path / "tiny.onnx"))
+    for each in evaluate(folder, model).predictions:
+        entries = classify(each.clip.source, Ensemble(models=(model,))).timeline
+        of_label = [entry.candidates[LABELS.index(each.label)].probability for entry in entries]
+        best = entries[int(np.argmax(of_label))]
+        assert each.evidence_s == (best.start_s, best.end_s)
+
+
+def test_a_multi_label_model_has_every_label_that_applies(run: Run, folder: Path, tmp_path: Path) -> None:
+    contract = replace(CONTRACT, activation=Activation.SIGMOID, threshold=0.2)
+    path = write_graph(
+        tmp_path / "multi.onnx", {METADATA_KEY: encode(contract)}, last="Sigmoid", matrix=weights()
+    )
+    listed = run("evaluate", folder, "--model", path, "--json").document["predictions"]
+    assert any(len(each["labels"]) > 1 for each in listed)
+    for each in listed:
+        assert each["abstained"] is not bool(each["labels"])
+        assert not each["labels"] or each["labels"][0] == each["predicted"]
 
 
 def test_training_clips_are_left_out(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -65,7 +65,12 @@ def test_a_matrix_of_ten_classes_is_one_table(width: int) -> None:
         matrix, scores = [line.split() for line in lines if line.split()[:2] == [str(i), label]]
         assert matrix[2:] == [str(n) if n else "." for n in row]
         score = result.clips.per_class[label]
-        assert scores[2:] == [f"{score.precision:.3f}", f"{score.recall:.3f}", str(score.n)]
+        values = [f"{value:.3f}" for value in (score.precision, score.recall, score.f1)]
+        assert scores[2:] == [*values, str(score.n)]
+    means = {words[0]: words[2:] for line in lines if (words := line.split())[1:2] == ["mean"]}
+    for name, mean in (("macro", result.clips.macro), ("weighted", result.clips.weighted)):
+        values = [f"{value:.3f}" for value in (mean.precision, mean.recall, mean.f1)]
+        assert means[name] == [*values, str(result.clips.n)]
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -13,6 +13,7 @@ from audiocnn_cli.evaluation.labelled import class_names
 from audiocnn_cli.evaluation.scoring import ClipPrediction, Predictions, Runner, Scoring, run_scoring
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.session import Model
+from audiocnn_cli.models.signature import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,9 @@ class Evaluation:
     `clips` counts every clip by its most probable label, whether or not the model would abstain on it.
     `left_out` clips were not scored because every member was trained or tuned on them. Where some clips are
     scored by a single member, `clips` counts only these: the clips that the whole model scores are counted
-    in `kept_apart`, since the mean of the members is more accurate than each of them. `threshold` is where
-    the model abstains; `robustness` has the same clips after each requested degradation.
+    in `kept_apart`, since the mean of the members is more accurate than each of them; their predictions are
+    `predictions_apart`. `threshold` is where the model abstains; `robustness` has the same clips after each
+    requested degradation.
     """
 
     model: str
@@ -43,6 +45,12 @@ class Evaluation:
     kept_apart: metrics.ConfusionMatrix | None
     left_out: int
     failures: tuple[Failure, ...]
+    predictions_apart: tuple[ClipPrediction, ...] = ()
+
+    @property
+    def all_predictions(self) -> tuple[ClipPrediction, ...]:
+        """Those counted in `clips`, then those in `kept_apart`."""
+        return self.predictions + self.predictions_apart
 
     @property
     def held_out(self) -> int:
@@ -52,7 +60,7 @@ class Evaluation:
     @property
     def calibration(self) -> metrics.Calibration:
         """The reliability of the probabilities of the predicted labels."""
-        return metrics.calibrate(*self._confidences)
+        return metrics.calibrate(*self.confidences)
 
     @property
     def brier(self) -> float:
@@ -62,10 +70,11 @@ class Evaluation:
 
     def coverage(self, thresholds: Iterable[float]) -> tuple[metrics.Coverage, ...]:
         """Coverage and accuracy when the model abstains below each of `thresholds`."""
-        return metrics.cover(*self._confidences, thresholds)
+        return metrics.cover(*self.confidences, thresholds)
 
     @property
-    def _confidences(self) -> tuple[list[float], list[bool]]:
+    def confidences(self) -> tuple[list[float], list[bool]]:
+        """Of each clip in `clips`, the probability of the predicted label and whether it is correct."""
         return [p.confidence for p in self.predictions], [p.correct for p in self.predictions]
 
 
@@ -83,9 +92,11 @@ def evaluate(
     classified once more after each of `degradations`.
 
     Raises:
-        UsageError: the folder has no classes, or classes that are no labels of the model.
+        UsageError: the folder has no classes, or classes that are no labels of the model, or the model gives
+            no labels.
         AudiocnnError: no clip is left to evaluate.
     """
+    require_kind(model, Kind.CLASSIFICATION)
     labels = model.contract.labels
     unknown = [name for name in class_names(folder) if name not in labels]
     if unknown:
@@ -102,13 +113,32 @@ def evaluate(
     return summarise(model.contract, predictions, degradations=degradations)
 
 
+def require_kind(model: Model, kind: Kind) -> None:
+    """Refuse a model of another kind.
+
+    Raises:
+        UsageError: it is of another kind; the message says how that one is evaluated.
+    """
+    name, own = model.contract.name, model.contract.kind
+    if own is Kind.EMBEDDING:
+        raise UsageError(
+            f"{name} gives embeddings, no labels or values: `audiocnn train` fits a head on them"
+        )
+    if own is not kind:
+        raise UsageError(
+            f"{name} gives values, no labels: add `targets=FILE.csv` with the true ones"
+            if own is Kind.REGRESSION
+            else f"{name} gives labels, no values: leave out `targets`, and sort the clips into classes"
+        )
+
+
 def summarise(
     contract: ModelContract, predictions: Predictions, *, degradations: Sequence[Degradation] = ()
 ) -> Evaluation:
     """The metrics of the `predictions` of the model with `contract`."""
     count = partial(metrics.confusion_matrix, labels=contract.labels)
     held_out = tuple(each for each in predictions.clips if each.member is not None)
-    apart = [each for each in predictions.clips if each.member is None] if held_out else []
+    apart = tuple(each for each in predictions.clips if each.member is None) if held_out else ()
     counted = held_out or predictions.clips
     truth = [each.clip.label for each in counted]
     segments = [(each.clip.label, label) for each in counted for label in each.segment_labels]
@@ -125,6 +155,7 @@ def summarise(
         kept_apart=count([p.clip.label for p in apart], [p.label for p in apart]) if apart else None,
         left_out=predictions.left_out,
         failures=predictions.failures,
+        predictions_apart=apart,
     )
 
 

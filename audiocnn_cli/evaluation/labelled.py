@@ -70,11 +70,23 @@ def labelled(source: Source | InputError, folder: Path) -> LabelledClip:
     if isinstance(source, InputError):
         raise source
     label = Path(source.path).relative_to(folder).parts[0]
+    return LabelledClip(source, label, content_of(source))
+
+
+def content_of(source: Source) -> str:
+    """The content hash of a recording.
+
+    Raises:
+        InputError: it can't be read.
+    """
     try:
-        return LabelledClip(source, label, content_hash(source.path))
+        return content_hash(source.path)
     except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
         raise InputError(
-            source.path, FailureKind.PERMISSION, f"can't be read ({error.strerror or error})"
+            source.path,
+            FailureKind.NOT_FOUND if missing else FailureKind.PERMISSION,
+            "there is no such file" if missing else f"can't be read ({error.strerror or error})",
         ) from error
 
 

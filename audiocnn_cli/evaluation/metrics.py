@@ -13,14 +13,26 @@ THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """Precision and recall of one class with `n` clips, each 0 to 1.
+    """Precision, recall and F1 of one class, each 0 to 1; `n` is its support, the clips of the class.
 
-    `precision` is None when no clip was given this label, `recall` when there is no clip of the class.
+    `precision` is None when no clip was given this label, `recall` when there is no clip of the class, `f1`
+    when there is neither. Where one of both is undefined, `f1` is 0, as its definition by counts,
+    2 TP / (2 TP + FP + FN), has it.
     """
 
     precision: float | None
     recall: float | None
+    f1: float | None
     n: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeanScore:
+    """Means of precision, recall and F1 over classes, each 0 to 1; None where it is undefined for all."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +60,63 @@ class ConfusionMatrix:
     @property
     def balanced_accuracy(self) -> float:
         """The mean recall over the classes that have clips."""
-        recalls = [score.recall for score in self.per_class.values() if score.recall is not None]
-        return sum(recalls) / len(recalls)
+        return self.macro.recall or 0.0
 
     @property
     def per_class(self) -> dict[str, ClassScore]:
-        """Precision and recall of each class."""
-        scores = {}
-        for i, label in enumerate(self.labels):
-            correct, n = self.counts[i][i], sum(self.counts[i])
-            predicted = sum(row[i] for row in self.counts)
-            precision = correct / predicted if predicted else None
-            scores[label] = ClassScore(precision, correct / n if n else None, n)
-        return scores
+        """Precision, recall and F1 of each class."""
+        predicted = [sum(column) for column in zip(*self.counts, strict=True)]
+        return {
+            label: ClassScore(
+                precision=_ratio(self.counts[i][i], predicted[i]),
+                recall=_ratio(self.counts[i][i], sum(self.counts[i])),
+                f1=_ratio(2 * self.counts[i][i], predicted[i] + sum(self.counts[i])),
+                n=sum(self.counts[i]),
+            )
+            for i, label in enumerate(self.labels)
+        }
+
+    @property
+    def macro(self) -> MeanScore:
+        """The mean over the classes, each with the same weight.
+
+        A class whose figure is undefined does not take part, as with `zero_division=np.nan` of
+        `sklearn.metrics.classification_report`.
+        """
+        return self._mean([1] * len(self.labels))
+
+    @property
+    def weighted(self) -> MeanScore:
+        """As `macro`, each class weighted by its support."""
+        return self._mean([sum(row) for row in self.counts])
+
+    def _mean(self, weights: Sequence[int]) -> MeanScore:
+        scores = self.per_class.values()
+        return MeanScore(
+            precision=_mean([score.precision for score in scores], weights),
+            recall=_mean([score.recall for score in scores], weights),
+            f1=_mean([score.f1 for score in scores], weights),
+        )
 
     @property
     def interval_95(self) -> tuple[float, float]:
         """The 95 % interval of the accuracy."""
         return wilson_interval(self.correct, self.n)
+
+
+def _ratio(count: int, n: int) -> float | None:
+    return count / n if n else None
+
+
+def _mean(values: Sequence[float | None], weights: Sequence[int]) -> float | None:
+    """The weighted mean of the defined values; of equal weights where all of theirs are 0."""
+    defined = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
+    if not defined:
+        return None
+    total = sum(weight for _, weight in defined)
+    if not total:
+        return sum(value for value, _ in defined) / len(defined)
+    return sum(value * weight for value, weight in defined) / total
 
 
 def confusion_matrix(

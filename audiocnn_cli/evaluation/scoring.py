@@ -1,22 +1,25 @@
 """Score the clips of a labelled folder, each by a network that was not trained on it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Generic, Self, TypeVar
 
 from audiocnn_cli.audio.load import load
 from audiocnn_cli.audio.resample import resample_blocks
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.batch.run import Workers, run_batch
-from audiocnn_cli.classify import ClassifyOptions, Ensemble, Thresholds, classify
+from audiocnn_cli.classify import ClassifyOptions, Ensemble, classify
 from audiocnn_cli.evaluation.degrade import Degradation
 from audiocnn_cli.evaluation.labelled import LabelledClip, labelled, recordings
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
-from audiocnn_cli.models.contract import SEEN_BY_ALL
+from audiocnn_cli.models.contract import SEEN_BY_ALL, ModelContract
 from audiocnn_cli.models.inference import infer
+from audiocnn_cli.models.scores import ClipScores
 from audiocnn_cli.models.session import Model, open_model
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,9 @@ class ClipPrediction:
 
     `member` is the index of the one network that was run, because it was not trained on the clip; None: the
     mean of all. `segment_labels` is the most probable label of each segment, `degraded_labels` that of the
-    clip after each requested degradation.
+    clip after each requested degradation. `labels` are those that reach the model's thresholds, `reason` is
+    why the model abstains (None: it does not). `evidence_s` is the start and end in seconds of the segment
+    with the highest probability of `label`.
     """
 
     clip: LabelledClip
@@ -34,6 +39,14 @@ class ClipPrediction:
     segment_labels: tuple[str, ...]
     member: int | None
     degraded_labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    reason: str | None = None
+    evidence_s: tuple[float, float] | None = None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the model gives no label at its own thresholds."""
+        return self.reason is not None
 
     @property
     def confidence(self) -> float:
@@ -55,8 +68,8 @@ class ClipResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scoring:
-    """The batch's task: run the model at `model` on each of the recordings below `folder`."""
+class ScoringTask(Generic[T]):
+    """A batch's task: run the model at `model` on recordings below `folder`, which gives a `T` for each."""
 
     folder: Path
     model: Path
@@ -73,6 +86,19 @@ class Scoring:
         """The same task with the model read from another path."""
         return replace(self, model=moved[self.model])
 
+    def prepare(self) -> Callable[[Source], T]:
+        """Open the model, and return the function that scores one recording."""
+        raise NotImplementedError
+
+    def member_for(self, content: str, contract: ModelContract) -> int | None:
+        """The member that was not trained on a recording; `SEEN_BY_ALL`: all were; None: none was."""
+        return None if self.include_training else contract.training_clips.get(content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring(ScoringTask[ClipResult]):
+    """The batch's task: the label of each of the recordings below `folder` by a classifier."""
+
     def prepare(self) -> Callable[[Source], ClipResult]:
         """Open the model, and return the function that scores one recording.
 
@@ -84,42 +110,51 @@ class Scoring:
 
     def _score(self, source: Source, model: Model) -> ClipResult:
         clip = labelled(source, self.folder)
-        trained_on = {} if self.include_training else model.contract.training_clips
-        member = trained_on.get(clip.content)
+        member = self.member_for(clip.content, model.contract)
         if member == SEEN_BY_ALL:
             return ClipResult()
         labels = model.contract.labels
-        options = ClassifyOptions(top=len(labels), thresholds=Thresholds(0.0))
+        options = ClassifyOptions(top=len(labels))
         result = classify(source, Ensemble(models=(model,), member=member), options)
         by_label = {candidate.label: candidate.probability for candidate in result.top}
+        label = result.top[0].label
+        index = labels.index(label)
+        evidence = max(result.timeline, key=lambda entry: entry.candidates[index].probability)
+        degraded = degraded_scores(source, clip.content, model, member, self.degradations)
         prediction = ClipPrediction(
             clip=clip,
-            probabilities=tuple(by_label[label] for label in labels),
-            label=result.top[0].label,
+            probabilities=tuple(by_label[each] for each in labels),
+            label=label,
             segment_labels=tuple(entry.best.label for entry in result.timeline),
             member=member,
-            degraded_labels=self._labels_after(clip, model, member),
+            degraded_labels=tuple(labels[each.mean.argmax()] for each in degraded),
+            labels=result.labels,
+            reason=result.reason,
+            evidence_s=(evidence.start_s, evidence.end_s),
         )
         return ClipResult(prediction, result.duration_s)
 
-    def _labels_after(self, clip: LabelledClip, model: Model, member: int | None) -> tuple[str, ...]:
-        """The predicted label after each degradation, applied to the mono clip at its own rate.
 
-        Noise is seeded by the clip's content, so that it does not depend on the order or number of clips.
+def degraded_scores(
+    source: Source, content: str, model: Model, member: int | None, degradations: Sequence[Degradation]
+) -> list[ClipScores]:
+    """The scores of a clip after each degradation, applied to the mono clip at its own rate.
 
-        Raises:
-            SignalError: the clip can't be used.
-        """
-        if not self.degradations:
-            return ()
-        signal = load(clip.source)
-        rate = model.contract.features.sample_rate
-        labels = []
-        for degradation in self.degradations:
-            samples = degradation.apply(signal.samples, signal.sample_rate, int(clip.content, 16))
-            blocks = resample_blocks(iter([samples]), source_rate=signal.sample_rate, sample_rate=rate)
-            labels.append(model.contract.labels[infer(blocks, model, member=member).mean.argmax()])
-        return tuple(labels)
+    Noise is seeded by the clip's `content`, so that it does not depend on the order or number of clips.
+
+    Raises:
+        SignalError: the clip can't be used.
+    """
+    if not degradations:
+        return []
+    signal = load(source)
+    rate = model.contract.features.sample_rate
+    found = []
+    for degradation in degradations:
+        samples = degradation.apply(signal.samples, signal.sample_rate, int(content, 16))
+        blocks = resample_blocks(iter([samples]), source_rate=signal.sample_rate, sample_rate=rate)
+        found.append(infer(blocks, model, member=member))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

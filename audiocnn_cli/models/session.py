@@ -234,7 +234,7 @@ def _rules(
     for name, sizes in required.items():
         shape = outputs[name]
         # An output from elsewhere may have more axes, or no known shape.
-        axes = shape[1:] if contract.graph is None else shape[-1:] or sizes
+        axes = shape[1:] if contract.graph is None else shape[-len(sizes) :] or sizes
         fits = len(axes) == len(sizes) and all(
             not isinstance(a, int) or a == b for a, b in zip(axes, sizes, strict=False)
         )

@@ -1,4 +1,4 @@
-"""Figures of an evaluation (confusion matrix, reliability diagram, coverage) and of a training (losses)."""
+"""Figures of an evaluation (confusion matrix, reliability, coverage; values) and of a training (losses)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from audiocnn_cli.evaluation.evaluate import Evaluation
 from audiocnn_cli.evaluation.metrics import Calibration, ConfusionMatrix
+from audiocnn_cli.evaluation.regression import RegressionEvaluation
 from audiocnn_cli.output.plots.figure import plain, save_picture
 
 if TYPE_CHECKING:
@@ -94,6 +95,39 @@ def _plot_coverage(axes: Any, evaluation: Evaluation) -> None:
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), title="accuracy against coverage")
     axes.set(xlabel="coverage (proportion of clips)", ylabel="accuracy")
     axes.legend(loc="lower left", fontsize=8)
+
+
+def plot_values(evaluation: RegressionEvaluation, path: Path, *, force: bool) -> None:
+    """Plot the values of a regression model against the targets, and its errors, as PNG, SVG or PDF.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    scatter, errors = figure.subplots(1, 2)
+    scores, quantity = evaluation.scores, plain(evaluation.quantity)
+    figure.suptitle(
+        f"{plain(evaluation.model)}: MAE {_short(scores.mae.value)}, R2 {_short(scores.r2.value)} over"
+        f" {scores.n} clips"
+    )
+    true = [each.target.value for each in evaluation.clips]
+    found = [each.prediction.value for each in evaluation.clips]
+    ends = [min(*true, *found), max(*true, *found)]
+    scatter.plot(ends, ends, "--", color="black", linewidth=1, label="exact")
+    scatter.plot(true, found, "o", color=_BLUE, alpha=0.6, markersize=4, label="clip")
+    scatter.set(xlabel=f"true {quantity}", ylabel=f"predicted {quantity}", title="values")
+    scatter.set_box_aspect(1)
+    scatter.legend(loc="upper left", fontsize=8)
+    errors.hist([each.error for each in evaluation.clips], bins="auto", color=_BLUE, edgecolor="white")
+    errors.axvline(0, color="black", linestyle="--", linewidth=1)
+    errors.set(xlabel=f"error of {quantity} (predicted - true)", ylabel="clips", title="errors")
+    save_picture(figure, path, force=force)
+
+
+def _short(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
 
 
 def plot_learning_curve(histories: "Sequence[Sequence[Epoch]]", path: Path, *, force: bool) -> None:

@@ -96,12 +96,13 @@ def read_sound(source: Source, excerpt: Excerpt = WHOLE) -> Sound:
 
 
 class Mp3:
-    """Encodes mono samples as MP3, and stops where the page would become too large."""
+    """Encodes mono samples as MP3, and stops where `most_bytes` are reached."""
 
-    def __init__(self, duration_s: float) -> None:
-        fitting = (rate for rate in _BIT_RATES if duration_s * rate * 125 <= _MOST_BYTES)
+    def __init__(self, duration_s: float, *, most_bytes: int | None = None) -> None:
+        most_bytes = most_bytes or _MOST_BYTES
+        fitting = (rate for rate in _BIT_RATES if duration_s * rate * 125 <= most_bytes)
         kbits = next(fitting, _BIT_RATES[-1])
-        self._room = int(_MOST_BYTES / (kbits * 125) * SAMPLE_RATE)
+        self._room = int(most_bytes / (kbits * 125) * SAMPLE_RATE)
         self._kept = 0
         self._bytes = io.BytesIO()
         # Written block by block: libsndfile's encoders have crashed on very long writes.

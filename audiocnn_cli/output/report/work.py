@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
-from audiocnn_cli.errors import OutputError, UsageError
-from audiocnn_cli.extras import require_extra
+from audiocnn_cli.errors import OutputError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
-from audiocnn_cli.files import atomic_writer, check_writable, make_folder
+from audiocnn_cli.files import atomic_writer, make_folder
 from audiocnn_cli.inspection.occlusion import explain_label
 from audiocnn_cli.inspection.work import Inspected, Inspection, stream_of
 from audiocnn_cli.output.report.page import overview_html, overview_row, page_html
 from audiocnn_cli.output.report.sound import read_sound
+from audiocnn_cli.output.report.template import check_page
 from audiocnn_cli.output.terminal.console import display, log
 
 _LONGEST_NAME = 60
@@ -40,10 +40,7 @@ class Pages:
             MissingExtraError: Jinja or Pillow is not installed.
             OutputError: the file or the folder can't be written.
         """
-        if self.path.suffix.lower() not in (".html", ".htm"):
-            raise UsageError(f"`report={self.path}`: name an .html file")
-        require_extra("report", "`report`")
-        check_writable(self.path, force=self.force)
+        check_page(self.path, force=self.force)
         if self.several and self.folder.exists() and not self.force:
             raise OutputError(
                 f"{self.folder}: exists already, and the pages are written there; give another name or add"
@@ -121,7 +118,7 @@ class Reporting:
             reading = thread.submit(read_sound, source, options.excerpt)
             found = inspect(source)
             prediction = found.prediction
-            stream = stream_of(prediction, classification.ensemble(), options)
+            stream = stream_of(prediction, classification.opened(), options)
             label = prediction.top[0].label
             why = found.why or explain_label(source, stream, label, options.excerpt)
             sound = reading.result()

@@ -16,6 +16,7 @@ from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.terminal.layout import FittedTable, table_of_rows
 from audiocnn_cli.output.views import pick
+from audiocnn_cli.output.views.evaluated_clips import ClipView, clip_document, error_parts
 
 # A loss of accuracy from here on is printed in red.
 _NOTABLE = 0.03
@@ -40,6 +41,9 @@ class EvaluationView:
             "training_clips_left_out": result.left_out,
             "kept_apart": apart and {"clips": apart.n, **pick(apart, "accuracy", "interval_95")},
             "per_class": {label: asdict(score) for label, score in clips.per_class.items()},
+            "macro": asdict(clips.macro),
+            "weighted": asdict(clips.weighted),
+            "ece": calibration.ece,
             "confusion": {"labels": list(clips.labels), "matrix": [list(row) for row in clips.counts]},
             "calibration": {"ece": calibration.ece, "brier": result.brier, "bins": bins},
             "threshold": result.threshold,
@@ -49,19 +53,24 @@ class EvaluationView:
                 | {"difference": row.clips.accuracy - clips.accuracy}
                 for row in result.robustness
             ],
+            "predictions": [clip_document(each) for each in result.all_predictions],
             "failures": [failure_document(failure) for failure in result.failures],
         }
 
     def rows(self, result: Evaluation) -> Iterator[Row]:
-        """One row a class."""
-        for label, score in result.clips.per_class.items():
-            precision, recall = ("" if x is None else round(x, 6) for x in (score.precision, score.recall))
-            row = {"model": result.model, "label": label, "n": score.n}
-            yield row | {"precision": precision, "recall": recall}
+        """One row a clip."""
+        view = ClipView(result.clips.labels)
+        for each in result.all_predictions:
+            yield from view.rows(each)
 
     def table(self, results: Sequence[Evaluation]) -> Any:
         """The metrics, then the confusion matrix, coverage and robustness."""
         return Group(*(part for result in results for part in _parts(result)))
+
+
+def summary(result: Evaluation) -> str:
+    """The accuracy in one line, for the log beside rows of clips."""
+    return f"accuracy over {result.clips.n} clips: {_with_interval(result.clips)}"
 
 
 class CardCheckView:
@@ -123,6 +132,7 @@ def _parts(result: Evaluation) -> Iterator[Any]:
     yield _coverage_table(result)
     if result.robustness:
         yield _robustness_table(result)
+    yield from error_parts(result.predictions)
 
 
 @dataclass(frozen=True)
@@ -154,10 +164,13 @@ class _PerClass:
             yield table_of_rows(("true class", *numbers[first:last]), rows, left={"true class"})
             first = last
         scores = [
-            (name, _decimal(score.precision), _decimal(score.recall), str(score.n))
+            (name, _decimal(score.precision), _decimal(score.recall), _decimal(score.f1), str(score.n))
             for name, score in zip(names, self.clips.per_class.values(), strict=True)
         ]
-        yield table_of_rows(("class", "precision", "recall", "clips"), scores, left={"class"})
+        for name, mean in (("macro mean", self.clips.macro), ("weighted mean", self.clips.weighted)):
+            values = (_decimal(mean.precision), _decimal(mean.recall), _decimal(mean.f1), str(self.clips.n))
+            scores.append((name, *values))
+        yield table_of_rows(("class", "precision", "recall", "F1", "support"), scores, left={"class"})
 
 
 def _count(n: int, *, right: bool) -> Text:
