@@ -344,12 +344,12 @@ def test_the_default_is_the_backbone_for_the_type_of_sound(
     # A sound that goes over into another one still has one model.
     mixed = run("embed", low, high, "--json")
     assert models_of(mixed) == {"sound"}
-    assert mixed.stderr.startswith("model sound (of 2 recordings: 1 ")
+    assert mixed.stderr.startswith("model sound (recordings sampled: 1 ")
     assert audiocnn.embed(low).model == "music"
     assert audiocnn.embed(high).model == "speech"
     part = run("embed", low, "--offset", "0.25", "--json", "-v")
     assert models_of(part) == {"music"}
-    assert "model music (of 1 recordings: 1 music)" in part.stderr
+    assert "model music (recordings sampled: 1 music)" in part.stderr
 
 
 def test_one_type_decides_from_three_quarters_on(

@@ -25,6 +25,7 @@ from audiocnn_cli.datasets import embedding_blocks
 from audiocnn_cli.datasets.embedding_set import open_set
 from audiocnn_cli.embeddings.search import Block, Match, Query, SearchOptions, search
 from audiocnn_cli.errors import InputError, UsageError
+from audiocnn_cli.output.terminal.progress import counted
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, write_embedding
 from tests.test_embed import clips, tiny, vectors
@@ -489,6 +490,17 @@ def test_sets_of_others(
     wrong = run("search", clips, "--in", tmp_path / "plain.csv", "--model", wide)
     assert wrong.exit_code == 2
     assert "its vectors have 4 dimensions, those of --model 7" in wrong.stderr
+
+
+def test_progress_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = iter([0.0, 0.05, 0.2, 0.2, 0.25, 0.4, 0.4])
+    blocks = [[1] * 1000, [1] * 500, [1], [1] * 9]
+    shown = counted(blocks, len, "vectors compared", on_terminal=True, clock=lambda: next(seconds))
+    assert list(shown) == blocks
+    lines = capsys.readouterr().err.split("\r\x1b[K")
+    assert lines == ["", "1,500 vectors compared", "1,510 vectors compared", ""]
+    assert list(counted(blocks, len, "vectors", on_terminal=False)) == blocks
+    assert capsys.readouterr().err == ""
 
 
 def test_search_in_python(run: Run, tiny: Path, clips: Path, made: Callable[[str], Path]) -> None:

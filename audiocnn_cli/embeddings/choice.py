@@ -34,18 +34,17 @@ _OTHERWISE = "give the file of that version as `model`, or embed the recordings 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The backbone for some recordings, and how many of those sampled are of each type of sound."""
+    """The backbone for some recordings, and how many of those that were sampled are of each type of sound."""
 
     model: ModelFile
     types: Mapping[str, int]
 
     @property
     def reason(self) -> str:
-        """The types of sound in words: `of 32 recordings 30 are environment, 2 music`."""
+        """The types of sound in words: `recordings sampled: 30 environment, 2 music`."""
         if not self.types:
             return "no type of sound was found"
-        counts = ", ".join(f"{count} {name}" for name, count in self.types.items())
-        return f"of {sum(self.types.values())} recordings: {counts}"
+        return "recordings sampled: " + ", ".join(f"{count} {name}" for name, count in self.types.items())
 
 
 def choose_backbone(inputs: Iterable[Source | InputError], *, excerpt: Excerpt, workers: Workers) -> Choice:
