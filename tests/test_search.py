@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -85,6 +85,7 @@ def sets(draw: st.DrawFn) -> tuple[NDArray[np.float32], list[int], list[int], ND
     return rows, recordings, cuts, vector
 
 
+@settings(deadline=None)
 @given(sets(), st.integers(1, 12), st.booleans(), st.sampled_from([None, -0.5, 0.0, 0.7, 1.0]))
 def test_blocks_change_nothing_and_it_is_exact(
     drawn: tuple[NDArray[np.float32], list[int], list[int], NDArray[np.float64]],

@@ -200,7 +200,7 @@ def counted(
     on_terminal: bool,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[R]:
-    """The blocks as they pass; on a terminal a changing line has the sum of their sizes and `what` they are."""
+    """The blocks as they pass; on a terminal a changing line has the sum of their sizes, and `what`."""
     total, next_s = 0, clock() + _LINE_EVERY_S
     try:
         for block in blocks:
