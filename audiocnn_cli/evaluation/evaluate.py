@@ -60,7 +60,7 @@ class Evaluation:
     @property
     def calibration(self) -> metrics.Calibration:
         """The reliability of the probabilities of the predicted labels."""
-        return metrics.calibrate(*self._confidences)
+        return metrics.calibrate(*self.confidences)
 
     @property
     def brier(self) -> float:
@@ -70,10 +70,11 @@ class Evaluation:
 
     def coverage(self, thresholds: Iterable[float]) -> tuple[metrics.Coverage, ...]:
         """Coverage and accuracy when the model abstains below each of `thresholds`."""
-        return metrics.cover(*self._confidences, thresholds)
+        return metrics.cover(*self.confidences, thresholds)
 
     @property
-    def _confidences(self) -> tuple[list[float], list[bool]]:
+    def confidences(self) -> tuple[list[float], list[bool]]:
+        """Of each clip in `clips`, the probability of the predicted label and whether it is correct."""
         return [p.confidence for p in self.predictions], [p.correct for p in self.predictions]
 
 
