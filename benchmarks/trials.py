@@ -77,7 +77,7 @@ def main() -> None:
     counts = []
     with tempfile.TemporaryDirectory() as cache:
         dataset = read_dataset(given.folder, recipe=recipe, grouping=trial.grouping, cache=Path(cache))
-        splits = cross_validation(dataset, trial.folds, seed=0)
+        splits = cross_validation(dataset.clip_set, trial.folds, seed=0)
         chosen = [int(fold) for fold in given.folds.split(",") if fold] or range(trial.folds)
         for fold in chosen:
             (member,) = train_members(

@@ -100,7 +100,8 @@ def test_the_graph_is_the_network(name: str, members: int, tmp_path: Path) -> No
     import torch
 
     from audiocnn_cli.training.batches import Moments
-    from audiocnn_cli.training.export import export_graph, store_weights
+    from audiocnn_cli.training.export import export_graph
+    from audiocnn_cli.training.model_file import store_weights
     from audiocnn_cli.training.networks import build_network
 
     torch.manual_seed(0)
@@ -151,7 +152,7 @@ def test_the_network_has_the_parameters_that_shapes_counts(name: str, count: int
 
 def test_groups_stay_on_one_side(folder: Path, tmp_path: Path) -> None:
     dataset = read(folder, tmp_path, "cnn", Grouping(r"(\d+)\.", 2))
-    split = holdout(dataset, seed=1)
+    split = holdout(dataset.clip_set, seed=1)
     sides = [{dataset.groups[c] for c in side} for side in (split.train, split.validation, split.test)]
     assert not sides[0] & sides[1]
     assert not sides[0] & sides[2]
@@ -161,7 +162,7 @@ def test_groups_stay_on_one_side(folder: Path, tmp_path: Path) -> None:
 
 def test_every_clip_is_tested_in_one_fold(folder: Path, tmp_path: Path) -> None:
     dataset = read(folder, tmp_path, "cnn", Grouping(r"(\d+)\.", 2))
-    splits = cross_validation(dataset, 5, seed=0)
+    splits = cross_validation(dataset.clip_set, 5, seed=0)
     tested = np.concatenate([split.test for split in splits])
     assert sorted(tested) == list(range(30))
     for split in splits:
@@ -267,8 +268,8 @@ def test_clips_kept_apart_are_trained_on_by_none(run: Run, folder: Path, tmp_pat
 
 def test_without_folds_the_clips_kept_apart_are_the_test(folder: Path, tmp_path: Path) -> None:
     dataset = read(folder, tmp_path, "cnn", Grouping())
-    apart = kept_apart(dataset, r"low/", folder=folder)
-    split = holdout(dataset, seed=1, apart=apart[:5])
+    apart = kept_apart(dataset.clip_set, r"low/", folder=folder)
+    split = holdout(dataset.clip_set, seed=1, apart=apart[:5])
     assert split.test.tolist() == apart[:5].tolist()
     sides = [*split.train, *split.validation, *split.test]
     assert sorted(sides) == list(range(30))

@@ -71,7 +71,7 @@ def test_the_training_accuracy_is_that_of_the_segments(folder: Path, tmp_path: P
     """With a learning rate of 0 the network stays as it is: both ways to compute it agree."""
     recipe = recipe_for("mlp")
     dataset = read_dataset(folder, recipe=recipe, grouping=Grouping(), cache=tmp_path)
-    split = holdout(dataset, seed=0)
+    split = holdout(dataset.clip_set, seed=0)
     train, validation = Side(dataset, split.train), Side(dataset, split.validation)
     torch.manual_seed(0)
     bins = recipe.features.n_bins
@@ -97,7 +97,7 @@ def test_the_training_accuracy_is_that_of_the_segments(folder: Path, tmp_path: P
 def test_a_checkpoint_without_accuracies_is_continued(folder: Path, tmp_path: Path) -> None:
     recipe = recipe_for("mlp")
     dataset = read_dataset(folder, recipe=recipe, grouping=Grouping(), cache=tmp_path)
-    train = Side(dataset, holdout(dataset, seed=0).train)
+    train = Side(dataset, holdout(dataset.clip_set, seed=0).train)
     size = dataset.window * recipe.features.n_bins
     path = tmp_path / "fit.pt"
 

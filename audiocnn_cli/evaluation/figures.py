@@ -1,22 +1,28 @@
 """The card of a model and its figures: measured for a new card, and again to check an old one."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS, Degradation
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
 from audiocnn_cli.evaluation.labelled import link_parts
-from audiocnn_cli.evaluation.metrics import ConfusionMatrix, wilson_interval
+from audiocnn_cli.evaluation.metrics import ConfusionMatrix, calibrate, wilson_interval
+from audiocnn_cli.evaluation.regression import Estimate, RegressionEvaluation
 from audiocnn_cli.evaluation.scoring import Runner, run_scoring
 from audiocnn_cli.models.contract import Figure, ModelContract
 from audiocnn_cli.models.session import Model
 
 KEPT_APART = "accuracy over clips kept apart"
+ECE = "expected calibration error (ECE)"
+_RESAMPLES = 1000
+_TABLE_THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 # Rounding on another processor may change the predicted label of this proportion of clips.
 _TOLERANCE = 0.005
 
@@ -32,7 +38,7 @@ class Protocol:
 
 
 def measured_figures(evaluation: Evaluation, *, protocol: Protocol) -> tuple[Figure, ...]:
-    """All figures of `evaluation`: accuracies, and the coverage at the model's own threshold."""
+    """All figures of `evaluation`: accuracies, coverage at the model's own threshold, calibration."""
     counts = {
         "accuracy over clips": (evaluation.clips.correct, evaluation.clips.n),
         "accuracy over segments": (evaluation.segments.correct, evaluation.segments.n),
@@ -46,7 +52,7 @@ def measured_figures(evaluation: Evaluation, *, protocol: Protocol) -> tuple[Fig
         counts[degraded_name(row.degradation)] = (row.clips.correct, row.clips.n)
     if evaluation.kept_apart is not None:
         counts[KEPT_APART] = (evaluation.kept_apart.correct, evaluation.kept_apart.n)
-    return tuple(
+    proportions = tuple(
         Figure(
             name=name,
             value=count / n,
@@ -56,6 +62,49 @@ def measured_figures(evaluation: Evaluation, *, protocol: Protocol) -> tuple[Fig
         )
         for name, (count, n) in counts.items()
     )
+    return (*proportions, _calibration_error(evaluation, protocol))
+
+
+def _calibration_error(evaluation: Evaluation, protocol: Protocol) -> Figure:
+    """The ECE with the 95 % interval of resampled clips, which always holds the figure itself."""
+    confidences, correct = evaluation.confidences
+    value, n = evaluation.calibration.ece, len(confidences)
+    random = np.random.default_rng(0)
+    sure, hit = np.array(confidences), np.array(correct)
+    draws = (random.integers(0, n, n) for _ in range(_RESAMPLES))
+    errors = [calibrate(sure[draw].tolist(), hit[draw].tolist()).ece for draw in draws]
+    low, high = np.quantile(errors, [0.025, 0.975])
+    interval = min(float(low), value), max(float(high), value)
+    return Figure(name=ECE, value=value, interval_95=interval, n=n, protocol=protocol.of_all)
+
+
+def value_figures(evaluation: RegressionEvaluation, *, protocol: Protocol) -> tuple[Figure, ...]:
+    """The figures of a regression model: MAE, RMSE and R2 over clips, and the MAE of degraded copies."""
+    scores = evaluation.scores
+    estimates = {
+        "mean absolute error (MAE)": scores.mae,
+        "root mean squared error (RMSE)": scores.rmse,
+        "R2": scores.r2,
+    }
+    for degradation, degraded in evaluation.robustness:
+        estimates[f"mean absolute error (MAE), {degradation.title}"] = degraded.mae
+    return tuple(
+        Figure(
+            name=name,
+            value=value,
+            interval_95=(min(low, value), max(high, value)),
+            n=scores.n,
+            protocol=protocol.of_all,
+        )
+        for name, (value, low, high) in _defined(estimates)
+    )
+
+
+def _defined(estimates: Mapping[str, Estimate]) -> Iterator[tuple[str, tuple[float, float, float]]]:
+    """The value and the interval of those that have both."""
+    for name, each in estimates.items():
+        if each.value is not None and each.interval_95 is not None:
+            yield name, (each.value, *each.interval_95)
 
 
 def degraded_name(degradation: Degradation) -> str:
@@ -136,11 +185,14 @@ def _compare(model: Model, evaluation: Evaluation) -> Iterator[FigureCheck]:
         yield check
 
 
-def card(contract: ModelContract, clips: ConfusionMatrix) -> str:
-    """The Markdown card of `contract`, with the confusion matrix over its test clips."""
+def card(contract: ModelContract, clips: ConfusionMatrix, *, notes: str = "") -> str:
+    """The Markdown card of `contract`, with the confusion matrix over its test clips and more sections."""
     features = contract.features
     shape = " x ".join(map(str, contract.input_shape))
     abstains = "" if contract.threshold else "It does not abstain unless `--threshold P` is given.\n"
+    network = contract.architecture
+    if contract.dimensions is None:
+        network += f" (`audiocnn shapes --arch {network}`)"
     return f"""# {contract.name}
 
 Task: {contract.task}. Labels: {", ".join(contract.labels)}.
@@ -148,11 +200,11 @@ Task: {contract.task}. Labels: {", ".join(contract.labels)}.
 | | |
 |---|---|
 | input | {shape}: {features.feature} of {contract.segment_s:g} s at {features.sample_rate} Hz |
-| network | {contract.architecture} (`audiocnn shapes --arch {contract.architecture}`) |
+| network | {network} |
 | output | {contract.activation} a segment, {contract.pooling} over the segments of a clip |
 | data | {contract.data.name} |
 | licence of the data | {contract.data.licence} |
-| command | `{contract.command}` |
+{"".join(_notice_rows(contract))}| command | `{contract.command}` |
 
 ## Evaluation
 
@@ -164,11 +216,73 @@ Confusion matrix over the test clips: true classes in rows, predicted labels in 
 | | {" | ".join(clips.labels)} | recall |
 |---|{"---:|" * (len(clips.labels) + 1)}
 {"".join(_confusion_rows(clips))}
-## Limitations
+{notes}## Limitations
 
 It has {len(contract.labels)} labels and predicts one of them for any sound, also for a sound that is none of\
  them. The figures are valid for recordings similar to those of the test.
-{abstains}"""
+{abstains}{"".join(_notices(contract))}"""
+
+
+def value_card(contract: ModelContract, values: Sequence[float], *, notes: str = "") -> str:
+    """The Markdown card of a regression model; `values` are those of its clips."""
+    features = contract.features
+    shape = " x ".join(map(str, contract.input_shape))
+    low, middle, high = np.quantile(values, [0, 0.5, 1])
+    return f"""# {contract.name}
+
+Task: {contract.task}. It gives one number, {contract.labels[0]}.
+
+| | |
+|---|---|
+| input | {shape}: {features.feature} of {contract.segment_s:g} s at {features.sample_rate} Hz |
+| network | {contract.architecture} |
+| output | a value a segment, {contract.pooling} over the segments of a clip |
+| values of the clips | {low:g} to {high:g}, median {middle:g} |
+| data | {contract.data.name} |
+| licence of the data | {contract.data.licence} |
+{"".join(_notice_rows(contract))}| command | `{contract.command}` |
+
+## Evaluation
+
+Errors are in the unit of the values.
+
+| figure | value | 95 % interval | n | protocol |
+|---|---|---|---|---|
+{"".join(_figure_rows(contract))}
+{notes}## Limitations
+
+It gives a number for any sound, also for a sound that is unlike those of the test. Values outside of those of
+the clips are extrapolated.
+{"".join(_notices(contract))}"""
+
+
+def coverage_section(evaluation: Evaluation) -> str:
+    """The section of a card on what a stricter threshold gives: fewer labels, more of them correct."""
+    rows = "".join(
+        f"| {each.threshold:g} | {each.coverage:.3f} |"
+        f" {'' if each.accuracy is None else f'{each.accuracy:.3f}'} |\n"
+        for each in evaluation.coverage({*_TABLE_THRESHOLDS, evaluation.threshold})
+    )
+    return f"""## Thresholds
+
+Below its threshold of {evaluation.threshold:g} the model gives no label; `--threshold P` changes it.
+
+| threshold | clips with a label | of these correct |
+|---:|---:|---:|
+{rows}
+"""
+
+
+def _notice_rows(contract: ModelContract) -> Iterator[str]:
+    for notice in contract.notices:
+        yield f"| weights of others | {notice.work}; {notice.source} |\n"
+        yield f"| licence of these weights | {notice.licence}, below |\n"
+
+
+def _notices(contract: ModelContract) -> Iterator[str]:
+    for notice in contract.notices:
+        quoted = "\n".join(f"> {line}".rstrip() for line in notice.text.strip().splitlines())
+        yield f"\n## Licence: {notice.work}\n\n{quoted}\n"
 
 
 def _figure_rows(contract: ModelContract) -> Iterator[str]:

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from audiocnn_cli.errors import ModelRefusedError
 
+# The bundled model of commands that need a single one.
 DEFAULT_MODEL = "genre"
+# In place of a name: the model for the type of sound, the default of `classify`.
+AUTO = "auto"
+# The bundled model that `auto` takes for a type of sound; other types are labelled with their name.
+MODEL_FOR_TYPE = {"music": DEFAULT_MODEL, "environment": "environment"}
 
 _log = logging.getLogger("audiocnn")
 
@@ -86,4 +91,8 @@ def find_model(name_or_path: str) -> ModelFile:
 
 
 def _models_in(folder: Path, origin: Origin) -> list[ModelFile]:
-    return [ModelFile(path.stem, path, origin) for path in sorted(folder.glob("*.onnx"))]
+    return [ModelFile(path.stem, path, origin) for path in sorted(folder.glob("*.onnx"), key=_stem)]
+
+
+def _stem(path: Path) -> str:
+    return path.stem

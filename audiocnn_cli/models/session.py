@@ -145,6 +145,23 @@ def _arranged(tensors: NDArray[np.float32], layout: Layout) -> NDArray[np.float3
     return np.ascontiguousarray(np.expand_dims(tensors[tuple(index)].transpose(order), tuple(ones)))
 
 
+def open_labelling(path: Path, *, provider: str = runtime.CPU) -> Model:
+    """As `open_model`, for a model that gives labels or a value.
+
+    Raises:
+        ModelRefusedError: as `open_model`, or it gives embeddings only.
+        UsageError: as `open_model`.
+    """
+    model = open_model(path, provider=provider)
+    if model.contract.kind is Kind.EMBEDDING:
+        raise ModelRefusedError(
+            f"{model.contract.name}: is a backbone, it gives an embedding and no labels; `audiocnn embed"
+            f" --model {model.contract.name}` writes it, `audiocnn train --backbone {model.contract.name}`"
+            " fits labels on it"
+        )
+    return model
+
+
 def open_model(path: Path, *, provider: str = runtime.CPU) -> Model:
     """Open the model file at `path`, and check its graph against its contract.
 
@@ -217,7 +234,7 @@ def _rules(
     for name, sizes in required.items():
         shape = outputs[name]
         # An output from elsewhere may have more axes, or no known shape.
-        axes = shape[1:] if contract.graph is None else shape[-1:] or sizes
+        axes = shape[1:] if contract.graph is None else shape[-len(sizes) :] or sizes
         fits = len(axes) == len(sizes) and all(
             not isinstance(a, int) or a == b for a, b in zip(axes, sizes, strict=False)
         )

@@ -26,10 +26,11 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import run_batch
 from audiocnn_cli.batch.task import WithoutFiles
-from audiocnn_cli.errors import AudiocnnError, FailureKind, InputError, OutputError, SignalError
-from audiocnn_cli.evaluation.labelled import Grouping, LabelledClip, class_names, labelled, recordings
+from audiocnn_cli.errors import FailureKind, OutputError, SignalError
+from audiocnn_cli.evaluation.labelled import Grouping, LabelledClip
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT, extract
 from audiocnn_cli.files import atomic_writer
+from audiocnn_cli.training.clips import ClipSet, read_clips
 from audiocnn_cli.training.recipes import Recipe
 
 log = logging.getLogger("audiocnn")
@@ -40,22 +41,33 @@ class Dataset:
     """The feature frames of a labelled folder, on disk.
 
     `frames` (all frames, bins) is the concatenation of the clips; clip c has those from `offsets[c]` to
-    `offsets[c + 1]`, `window` or more. A segment is `window` frames. A split must not divide the clips of
-    one of `groups`, which names the group of each clip.
+    `offsets[c + 1]`, `window` or more. A segment is `window` frames.
     """
 
-    labels: tuple[str, ...]
-    clips: tuple[LabelledClip, ...]
-    groups: tuple[str, ...]
+    clip_set: ClipSet
     frames: NDArray[np.float32]
     offsets: NDArray[np.int64]
     window: int
-    failures: tuple[Failure, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.clip_set.labels
+
+    @property
+    def clips(self) -> tuple[LabelledClip, ...]:
+        """The clips, in the order of the frames."""
+        return self.clip_set.clips
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each clip."""
+        return self.clip_set.groups
 
     @property
     def clip_labels(self) -> NDArray[np.int64]:
         """The index of each clip's label, shape (clips,)."""
-        return np.array([self.labels.index(clip.label) for clip in self.clips], dtype=np.int64)
+        return self.clip_set.clip_labels
 
     def segment_starts(self, clip: int) -> NDArray[np.int64]:
         """The first frame of each segment of a clip: contiguous segments, at least one."""
@@ -75,37 +87,22 @@ def read_dataset(folder: Path, *, recipe: Recipe, grouping: Grouping, cache: Pat
         AudiocnnError: a class has no usable clip.
         OutputError: the cache can't be written.
     """
-    clips: list[LabelledClip] = []
-    failures: list[Failure] = []
-    for item in recordings(folder):
-        try:
-            clips.append(labelled(item, folder))
-        except InputError as error:
-            failures.append(Failure(error.path, error.kind, error.message))
-    data, index = _cached(clips, recipe, cache)
-    failures += (Failure(path, FailureKind(kind), message) for path, kind, message in index["failures"])
-    failed = {failure.path for failure in failures}
-    good = [clip for clip in clips if clip.source.path not in failed]
-    labels = class_names(folder)
-    empty = sorted(set(labels) - {clip.label for clip in good})
-    if empty:
-        raise AudiocnnError(
-            f"{folder}: no usable recording in the class {', '.join(empty)}; add some or remove the folder"
-        )
+    found = read_clips(folder, grouping=grouping)
+    data, index = _cached(found.clips, recipe, cache)
+    clips = found.without(
+        Failure(path, FailureKind(kind), message) for path, kind, message in index["failures"]
+    )
     offsets = np.cumsum([0, *index["lengths"]], dtype=np.int64)
     shape = (int(offsets[-1]), recipe.features.n_bins)
     dataset = Dataset(
-        labels=labels,
-        clips=tuple(good),
-        groups=tuple(grouping.group(Path(clip.source.path), folder=folder) for clip in good),
+        clip_set=clips,
         frames=np.memmap(data, dtype=np.float32, mode="r", shape=shape),
         offsets=offsets,
         window=recipe.window,
-        failures=tuple(failures),
     )
-    _warn_of_duplicates(dataset)
+    clips.warn_of_duplicates()
     seconds = len(dataset.frames) * recipe.features.hop_length / recipe.features.sample_rate
-    log.info("%d clips in %d classes, %.1f minutes", len(good), len(labels), seconds / 60)
+    log.info("%d clips in %d classes, %.1f minutes", len(clips), len(clips.labels), seconds / 60)
     return dataset
 
 
@@ -175,17 +172,3 @@ def clip_frames(source: Source, recipe: Recipe) -> NDArray[np.float32]:
     if length < recipe.features.n_fft:
         raise SignalError(FailureKind.TOO_SHORT, "is shorter than one analysis frame")
     return np.concatenate([extract(piece, recipe.features) for piece in pieces])
-
-
-def _warn_of_duplicates(dataset: Dataset) -> None:
-    """Warn of one recording under two names in two groups: it would be on both sides of a split."""
-    first: dict[str, int] = {}
-    for i, clip in enumerate(dataset.clips):
-        twin = first.setdefault(clip.content, i)
-        if dataset.groups[twin] != dataset.groups[i]:
-            log.warning(
-                "%s and %s are the same recording in two groups, a leak between the sides of the split;"
-                " remove one",
-                dataset.clips[twin].source.path,
-                clip.source.path,
-            )

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.training.batches import Side
 from audiocnn_cli.training.dataset import Dataset
+from audiocnn_cli.training.finish import choose_threshold
 from audiocnn_cli.training.fit import Epoch, FitConfig, fit, predict
 from audiocnn_cli.training.networks import MeanNetwork, build_network
 from audiocnn_cli.training.recipes import Recipe
 from audiocnn_cli.training.split import Split
-
-TARGET_ACCURACY = 0.9
-_FEWEST_CLIPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,8 @@ def calibrate(members: tuple[Member, ...]) -> tuple[float, float]:
         np.concatenate([member.held_out.clips for member in members]),
     )
     temperature = fit_temperature(held_out)
-    return temperature, choose_threshold(held_out, temperature=temperature)
+    _, confidences = clip_confidences(held_out, temperature=temperature)
+    return temperature, choose_threshold(confidences.tolist())
 
 
 def fit_temperature(held_out: HeldOut) -> float:
@@ -99,21 +98,6 @@ def fit_temperature(held_out: HeldOut) -> float:
     loss = torch.nn.functional.cross_entropy
     losses = [loss(held_out.logits / t, held_out.labels).item() for t in candidates]
     return float(candidates[int(np.argmin(losses))])
-
-
-def choose_threshold(held_out: HeldOut, *, temperature: float) -> float:
-    """The lowest threshold above which 90 % of the clips are correct; 1 when there is none.
-
-    A threshold that fewer than ten clips reach is not used.
-    """
-    correct, confidence = clip_confidences(held_out, temperature=temperature)
-    fewest = min(_FEWEST_CLIPS, len(confidence))
-    # The contract stores three digits: the accuracy must be that of the rounded threshold.
-    for threshold in np.unique(np.floor(confidence * 1000) / 1000):
-        covered = confidence >= threshold
-        if correct[covered].mean() >= TARGET_ACCURACY and covered.sum() >= fewest:
-            return 0.0 if covered.all() else float(threshold)
-    return 1.0
 
 
 def clip_confidences(

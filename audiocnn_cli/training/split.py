@@ -1,6 +1,7 @@
 """Split the clips by group: train, validation and test sides, or folds for cross-validation."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.training.dataset import Dataset
+from audiocnn_cli.training.clips import ClipSet
 
 Clips = NDArray[np.int64]
 HOLDOUT_FOLDS = 5
@@ -25,7 +26,7 @@ class Split:
     test: Clips
 
 
-def holdout(dataset: Dataset, *, seed: int, apart: Clips = NOTHING) -> Split:
+def holdout(clips: ClipSet, *, seed: int, apart: Clips = NOTHING) -> Split:
     """One fifth of the clips for the test, one for validation, three to train on, stratified, whole groups.
 
     Clips kept `apart` are the test side instead, and one fifth of the others is for validation.
@@ -33,13 +34,13 @@ def holdout(dataset: Dataset, *, seed: int, apart: Clips = NOTHING) -> Split:
     Raises:
         UsageError: there are too few groups.
     """
-    first, validation, *train = _folds(dataset, HOLDOUT_FOLDS, seed=seed, apart=apart)
+    first, validation, *train = _folds(clips, HOLDOUT_FOLDS, seed=seed, apart=apart)
     if len(apart):
-        return _checked(Split(np.concatenate([first, *train]), validation, apart), dataset)
-    return _checked(Split(np.concatenate(train), validation, first), dataset)
+        return _checked(Split(np.concatenate([first, *train]), validation, apart), clips)
+    return _checked(Split(np.concatenate(train), validation, first), clips)
 
 
-def cross_validation(dataset: Dataset, folds: int, *, seed: int, apart: Clips = NOTHING) -> tuple[Split, ...]:
+def cross_validation(clips: ClipSet, folds: int, *, seed: int, apart: Clips = NOTHING) -> tuple[Split, ...]:
     """Each fold once as the test side, all others to train on, stratified, whole groups.
 
     Clips kept `apart` are on no side.
@@ -47,14 +48,14 @@ def cross_validation(dataset: Dataset, folds: int, *, seed: int, apart: Clips = 
     Raises:
         UsageError: there are too few groups.
     """
-    parts = _folds(dataset, folds, seed=seed, apart=apart)
+    parts = _folds(clips, folds, seed=seed, apart=apart)
     return tuple(
-        _checked(Split(np.concatenate([*parts[:i], *parts[i + 1 :]]), NOTHING, test), dataset)
+        _checked(Split(np.concatenate([*parts[:i], *parts[i + 1 :]]), NOTHING, test), clips)
         for i, test in enumerate(parts)
     )
 
 
-def kept_apart(dataset: Dataset, pattern: str | None, *, folder: Path) -> Clips:
+def kept_apart(clips: ClipSet, pattern: str | None, *, folder: Path) -> Clips:
     """The clips whose path relative to `folder` matches `pattern`; none without a pattern.
 
     Raises:
@@ -66,7 +67,7 @@ def kept_apart(dataset: Dataset, pattern: str | None, *, folder: Path) -> Clips:
         search = re.compile(pattern).search
     except re.error as error:
         raise UsageError(f"`keep_apart={pattern}` is no regular expression ({error})") from error
-    names = [Path(clip.source.path).relative_to(folder).as_posix() for clip in dataset.clips]
+    names = [Path(clip.source.path).relative_to(folder).as_posix() for clip in clips.clips]
     found = np.flatnonzero([search(name) is not None for name in names])
     if len(found) in (0, len(names)):
         many = "no clip" if not len(found) else "every clip"
@@ -74,9 +75,9 @@ def kept_apart(dataset: Dataset, pattern: str | None, *, folder: Path) -> Clips:
     return found
 
 
-def _folds(dataset: Dataset, folds: int, *, seed: int, apart: Clips) -> list[Clips]:
-    clips = np.setdiff1d(np.arange(len(dataset.clips)), apart)
-    groups = np.array(dataset.groups)[clips]
+def _folds(clips: ClipSet, folds: int, *, seed: int, apart: Clips) -> list[Clips]:
+    used = np.setdiff1d(np.arange(len(clips)), apart)
+    groups = np.array(clips.groups)[used]
     found = len(set(groups.tolist()))
     if found < folds:
         raise UsageError(
@@ -84,16 +85,18 @@ def _folds(dataset: Dataset, folds: int, *, seed: int, apart: Clips) -> list[Cli
             " groups or fewer `folds`"
         )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    labels = dataset.clip_labels[clips]
-    return [clips[side] for _, side in splitter.split(labels, labels, groups)]
+    strata = clips.strata[used]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes with fewer clips than folds: `_checked` decides
+        return [used[side] for _, side in splitter.split(strata, strata, groups)]
 
 
-def _checked(split: Split, dataset: Dataset) -> Split:
+def _checked(split: Split, clips: ClipSet) -> Split:
     """The split, if every class has training clips and there is a clip to test."""
-    labels = dataset.clip_labels
+    labels = clips.clip_labels
     missing = sorted(set(labels) - set(labels[split.train]))
     if missing or not len(split.test):
-        names = ", ".join(dataset.labels[i] for i in missing) or "none"
+        names = ", ".join(clips.labels[i] for i in missing) or "none"
         raise UsageError(
             f"the split by group leaves a side empty (classes without training clips: {names}); use more or"
             " smaller groups, or another `seed`"

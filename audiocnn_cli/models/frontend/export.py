@@ -1,4 +1,4 @@
-"""A model as one ONNX graph from waveform to probabilities, checked against the Python path."""
+"""A model as one ONNX graph from waveform to its output, checked against the Python path."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from onnx import TensorProto, compose, helper
 
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.errors import ModelRefusedError
-from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM, ModelContract
+from audiocnn_cli.models.contract import OUTPUTS, WAVEFORM, ModelContract
 from audiocnn_cli.models.frontend.features import GraphBuilder, features, unsupported
 from audiocnn_cli.models.golden import GoldenCheck, golden_signal
 from audiocnn_cli.models.inference import infer
@@ -28,18 +28,23 @@ _OPERATORS = {Activation.SOFTMAX: "Softmax", Activation.SIGMOID: "Sigmoid"}  # o
 
 @dataclass(frozen=True, slots=True)
 class WaveformModel:
-    """The bytes of an ONNX file from waveform to probabilities, and its difference from the Python path."""
+    """The bytes of an ONNX file from waveform to `output`, and its difference from the Python path.
+
+    `output` has `width` numbers for each clip.
+    """
 
     contract: ModelContract
     content: bytes
     check: GoldenCheck
+    output: str
+    width: int
 
 
 def with_frontend(model: Model) -> WaveformModel:
     """`model` with segments and features before it, and the mean over the segments behind it.
 
     The input `waveform` has shape (n, samples): mono samples in [-1, 1] at the model's sample rate, of any
-    length; the output `probabilities` has shape (n, labels).
+    length. The output is `probabilities` (n, labels), or `embedding` or `values` by the kind of the model.
 
     Raises:
         ModelRefusedError: the features can't be built from ONNX operators, the model's operators are too
@@ -61,10 +66,14 @@ def with_frontend(model: Model) -> WaveformModel:
         ) from error
     if not check.passed:
         raise ModelRefusedError(
-            f"{model.path}: with the front end inside, its probabilities for the golden signal differ by"
+            f"{model.path}: with the front end inside, its output for the golden signal differs by"
             f" {check.difference:.1e} (at most {check.tolerance:g})"
         )
-    return WaveformModel(model.contract, content, check)
+    return WaveformModel(model.contract, content, check, _output(model), model.width)
+
+
+def _output(model: Model) -> str:
+    return OUTPUTS[model.contract.kind][0]
 
 
 def _metadata(contract: ModelContract) -> dict[str, str]:
@@ -84,7 +93,7 @@ def _metadata(contract: ModelContract) -> dict[str, str]:
 
 
 def _compose(model: Model) -> Any:
-    contract, labels = model.contract, len(model.contract.labels)
+    contract = model.contract
     network = compose.add_prefix(onnx.load(model.path), _NETWORK)
     builder = GraphBuilder(opset=_standard_opset(network, where=str(model.path)))
     pieces = segments(builder, WAVEFORM, contract.segment)
@@ -92,14 +101,14 @@ def _compose(model: Model) -> Any:
     rows = _network_rows(builder, tensors, network.graph, model)
     if model.binding.activation in _OPERATORS:
         rows = builder.node(_OPERATORS[model.binding.activation], rows)
-    mean = pool(builder, rows, WAVEFORM, labels=labels)
-    builder.nodes.append(helper.make_node("Identity", [mean], [PROBABILITIES]))
+    mean = pool(builder, rows, WAVEFORM, width=model.width)
+    builder.nodes.append(helper.make_node("Identity", [mean], [_output(model)]))
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         builder.nodes,
         contract.name,
         [value(WAVEFORM, TensorProto.FLOAT, ["clips", "samples"])],
-        [value(PROBABILITIES, TensorProto.FLOAT, ["clips", labels])],
+        [value(_output(model), TensorProto.FLOAT, ["clips", model.width])],
         [*network.graph.initializer, *builder.constants],
     )
     whole = helper.make_model(
@@ -115,7 +124,7 @@ def _compose(model: Model) -> Any:
 
 
 def _network_rows(builder: GraphBuilder, tensors: str, network: Any, model: Model) -> str:
-    """Tensors (segments, frames, bins) through the network: (segments, labels), before the activation."""
+    """Tensors (segments, frames, bins) through the network: (segments, width), before the activation."""
     binding = model.binding
     if binding.mean:
         tensors = builder.node("Sub", tensors, builder.matrix(np.array(binding.mean)))
@@ -132,15 +141,15 @@ def _network_rows(builder: GraphBuilder, tensors: str, network: Any, model: Mode
         inner.nodes,
         "segment",
         [helper.make_tensor_value_info(one, TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(row, TensorProto.FLOAT, [len(model.contract.labels)])],
+        [helper.make_tensor_value_info(row, TensorProto.FLOAT, [model.width])],
     )
     builder.constants += inner.constants
     return builder.node("Scan", tensors, body=body, num_scan_inputs=1)
 
 
 def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model) -> str:
-    """Add the network's nodes and those that lay out its inputs; its output as (segments, labels)."""
-    binding, labels = model.binding, len(model.contract.labels)
+    """Add the network's nodes and those that lay out its inputs; its output as (segments, width)."""
+    binding = model.binding
     inputs = {each.name: each.type.tensor_type for each in network.input}
     axes, ordered = binding.layout.axes, tensors
     if "F" in axes and axes.index("F") < axes.index("T"):
@@ -161,7 +170,7 @@ def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model
         builder.nodes.append(helper.make_node("Cast", [value], [_NETWORK + name], to=to))
     builder.nodes += network.node
     found = builder.node("Cast", _NETWORK + binding.output, to=TensorProto.FLOAT)
-    rows = builder.concat(count, builder.sizes(-1, labels), axis=0)
+    rows = builder.concat(count, builder.sizes(-1, model.width), axis=0)
     # An output with several rows for each segment is averaged.
     return builder.reduce("ReduceMean", builder.node("Reshape", found, rows), axes=(1,), keep=False)
 
@@ -169,18 +178,24 @@ def _add_network(builder: GraphBuilder, tensors: str, network: Any, model: Model
 def segments(builder: GraphBuilder, waveform: str, config: SegmentConfig) -> str:
     """Clips (n, samples) to their segments, one clip after the other: (n * segments, length).
 
-    Equal to `audio.segments.cut`: a clip shorter than one segment is repeated to fill it; a remainder of half
-    a segment or more gives one more segment, which ends with the clip.
+    Equal to `audio.segments.cut`: a clip shorter than one segment is repeated or padded to fill it; a
+    remainder of half a segment or more gives one more segment, which ends with the clip.
     """
     length, hop = builder.sizes(config.length), builder.sizes(config.hop)
     zero, one, two = builder.sizes(0), builder.sizes(1), builder.sizes(2)
     samples = builder.node("Gather", builder.node("Shape", waveform), one)
     filled = builder.node("Max", samples, length)
-    # At least 1: ONNX Runtime may divide by the length of an empty clip, which ends the process.
-    padded = builder.node("Add", samples, builder.sizes(config.length - 1))
-    repeats = builder.node("Div", padded, builder.node("Max", samples, one))
-    repeated = builder.node("Tile", waveform, builder.concat(one, repeats, axis=0))
-    clip = builder.node("Slice", repeated, zero, filled, one)
+    if config.pad_short:
+        missing = builder.node("Sub", filled, samples)
+        before = builder.node("Div", missing, two)
+        widths = builder.concat(zero, before, zero, builder.node("Sub", missing, before), axis=0)
+        clip = builder.node("Pad", waveform, widths)
+    else:
+        # At least 1: ONNX Runtime may divide by the length of an empty clip, which ends the process.
+        padded = builder.node("Add", samples, builder.sizes(config.length - 1))
+        repeats = builder.node("Div", padded, builder.node("Max", samples, one))
+        repeated = builder.node("Tile", waveform, builder.concat(one, repeats, axis=0))
+        clip = builder.node("Slice", repeated, zero, filled, one)
 
     last = builder.node("Sub", filled, length)
     steps = builder.node("Div", last, hop)
@@ -194,11 +209,11 @@ def segments(builder: GraphBuilder, waveform: str, config: SegmentConfig) -> str
     return builder.node("Reshape", pieces, builder.sizes(-1, config.length))
 
 
-def pool(builder: GraphBuilder, probabilities: str, waveform: str, *, labels: int) -> str:
-    """The probabilities of segments (n * segments, labels) to their mean for each clip: (n, labels)."""
+def pool(builder: GraphBuilder, rows: str, waveform: str, *, width: int) -> str:
+    """The output of segments (n * segments, width) to its mean for each clip: (n, width)."""
     clips = builder.node("Gather", builder.node("Shape", waveform), builder.sizes(0))
-    shape = builder.concat(clips, builder.sizes(-1, labels), axis=0)
-    by_clip = builder.node("Reshape", probabilities, shape)
+    shape = builder.concat(clips, builder.sizes(-1, width), axis=0)
+    by_clip = builder.node("Reshape", rows, shape)
     return builder.reduce("ReduceMean", by_clip, axes=(1,), keep=False)
 
 
@@ -223,6 +238,6 @@ def _compare(content: bytes, model: Model) -> GoldenCheck:
     contract = model.contract
     signal = golden_signal(sample_rate=contract.features.sample_rate, duration_s=contract.golden.duration_s)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    (found,) = session.run([PROBABILITIES], {WAVEFORM: signal[None, :]})
+    (found,) = session.run([_output(model)], {WAVEFORM: signal[None, :]})
     expected = infer([signal], model).mean
     return GoldenCheck(float(np.abs(found[0] - expected).max()), _TOLERANCE)

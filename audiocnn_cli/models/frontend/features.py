@@ -23,7 +23,7 @@ _FEATURES = (Feature.WAVEFORM, Feature.MEL, Feature.LOGMEL, Feature.MFCC)
 FLOORS = {Log.DB: 1e-10, Log.LN: 2.0**-23}
 # The opset since which the axes of reductions are inputs; before they were attributes.
 _REDUCTIONS_BY_INPUT = 18
-_NOT_BUILT = ("frames_exact", "remove_dc", "preemphasis", "use_energy", "delta")
+_NOT_BUILT = ("remove_dc", "preemphasis", "use_energy", "delta")
 
 
 class GraphBuilder:

@@ -4,18 +4,66 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from audiocnn_cli.output.terminal.console import console, log
-from audiocnn_cli.training.fit import Epoch
+from audiocnn_cli.output.terminal.console import console, log, logs_json, show_status
+
+if TYPE_CHECKING:  # imports PyTorch
+    from audiocnn_cli.training.fit import Epoch
+
+_STATUS_EVERY_S, _LOG_EVERY_S = 0.1, 30.0
+
+
+class HeadProgress:
+    """Lines of what the training of a head does, and how many clips are embedded."""
+
+    def __init__(self, *, on_terminal: bool) -> None:
+        self._on_terminal = on_terminal
+        self._started = self._shown = time.monotonic()
+
+    def embedded(self, done: int, total: int) -> None:
+        """Show it on the status line of a terminal, or in a log line every 30 s."""
+        now = time.monotonic()
+        every = _STATUS_EVERY_S if self._on_terminal else _LOG_EVERY_S
+        if done == total:
+            self.clear()
+            log.info("embedded %d clips", total)
+        elif now - self._shown >= every:
+            self._shown = now
+            left = (now - self._started) / done * (total - done)
+            line = f"embedding {done}/{total} clips, {left:.0f} s left"
+            if self._on_terminal:
+                show_status(line)
+            else:
+                log.info("%s", line)
+
+    def stage(self, text: str) -> None:
+        """A line of its own."""
+        log.info("%s", text)
+
+    def clear(self) -> None:
+        """Remove the status line."""
+        if self._on_terminal:
+            show_status("")
 
 
 @contextmanager
-def show_epochs(*, epochs: int, networks: int, quiet: bool) -> Iterator[Callable[[int, Epoch], None]]:
+def show_head(*, quiet: bool) -> Iterator[HeadProgress]:
+    """Yield what is told of the progress of a head."""
+    progress = HeadProgress(on_terminal=sys.stderr.isatty() and not quiet and not logs_json())
+    try:
+        yield progress
+    finally:
+        progress.clear()
+
+
+@contextmanager
+def show_epochs(*, epochs: int, networks: int, quiet: bool) -> Iterator[Callable[[int, "Epoch"], None]]:
     """Yield the function to call after each epoch with the index of the network and the epoch."""
     clock = _Clock(epochs * networks)
     if quiet or not sys.stderr.isatty():
 
-        def write(number: int, epoch: Epoch) -> None:
+        def write(number: int, epoch: "Epoch") -> None:
             left = clock.left(_done(number, epoch, epochs))
             log.info("%s%s", "  ".join([_place(number, networks, epoch, epochs), *figures(epoch)]), left)
             if epoch.last:
@@ -33,7 +81,7 @@ def show_epochs(*, epochs: int, networks: int, quiet: bool) -> Iterator[Callable
     task = progress.add_task("training", total=epochs * networks)
     with Live(progress, console=out, auto_refresh=False) as live:
 
-        def advance(number: int, epoch: Epoch) -> None:
+        def advance(number: int, epoch: "Epoch") -> None:
             done = _done(number, epoch, epochs)
             place = f"{_place(number, networks, epoch, epochs)}{clock.left(done)}"
             progress.update(task, completed=done, description=place)
@@ -44,7 +92,7 @@ def show_epochs(*, epochs: int, networks: int, quiet: bool) -> Iterator[Callable
         yield advance
 
 
-def figures(epoch: Epoch) -> list[str]:
+def figures(epoch: "Epoch") -> list[str]:
     """Those of the training, then those of the validation with the best epoch, if there is one."""
     accuracy = "" if epoch.accuracy is None else f"training accuracy {epoch.accuracy:.3f}, "
     lines = [f"{accuracy}loss {epoch.loss:.3f}"]
@@ -54,7 +102,7 @@ def figures(epoch: Epoch) -> list[str]:
     return lines
 
 
-def outcome(epoch: Epoch, epochs: int) -> str:
+def outcome(epoch: "Epoch", epochs: int) -> str:
     """How a fit has ended: early or not, and with the weights of which epoch."""
     if epoch.validation is None:
         return f"trained for {epoch.number} epochs"
@@ -90,11 +138,11 @@ class _Clock:
         return f"  at most {minutes}:{seconds:02d} min left"
 
 
-def _done(number: int, epoch: Epoch, epochs: int) -> int:
+def _done(number: int, epoch: "Epoch", epochs: int) -> int:
     """How many epochs of all networks are behind; a network that has stopped early needs no more."""
     return number * epochs + (epochs if epoch.last else epoch.number)
 
 
-def _place(number: int, networks: int, epoch: Epoch, epochs: int) -> str:
+def _place(number: int, networks: int, epoch: "Epoch", epochs: int) -> str:
     network = f"network {number + 1}/{networks}  " if networks > 1 else ""
     return f"{network}epoch {epoch.number:2}/{epochs}"

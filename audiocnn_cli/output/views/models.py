@@ -10,11 +10,11 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from audiocnn_cli.models.contract import PROBABILITIES, WAVEFORM, GraphBinding, ModelContract
+from audiocnn_cli.models.contract import WAVEFORM, GraphBinding, ModelContract
 from audiocnn_cli.models.golden import GoldenCheck
 from audiocnn_cli.models.registry import ModelFile
 from audiocnn_cli.models.runtime import Provider
-from audiocnn_cli.models.signature import Activation
+from audiocnn_cli.models.signature import Activation, Kind
 from audiocnn_cli.output.results import Row
 from audiocnn_cli.output.terminal.console import console, display
 from audiocnn_cli.output.terminal.layout import Column, FittedTable
@@ -50,7 +50,8 @@ class ModelListView:
             figure = contract.figures[0] if contract.figures else None
             yield (
                 {"name": summary.file.name, "origin": summary.file.origin, "task": contract.task}
-                | {"classes": len(contract.labels), "size_bytes": summary.size_bytes}
+                | {"kind": contract.kind, "classes": len(contract.labels), "dimensions": contract.dimensions}
+                | {"size_bytes": summary.size_bytes}
                 | {"accuracy": figure and figure.value, "accuracy_of": figure and figure.name}
                 | {"licence": contract.data.licence, "path": str(summary.file.path)}
             )
@@ -65,13 +66,17 @@ class ModelListView:
             [
                 Column(name="model", cells=[display(r["name"]) for r in rows], style="bold"),
                 Column(name="task", cells=[display(r["task"]) for r in rows], wrap=True),
-                Column(name="classes", cells=[str(r["classes"]) for r in rows], justify="right"),
+                Column(name="classes", cells=[_classes(r) for r in rows], justify="right"),
                 Column(name="accuracy", cells=accuracies, justify="right", style="cyan"),
                 Column(name="of", cells=figures, drop=1),
                 Column(name="KiB", cells=sizes, justify="right", drop=2),
                 Column(name="origin", cells=[str(r["origin"]) for r in rows], style="dim", drop=3),
             ]
         )
+
+
+def _classes(row: dict[str, Any]) -> str:
+    return str(row["classes"]) if row["kind"] is Kind.CLASSIFICATION else "-"
 
 
 class ContractView:
@@ -115,14 +120,21 @@ def _facts(contract: ModelContract) -> Iterator[tuple[str, str]]:
     segment = f"{features.sample_rate} Hz, {contract.segment_s:g} s a segment"
     yield "model", contract.name
     yield "task", contract.task
-    yield "labels", ", ".join(contract.labels)
+    if contract.labels:
+        yield "labels", ", ".join(contract.labels)
     yield "input", f"{shape}: {features.feature}, {segment}"
     if contract.graph is not None:
         yield from _graph_facts(contract.graph)
-    yield ("network", f"{contract.architecture}, {contract.activation}, {contract.pooling} over segments")
+    if contract.dimensions is not None:
+        yield "embedding", f"{contract.dimensions} numbers a segment"
+    after = f", {contract.activation}" if contract.kind is Kind.CLASSIFICATION else ""
+    yield "network", f"{contract.architecture}{after}, {contract.pooling} over segments"
     if contract.sound_type is not None:
         yield "sound", f"{contract.sound_type}; other types of sound get no label"
-    yield "abstains", f"below {contract.threshold:g}" if contract.threshold else "never"
+    if contract.kind is Kind.CLASSIFICATION:
+        yield "abstains", f"below {contract.threshold:g}" if contract.threshold else "never"
+    for notice in contract.notices:
+        yield "weights", f"{notice.work}; {notice.source}; licence {notice.licence}"
     yield "trained on", f"{contract.data.name} ({contract.data.licence})"
     yield "made by", contract.command
     if not contract.figures:
@@ -237,7 +249,7 @@ class ExportedView(_LinesView[Exported]):
             "path": str(result.path),
             "size_bytes": len(result.model.content),
             "input": {"name": WAVEFORM, "shape": ["clips", "samples"]},
-            "output": {"name": PROBABILITIES, "shape": ["clips", len(contract.labels)]},
+            "output": {"name": result.model.output, "shape": ["clips", result.model.width]},
             "sample_rate": contract.features.sample_rate,
             "labels": list(contract.labels),
             **pick(result.model.check, "difference", "tolerance"),
@@ -250,12 +262,12 @@ class ExportedView(_LinesView[Exported]):
 
     def line(self, result: Exported) -> Text:
         """Two lines: input and output, and the difference from the Python path."""
-        contract, check, size = result.model.contract, result.model.check, len(result.model.content)
+        model, check, size = result.model, result.model.check, len(result.model.content)
         return Text(
-            f"{display(str(result.path))}: {WAVEFORM} (clips, samples) at {contract.features.sample_rate} Hz"
-            f" -> {PROBABILITIES} (clips, {len(contract.labels)}), {size / 1024:.0f} KiB\n  differs from"
-            f" `audiocnn classify` by {check.difference:.1e} (at most {check.tolerance:g}) on the golden"
-            " signal"
+            f"{display(str(result.path))}: {WAVEFORM} (clips, samples) at"
+            f" {model.contract.features.sample_rate} Hz -> {model.output} (clips, {model.width}),"
+            f" {size / 1024:.0f} KiB\n  differs from the Python path by {check.difference:.1e} (at most"
+            f" {check.tolerance:g}) on the golden signal"
         )
 
 
