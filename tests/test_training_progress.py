@@ -1,4 +1,4 @@
-"""What a training says while it runs: accuracies, the best epoch, early stopping, the time left."""
+"""What a training prints while it runs: accuracies, the best epoch, early stopping, the time left."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ LINE = re.compile(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of noise that can't be told apart, so that the validation loss soon rises."""
+    """Two classes of noise that can't be distinguished, so that the validation loss soon rises."""
     root = tmp_path_factory.mktemp("noise")
     random = np.random.default_rng(4)
     for label in ("one", "other"):
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_each_epoch_names_its_figures_and_the_end_is_said(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_each_epoch_and_the_end_are_lines(run: Run, folder: Path, tmp_path: Path) -> None:
     finished = run(
         "train", folder, "-o", tmp_path / "m.onnx", "--cache", tmp_path / "cache", "--arch", "mlp",
         "--epochs", "9", "--patience", "2", "--learning-rate", "3e-3",

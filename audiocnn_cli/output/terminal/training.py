@@ -49,7 +49,7 @@ class HeadProgress:
 
 @contextmanager
 def show_head(*, quiet: bool) -> Iterator[HeadProgress]:
-    """Yield what is told of the progress of a head."""
+    """Yield what prints the progress of a head."""
     progress = HeadProgress(on_terminal=sys.stderr.isatty() and not quiet and not logs_json())
     try:
         yield progress
