@@ -101,7 +101,9 @@ def prediction_of(
         rest_s=scores.tail_samples / scores.sample_rate,
         highest_hz=signature.features.effective_fmax,
         sound_type=gated.sound if gated else None,
-        unlabelled=others,
+        unlabelled=() if rule.gives_value else others,
+        quantity=signature.labels[0] if rule.gives_value else None,
+        value=float(scores.mean[0]) if rule.gives_value and reason is None else None,
     )
 
 

@@ -4,7 +4,7 @@ import copy
 import math
 import pickle
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,24 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One pass over the training side: its mean loss in nats a segment, and the validation after it."""
+    """One pass over the training side, and the validation after it.
+
+    `loss` is the mean loss in nats a segment, and `accuracy` that of the segments, both while the network is
+    trained on them: with dropout, and on augmented segments. `best` is the number of the best epoch so far,
+    whose weights are kept, and `last` whether the fit ends with this one.
+    """
 
     number: int
     loss: float
     validation: Validation | None = None
+    accuracy: float | None = None
+    best: int = 1
+    last: bool = False
+
+    @property
+    def is_best(self) -> bool:
+        """Whether its weights are kept if no further epoch is run."""
+        return self.best == self.number
 
 
 def fit(
@@ -134,9 +147,11 @@ class _Run:
         """Run one pass; afterwards `best` is the weights to keep if no further epoch is run."""
         size, augment = self.config.batch_size, self.config.augment
         self.network.train()
-        total = count = 0.0
+        total = count = correct = 0.0
         for tensors, targets in self.train.epoch(batch_size=size, config=augment, random=self.random):
-            total += self._step(tensors.to(self.device), targets.to(self.device)) * len(tensors)
+            loss, hits = self._step(tensors.to(self.device), targets.to(self.device))
+            total += loss * len(tensors)
+            correct += hits
             count += len(tensors)
         kept = self.averaged if self.config.average else self.network
         check = None
@@ -144,18 +159,22 @@ class _Run:
             logits, labels = predict(kept, validation, self.device)
             loss = torch.nn.functional.cross_entropy(logits, labels).item()
             check = Validation(loss, (logits.argmax(dim=1) == labels).float().mean().item())
-        self.history.append(Epoch(len(self.history) + 1, total / count, check))
-        if self._best_number() == len(self.history):
+        self.history.append(Epoch(len(self.history) + 1, total / count, check, correct / count))
+        epoch = replace(self.history[-1], best=self._best_number(), last=not self.continues())
+        self.history[-1] = epoch
+        if epoch.is_best:
             self.best = copy.deepcopy(kept.state_dict())
-        return self.history[-1]
+        return epoch
 
-    def _step(self, tensors: torch.Tensor, targets: torch.Tensor) -> float:
+    def _step(self, tensors: torch.Tensor, targets: torch.Tensor) -> tuple[float, int]:
+        """The loss of a batch before the weights change, and how many of its segments are correct."""
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.zero_grad()
+        logits = self.network(tensors)
         loss = torch.nn.functional.cross_entropy(
-            self.network(tensors), targets, self.weights, label_smoothing=config.label_smoothing
+            logits, targets, self.weights, label_smoothing=config.label_smoothing
         )
         loss.backward()
         self.optimizer.step()
@@ -167,7 +186,7 @@ class _Run:
             for name, mean in self.averaged.state_dict().items():
                 if mean.dtype.is_floating_point:
                     mean.lerp_(trained[name], 1 - decay)
-        return float(loss.item())
+        return float(loss.item()), int((logits.argmax(dim=1) == targets.argmax(dim=1)).sum().item())
 
     def _learning_rate(self) -> float:
         most = self.config.learning_rate
@@ -211,7 +230,8 @@ class _Run:
         self.random.set_state(state["random"])
         torch.set_rng_state(state["torch_random"])
         self.history = [
-            Epoch(number, loss, check and Validation(*check)) for number, loss, check in state["history"]
+            Epoch(number, loss, check and Validation(*check), *rest)
+            for number, loss, check, *rest in state["history"]
         ]
         self.step = state["step"]
 
