@@ -308,8 +308,8 @@ def test_no_microphone_is_a_sentence(run: Run, tiny: Path, monkeypatch: pytest.M
     ("options", "sentence"),
     [
         (["--sr", "8000", "--raw-channels", "1025"], "--raw-channels must be 1 to 1024, not 1025"),
-        (["--sr", "1" + "0" * 30], f"--sr of --raw must be 50 to 10000000 Hz, not 1{'0' * 30}"),
-        (["--sr", "49"], "--sr of --raw must be 50 to 10000000 Hz, not 49"),
+        (["--sr", "1" + "0" * 30], f"--sample-rate of --raw must be 50 to 10000000 Hz, not 1{'0' * 30}"),
+        (["--sr", "49"], "--sample-rate of --raw must be 50 to 10000000 Hz, not 49"),
     ],
 )
 def test_raw_samples_of_no_device_are_usage_errors(options: list[str], sentence: str, run: Run) -> None:
