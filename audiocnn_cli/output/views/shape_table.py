@@ -119,7 +119,7 @@ def _cells(step: Step) -> tuple[str, ...]:
         show_shape(step.output),
         f"{step.params:,}",
         "?" if step.macs is None else f"{step.macs:,}",
-        f"all ({type_sizes(step.receptive_field)})" if step.gate else type_sizes(step.receptive_field),
+        f"all, {type_sizes(step.receptive_field)}" if step.gate else type_sizes(step.receptive_field),
         "" if stride is None else "x".join(f"{value:g}" for value in stride),
     )
 
@@ -144,7 +144,7 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"non-trainable parameters, not included above: {trace.non_trainable_params:,}"
     if gated := [step for step in trace.steps if step.gate]:
         yield (
-            f"receptive field: {gated[-1].gate_text} (squeeze-and-excitation); in brackets is that of the"
+            f"receptive field: {gated[-1].gate_text} (squeeze-and-excitation); after 'all' is that of the"
             " convolutions alone"
         )
     yield from report.notes

@@ -46,7 +46,7 @@ def _table(trace: Trace, paper: str) -> Iterator[str]:
             _shape(step.output),
             _count(step.params),
             "?" if step.macs is None else _count(step.macs),
-            f"all ({_shape(step.receptive_field)})" if step.gate else _shape(step.receptive_field),
+            f"all, {_shape(step.receptive_field)}" if step.gate else _shape(step.receptive_field),
         )
         yield " & ".join(cells) + r" \\"
     if len(trace.ends) > 1:
