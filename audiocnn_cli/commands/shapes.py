@@ -133,7 +133,8 @@ def _request(
 ) -> "StackRequest":
     """The stack that the options mean, and its input."""
     from audiocnn_cli.shapes.clip import read_clip
-    from audiocnn_cli.shapes.work_out import StackRequest, clip_request
+    from audiocnn_cli.shapes.inputs import clip_request
+    from audiocnn_cli.shapes.work_out import StackRequest
 
     found = None
     if any(value is not None and value is not False for value in vars(clip).values()):

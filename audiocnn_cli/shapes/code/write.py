@@ -8,7 +8,9 @@ from audiocnn_cli.shapes.code.keras_code import keras_code
 from audiocnn_cli.shapes.code.latex import latex_of
 from audiocnn_cli.shapes.code.torch_code import torch_code
 from audiocnn_cli.shapes.report import Report
-from audiocnn_cli.shapes.work_out import ONNX_SUFFIX, StackRequest, choose_stack, report_of, work_out
+from audiocnn_cli.shapes.work_out import StackRequest, choose_stack, report_of, work_out
+
+_FILES = (".onnx", ".pt2")
 
 
 def code_of(request: StackRequest, code: CodeFor) -> str:
@@ -19,7 +21,7 @@ def code_of(request: StackRequest, code: CodeFor) -> str:
         CodeError: the framework can't express a layer.
         ImpossibleShapeError: the stack can't be built.
     """
-    if any(text.endswith(ONNX_SUFFIX) for text in request.layers):
+    if any(text.endswith(_FILES) or ".py:" in text for text in request.layers):
         raise UsageError(f"`code={code}`: an ONNX file is no stack of layers that code can be written of")
     stack = choose_stack(request)
     framework = Framework(code.value)
