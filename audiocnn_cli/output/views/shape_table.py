@@ -142,11 +142,7 @@ def _notes(report: Report) -> Iterator[str]:
         yield "formulas of more than 200 layers are left out; see `json`, or `explain` and `layer=N`"
     if trace.non_trainable_params:
         yield f"non-trainable parameters, not included above: {trace.non_trainable_params:,}"
-    if gated := [step for step in trace.steps if step.gate]:
-        yield (
-            f"receptive field: {gated[-1].gate_text} (squeeze-and-excitation); after 'all' is that of the"
-            " convolutions alone"
-        )
+    yield from _gate_notes(trace.steps)
     yield from report.notes
     if report.clip:
         yield from _clip_notes(report, report.clip)
@@ -163,6 +159,14 @@ def _notes(report: Report) -> Iterator[str]:
         " positions of the input, padding included; stride: cumulative stride, the distance between"
         " neighbours on the input"
     )
+
+
+def _gate_notes(steps: Sequence[Step]) -> Iterator[str]:
+    if gated := [step for step in steps if step.gate]:
+        yield (
+            f"receptive field: {gated[-1].gate_text} (squeeze-and-excitation); after 'all' is that of the"
+            " convolutions alone"
+        )
 
 
 def _clip_notes(report: Report, clip: Clip) -> Iterator[str]:
