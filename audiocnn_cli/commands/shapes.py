@@ -1,19 +1,26 @@
 """`audiocnn shapes`: the arithmetic of every layer."""
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
 from audiocnn_cli.commands import options
-from audiocnn_cli.commands.groups import option_group
-from audiocnn_cli.commands.options import option
+from audiocnn_cli.commands.shapes_options import (
+    ClipOptions,
+    CodeOptions,
+    DrawingOptions,
+    ExplanationOptions,
+    LayerOptions,
+    ShapesReport,
+    StackOptions,
+    complete_layer,
+)
 from audiocnn_cli.errors import ImpossibleShapeError, UsageError
-from audiocnn_cli.files import check_writable
-from audiocnn_cli.output.destination import Destination
-from audiocnn_cli.shapes.choices import ClipRequest, FrameRule, Framework, Like, PoolKind, architecture_names
+from audiocnn_cli.files import atomic_writer, check_writable
+from audiocnn_cli.output.destination import Destination, Format, require_no_recording
+from audiocnn_cli.shapes.choices import LIST
 
 if TYPE_CHECKING:
     from audiocnn_cli.shapes.report import Report
@@ -32,121 +39,19 @@ Examples:
   audiocnn shapes model.onnx
   audiocnn shapes --input 130x13 --diff cnn lstm 'flatten dense:10'
   audiocnn shapes --arch cnn --explain --layer 1
+  audiocnn shapes --arch list
+  audiocnn shapes --arch wavenet --seconds 2
+  audiocnn shapes --input '(None, 130, 13, 1)' Conv2D:32@3x3 MaxPooling2D:2 Flatten Dense:10
+  audiocnn shapes --arch cnn --code torch -o net.py
+  audiocnn shapes --arch cnn --latex -o cnn.tex
   audiocnn shapes --example
-Layers: conv, conv1d, depthwise, convtranspose, pool, avgpool, globalavgpool,
-adaptiveavgpool, dense, lstm, gru, rnn, flatten, reshape, permute, upsample,
-zeropad, dropout, batchnorm, layernorm, relu and other activations, patches,
-token, position, attention, select, add, multiply, concat.
+Layers: conv, conv1d, conv3d, depthwise, separable, convtranspose, pool, avgpool,
+globalavgpool, adaptiveavgpool, dense, lstm, gru, rnn, embedding, flatten,
+reshape, permute, upsample, zeropad, dropout, batchnorm, layernorm, groupnorm,
+prelu, relu and other activations, glu, patches, token, position, attention,
+select, add, multiply, concat; also by the names of Keras and PyTorch (Conv2d,
+MaxPooling2D, Linear).
 """
-
-
-def _complete_layer(incomplete: str) -> list[str]:
-    """The types of layers, and the architectures for --diff, that begin with `incomplete`."""
-    from audiocnn_cli.shapes.vocabulary import WORDS
-
-    names = (*WORDS, *architecture_names())
-    return [name for name in names if name.startswith(incomplete)]
-
-
-Text = str | None
-Number = int | None
-_ARCH = "A named architecture: cnn, mlp, lstm, resnet18..."
-_SHAPE = "Input shape, channels last, as 130x13x1."
-_LIKE = "The kind of input, which names its axes."
-_RULES = "The framework whose rules apply."
-
-
-@option_group
-class StackOptions:
-    """The stack of layers, its input and the rules that apply."""
-
-    heading: ClassVar[str] = "Input"
-    input_shape: Annotated[Text, option(_SHAPE, "--input", metavar="SHAPE")] = None
-    arch: Annotated[
-        Text, option(_ARCH, metavar="NAME", autocompletion=options.completes(*architecture_names()))
-    ] = None
-    file: Annotated[Path | None, option("A stack from a file.", metavar="FILE.toml")] = None
-    framework: Annotated[Framework | None, option(_RULES, default="keras")] = None
-    like: Annotated[Like | None, option(_LIKE, default="spectrogram")] = None
-
-
-@option_group
-class LayerOptions:
-    """One layer, in place of LAYERS."""
-
-    heading: ClassVar[str] = "One layer"
-    kernel: Annotated[Text, option("Kernel size, as 3 or 3x2.")] = None
-    stride: Annotated[Text, option("Stride, as 1 or 2x1.")] = None
-    padding: Annotated[Text, option("valid, same, causal, N or top,bottom,left,right.")] = None
-    filters: Annotated[Text, option("Number of filters (output channels).")] = None
-    dilation: Annotated[Text, option("Distance between the weights.")] = None
-    groups: Annotated[Text, option("Number of groups of channels.")] = None
-    pool: Annotated[PoolKind | None, option("A pooling, not a convolution.")] = None
-    ceil: Annotated[bool, option("Pooling: round the output size up.", "--ceil")] = False
-
-    def values(self) -> dict[str, str]:
-        """The options that are given, without the kind of pooling."""
-        given = {name: value for name, value in vars(self).items() if value not in {None, False}}
-        return {name: str(value) for name, value in given.items() if name != "pool"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipOptions(ClipRequest):
-    """A clip in place of an input shape."""
-
-    heading: ClassVar[str] = "Clip"
-    seconds: Annotated[float | None, option("Length in seconds.")] = None
-    samples: Annotated[Number, option("Length in samples.")] = None
-    sample_rate: Annotated[Number, option("Sample rate in Hz.", "--sr", "--sample-rate", default="22050")] = (
-        None
-    )
-    hop_length: Annotated[
-        Number, option("Samples between frames.", "--hop", "--hop-length", default="512")
-    ] = None
-    n_fft: Annotated[Number, option("Samples in a frame.", default="2048")] = None
-    n_mfcc: Annotated[Number, option("Number of MFCCs.", default="13")] = None
-    n_mels: Annotated[Number, option("Mel bands, in place of MFCCs.")] = None
-    stft: Annotated[bool, option("Frequency bins, in place of MFCCs.", "--stft")] = False
-    frames: Annotated[FrameRule | None, option("How frames are counted.", default="centered")] = None
-
-
-@option_group
-class ExplanationOptions:
-    """Explanations, comparisons and the worked example."""
-
-    heading: ClassVar[str] = "Explanation"
-    explain: Annotated[bool, option("Explain each layer in sentences.", "--explain")] = False
-    layer: Annotated[Number, option("Explain only this layer.", min=1)] = None
-    diff: Annotated[
-        bool, option("Compare stacks: each argument is a name, a file or 'layers'.", "--diff")
-    ] = False
-    example: Annotated[bool, option("A convolution worked out by hand.", "--example")] = False
-    weights: Annotated[Text, option("Kernel of the example, as '1 0; 0 1'.")] = None
-    image: Annotated[Text, option("Image of the example, in the same format.")] = None
-
-
-@option_group
-class DrawingOptions:
-    """Drawings of the stack."""
-
-    heading: ClassVar[str] = "Drawing"
-    svg: Annotated[Path | None, option("Draw the stack as SVG.", metavar="FILE")] = None
-    png: Annotated[Path | None, option("Draw the stack as PNG.", metavar="FILE")] = None
-
-    def given(self) -> dict[str, Path]:
-        """The file of each drawing, by its format."""
-        return {kind: path for kind, path in vars(self).items() if path}
-
-
-@option_group
-class ShapesReport(options.Report):
-    """As `Report`, with Markdown."""
-
-    markdown: Annotated[bool, option("Print a Markdown table.", "--markdown")] = False
-
-    def destination(self, logging: options.Logging, **more: Any) -> Destination:
-        """As `Report.destination`, with Markdown."""
-        return super().destination(logging, markdown=self.markdown, **more)
 
 
 def shapes(
@@ -155,7 +60,7 @@ def shapes(
         Argument(
             metavar="[LAYERS]...",
             help="Layers in order: TYPE:SIZE@KERNEL/STRIDE,OPTION=VALUE, as in conv:32@3x3/2,same.",
-            autocompletion=_complete_layer,
+            autocompletion=complete_layer,
         ),
     ] = None,
     *,
@@ -164,6 +69,7 @@ def shapes(
     clip: ClipOptions,
     explanation: ExplanationOptions,
     drawing: DrawingOptions,
+    code: CodeOptions,
     report: ShapesReport,
     logging: options.Logging,
 ) -> None:
@@ -172,36 +78,27 @@ def shapes(
     The parameters of each layer, its receptive field and the formulas are printed too.
     """
     logging.set_up()
-    destination = report.destination(logging)
+    in_code = bool(code.code or code.latex)
+    destination = Destination(Format.TABLE) if in_code else report.destination(logging)
+    if stack.arch == LIST:
+        given = [*vars(stack).values(), *vars(one_layer).values(), *vars(clip).values()]
+        given += [*vars(explanation).values(), *vars(drawing).values()]
+        _list(destination, others=(layers, in_code, *(each for each in given if each != LIST)))
+        return
     explain = explanation.explain or explanation.layer is not None
     drawings = drawing.given()
-    one_stack = explain or drawings
-    if (explanation.weights or explanation.image) and not explanation.example:
-        raise UsageError("--weights and --image are for --example; add it")
-    if one_stack and (explanation.diff or explanation.example):
-        raise UsageError("--explain, --svg and --png take one stack, without --diff and --example")
+    one_stack = bool(explain or drawings)
+    _check_modes(explanation, one_stack=one_stack, in_code=in_code)
     if explanation.example:
         from audiocnn_cli.output.views.worked import write_worked
         from audiocnn_cli.shapes.worked import read_example
 
         write_worked(read_example(explanation.image, explanation.weights), destination)
         return
-    from audiocnn_cli.shapes.clip import read_clip
-    from audiocnn_cli.shapes.work_out import StackRequest
-
-    is_clip = any(value is not None and value is not False for value in vars(clip).values())
-    request = StackRequest(
-        layers=tuple(layers or ()),
-        arch=stack.arch,
-        file=stack.file,
-        one_layer=one_layer.values(),
-        pool=one_layer.pool,
-        input_shape=stack.input_shape,
-        clip=read_clip(clip, waveform=stack.like is Like.WAVEFORM) if is_clip else None,
-        framework=stack.framework,
-        like=stack.like,
-    )
-    if explanation.diff:
+    request = _request(layers, stack, one_layer, clip)
+    if in_code:
+        _write_code(request, code, report)
+    elif explanation.diff:
         _compare(request, destination)
     elif request.clip and request.clip.counts() and not request.sources and not one_stack:
         from audiocnn_cli.output.views.frames import write_frames
@@ -219,6 +116,43 @@ def shapes(
         _require_possible([found])
 
 
+def _check_modes(explanation: ExplanationOptions, *, one_stack: bool, in_code: bool) -> None:
+    """Refuse options that are for another kind of result."""
+    if (explanation.weights or explanation.image) and not explanation.example:
+        raise UsageError("--weights and --image are for --example; add it")
+    if one_stack and (explanation.diff or explanation.example):
+        raise UsageError("--explain, --svg and --png take one stack, without --diff and --example")
+    if in_code and (one_stack or explanation.diff or explanation.example):
+        raise UsageError(
+            "--code and --latex print one stack, without --explain, --diff, --example, --svg and --png"
+        )
+
+
+def _request(
+    layers: list[str] | None, stack: StackOptions, one_layer: LayerOptions, clip: ClipOptions
+) -> "StackRequest":
+    """The stack that the options mean, and its input."""
+    from audiocnn_cli.shapes.clip import read_clip
+    from audiocnn_cli.shapes.inputs import clip_request
+    from audiocnn_cli.shapes.work_out import StackRequest
+
+    found = None
+    if any(value is not None and value is not False for value in vars(clip).values()):
+        own, is_waveform = clip_request(clip, arch=stack.arch, file=stack.file, like=stack.like)
+        found = read_clip(own, waveform=is_waveform)
+    return StackRequest(
+        layers=tuple(layers or ()),
+        arch=stack.arch,
+        file=stack.file,
+        one_layer=one_layer.values(),
+        pool=one_layer.pool,
+        input_shape=stack.input_shape,
+        clip=found,
+        framework=stack.framework,
+        like=stack.like,
+    )
+
+
 def _show(
     request: "StackRequest", destination: Destination, explanation: ExplanationOptions | None
 ) -> "Report":
@@ -231,6 +165,33 @@ def _show(
         report = with_explanation(report, explanation.layer)
     write_report(report, destination)
     return report
+
+
+def _list(destination: Destination, *, others: Sequence[object]) -> None:
+    """Write the named architectures."""
+    if any(others):
+        raise UsageError("--arch list prints the names; leave out what describes a stack")
+    from audiocnn_cli.output.views.architectures import write_architectures
+    from audiocnn_cli.shapes.listing import list_architectures
+
+    write_architectures(tuple(list_architectures()), destination)
+
+
+def _write_code(request: "StackRequest", code: CodeOptions, report: ShapesReport) -> None:
+    """Write one stack as code or LaTeX, to a file of any suffix or to stdout."""
+    if code.code and code.latex:
+        raise UsageError("give --code or --latex, not both")
+    if report.json or report.jsonl or report.csv or report.markdown:
+        raise UsageError("--code and --latex print text; leave out --json, --jsonl, --csv and --markdown")
+    from audiocnn_cli.shapes.code.write import code_of, latex_of_request
+
+    text = code_of(request, code.code) if code.code else latex_of_request(request)
+    if report.output is None:
+        sys.stdout.write(text)
+        return
+    require_no_recording(report.output)
+    with atomic_writer(report.output, "w", force=report.force) as stream:
+        stream.write(text)
 
 
 def _compare(request: "StackRequest", destination: Destination) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from audiocnn_cli.errors import UsageError
 
+LIST = "list"  # in place of a name: print all of them
 ARCHITECTURES = Path(__file__).parent / "architectures"
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -24,23 +25,35 @@ class Framework(StrEnum):
         return {"keras": "Keras", "torch": "PyTorch", "onnx": "ONNX"}[self.value]
 
 
+class CodeFor(StrEnum):
+    """The framework whose code is printed."""
+
+    KERAS = "keras"
+    TORCH = "torch"
+
+
 class Like(StrEnum):
     """The kind of input: how many axes it has, and their names."""
 
     SPECTROGRAM = "spectrogram"
     WAVEFORM = "waveform"
     IMAGE = "image"
+    TOKENS = "tokens"
 
     @property
     def axes(self) -> tuple[str, ...]:
         """The names of its axes without the channels."""
-        return {"spectrogram": ("time", "frequency"), "waveform": ("time",), "image": ("height", "width")}[
-            self.value
-        ]
+        return {
+            "spectrogram": ("time", "frequency"),
+            "waveform": ("time",),
+            "image": ("height", "width"),
+            "tokens": ("position",),
+        }[self.value]
 
     def axis_name(self, axis: int) -> str:
         """The name of an axis, counted from 0."""
-        return self.axes[axis] if axis < len(self.axes) else f"axis {axis + 1}"
+        ordinals = ("first", "second", "third", "fourth", "fifth", "sixth")
+        return (*self.axes, *ordinals[len(self.axes) :], *[f"{axis + 1}th"] * axis)[axis]
 
 
 class FrameRule(StrEnum):

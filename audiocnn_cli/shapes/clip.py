@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.config import FeatureConfig
 from audiocnn_cli.shapes.choices import ClipRequest, FrameRule
 from audiocnn_cli.shapes.sizes import LARGEST, Sizes
 from audiocnn_cli.shapes.step import Step
@@ -57,6 +56,8 @@ class Clip:
         """The number of frames by each rule; empty where the clip's length is unknown."""
         if self.samples is None or self.bins is Bins.NONE:
             return ()
+        from audiocnn_cli.features.config import FeatureConfig  # a typed stack needs none of it
+
         n, hop, n_fft = self.samples, self.hop_length, self.n_fft
         config = FeatureConfig(sample_rate=self.sample_rate, n_fft=n_fft, hop_length=hop)
         centered, inside = config.n_frames(n), replace(config, center=False).n_frames(n)

@@ -167,6 +167,34 @@ _PARTS: dict[str, tuple[Part, ...]] = {
     **dict.fromkeys(
         ("lstm", "gru", "rnn"), (_CELL, _recurrent, "Parameters: {formula}, for a sequence of any length.")
     ),
+    "separable": (
+        "Each of the {channels} channels is convolved by itself with a window of {kernel}, {stride}, over"
+        " {positions}; a 1x1 convolution then mixes the channels: {output}.",
+        "Parameters: {formula}.",
+    ),
+    "embedding": (
+        "Each of the numbers picks a row of a table: {input} becomes {output}.",
+        "Parameters: {formula}, a vector for each number of the vocabulary.",
+    ),
+    "groupnorm": (
+        "The {channels} channels are divided into {step.groups} groups, each normalised to mean 0, variance 1"
+        " over its channels and positions, then scaled and shifted by two trained parameters a channel.",
+        "Parameters: {formula}.",
+    ),
+    "glu": ("Half of the {channels} channels are multiplied by the sigmoid of the other half: {formula}.",),
+    "prelu": (
+        "Negative values are multiplied by a trained slope; the shape {output} stays the same.",
+        "Parameters: {formula}.",
+    ),
+    "roialign": (
+        "The features of one region of the image are sampled at {output} positions and channels; the layers"
+        " after it are applied to each region.",
+    ),
+    "diagonallstm": (
+        "Two cells move over {positions} along the diagonals, one from each side; at each position their"
+        " inputs are the {channels} values of the position and the states of the neighbours before it.",
+        "Parameters: {formula}.",
+    ),
     "flatten": ("The {input} values become one axis: {formula}. No value changes.",),
     "dropout": (
         "In training each value is set to 0 with probability {step.rate:g} and the others are scaled up; in"
@@ -203,6 +231,11 @@ def _activation(step: Step, _axes: Axes) -> Iterator[str]:
 
 
 def _receptive_field(step: Step, _axes: Axes) -> Iterator[str]:
+    if step.gate_text:
+        yield (
+            f"Its receptive field is {step.gate_text}: a gate multiplies it by a number of the whole input."
+            " What follows is that of the convolutions alone."
+        )
     if step.receptive_field and step.cumulative_stride:
         stride = " x ".join(f"{value:g}" for value in step.cumulative_stride)
         yield (

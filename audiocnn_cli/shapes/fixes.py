@@ -6,15 +6,18 @@ from msgspec.structs import replace
 
 from audiocnn_cli.shapes.choices import Like
 from audiocnn_cli.shapes.grammar import read_layer, show_layer
+from audiocnn_cli.shapes.layers.dense import Recurrent
 from audiocnn_cli.shapes.layers.pooling import Pool
 from audiocnn_cli.shapes.report import Fix
 from audiocnn_cli.shapes.sizes import Sizes, smallest, type_sizes
 from audiocnn_cli.shapes.stackfile import Architecture
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import runs
+from audiocnn_cli.shapes.vocabulary import READERS
 from audiocnn_cli.shapes.window import Padding, Windowed, per_axis
 
 _LONGEST_INPUT = 1 << 40
+_FEW_CHANNELS = 4
 
 
 def find_fixes(error: ShapeError, stack: Architecture) -> tuple[Fix, ...]:
@@ -34,12 +37,17 @@ def _candidates(error: ShapeError, stack: Architecture) -> Iterator[Iterator[Fix
         text = f"{show_layer(layer)} as layer {index + 1} ({what})"
         return Fix(text, (*layers[:index], layer, *layers[index + 1 :]), shape)
 
+    if len(shape) > 2 and shape[0] <= _FEW_CHANNELS < min(shape[1:]):
+        last = (*shape[1:], shape[0])
+        yield iter([Fix(f"an input of {type_sizes(last)} (channels last)", layers, last)])
+    if isinstance(error.layer, Recurrent) and len(shape) > 2 and error.tensor.shape == shape:
+        yield iter([Fix(f"an input of {type_sizes(shape[1:])} (without the batch)", layers, shape[1:])])
     if error.axis is None:
         for hint in error.hints:  # an option to change, or a layer to insert before
             option, equals, value = hint.partition("=")
             if equals:
-                layer = replace(error.layer, **{option: int(value)})
-                yield iter([changed(at, layer, f"{value} {option}")])
+                layer = replace(error.layer, **{option: READERS[option](value)})
+                yield iter([changed(at, layer, f"{option} {value}")])
             else:
                 inserted = (*layers[:at], read_layer(hint), *layers[at:])
                 yield iter([Fix(f"{hint} before layer {error.number}", inserted, shape)])

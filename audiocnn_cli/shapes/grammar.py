@@ -8,22 +8,35 @@ The name of an option is that of the field in the layer's class, so all layers s
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from string import digits
 from typing import Any
+
+from msgspec.structs import replace
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.layers.elementwise import ACTIVATIONS
+from audiocnn_cli.shapes.readings import (
+    EXAMPLES,
+    GrammarError,
+    check_order,
+    example,
+    options_of,
+    second_number,
+)
 from audiocnn_cli.shapes.sizes import naming, shorten
+from audiocnn_cli.shapes.spelling import (
+    OPTIONS,
+    activation_name,
+    is_bidirectional,
+    layer_name,
+    option_name,
+    plain_value,
+    split_options,
+    squeeze,
+    unquote,
+)
 from audiocnn_cli.shapes.step import Layer
-from audiocnn_cli.shapes.vocabulary import ALIASES, ALWAYS_SHOWN, NEEDED, READERS, SWITCHES, WORDS, Word
+from audiocnn_cli.shapes.vocabulary import ALWAYS_SHOWN, BASIC_WORDS, NEEDED, READERS, SWITCHES, WORDS, Word
 from audiocnn_cli.shapes.window import MODES, Padding
-
-
-class GrammarError(UsageError):
-    """Text that is not a layer: the text, and the position (from 0) of the first invalid character."""
-
-    def __init__(self, text: str, position: int, reason: str) -> None:
-        super().__init__(f"layer {shorten(text)!r}, character {position + 1}: {reason}")
 
 
 def read_layer(text: str) -> Layer:
@@ -32,37 +45,74 @@ def read_layer(text: str) -> Layer:
     Raises:
         GrammarError: `text` does not follow the grammar; the message names the character.
     """
-    head = text.partition(",")[0]
-    options = [(match[0], match.start()) for match in re.finditer(r"(?<=,)[^,]*", text)]
+    text = text.strip().replace("\N{MULTIPLICATION SIGN}", "x")
+    kind, colon, rest = text.partition(":")
+    if colon and squeeze(kind) == "activation":  # Activation:relu
+        text = unquote(rest)
+    (head, _), *options = split_options(text)
+    if _CALL.match(head):
+        name = head.partition("(")[0].strip()
+        raise GrammarError(text, len(name), f"a layer has no brackets after its name; {example(name)}")
     kind, word = _word(text, head)
     if word.argument == "padding":  # amounts separated by commas are one argument
         while options and options[0][0].strip().isdigit():
             head += f",{options.pop(0)[0]}"
+        check_order(text, *head.partition(":")[::2])
+    elif word.argument in _MANY_SIZES:  # so are sizes in a row
+        while ":" in head and options and options[0][0].strip().isdigit():
+            head += f"x{options.pop(0)[0].strip()}"
     parts = [*_marked(text, head, kind, word)]
-    parts += [_option(text, kind, word, option, start) for option, start in _join_padding(options)]
+    parts += [_option(text, kind, word, option, start, parts) for option, start in _join_padding(options)]
+    return _layer(text, kind, word, parts)
+
+
+def _layer(text: str, kind: str, word: Word, parts: list[tuple[str, str, int]]) -> Layer:
+    """The layer of `kind` with the field, the value and its position of each of `parts`."""
     values: dict[str, Any] = {}
     for name, value, start in parts:
         if name in values:
             raise GrammarError(text, start, f"{name} is given twice")
         try:
-            values[name] = READERS[name](value)
+            plain = unquote(value) if name in _AS_THEY_ARE else plain_value(value)
+            if name in {"stride", "activation"} and plain.lower() == "none":  # the default
+                continue
+            values[name] = READERS[name](plain)
         except UsageError as error:
             raise GrammarError(text, start, str(error)) from error
     if word.argument in NEEDED and word.argument not in values:
-        raise GrammarError(text, len(kind), f"{kind} needs its {word.argument}: {kind}:64")
+        if squeeze(text.partition(",")[0]) == "linear":
+            raise GrammarError(
+                text,
+                0,
+                "Linear needs its units, linear:64; Keras' activation that changes nothing is identity",
+            )
+        size = EXAMPLES.get(word.argument or "", "64")
+        raise GrammarError(text, len(kind), f"{kind} needs its {word.argument}: {kind}:{size}")
     return word.layer(**{**word.presets, **values})
+
+
+_MANY_SIZES = {"table", "shape", "order", "size"}
+# Names may have brackets in them; a padding parses its own.
+_AS_THEY_ARE = {"name", "source", "weights", "inputs", "padding"}
+_CALL = re.compile(r"\s*[\w.]+\s*\(")
 
 
 def _marked(text: str, head: str, kind: str, word: Word) -> Iterator[tuple[str, str, int]]:
     """The field, the value and its position, of each mark; without a kernel the first extends to the end."""
-    names = _names(word.layer)
+    names = options_of(word.layer)
     fields = {":": word.argument, "@": "kernel", "/": "stride"}
     value = "[^:@/]*" if "kernel" in names else ".*"
-    for match in re.compile(f"([:@/])({value})", re.DOTALL).finditer(head, len(kind)):
+    begin = min((head.index(mark) for mark in ":@/" if mark in head), default=len(head))
+    for match in re.compile(f"([:@/])({value})", re.DOTALL).finditer(head, begin):
         name = fields[match[1]]
+        option, equals, given = match[2].partition("=")
+        if equals and option_name(option) in names:  # the first option after the colon
+            yield option_name(option), given.strip(), match.start(2)
+            continue
         if name not in names:
-            raise GrammarError(text, match.start(), f"{kind} has no {_MARKS[match[1]]}")
-        yield name, match[2], match.start(2)
+            hint = "; it has the channels of its input" if match[1] == ":" and match[2].isdigit() else ""
+            raise GrammarError(text, match.start(), f"{kind} has no {_MARKS[match[1]]}{hint}")
+        yield name, match[2].strip(), match.start(2)
 
 
 _MARKS = {":": "argument after ':'", "@": "kernel", "/": "stride"}
@@ -70,12 +120,17 @@ _MARKS = {":": "argument after ':'", "@": "kernel", "/": "stride"}
 
 def _word(text: str, head: str) -> tuple[str, Word]:
     end = min((head.index(mark) for mark in ":@/" if mark in head), default=len(head))
-    kind = head[:end].lower()
+    kind = layer_name(head[:end])
     if kind not in WORDS:
+        if kind in {"input", "inputlayer"}:
+            raise GrammarError(text, 0, "the input is no layer; give its shape as `input_shape`")
         near = get_close_matches(kind, WORDS, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"one of {', '.join(WORDS)}"
-        raise GrammarError(text, 0, f"unknown layer {shorten(kind)!r}; {hint}")
-    return kind, WORDS[kind]
+        hint = f"did you mean {' or '.join(near)}?" if near else f"one of {', '.join(BASIC_WORDS)}"
+        raise GrammarError(text, 0, f"unknown layer {shorten(head[:end].strip())!r}; {hint}")
+    word = WORDS[kind]
+    if is_bidirectional(head[:end]):
+        word = replace(word, presets={**word.presets, "bidirectional": True})
+    return kind, word
 
 
 def _join_padding(options: list[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -83,40 +138,48 @@ def _join_padding(options: list[tuple[str, int]]) -> list[tuple[str, int]]:
     joined: list[tuple[str, int]] = []
     for option, start in options:
         before, at = joined[-1] if joined else ("", 0)
-        if option.strip().isdigit() and before[-1:].isdigit() and before.startswith(("pad", *digits)):
+        if option.strip().isdigit() and before[-1:].isdigit() and before.strip().startswith("pad"):
             joined[-1] = (f"{before},{option}", at)
         else:
             joined.append((option, start))
     return joined
 
 
-def _option(text: str, kind: str, word: Word, option: str, start: int) -> tuple[str, str, int]:
+def _option(
+    text: str, kind: str, word: Word, option: str, start: int, marked: list[tuple[str, str, int]]
+) -> tuple[str, str, int]:
     """The field, the value and its position, of one option."""
-    name, equals, value = option.strip().partition("=")
+    name, equals, value = option.partition("=")
     at = start + len(name) + 1
+    names = options_of(word.layer)
     if not equals:
-        name, value, at = _bare(name), name, start
+        bare = unquote(name)
+        if bare[:1].isdigit():
+            return second_number(text, kind, word, bare, start, marked)
+        name, value, at = _bare(bare, names), bare, start
         if name in SWITCHES:
             value = "no" if name == "bias" else ""
-    name = ALIASES.get(name, name)
-    names = _names(word.layer)
+    else:
+        try:
+            name = option_name(name)
+        except UsageError as error:
+            raise GrammarError(text, start, str(error)) from error
     if name not in names:
-        known = ", ".join(sorted(names - {"source"} | {"from"}))
-        raise GrammarError(text, start, f"{kind} has no option {shorten(option)!r}; it has {known}")
+        known = ", ".join(sorted(names - {"source", "weights"} | {"from", "weights"}))
+        raise GrammarError(text, start, f"{kind} has no option {shorten(option.strip())!r}; it has {known}")
     return name, value.strip(), at
 
 
-def _bare(word: str) -> str:
+def _bare(word: str, names: set[str]) -> str:
     """The field that an option without '=' sets."""
-    if word in ACTIVATIONS:
+    plain = word.lower()
+    if plain in names:
+        return plain
+    if activation_name(word) in ACTIVATIONS:
         return "activation"
-    if word in MODES or word[:1].isdigit():
+    if plain.replace("_", "-") in MODES:
         return "padding"
-    return "bias" if word == "nobias" else ALIASES.get(word, word)
-
-
-def _names(layer: type[Layer]) -> set[str]:
-    return set(READERS).intersection(layer.__struct_fields__)
+    return "bias" if plain == "nobias" else OPTIONS.get(plain, plain)
 
 
 def read_table(table: Mapping[str, Any], *, label: str) -> Layer:
@@ -128,19 +191,22 @@ def read_table(table: Mapping[str, Any], *, label: str) -> Layer:
         UsageError: the type is missing or unknown, or the layer has no such key or value.
     """
     options = dict(table)
-    kind = options.pop("type", None)
-    if not isinstance(kind, str) or kind not in WORDS:
-        raise UsageError(f"{label.format('type')}: {kind!r} is not one of {', '.join(WORDS)}")
+    given = options.pop("type", None)
+    kind = layer_name(given) if isinstance(given, str) else ""
+    if kind not in WORDS:
+        raise UsageError(f"{label.format('type')}: {given!r} is not one of {', '.join(BASIC_WORDS)}")
     word = WORDS[kind]
     values = dict(word.presets)
     for key, value in options.items():
-        name = ALIASES.get(key, key)
-        if name not in _names(word.layer):
+        name = OPTIONS.get(key, key)
+        if name not in options_of(word.layer):
             raise UsageError(f"{label.format(key)}: {kind} has no such option")
         separator = "," if name == "padding" else "x"
         text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
+        if name in {"kernel", "stride", "dilation"}:
+            text = text.replace(",", "x") if "(" not in text else text
         with naming(label.format(key)):
-            values[name] = READERS[name](text)
+            values[name] = READERS[name](text if name in _AS_THEY_ARE else plain_value(text))
     if word.argument in NEEDED and word.argument not in values:
         raise UsageError(f"{label.format(word.argument)}: {kind} needs it")
     return word.layer(**values)

@@ -23,7 +23,8 @@ class AxisField(Struct, frozen=True):
     `length` is the size of the input axis. Element i depends on the `size` positions from
     `start + i * cumulative_stride` on; some may lie in the padding. A `cumulative_stride` of None: the
     elements are no longer ordered along this axis (after a flatten), each depends on `size` positions, and
-    together they depend on `covered`.
+    together they depend on `covered`. `gate` is the number of positions that each depends on through a gate,
+    which multiplies it by what depends on them; 0 without one. `size` leaves them out.
     """
 
     length: int
@@ -31,6 +32,7 @@ class AxisField(Struct, frozen=True):
     size: int = 1
     cumulative_stride: Fraction | None = Fraction(1)
     covered: int = 0
+    gate: int = 0
 
     def move(self, offset: Rational, reach: Rational, factor: Rational) -> "AxisField":
         """After a layer that adds `offset` to the start and `reach` to the size, in elements before it.
@@ -54,14 +56,21 @@ class AxisField(Struct, frozen=True):
 
     def join(self, other: "AxisField") -> "AxisField":
         """After an operation on pairs of elements, one of each tensor."""
-        stride = self.cumulative_stride
+        stride, gate = self.cumulative_stride, max(self.gate, other.gate)
         if stride is None or stride != other.cumulative_stride:
             placed = self if stride is not None else other
             covered = max(self.covered, other.covered)
-            return replace(placed, size=max(self.size, other.size, covered), covered=covered)
+            return replace(placed, size=max(self.size, other.size, covered), covered=covered, gate=gate)
         start = min(self.start, other.start)
         end = max(self.start + self.size, other.start + other.size)
-        return replace(self, start=start, size=math.ceil(end - start))
+        return replace(self, start=start, size=math.ceil(end - start), gate=gate)
+
+    def join_gate(self, other: "AxisField") -> "AxisField":
+        """After a product with a tensor of one element for all positions, or of such a one with this."""
+        if (self.cumulative_stride is None) is (other.cumulative_stride is None):
+            return self.join(other)
+        placed, gate = (other, self) if self.cumulative_stride is None else (self, other)
+        return replace(placed, gate=max(placed.gate, gate.size, gate.covered, gate.gate))
 
 
 # One entry for each axis of the network's input without the channels; empty where it is not known.
@@ -81,7 +90,9 @@ def unaligned(field: ReceptiveField, positions: tuple[int, ...]) -> ReceptiveFie
 
 def whole(field: ReceptiveField, positions: tuple[int, ...]) -> ReceptiveField:
     """`field` after a layer whose elements depend on all elements before it."""
-    return tuple(replace(axis, size=axis.covered) for axis in unaligned(field, positions))
+    return tuple(
+        replace(axis, size=max(axis.covered, axis.gate), gate=0) for axis in unaligned(field, positions)
+    )
 
 
 def join(first: ReceptiveField, second: ReceptiveField) -> ReceptiveField:
@@ -89,6 +100,13 @@ def join(first: ReceptiveField, second: ReceptiveField) -> ReceptiveField:
     if len(first) != len(second):
         return ()
     return tuple(a.join(b) for a, b in zip(first, second, strict=True))
+
+
+def join_gate(first: ReceptiveField, second: ReceptiveField) -> ReceptiveField:
+    """The receptive field of a product, as in squeeze-and-excitation; empty where one of them is unknown."""
+    if len(first) != len(second):
+        return ()
+    return tuple(a.join_gate(b) for a, b in zip(first, second, strict=True))
 
 
 def move(field: ReceptiveField, moves: Sequence[Move]) -> ReceptiveField:

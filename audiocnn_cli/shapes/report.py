@@ -72,7 +72,7 @@ class Report:
     `shortest_frames` is the smallest number of frames that the stack runs on, where the input is a clip.
     `uncounted` are operators of an ONNX file without parameters or a formula here, with how often each
     occurs, and `uncounted_params` the weights that belong to no layer. `explained` has sentences about
-    layers, by number.
+    layers, by number. `notes` are about the figures.
     """
 
     trace: Trace
@@ -84,6 +84,7 @@ class Report:
     uncounted: tuple[tuple[str, int], ...] = ()
     uncounted_params: int = 0
     explained: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def shortest_samples(self) -> int | None:

@@ -1,5 +1,6 @@
 """Sizes and shapes: their types, limits, parsing and formatting."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,11 @@ Sizes: TypeAlias = tuple[int, ...]
 
 # Far above any real tensor, small enough to keep the arithmetic fast.
 LARGEST = 10**12
+
+
+def with_x(text: str) -> str:
+    """`text` in lower case, with x for the sign of multiplication."""
+    return text.lower().replace("\N{MULTIPLICATION SIGN}", "x")
 
 
 def read_size(text: str, *, least: int = 1) -> int:
@@ -38,7 +44,38 @@ def read_sizes(text: str, *, least: int = 1) -> Sizes:
     Raises:
         UsageError: a part is not a whole number from `least` to 10^12.
     """
-    return tuple(read_size(part.strip(), least=least) for part in text.lower().split("x"))
+    return tuple(read_size(part.strip(), least=least) for part in with_x(text).split("x"))
+
+
+# What stands for the batch in frameworks' shapes.
+_BATCH = {"none", "?", "n", "b", "batch", "batch_size", "-1"}
+_SEPARATORS = re.compile(r"[x*]|,|\s")
+
+
+def read_input(text: str) -> Sizes:
+    """Parse an input shape as frameworks write it: '130x13x1', '130,13,1', '(None, 130, 13, 1)'.
+
+    A batch of None, ?, N or -1 before it is left out.
+
+    Raises:
+        UsageError: a part is not a whole number from 1 to 10^12, or two separators are mixed.
+    """
+    if ";" in text:
+        raise UsageError(f"{shorten(text)!r} is more than one shape, and a stack of layers has one input")
+    inner = text.strip().removeprefix("torch.Size").strip()
+    for first, last in ("()", "[]"):
+        while inner[:1] == first and inner[-1:] == last:
+            inner = inner[1:-1].strip()
+    plain = re.sub(r"\s*([x*,])\s*", r"\1", with_x(inner).strip()).removesuffix(",")
+    separators = {"x" if mark == "*" else mark for mark in _SEPARATORS.findall(plain)}
+    if len(separators) > 1:
+        raise UsageError(f"{shorten(text)!r} separates sizes in two ways; write 130x13x1 or 130,13,1")
+    parts = _SEPARATORS.split(plain)
+    if not plain or (len(parts) == 1 and plain in _BATCH - {"-1"}):
+        raise UsageError("has no sizes; write 130x13x1")
+    if len(parts) > 1 and parts[0] in _BATCH:
+        parts = parts[1:]
+    return tuple(read_size(part) for part in parts)
 
 
 def smallest(low: int, high: int, holds: Callable[[int], bool]) -> int:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from audiocnn_cli.errors import ImpossibleShapeError
 from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.receptive_field import ReceptiveField
-from audiocnn_cli.shapes.sizes import Shape, Sizes
+from audiocnn_cli.shapes.sizes import Shape, Sizes, type_sizes
 
 BYTES_PER_ELEMENT = 4  # float32
 Pad = tuple[tuple[int, int], ...]
@@ -80,8 +80,25 @@ class Step(Struct, frozen=True, kw_only=True):
 
     @property
     def receptive_field(self) -> Sizes:
-        """How many positions of each input axis an element of the output depends on, padding included."""
+        """How many positions of each input axis an element of the output depends on, padding included.
+
+        Those that it depends on through a gate only are in `gate`.
+        """
         return tuple(axis.size for axis in self.field)
+
+    @property
+    def gate(self) -> Sizes | None:
+        """The positions of each input axis that scale an element through a gate; None without a gate."""
+        sizes = tuple(axis.gate for axis in self.field)
+        return sizes if any(sizes) else None
+
+    @property
+    def gate_text(self) -> str:
+        """'all, through the gate', or how many positions where they are not all; empty without a gate."""
+        if self.gate is None:
+            return ""
+        whole = all(axis.gate >= axis.length for axis in self.field)
+        return f"{'all' if whole else type_sizes(self.gate)}, through the gate"
 
     @property
     def cumulative_stride(self) -> tuple[int | float, ...] | None:
@@ -105,11 +122,13 @@ _OPTIONS = {"filters", "groups", "units", "heads", "rate", "activation", "return
 class Layer(Struct, frozen=True):
     """One layer of a stack; the fields of the sub-classes are the options of the layer grammar.
 
-    `source` is the name of the layer whose output is its input; None for the layer before it.
+    `source` is the name of the layer whose output is its input; None for the layer before it. `weights` is
+    the name of an earlier layer whose weights it uses.
     """
 
     name: str | None = None
     source: str | None = None
+    weights: str | None = None
 
     @property
     def type(self) -> str:

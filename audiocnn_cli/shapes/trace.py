@@ -10,6 +10,7 @@ from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.layers.elementwise import Merge
 from audiocnn_cli.shapes.receptive_field import input_field
+from audiocnn_cli.shapes.sharing import with_weights_of
 from audiocnn_cli.shapes.sizes import Shape, Sizes, show_shape
 from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, ShapeError, Step, Tensor
 
@@ -29,6 +30,12 @@ class Trace:
     def output(self) -> Shape:
         """The shape after the last layer."""
         return self.steps[-1].output if self.steps else self.input
+
+    @property
+    def ends(self) -> tuple[tuple[str, Shape], ...]:
+        """The name and the shape of each output: of the layers whose output no other layer takes."""
+        taken = {name for step in self.steps for name in step.sources}
+        return tuple((step.name, step.output) for step in self.steps if step.name not in taken)
 
     @property
     def params(self) -> int:
@@ -78,7 +85,7 @@ def trace(
         tensor, *others = map(tensors.__getitem__, sources)
         given = LayerInput(tensor, tuple(others), framework)
         try:
-            step = layer.apply(given)
+            step = with_weights_of(layer, layer.apply(given), steps)
         except MisfitError as misfit:
             raise ShapeError(misfit, layer, number, name, tensor, steps) from misfit
         differs = _differences(layer, step, given) if compare else {}
@@ -116,6 +123,6 @@ def _differences(layer: Layer, step: Step, given: LayerInput) -> dict[Framework,
             continue
         if other.output != step.output:
             found[framework] = f"gives {show_shape(other.output)}"
-        elif other.params != step.params:
-            found[framework] = f"has {other.params:,} parameters"
+        elif other.params != step.params and layer.weights is None:
+            found[framework] = f"has {other.params:,} parameter{'s' if other.params != 1 else ''}"
     return found

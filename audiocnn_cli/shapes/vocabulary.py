@@ -6,9 +6,10 @@ from typing import Any
 from msgspec import Struct
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.layers import convolution, dense, elementwise, pooling, reshaping
+from audiocnn_cli.shapes.layers import convolution, dense, elementwise, pooling, reshaping, sequence
 from audiocnn_cli.shapes.layers.elementwise import ACTIVATIONS
-from audiocnn_cli.shapes.sizes import read_size, read_sizes
+from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes
+from audiocnn_cli.shapes.spelling import activation_name
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.window import read_padding
 
@@ -23,11 +24,14 @@ class Word(Struct, frozen=True):
 
 # The layers by the field that the argument after their type sets.
 _ARGUMENTS: dict[str | None, tuple[type[Layer], ...]] = {
-    "filters": (convolution.Conv, convolution.ConvTranspose, dense.Patches),
+    "filters": (convolution.Conv, convolution.ConvTranspose, convolution.Separable, dense.Patches),
     "multiplier": (convolution.Depthwise,),
     "kernel": (pooling.MaxPool, pooling.AvgPool),
-    "size": (pooling.AdaptiveAvgPool, pooling.AdaptiveMaxPool, reshaping.Upsample),
-    "units": (dense.Dense, dense.LSTM, dense.GRU, dense.RNN),
+    "size": (pooling.AdaptiveAvgPool, pooling.AdaptiveMaxPool, reshaping.Upsample, pooling.RoIAlign),
+    "units": (dense.Dense, dense.LSTM, dense.GRU, dense.RNN, sequence.DiagonalLSTM),
+    "table": (sequence.Embedding,),
+    "groups": (elementwise.GroupNorm,),
+    "slopes": (elementwise.PReLU,),
     "shape": (reshaping.Reshape,),
     "order": (reshaping.Permute,),
     "padding": (reshaping.ZeroPad,),
@@ -37,23 +41,34 @@ _ARGUMENTS: dict[str | None, tuple[type[Layer], ...]] = {
     "inputs": (elementwise.Add, elementwise.Multiply, elementwise.Sample, elementwise.Concat),
     None: (
         pooling.GlobalAvgPool, pooling.GlobalMaxPool, reshaping.Flatten, elementwise.BatchNorm,
-        elementwise.LayerNorm, dense.Token, dense.Position,
+        elementwise.LayerNorm, elementwise.L2Norm, elementwise.GLU, dense.Token, dense.Position,
     ),
 }  # fmt: skip
+_NAMED = [(kind, field) for field, kinds in _ARGUMENTS.items() for kind in kinds]
 WORDS: dict[str, Word] = {
     "pool": Word(pooling.MaxPool, "kernel"),
-    **{kind.__name__.lower(): Word(kind, field) for field, kinds in _ARGUMENTS.items() for kind in kinds},
-    **{f"conv{n}d": Word(convolution.Conv, "filters", {"axes": n}) for n in (1, 2)},
-    **{f"convtranspose{n}d": Word(convolution.ConvTranspose, "filters", {"axes": n}) for n in (1, 2)},
-    "maxpool1d": Word(pooling.MaxPool, "kernel", {"axes": 1}),
-    "avgpool1d": Word(pooling.AvgPool, "kernel", {"axes": 1}),
-    **{name: Word(elementwise.Activation, presets={"activation": name}) for name in ACTIVATIONS},
+    **{kind.__name__.lower(): Word(kind, field) for kind, field in _NAMED},
+    **{
+        f"{kind.__name__.lower()}{axes}d": Word(kind, field, {"axes": axes})
+        for kind, field in _NAMED
+        for axes in (1, 2, 3)
+        if "axes" in kind.__struct_fields__
+    },
+    "identity": Word(elementwise.Activation, presets={"activation": "linear"}),
+    **{
+        name: Word(elementwise.Activation, presets={"activation": name})
+        for name in ACTIVATIONS
+        if name != "linear"  # PyTorch's Linear is a dense layer
+    },
 }
 
-# Options of the grammar whose name differs from the field's.
-ALIASES = {"from": "source", "pad": "padding", "sequences": "return_sequences", "dilations": "dilation"}
-NEEDED = {"filters", "units", "shape", "heads", "inputs", "order"}
-SWITCHES = {"bias", "ceil", "keepdims", "return_sequences", "bidirectional"}
+# Without those for a number of axes, for messages.
+BASIC_WORDS = tuple(name for name, word in WORDS.items() if "axes" not in word.presets)
+NEEDED = {"filters", "units", "shape", "heads", "inputs", "order", "table"}
+SWITCHES = {
+    "bias", "ceil", "keepdims", "return_sequences", "bidirectional", "causal", "relative", "frozen", "scale",
+    "center", "reset_after",
+}  # fmt: skip
 ALWAYS_SHOWN = NEEDED | {"kernel"}
 
 
@@ -75,9 +90,22 @@ def _read_switch(text: str) -> bool:
 
 
 def _read_activation(text: str) -> str:
-    if text not in ACTIVATIONS:
+    if (name := activation_name(text)) not in ACTIVATIONS:
         raise UsageError(f"unknown activation {text!r}; one of {', '.join(ACTIVATIONS)}")
+    return name
+
+
+def _read_slopes(text: str) -> str:
+    if text not in elementwise.SLOPES:
+        raise UsageError(f"{text!r} is none of {', '.join(elementwise.SLOPES)}")
     return text
+
+
+def _read_table(text: str) -> Sizes:
+    sizes = read_sizes(text)
+    if len(sizes) != 2:
+        raise UsageError(f"{text} is not VOCABULARYxDIMENSION, as in 10000x64")
+    return sizes
 
 
 def _read_name(text: str) -> str:
@@ -87,9 +115,11 @@ def _read_name(text: str) -> str:
 
 
 READERS: dict[str, Callable[[str], Any]] = {
-    **dict.fromkeys(("name", "source"), _read_name),
+    **dict.fromkeys(("name", "source", "weights"), _read_name),
+    "table": _read_table,
+    "slopes": _read_slopes,
     "inputs": lambda text: tuple(map(_read_name, text.split("+"))),
-    **dict.fromkeys(("filters", "units", "multiplier", "groups", "heads"), read_size),
+    **dict.fromkeys(("filters", "units", "multiplier", "groups", "heads", "length"), read_size),
     **dict.fromkeys(("index", "axis"), lambda text: read_size(text, least=0)),
     **dict.fromkeys(("kernel", "stride", "dilation", "size", "order"), read_sizes),
     "output_padding": lambda text: read_sizes(text, least=0),

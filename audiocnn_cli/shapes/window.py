@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.receptive_field import Move, is_aligned, move, whole
-from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes, type_sizes
+from audiocnn_cli.shapes.sizes import Sizes, read_size, read_sizes, type_sizes, with_x
+from audiocnn_cli.shapes.spelling import plain_value
 from audiocnn_cli.shapes.step import Layer, MisfitError, Tensor
 
 MODES = ("valid", "same", "same-lower", "causal")
@@ -26,6 +27,11 @@ class Padding(Struct, frozen=True):
     def __str__(self) -> str:
         return ",".join(map(str, self.amounts)) if self.amounts else self.mode
 
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the amounts before and after each axis are equal."""
+        return len(self.amounts) < 2 or self.amounts[::2] == self.amounts[1::2]
+
     def resolve(
         self, axis: int, rank: int, *, size: int, effective_kernel: int, stride: int
     ) -> tuple[int, int]:
@@ -38,8 +44,10 @@ class Padding(Struct, frozen=True):
             return self.amounts * 2
         if self.amounts:
             if len(self.amounts) != 2 * rank:
+                count = len(self.amounts)
+                by_axis = f", or pad={type_sizes(self.amounts)} for each axis" if count == rank else ""
                 raise MisfitError(
-                    f"padding {self} has {len(self.amounts)} numbers; {rank} axes take 1 or {2 * rank}"
+                    f"padding {self} has {count} numbers; {rank} axes take 1 or {2 * rank}{by_axis}"
                 )
             return self.amounts[2 * axis], self.amounts[2 * axis + 1]
         if self.mode == "causal" and axis == 0:
@@ -65,7 +73,7 @@ def read_padding(text: str) -> Padding:
     Raises:
         UsageError: `text` is none of these.
     """
-    word = text.strip().lower()
+    word = with_x(plain_value(text, padding=True)).replace("_", "-")
     if word in MODES:
         return Padding(word)
     if not word[:1].isdigit() and not word.startswith("-"):
@@ -154,7 +162,8 @@ def axes_of(spatial: Sizes, required: int | None) -> int:
     if not rank:
         raise MisfitError("needs a spatial axis, and its input is flat")
     if required not in {None, rank}:
-        raise MisfitError(f"needs {required} spatial axes, and its input has {rank}")
+        axes = "1 spatial axis" if required == 1 else f"{required} spatial axes"
+        raise MisfitError(f"needs {axes}, and its input has {rank}")
     return rank
 
 

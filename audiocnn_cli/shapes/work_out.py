@@ -1,23 +1,21 @@
 """From a request to a report: choose the stack, trace it, and find fixes where it collapses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.shapes.choices import FrameRule, Framework, Like, architecture_names, read_choice
+from audiocnn_cli.shapes.choices import FrameRule, Framework, Like, read_choice
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.explain import explain
 from audiocnn_cli.shapes.fixes import find_fixes
 from audiocnn_cli.shapes.grammar import read_layer, read_table
-from audiocnn_cli.shapes.layers.convolution import ConvTranspose
-from audiocnn_cli.shapes.layers.elementwise import Pointwise
+from audiocnn_cli.shapes.inputs import channels_first_note, check_batch, clip_shape, with_channels
 from audiocnn_cli.shapes.report import Collapse, Report
-from audiocnn_cli.shapes.sizes import Sizes, naming, read_sizes, smallest
-from audiocnn_cli.shapes.stackfile import Architecture, architecture, read_stack
-from audiocnn_cli.shapes.step import Layer, ShapeError
+from audiocnn_cli.shapes.sizes import Sizes, naming, read_input, smallest, type_sizes
+from audiocnn_cli.shapes.stackfile import Architecture, architecture, architecture_name, read_stack
+from audiocnn_cli.shapes.step import Layer, ShapeError, Step
 from audiocnn_cli.shapes.trace import Trace, runs, trace
-from audiocnn_cli.shapes.window import Windowed
 
 ONNX_SUFFIX = ".onnx"
 
@@ -86,11 +84,31 @@ def work_out(stack: Architecture, clip: Clip | None = None) -> Report:
         collapse = Collapse(error, before, fixes, stack.like)
         return Report(before, stack.like, stack.paper, collapse, clip)
     first, *others = stack.input_shape
-    report = Report(found, stack.like, stack.paper, clip=clip)
+    report = Report(found, stack.like, stack.paper, clip=clip, notes=tuple(_notes(stack, found)))
     if clip is None:
         return report
     shortest = smallest(0, first, lambda size: runs(stack.layers, (size, *others), stack.framework))
     return replace(report, shortest_frames=shortest)
+
+
+def _notes(stack: Architecture, found: Trace) -> Iterator[str]:
+    """Notes about the figures of `stack`: its own, and the receptive field as other sources build it."""
+    if stack.note:
+        yield stack.note
+    if not stack.name and (note := channels_first_note(stack.input_shape)):
+        yield note
+    if stack.variant:
+        text, layers = stack.variant
+        other = trace(layers, stack.input_shape, framework=stack.framework, compare=False)
+        fields = [_last_local(steps) for steps in (found.steps, other.steps)]
+        if all(fields):
+            before, after = (type_sizes(step.receptive_field) for step in fields if step)
+            yield f"receptive field before the pooling over all positions: {before}; {after} {text}"
+
+
+def _last_local(steps: Sequence[Step]) -> Step | None:
+    """The last step whose elements are in the order of the input."""
+    return next((step for step in reversed(steps) if step.cumulative_stride), None)
 
 
 def with_title(report: Report, title: str) -> Report:
@@ -133,9 +151,9 @@ def choose_stack(request: StackRequest) -> Architecture:
     if request.like is not None:
         stack = replace(stack, like=_like(request))
     if (shape := input_of(request)) is not None:
-        default = stack.input_shape
-        if request.input_shape is None and default and len(default) < len(shape):
-            shape = shape[:-1]  # a clip for an architecture whose input has no channels
+        if request.input_shape is None and stack.input_shape:
+            shape = clip_shape(shape, stack)
+        check_batch(shape, stack)
         stack = replace(stack, input_shape=shape)
     if not stack.input_shape:
         raise UsageError("there is no input shape; add one, as in `input_shape=130x13x1`")
@@ -152,7 +170,7 @@ def one_of_several(text: str, request: StackRequest) -> StackRequest:
         raise UsageError("`diff` compares its arguments, without `arch`, `file` or `kernel`")
     if text.endswith(".toml"):
         return replace(request, layers=(), file=Path(text))
-    if text in architecture_names():
+    if ":" not in text and architecture_name(text) is not None:
         return replace(request, layers=(), arch=text)
     return replace(request, layers=tuple(text.split()))
 
@@ -169,22 +187,7 @@ def input_of(request: StackRequest) -> Sizes | None:
     if clip:
         raise UsageError("give `input_shape`, or a clip by `samples` or `seconds`, not both")
     with naming(f"`input_shape={request.input_shape}`"):
-        return read_sizes(request.input_shape)
-
-
-def with_channels(shape: Sizes, layers: tuple[Layer, ...], like: Like) -> Sizes:
-    """`shape`, with a channel axis of 1 added where the first layer needs one.
-
-    130x13 before a 2-D convolution is 130x13x1, and 16000 before a 1-D one is 16000x1; before a dense or
-    a recurrent layer 130x13 is kept.
-    """
-    first = next((layer for layer in layers if not isinstance(layer, Pointwise)), None)
-    if not isinstance(first, Windowed | ConvTranspose):
-        return shape
-    axes = first.axes or len(first.kernel)
-    if axes == 1 and first.axes is None:
-        axes = 1 if like is Like.WAVEFORM else min(2, len(shape))
-    return (*shape, 1) if len(shape) == axes else shape
+        return read_input(request.input_shape)
 
 
 def _one_layer(request: StackRequest) -> Layer:

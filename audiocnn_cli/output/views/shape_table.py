@@ -48,8 +48,10 @@ def write_table(report: Report, stream: IO[str]) -> None:
     for step in trace.steps:
         times = _times(step, clip) if clip else ()
         rows.append(Row([*map(display, _cells(step)), *times], _formulas(step, len(trace.steps))))
+    if len(trace.ends) > 1:
+        rows += [Row(("", f"output {display(n)}", show_shape(s), "", "", *blank)) for n, s in trace.ends]
     sums = (f"{trace.params:,}", f"{trace.macs:,}")
-    total = Row(("", "total", show_shape(trace.output), *sums, *blank))
+    total = Row(("", "total", _last(report), *sums, *blank))
     print_table(out, columns, rows, totals=[total] if trace.steps else ())
     for step in trace.steps:
         if lines := report.explained.get(step.number):
@@ -70,10 +72,12 @@ def write_markdown(report: Report, stream: IO[str]) -> None:
     if trace.title:
         stream.write(f"### {escape(trace.title)}\n\n")
     sums = f"{trace.params:,}", f"{trace.macs:,}"
+    ends = trace.ends if len(trace.ends) > 1 else ()
     rows = [
         ("", "input", show_shape(trace.input), "", "", "", ""),
         *map(_cells, trace.steps),
-        ("", "**total**", show_shape(trace.output), *sums, "", ""),
+        *(("", f"output {name}", show_shape(shape), "", "", "", "") for name, shape in ends),
+        ("", "**total**", _last(report), *sums, "", ""),
     ]
     print_markdown_table(stream, _HEADER, rows, right={"#", *_HEADER[3:]})
     stream.write("\n")
@@ -82,6 +86,11 @@ def write_markdown(report: Report, stream: IO[str]) -> None:
     for line, _ in _remarks(report):
         if line:
             stream.write(f"- {escape(line.strip().removeprefix('- ').removeprefix('* '))}\n")
+
+
+def _last(report: Report) -> str:
+    """The shape of the output; empty where there are several, which have rows of their own."""
+    return "" if len(report.trace.ends) > 1 else show_shape(report.trace.output)
 
 
 def _remarks(report: Report) -> Iterable[tuple[str, str]]:
@@ -110,7 +119,7 @@ def _cells(step: Step) -> tuple[str, ...]:
         show_shape(step.output),
         f"{step.params:,}",
         "?" if step.macs is None else f"{step.macs:,}",
-        type_sizes(step.receptive_field),
+        f"all, {type_sizes(step.receptive_field)}" if step.gate else type_sizes(step.receptive_field),
         "" if stride is None else "x".join(f"{value:g}" for value in stride),
     )
 
@@ -133,6 +142,8 @@ def _notes(report: Report) -> Iterator[str]:
         yield "formulas of more than 200 layers are left out; see `json`, or `explain` and `layer=N`"
     if trace.non_trainable_params:
         yield f"non-trainable parameters, not included above: {trace.non_trainable_params:,}"
+    yield from _gate_notes(trace.steps)
+    yield from report.notes
     if report.clip:
         yield from _clip_notes(report, report.clip)
     if any(step.macs is None for step in trace.steps):
@@ -148,6 +159,14 @@ def _notes(report: Report) -> Iterator[str]:
         " positions of the input, padding included; stride: cumulative stride, the distance between"
         " neighbours on the input"
     )
+
+
+def _gate_notes(steps: Sequence[Step]) -> Iterator[str]:
+    if gated := [step for step in steps if step.gate]:
+        yield (
+            f"receptive field: {gated[-1].gate_text} (squeeze-and-excitation); after 'all' is that of the"
+            " convolutions alone"
+        )
 
 
 def _clip_notes(report: Report, clip: Clip) -> Iterator[str]:

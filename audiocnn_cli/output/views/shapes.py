@@ -6,6 +6,7 @@ from typing import Any
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import Row, dump, write_rows
 from audiocnn_cli.output.views import pick
+from audiocnn_cli.parameters import with_flags
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.report import Collapse, Report
@@ -41,6 +42,10 @@ def document(report: Report) -> dict[str, Any]:
         "input": trace.input,
         "layers": list(_layers(report)),
     }
+    if report.notes:
+        shared["notes"] = list(map(with_flags, report.notes))
+    if len(ends := trace.ends) > 1 and not report.collapse:
+        shared["outputs"] = [{"name": name, "shape": shape} for name, shape in ends]
     if report.collapse:
         found = {"error": _error_document(report.collapse)} | shared
     else:
@@ -89,6 +94,7 @@ def _layer_document(step: Step, clip: Clip | None = None) -> dict[str, Any]:
         values[name] = getattr(clip, name)(step) if clip else None
     for name in ("non_trainable_params", "receptive_field", "differs"):
         values[name] = getattr(step, name) or None
+    values["receptive_field_gate"] = step.gate_text or None
     for suffix in ("", "_ms"):  # the earlier name of the cumulative stride
         values["jump" + suffix] = values["cumulative_stride" + suffix]
     return _without_nothing(values)

@@ -18,8 +18,19 @@ class _Convolution(Windowed, frozen=True):
     @property
     def unsupported(self) -> dict[Framework, str]:
         """PyTorch has no `same` with a stride; only ONNX pads the larger half first."""
+        found = {}
+        if max(self.stride) > 1 and max(self.dilation) > 1:
+            found[Framework.KERAS] = "has no stride together with a dilation"
         if self.padding.amounts:
-            return {Framework.KERAS: "has no padding by number: use ZeroPadding"}
+            found[Framework.KERAS] = "has no padding by number: use ZeroPadding"
+            if not self.padding.is_symmetric:
+                found[Framework.TORCH] = "pads both sides alike: put a zeropad before it"
+            return found
+        return found | self._without_mode
+
+    @property
+    def _without_mode(self) -> dict[Framework, str]:
+        """The frameworks that don't have the mode of padding."""
         mode = self.padding.mode
         if mode == "same" and max(self.stride) > 1:
             return {Framework.TORCH: "has no same padding with a stride: pad with F.pad"}
@@ -56,6 +67,39 @@ class Depthwise(_Convolution, frozen=True):
     def _step(self, given: LayerInput) -> dict[str, Any]:
         channels = given.tensor.channels
         return convolved(given, self.sliding, channels * self.multiplier, channels, bias=self.bias)
+
+
+class Separable(_Convolution, frozen=True):
+    """A depthwise convolution with `multiplier` kernels a channel, then a 1x1 convolution to `filters`.
+
+    The bias is that of the second (Chollet, arXiv:1610.02357).
+    """
+
+    filters: int = 1
+    multiplier: int = 1
+    bias: bool = True
+    activation: str | None = None
+
+    @property
+    def unsupported(self) -> dict[Framework, str]:
+        """Keras has it as one layer, the others as two."""
+        two = f"has no such layer: depthwise:{self.multiplier}, then conv:{self.filters}@1"
+        return super().unsupported | dict.fromkeys((Framework.TORCH, Framework.ONNX), two)
+
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        channels = given.tensor.channels
+        slides = self.sliding.over(given.tensor.spatial)
+        step = windowed(self.padding, given.tensor, slides, self.filters)
+        wide, taps, positions = channels * self.multiplier, prod(step["kernel"]), prod(step["output"][:-1])
+        weights, biases = taps * wide + wide * self.filters, self.filters * self.bias
+        factors = f"{'*'.join(map(str, step['kernel']))}*{channels}*{self.multiplier}"
+        bias = f" + {biases}" if biases else ""
+        total = f"{factors} + {wide}*{self.filters}{bias} = {weights + biases} parameters"
+        return step | {
+            "params": weights + biases,
+            "macs": weights * positions,
+            "formula": (*step["formula"], total),
+        }
 
 
 class ConvTranspose(Layer, frozen=True):

@@ -50,12 +50,12 @@ class Recurrent(Layer, frozen=True):
         if len(shape) != 2:
             flat = f"{shape[0]}x{prod(shape[1:])}" if len(shape) > 2 else f"{shape[0]}x1"
             raise MisfitError(
-                f"needs an input of (time, channels), and its input is {type_sizes(shape)}",
+                f"needs an input of (time, channels) without the batch, and its input is {type_sizes(shape)}",
                 hints=(f"reshape:{flat}",),
             )
         time, channels = shape
         directions = 2 if self.bidirectional else 1
-        biases = (self.keras_biases if given.framework is Framework.KERAS else 2) * self.bias
+        biases = self._biases(given.framework) * self.bias
         weights = self.gates * (channels + self.units) * self.units
         params = directions * (weights + self.gates * biases * self.units)
         width = directions * self.units
@@ -73,6 +73,10 @@ class Recurrent(Layer, frozen=True):
             ),
         }
 
+    def _biases(self, framework: Framework) -> int:
+        """The bias vectors of each gate."""
+        return self.keras_biases if framework is Framework.KERAS else 2
+
 
 class LSTM(Recurrent, frozen=True):
     """Long short-term memory: input, forget and output gates and a candidate for the cell state."""
@@ -81,10 +85,22 @@ class LSTM(Recurrent, frozen=True):
 
 
 class GRU(Recurrent, frozen=True):
-    """Gated recurrent unit: update and reset gates and a candidate for the state."""
+    """Gated recurrent unit: update and reset gates and a candidate for the state.
+
+    With `reset_after=no` Keras resets the state before its product, which takes one bias vector only.
+    """
 
     gates: ClassVar[int] = 3
     keras_biases: ClassVar[int] = 2
+    reset_after: bool = True
+
+    @property
+    def unsupported(self) -> dict[Framework, str]:
+        """PyTorch resets the state after its product."""
+        return {} if self.reset_after else {Framework.TORCH: "has no reset_after=no"}
+
+    def _biases(self, framework: Framework) -> int:
+        return super()._biases(framework) if self.reset_after else 1
 
 
 class RNN(Recurrent, frozen=True):
@@ -124,10 +140,18 @@ class Token(Layer, frozen=True):
 
 
 class Position(Layer, frozen=True):
-    """Adds a trained vector to each position: a learned position embedding."""
+    """Adds a trained vector to each position: a learned position embedding of `length` positions.
+
+    Without a length there is one for each position of the input.
+    """
+
+    length: int | None = None
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
-        size = _sequence(given.tensor)
+        length, channels = _sequence(given.tensor)
+        if self.length is not None and length > self.length:
+            raise MisfitError(f"has {self.length} positions, and its input {length}", axis=0)
+        size = (self.length or length, channels)
         formula = (params_formula(size, 0),)
         return {"params": prod(size), "formula": formula}
 
@@ -135,11 +159,20 @@ class Position(Layer, frozen=True):
 class Attention(Layer, frozen=True):
     """Multi-head self-attention over a sequence (Vaswani et al., arXiv:1706.03762).
 
-    Four projections of channels x channels (query, key, value, output), split among the heads.
+    Four projections of channels x channels (query, key, value, output), split among the heads. `causal`: each
+    position depends on those up to it. `relative`: positions by their distances, with a further projection
+    and two vectors (Dai et al., arXiv:1901.02860).
     """
 
     heads: int = 1
     bias: bool = True
+    causal: bool = False
+    relative: bool = False
+
+    @property
+    def unsupported(self) -> dict[Framework, str]:
+        """None has relative positions as a layer."""
+        return dict.fromkeys(Framework, "has no relative positions in its attention") if self.relative else {}
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
         length, channels = _sequence(given.tensor)
@@ -147,14 +180,20 @@ class Attention(Layer, frozen=True):
             raise MisfitError(f"{self.heads} heads do not divide the {channels} channels")
         weights = 4 * channels * channels
         params = weights + 4 * channels * self.bias
+        macs = length * weights + 2 * length * length * channels
         bias = f" + {channels}" if self.bias else ""
+        formula = f"4*({channels}*{channels}{bias})"
+        if self.relative:  # 2 n - 1 distances are projected, and compared with every query
+            params += channels * channels + 2 * channels
+            macs += (2 * length - 1) * channels * (channels + length)
+            formula += f" + {channels}*{channels} + 2*{channels}"
         return {
             "field": fields.whole(given.tensor.field, given.tensor.spatial),
             "params": params,
-            "macs": length * weights + 2 * length * length * channels,
+            "macs": macs,
             "formula": (
                 f"{self.heads} heads of {channels // self.heads}, {length}*{length} weights each",
-                f"4*({channels}*{channels}{bias}) = {params} parameters",
+                f"{formula} = {params} parameters",
             ),
         }
 

@@ -1,9 +1,12 @@
 """Elementwise layers: activations, normalisation, dropout, and merges of several tensors."""
 
 from functools import reduce
+from itertools import islice
+from math import prod
 from typing import Any
 
-from audiocnn_cli.shapes.receptive_field import join
+from audiocnn_cli.shapes.choices import Framework
+from audiocnn_cli.shapes.receptive_field import join, join_gate
 from audiocnn_cli.shapes.sizes import Sizes, show_shape
 from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError
 
@@ -28,6 +31,37 @@ class Activation(Pointwise, frozen=True):
         return self.activation
 
 
+# How many slopes a parametric ReLU has.
+SLOPES = ("one", "channel", "element")
+
+
+class PReLU(Pointwise, frozen=True):
+    """A ReLU whose slope for negative values is trained (He et al., arXiv:1502.01852).
+
+    By default Keras has a slope for each element, and PyTorch one for all.
+    """
+
+    slopes: str | None = None
+
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        shape = given.tensor.shape
+        default = "element" if given.framework is Framework.KERAS else "one"
+        counted = {"one": (1,), "channel": shape[-1:], "element": shape}[self.slopes or default]
+        factors = "*".join(map(str, counted))
+        return {"params": prod(counted), "formula": (f"{factors} = {prod(counted)} slopes",)}
+
+
+class GLU(Layer, frozen=True):
+    """A gated linear unit: half of the channels times the sigmoid of the others (arXiv:1612.08083)."""
+
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        channels = given.tensor.channels
+        if channels % 2:
+            raise MisfitError(f"halves the channels, and its input has {channels}, an odd number")
+        output = (*given.tensor.spatial, channels // 2)
+        return {"output": output, "formula": (f"{channels}/2 = {channels // 2}",)}
+
+
 class Dropout(Pointwise, frozen=True):
     """Sets each element to zero with probability `rate` in training; inference passes all."""
 
@@ -35,16 +69,46 @@ class Dropout(Pointwise, frozen=True):
 
 
 class BatchNorm(Pointwise, frozen=True):
-    """Batch normalisation of each channel, with a scale and a shift (Ioffe, Szegedy, arXiv:1502.03167)."""
+    """Batch normalisation of each channel, with a scale and a shift (Ioffe, Szegedy, arXiv:1502.03167).
+
+    `scale` and `center` can be left out. `frozen`: nothing is trained, as in detection networks. `axis` is
+    the axis of the channels, counted from 1 without the batch; 0 stands for the last.
+    """
 
     activation: str | None = None
+    scale: bool = True
+    center: bool = True
+    frozen: bool = False
+    axis: int = 0
+
+    @property
+    def unsupported(self) -> dict[Framework, str]:
+        """PyTorch trains both or none; only Keras normalises another axis than that of the channels."""
+        found = {}
+        if self.scale is not self.center:
+            found[Framework.TORCH] = "has batch norms with both scale and shift, or neither"
+        if self.axis:
+            reason = "normalises only the channels: permute before it"
+            found = dict.fromkeys((Framework.TORCH, Framework.ONNX), reason)
+        return found
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
-        channels = given.tensor.channels
+        shape = given.tensor.shape
+        if self.axis > len(shape):
+            raise MisfitError(f"there is no axis {self.axis} in {show_shape(shape)}")
+        channels = shape[self.axis - 1]
+        count = (self.scale + self.center) * channels
+        factors = f"{self.scale + self.center}*{channels} = {count}"
+        if self.frozen:
+            formula = f"{factors} weights and {2 * channels} statistics, none trained"
+        elif count == 2 * channels:
+            formula = f"{factors} parameters, and as many running statistics"
+        else:
+            formula = f"{factors} parameters, and 2*{channels} = {2 * channels} running statistics"
         return {
-            "params": 2 * channels,
-            "non_trainable_params": 2 * channels,
-            "formula": (f"2*{channels} = {2 * channels} parameters, and as many running statistics",),
+            "params": 0 if self.frozen else count,
+            "non_trainable_params": 2 * channels + count * self.frozen,
+            "formula": (formula,),
         }
 
 
@@ -57,13 +121,39 @@ class LayerNorm(Pointwise, frozen=True):
         return {"params": 2 * channels, "formula": (formula,)}
 
 
+class GroupNorm(Pointwise, frozen=True):
+    """Normalisation of `groups` groups of channels, with a scale and a shift (arXiv:1803.08494)."""
+
+    groups: int = 32
+    activation: str | None = None
+
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        channels = given.tensor.channels
+        if channels % self.groups:
+            fitting = (g for g in range(min(self.groups, channels), 0, -1) if not channels % g)
+            raise MisfitError(
+                f"{self.groups} groups do not divide the {channels} channels of its input",
+                hints=tuple(f"groups={g}" for g in islice(fitting, 1)),
+            )
+        return {"params": 2 * channels, "formula": (f"2*{channels} = {2 * channels} parameters",)}
+
+
+class L2Norm(Pointwise, frozen=True):
+    """Division by the L2 norm over the channels, with a scale for each (Liu et al., arXiv:1506.04579)."""
+
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        channels = given.tensor.channels
+        return {"params": channels, "formula": (f"{channels} parameters",)}
+
+
 class Merge(Layer, frozen=True):
     """A layer of several tensors: the output before it, and those of the layers named in `inputs`."""
 
     inputs: tuple[str, ...] = ()
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
-        return {"field": reduce(join, (other.field for other in given.others), given.tensor.field)}
+        combine = join_gate if isinstance(self, Multiply) else join
+        return {"field": reduce(combine, (other.field for other in given.others), given.tensor.field)}
 
 
 class Elementwise(Merge, frozen=True):

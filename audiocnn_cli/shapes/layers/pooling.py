@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from audiocnn_cli.shapes import receptive_field as fields
 from audiocnn_cli.shapes.choices import Framework
-from audiocnn_cli.shapes.sizes import Sizes
-from audiocnn_cli.shapes.step import Layer, LayerInput
-from audiocnn_cli.shapes.window import Sliding, Windowed, axes_of, each_axis, windowed
+from audiocnn_cli.shapes.layers.elementwise import Merge
+from audiocnn_cli.shapes.sizes import Sizes, type_sizes
+from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError
+from audiocnn_cli.shapes.window import Slide, Sliding, Windowed, axes_of, each_axis, per_axis, windowed
 
 
 class Pool(Windowed, frozen=True):
@@ -20,12 +21,12 @@ class Pool(Windowed, frozen=True):
 
     @property
     def unsupported(self) -> dict[Framework, str]:
-        """Keras pads by mode and never rounds up; PyTorch pads by number, at most half a window."""
+        """Keras pads by mode and never rounds up; PyTorch pads by number, both sides alike."""
         found = {}
         if self.padding.amounts:
             found[Framework.KERAS] = "has no padding by number: use ZeroPadding"
-            if 2 * max(self.padding.amounts) > max(self.kernel):
-                found[Framework.TORCH] = "refuses padding of more than half the window"
+            if not self.padding.is_symmetric:
+                found[Framework.TORCH] = "pads both sides alike in pooling: pad with F.pad"
         elif self.padding.mode != "valid":
             found[Framework.TORCH] = "has no same padding in pooling: pad with F.pad"
         if self.ceil:
@@ -36,13 +37,28 @@ class Pool(Windowed, frozen=True):
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
-        step = windowed(self.padding, tensor, self.sliding.over(tensor.spatial), tensor.channels)
+        slides = self.sliding.over(tensor.spatial)
+        if given.framework is Framework.TORCH and self.padding.amounts:
+            for slide in slides:
+                _check_half(slide)
+        step = windowed(self.padding, tensor, slides, tensor.channels)
         return step | {"ceil": self.ceil or None}
 
     @property
     def sliding(self) -> Sliding:
         """Its window, with its rounding."""
         return replace(super().sliding, ceil=self.ceil)
+
+
+def _check_half(slide: Slide) -> None:
+    """Check that the padding is at most half the window, without its dilation, as PyTorch does."""
+    most, pad = slide.kernel // 2, max(slide.before, slide.after)
+    if pad > most:
+        raise MisfitError(
+            f"PyTorch refuses a padding of {pad} here: at most half the window of {slide.kernel},"
+            f" which is {most}",
+            hints=(f"padding={most}",),
+        )
 
 
 class MaxPool(Pool, frozen=True):
@@ -60,6 +76,7 @@ class AdaptivePool(Layer, frozen=True):
     """
 
     size: Sizes = (1,)
+    axes: int | None = None
 
     @property
     def unsupported(self) -> dict[Framework, str]:
@@ -68,7 +85,7 @@ class AdaptivePool(Layer, frozen=True):
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
-        pairs = [(n, out) for _, n, out in each_axis(tensor.spatial, None, size=self.size)]
+        pairs = [(n, out) for _, n, out in each_axis(tensor.spatial, self.axes, size=self.size)]
         moves = [(0, _widest(n, out) - 1, Fraction(n, out)) for n, out in pairs]
         return {
             "output": (*(out for _, out in pairs), tensor.channels),
@@ -100,10 +117,11 @@ class GlobalPool(Layer, frozen=True):
     """One number for each channel; with `keepdims` the axes stay, with size 1."""
 
     keepdims: bool = False
+    axes: int | None = None
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
-        rank = axes_of(tensor.spatial, None)
+        rank = axes_of(tensor.spatial, self.axes)
         sizes = " and ".join(map(str, tensor.spatial))
         return {
             "output": (*(1,) * rank * self.keepdims, tensor.channels),
@@ -118,3 +136,29 @@ class GlobalAvgPool(GlobalPool, frozen=True):
 
 class GlobalMaxPool(GlobalPool, frozen=True):
     """The maximum of each channel."""
+
+
+class RoIAlign(Merge, frozen=True):
+    """The features of one region of an image, sampled at `size` positions (He et al., arXiv:1703.06870).
+
+    Its inputs are the levels of a feature pyramid, of which the region's size picks one. The layers after it
+    are applied to each region.
+    """
+
+    size: Sizes = (7,)
+
+    @property
+    def unsupported(self) -> dict[Framework, str]:
+        """Only torchvision and ONNX have it, and both take the boxes as a second input."""
+        return {Framework.KERAS: "has no such layer"}
+
+    def _step(self, given: LayerInput) -> dict[str, Any]:
+        tensor = given.tensor
+        if any(other.channels != tensor.channels for other in given.others):
+            raise MisfitError("needs the same number of channels in every input")
+        sizes = per_axis(self.size, axes_of(tensor.spatial, 2), "size")
+        return {
+            "output": (*sizes, tensor.channels),
+            "field": (),
+            "formula": (f"{type_sizes(sizes)} samples of each region",),
+        }

@@ -69,10 +69,11 @@ class Upsample(Layer, frozen=True):
     """Repeats every element `size` times along each axis."""
 
     size: Sizes = (2,)
+    axes: int | None = None
 
     def _step(self, given: LayerInput) -> dict[str, Any]:
         tensor = given.tensor
-        pairs = [(n, factor) for _, n, factor in each_axis(tensor.spatial, None, size=self.size)]
+        pairs = [(n, factor) for _, n, factor in each_axis(tensor.spatial, self.axes, size=self.size)]
         return {
             "output": (*(n * factor for n, factor in pairs), tensor.channels),
             "field": fields.move(tensor.field, [(0, 0, Fraction(1, factor)) for _, factor in pairs]),

@@ -111,7 +111,8 @@ def _recurrent(node: NodeProto, graph: Graph) -> Layer | None:
     weights = graph.dims(node.input[2])
     if weights is None or len(weights) != 3:
         return None
-    kind = {"LSTM": dense.LSTM, "GRU": dense.GRU, "RNN": dense.RNN}[node.op_type]
+    kinds: dict[str, type[dense.Recurrent]] = {"LSTM": dense.LSTM, "GRU": dense.GRU, "RNN": dense.RNN}
+    kind = kinds[node.op_type]
     every = any(name in graph.consumers for name in node.output[:1])
     return kind(
         units=weights[2],
