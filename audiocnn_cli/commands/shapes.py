@@ -1,7 +1,7 @@
 """`audiocnn shapes`: the arithmetic of every layer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -51,7 +51,7 @@ def _complete_layer(incomplete: str) -> list[str]:
 Text = str | None
 Number = int | None
 _ARCH = "A named architecture: cnn, mlp, lstm, resnet18..."
-_SHAPE = "Input shape, channels last, as 130x13x1."
+_SHAPE = "Input shape, channels last, as 130x13x1; for ONNX files also T=200 or NAME=1x40, repeatable."
 _LIKE = "The kind of input, which names its axes."
 _RULES = "The framework whose rules apply."
 
@@ -61,7 +61,7 @@ class StackOptions:
     """The stack of layers, its input and the rules that apply."""
 
     heading: ClassVar[str] = "Input"
-    input_shape: Annotated[Text, option(_SHAPE, "--input", metavar="SHAPE")] = None
+    input_shape: Annotated[list[str] | None, option(_SHAPE, "--input", metavar="SHAPE")] = None
     arch: Annotated[
         Text, option(_ARCH, metavar="NAME", autocompletion=options.completes(*architecture_names()))
     ] = None
@@ -140,9 +140,10 @@ class DrawingOptions:
 
 @option_group
 class ShapesReport(options.Report):
-    """As `Report`, with Markdown."""
+    """As `Report`, with Markdown and shares."""
 
     markdown: Annotated[bool, option("Print a Markdown table.", "--markdown")] = False
+    shares: Annotated[bool, option("Add each layer's share of the MACs.", "--shares")] = False
 
     def destination(self, logging: options.Logging, **more: Any) -> Destination:
         """As `Report.destination`, with Markdown."""
@@ -196,7 +197,7 @@ def shapes(
         file=stack.file,
         one_layer=one_layer.values(),
         pool=one_layer.pool,
-        input_shape=stack.input_shape,
+        input_shape=";".join(stack.input_shape) if stack.input_shape else None,
         clip=read_clip(clip, waveform=stack.like is Like.WAVEFORM) if is_clip else None,
         framework=stack.framework,
         like=stack.like,
@@ -210,7 +211,7 @@ def shapes(
     else:
         for path in drawings.values():
             check_writable(path, force=report.force)
-        found = _show(request, destination, explanation if explain else None)
+        found = _show(request, destination, explanation if explain else None, shares=report.shares)
         if drawings:
             from audiocnn_cli.output.plots.shapes import draw
 
@@ -220,13 +221,13 @@ def shapes(
 
 
 def _show(
-    request: "StackRequest", destination: Destination, explanation: ExplanationOptions | None
+    request: "StackRequest", destination: Destination, explanation: ExplanationOptions | None, *, shares: bool
 ) -> "Report":
     """Write the table or the document of one stack."""
     from audiocnn_cli.output.views.shapes import write_report
     from audiocnn_cli.shapes.work_out import report_of, with_explanation
 
-    report = report_of(request)
+    report = replace(report_of(request), shares=shares)
     if explanation:
         report = with_explanation(report, explanation.layer)
     write_report(report, destination)

@@ -13,7 +13,7 @@ from audiocnn_cli.shapes.grammar import read_layer, read_table
 from audiocnn_cli.shapes.layers.convolution import ConvTranspose
 from audiocnn_cli.shapes.layers.elementwise import Pointwise
 from audiocnn_cli.shapes.report import Collapse, Report
-from audiocnn_cli.shapes.sizes import Sizes, naming, read_sizes, smallest
+from audiocnn_cli.shapes.sizes import Sizes, naming, read_sizes, smallest, type_sizes
 from audiocnn_cli.shapes.stackfile import Architecture, architecture, read_stack
 from audiocnn_cli.shapes.step import Layer, ShapeError
 from audiocnn_cli.shapes.trace import Trace, runs, trace
@@ -69,7 +69,10 @@ def report_of(request: StackRequest) -> Report:
     from audiocnn_cli.shapes.onnxfile.report import report_of_file
 
     path = Path(request.layers[0])
-    return report_of_file(path, input_shape=input_of(request), like=_like(request), clip=request.clip)
+    clip_shape = input_of(request) if request.input_shape is None else None
+    given = type_sizes(clip_shape) if clip_shape else request.input_shape or ""
+    texts = [text for text in given.split(";") if text.strip()]
+    return report_of_file(path, input_shape=texts, like=_like(request), clip=request.clip)
 
 
 def work_out(stack: Architecture, clip: Clip | None = None) -> Report:

@@ -1,291 +1,374 @@
-"""Read a graph from its input to its output: one step for each node that is a layer.
+"""Read a network from its inputs to its outputs: one step for each operator that is a layer.
 
-Pads, activations and biases that are nodes of their own become part of the layer after or before them.
+Pads, activations, biases and scales that are nodes of their own become part of the layer after or before them.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 
 from msgspec.structs import replace
-from onnx import NodeProto
 
-from audiocnn_cli.shapes.choices import Framework
 from audiocnn_cli.shapes.grammar import show_layer
-from audiocnn_cli.shapes.layers.dense import Dense, Recurrent
-from audiocnn_cli.shapes.layers.elementwise import Merge
-from audiocnn_cli.shapes.layers.pooling import Pool
-from audiocnn_cli.shapes.onnxfile.graph import Graph
-from audiocnn_cli.shapes.onnxfile.layers import ACTIVATION_OF, layer_of, pad_of
+from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
+from audiocnn_cli.shapes.layers.dense import Dense
+from audiocnn_cli.shapes.layers.elementwise import Activation, BatchNorm, Merge
+from audiocnn_cli.shapes.onnxfile.batch import Batch
+from audiocnn_cli.shapes.onnxfile.free import Free
+from audiocnn_cli.shapes.onnxfile.infer import GraphError
+from audiocnn_cli.shapes.onnxfile.layers import ACTIVATION_OF, View, layer_of, pad_of
+from audiocnn_cli.shapes.onnxfile.network import MISSING, Block, Op
+from audiocnn_cli.shapes.onnxfile.steps import as_shape, shown_dims, step_of, work_of_one
+from audiocnn_cli.shapes.onnxfile.weights import Books
+from audiocnn_cli.shapes.onnxfile.work import has_formula
 from audiocnn_cli.shapes.receptive_field import ReceptiveField, input_field
-from audiocnn_cli.shapes.sizes import Shape
-from audiocnn_cli.shapes.step import Layer, LayerInput, MisfitError, ShapeError, Step, Tensor
-from audiocnn_cli.shapes.trace import INPUT, Trace
+from audiocnn_cli.shapes.step import Layer, MisfitError, ShapeError, Step, Tensor
+from audiocnn_cli.shapes.trace import INPUT
 from audiocnn_cli.shapes.window import VALID, Padding, Windowed
 
-_FLOATS = frozenset({1, 10, 11, 16})  # TensorProto's FLOAT, FLOAT16, DOUBLE, BFLOAT16
-# Layers with an activation as one of their options.
-_WITH_ACTIVATION = frozenset({"conv", "depthwise", "convtranspose", "dense", "batchnorm"})
 # Operators without work, which are not listed as uncounted.
-_FREE_OPERATORS = frozenset({"Constant", "Identity", "Shape", "Cast"})
-# Stands for a free size where the arithmetic of a layer needs a number.
-_FREE_SIZE = 1_000_003
+_FREE_OPERATORS = frozenset({"Constant", "Identity", "Shape", "Size", "Cast", "CastLike"})
+# Those whose output is the layer's before them, for a bias or an activation behind them.
+_TRANSPARENT = frozenset({"Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Dropout"})
+_NAMES = {
+    "Gather": "embedding", "InstanceNormalization": "instancenorm", "GroupNormalization": "groupnorm",
+    "SkipLayerNormalization": "layernorm", "SimplifiedLayerNormalization": "rmsnorm", "RMSNormalization": "rmsnorm",
+    "LpPool": "lppool",
+}  # fmt: skip
+# Operators with weights that are rows of their own; the weights of others are in the total only.
+_ROWS = frozenset({*_NAMES, "PRelu", "Einsum", "EmbedLayerNormalization"})
 
 
 @dataclass(frozen=True)
-class Read:
-    """The trace of a graph, its operators that are no layers with their counts, and the weights in them.
+class Made:
+    """What a step was made of: the operator, its layer (None: no layer of ours) and the tensors it is applied to."""
 
-    `parts` has the number of the step that a node is, or is a part of, by the name of the node's first
-    output and in execution order, so that the last one of a step has the step's output. `channels_first`
-    are the tensors whose channels are axis 1 in the file, and last in the trace.
-    """
-
-    trace: Trace
-    uncounted: tuple[tuple[str, int], ...]
-    uncounted_params: int
-    parts: Mapping[str, int]
-    channels_first: frozenset[str]
+    op: Op
+    layer: Layer | None
+    numbers: tuple[int, ...]
 
 
-class CeilMismatchError(Exception):
-    """The inferred size of a pooling includes a window that starts in the padding.
-
-    ONNX Runtime, like PyTorch, drops that window. `pads` give the right size without ceil mode.
-    """
-
-    def __init__(self, layer: Pool, output: str, pads: tuple[int, ...]) -> None:
-        super().__init__(output)
-        self.layer = layer
-        self.output = output
-        self.pads = pads
-
-
-@dataclass
+@dataclass(eq=False)
 class Walk:
-    """The steps so far, and for every tensor the step it comes from and its receptive field.
+    """The steps so far, and for every tensor the row that it comes from and its receptive field.
 
-    `pads` are the Pad nodes that the next window absorbs, `counted` the constants that belong to a layer.
-    `made` has the number of the step whose output a tensor is. `parts` has the number of the step that a
-    node is, or is a part of, by the name of the node's first output.
+    `rows` has the number of the row that a tensor comes from (0: the input), `made` that of the row whose output it
+    is. `parts` has the number of the row that an operator is, or is a part of, by its first output.
     """
 
-    graph: Graph
+    view: View
+    batch: Batch
+    books: Books
     steps: list[Step] = field(default_factory=list)
-    pads: dict[str, tuple[Padding, str]] = field(default_factory=dict)
+    sources: list[Made] = field(default_factory=list)
+    pads: dict[int, tuple[Padding, int, Op]] = field(default_factory=dict)
     uncounted: Counter[str] = field(default_factory=Counter)
-    counted: set[str] = field(default_factory=set)
-    made: dict[str, int] = field(default_factory=dict)
-    parts: dict[str, int] = field(default_factory=dict)
-    _origin: dict[str, str] = field(default_factory=dict)
-    _fields: dict[str, ReceptiveField] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
+    parts: dict[int, int] = field(default_factory=dict)
+    rows: dict[int, int] = field(default_factory=dict)
+    made: dict[int, int] = field(default_factory=dict)
+    fields: dict[int, ReceptiveField] = field(default_factory=dict)
+    names: set[str] = field(default_factory=lambda: {INPUT})
+    depth: int = 0
+    block: str = ""
 
-    def origin(self, name: str) -> str:
-        """The name of the step that a tensor comes from."""
-        return self._origin.get(name, INPUT)
+    def field_of(self, number: int) -> ReceptiveField:
+        """The receptive field of a tensor; that of the input where no layer is before it."""
+        if self.rows.get(number, 0):
+            return self.fields.get(number, ())
+        dims = shown_dims(number, self.view, self.batch)
+        return () if dims is None else input_field(dims)  # type: ignore[arg-type] # free sizes are not computed with
 
-    def come_from(self, node: NodeProto, step: Step) -> None:
-        """Record that the outputs of `node` come from `step`."""
-        for output in filter(None, node.output):
-            self._origin[output] = step.name
-            self._fields[output] = step.field
-
-    def pass_through(self, node: NodeProto) -> None:
-        """Record that `node` is no layer: its outputs come from the step before it."""
-        if node.op_type not in _FREE_OPERATORS:
-            self.uncounted[node.op_type] += 1
-        names = self.graph.data_inputs(node)
-        if not names:
-            return
-        # The result of arithmetic on the input counts as the input.
-        fresh = all(self.origin(name) == INPUT for name in names)
-        for output in filter(None, node.output):
-            if not fresh:
-                same = self.graph.shape(names[0]) == self.graph.shape(output)
-                self._origin[output] = self.origin(names[0])
-                self._fields[output] = self._fields.get(names[0], ()) if same else ()
-        factors = [prod(t.dims) for name in node.input if (t := self.graph.constants.get(name))]
-        # A product with one number, as a temperature between a layer and its softmax.
-        if node.op_type in {"Mul", "Div"} and set(factors) <= {1} and names[0] in self.made:
-            self.made[node.output[0]] = self.made[names[0]]
-
-    def given(self, name: str, shape: Shape) -> Tensor:
-        """A tensor with its receptive field, as the input of a layer."""
-        sizes = tuple(size if isinstance(size, int) else _FREE_SIZE for size in shape)
-        is_input = self.origin(name) == INPUT
-        return Tensor(sizes, input_field(sizes) if is_input else self._fields.get(name, ()))
-
-    def input_shape(self, node: NodeProto, name: str) -> Shape | None:
-        """The input shape of a layer; that of a recurrent node has its batch on the second axis."""
-        shape = self.graph.shapes.get(name)
-        if node.op_type in {"LSTM", "GRU", "RNN"} and shape is not None and len(shape) == 3:
-            return shape[0], shape[2]
-        return self.graph.shape(name)
+    def name_of(self, row: int) -> str:
+        """The name of a row."""
+        return self.steps[row - 1].name if row else INPUT
 
 
-def _apply(layer: Layer, tensors: tuple[Tensor, ...]) -> Step:
-    """Apply `layer` by ONNX' rules, as `Layer.apply` does."""
-    first, *others = tensors
-    return layer.apply(LayerInput(first, tuple(others), Framework.ONNX))
-
-
-def _as_inferred(step: Step, layer: Layer, given: Shape, inferred: Shape | None) -> Step:
-    """`step` with the shapes that ONNX inferred, and without the values that depend on a free size."""
-    output = step.output if isinstance(layer, Recurrent) or inferred is None else inferred
-    if _is_known(given) and (_is_known(output) or isinstance(layer, Merge)):
-        return replace(step, output=output)
-    return replace(
-        step,
-        input=given,
-        output=output,
-        macs=step.macs if step.macs == 0 else None,
-        formula=tuple(line for line in step.formula if str(_FREE_SIZE) not in line),
-        field=step.field if step.cumulative_stride else (),
-    )
-
-
-def _is_known(shape: Shape) -> bool:
-    return all(isinstance(size, int) for size in shape)
-
-
-def read_graph(graph: Graph, title: str) -> Read:
-    """Read the layers of `graph`.
+def read_network(view: View, batch: Batch, books: Books, failed: GraphError | None = None) -> Walk:
+    """Read the layers of a network, up to the operator that `failed`.
 
     Raises:
-        ShapeError: a layer does not fit its input; the error holds the steps before it.
-        CeilMismatchError: the inferred size of a pooling differs from that at run time.
+        ShapeError: a window does not fit its input; the error holds the steps before it.
     """
-    walk = Walk(graph)
-    for node in graph.nodes:
-        _visit(node, walk)
-    shape = (graph.shape(graph.inputs[0]) if graph.inputs else None) or ()
-    left = sum(
-        prod(tensor.dims)
-        for name, tensor in graph.constants.items()
-        if name not in walk.counted and tensor.data_type in _FLOATS
-    )
-    trace = Trace(shape, tuple(walk.steps), Framework.ONNX, title)
-    uncounted = tuple(walk.uncounted.most_common())
-    return Read(trace, uncounted, left, walk.parts, graph.channels_first)
+    walk = Walk(view, batch, books)
+    _read_block(view.inferred.network.block, walk, failed)
+    return walk
 
 
-def _visit(node: NodeProto, walk: Walk) -> None:
-    graph = walk.graph
-    standard = node.domain in {"", "ai.onnx"} and graph.data_inputs(node)
-    if not standard or graph.shape(_first_output(node)) is None:
-        walk.pass_through(node)
-    elif not _is_absorbed(node, walk):
-        layer = graph.overrides.get(node.output[0]) or layer_of(node, graph)
-        if layer is None or not _add_step(node, layer, walk):
-            walk.pass_through(node)
+def _read_block(block: Block, walk: Walk, failed: GraphError | None = None) -> None:
+    for op in block.ops:
+        if failed is not None and op is failed.op:
+            raise _shape_error(failed, walk)
+        _visit(op, walk)
 
 
-def _add_step(node: NodeProto, layer: Layer, walk: Walk) -> bool:
-    """Add the step of a node that is a layer; False where its input shape is unknown."""
-    graph = walk.graph
-    names = graph.data_inputs(node) if isinstance(layer, Merge) else [node.input[0]]
-    if names[0] in walk.pads and isinstance(layer, Windowed):
-        padding, source = walk.pads[names[0]]
-        layer, names = replace(layer, padding=padding), [source]
-    shapes = [shape for name in names if (shape := walk.input_shape(node, name)) is not None]
-    if len(shapes) < len(names):
-        return False
+def _shape_error(failed: GraphError, walk: Walk) -> Exception:
+    op, view = failed.op, walk.view
+    layer, dims = layer_of(op, view), view.inferred.dims(op.input(0))
+    if failed.axis is None or layer is None or dims is None:
+        return failed
     number = len(walk.steps) + 1
-    name = node.name or f"{layer.type}_{number}"
-    sources = tuple(walk.origin(source) for source in names)
-    tensors = tuple(map(walk.given, names, shapes))
-    try:
-        step = _apply(layer, tensors)
-    except MisfitError as misfit:
-        raise ShapeError(misfit, layer, number, name, tensors[0], walk.steps) from misfit
-    inferred = graph.shape(_first_output(node))
-    if isinstance(layer, Pool) and layer.ceil and inferred != step.output:
-        _raise_mismatch(node, layer, step, inferred)
-    typed = replace(layer, inputs=sources[1:]) if isinstance(layer, Merge) else layer
-    step = _as_inferred(step, layer, shapes[0], inferred)
-    step = replace(step, number=number, name=name, text=show_layer(typed), sources=sources)
-    walk.counted |= graph.origins(node.input)
-    walk.steps.append(step)
-    if node.input[0] in walk.pads:
-        walk.parts[node.input[0]] = number
-    walk.parts[_first_output(node)] = number
-    walk.come_from(node, step)
-    walk.made.update(dict.fromkeys(node.output, number))
-    return True
+    tensor = Tensor(as_shape((*dims[2:], dims[1])) or (), ())  # type: ignore[arg-type] # free sizes are only shown
+    name = op.name or f"{layer.type}_{number}"
+    return ShapeError(MisfitError(failed.reason, axis=failed.axis), layer, number, name, tensor, walk.steps)
 
 
-def _first_output(node: NodeProto) -> str:
-    """The first output of a node that is used; a recurrent one may lack that of all time steps."""
-    return next(filter(None, node.output), "")
-
-
-def _raise_mismatch(node: NodeProto, layer: Pool, step: Step, inferred: Shape | None) -> None:
-    """Raise CeilMismatchError if `inferred` is a known shape."""
-    if inferred is None or not all(isinstance(size, int) for size in inferred):
+def _visit(op: Op, walk: Walk) -> None:
+    view = walk.view
+    if op.first_output == MISSING:
+        walk.uncounted[op.type] += 1
         return
-    slides = layer.sliding.over(tuple(int(size) for size in step.input[:-1]))
-    befores = tuple(slide.before for slide in slides)
-    afters = tuple(max(0, (s.output - 1) * s.stride + s.effective_kernel - s.size - s.before) for s in slides)
-    raise CeilMismatchError(layer, node.output[0], befores + afters)
+    if op.bodies:
+        _control(op, walk)
+    elif view.inferred.constant[op.first_output]:
+        return
+    elif not view.data_inputs(op) or not _is_absorbed(op, walk):
+        layer = layer_of(op, view) if view.data_inputs(op) and has_formula(op) else None
+        if layer is None or not _add_layer(op, layer, walk):
+            _other(op, walk)
 
 
-def _is_absorbed(node: NodeProto, walk: Walk) -> bool:
-    """Absorb a pad, an activation or a bias into the layer after or before it; False for other nodes."""
-    if node.op_type == "Pad":
-        return _keep_for_window(node, walk)
-    if (step := _step_before(node, walk)) is None:
+def _add_layer(op: Op, layer: Layer, walk: Walk) -> bool:
+    """Add the step of an operator that is a layer; False where a shape is unknown."""
+    numbers = tuple(walk.view.data_inputs(op)) if isinstance(layer, Merge) else (op.input(0),)
+    if numbers[0] in walk.pads and isinstance(layer, Windowed):
+        padding, source, pad = walk.pads[numbers[0]]
+        layer, numbers = replace(layer, padding=padding), (source,)
+        walk.parts[pad.first_output] = len(walk.steps) + 1
+    return _append(Made(op, layer, numbers), walk)
+
+
+def _append(made: Made, walk: Walk) -> bool:
+    number = len(walk.steps) + 1
+    name = made.op.name or f"{made.layer.type if made.layer else made.op.type.lower()}_{number}"
+    name = name if name not in walk.names else f"{name}_{number}"
+    step = _step(made, number, name, walk)
+    if step is None:
         return False
-    absorbed = _activated(node, step) if node.op_type in ACTIVATION_OF else _with_bias(node, step, walk)
-    if absorbed is None:
-        return False
-    walk.steps[-1] = absorbed
-    walk.come_from(node, absorbed)
-    walk.parts[node.output[0]] = step.number
-    if node.op_type == "Add":
-        walk.made[node.output[0]] = step.number
+    walk.names.add(name)
+    walk.steps.append(step)
+    walk.sources.append(made)
+    _come_from(made.op, number, walk)
     return True
 
 
-def _keep_for_window(node: NodeProto, walk: Walk) -> bool:
+def _come_from(op: Op, number: int, walk: Walk) -> None:
+    """Record that the outputs of `op` are those of a row."""
+    for output in op.outputs:
+        walk.rows[output] = walk.made[output] = number
+        walk.fields[output] = walk.steps[number - 1].field
+    walk.parts[op.first_output] = number
+
+
+def _step(made: Made, number: int, name: str, walk: Walk) -> Step | None:
+    """The step of a row, with the weights that the file has for it."""
+    op, rows = made.op, [walk.rows.get(each, 0) for each in made.numbers]
+    if made.layer is None:
+        step = _plain(op, walk)
+    else:
+        fields = [walk.field_of(each) for each in made.numbers]
+        found = step_of(op, made.layer, made.numbers, fields, walk.view, walk.batch)
+        if found is None:
+            return None
+        step = found
+    source = None if rows[0] == number - 1 else str(rows[0] or INPUT)
+    others = tuple(str(row or INPUT) for row in rows[1:])
+    if isinstance(made.layer, Merge):
+        text = show_layer(replace(made.layer, source=source, inputs=others))
+    elif made.layer is not None:
+        text = show_layer(replace(made.layer, source=source))
+    else:
+        text = ":".join(filter(None, (step.type, "+".join(others)))) + (f",from={source}" if source else "")
+    return replace(
+        _booked(step, op, walk),
+        number=number,
+        name=name,
+        text=text,
+        sources=tuple(walk.name_of(row) for row in rows),
+        depth=walk.depth,
+        block=walk.block,
+    )
+
+
+def _booked(step: Step, op: Op, walk: Walk) -> Step:
+    """`step` with the parameters of the file, and a formula of them only where it agrees."""
+    params, statistics = walk.books.by_op.get(op, 0), walk.books.statistics_by_op.get(op, 0)
+    formula = step.formula
+    if params != step.params or any(f"= {params} " not in line for line in formula if "parameters" in line):
+        formula = tuple(line for line in formula if "parameters" not in line or f"= {params} parameters" in line)
+        if op in walk.books.shared and not params:
+            formula += ("its weights are counted in a layer before it",)
+        elif params and len(formula) == len([line for line in formula if "parameters" not in line]):
+            formula += (f"{params} parameters",)
+    return replace(step, params=params, non_trainable_params=statistics, formula=formula)
+
+
+def _plain(op: Op, walk: Walk) -> Step:
+    """The step of an operator that has no layer of ours."""
+    data = walk.view.data_inputs(op)
+    given = as_shape(shown_dims(data[0], walk.view, walk.batch)) if data else None
+    output = as_shape(shown_dims(op.first_output, walk.view, walk.batch))
+    kind = _NAMES.get(op.type, op.type.lower())
+    same = bool(data) and walk.view.inferred.dims(data[0]) == walk.view.inferred.dims(op.first_output)
+    pointwise = same and op.type in {"PRelu", "InstanceNormalization", "GroupNormalization"}
+    return Step(
+        type=kind,
+        input=given or ("?",),
+        output=output or ("?",),
+        field=walk.field_of(data[0]) if pointwise else (),
+        macs=work_of_one(op, walk.view, walk.batch),
+    )
+
+
+def _other(op: Op, walk: Walk) -> None:
+    """A row for an operator with work or weights; any other passes its input on."""
+    data, work = walk.view.data_inputs(op), work_of_one(op, walk.view, walk.batch)
+    weights = walk.books.by_op.get(op, 0)
+    if data and (work != 0 or (weights and (op.type in _ROWS or not has_formula(op)))):
+        _append(Made(op, None, tuple(data)), walk)
+        if not has_formula(op):
+            walk.uncounted[op.type] += 1
+        return
+    _pass_through(op, data, walk)
+
+
+def _pass_through(op: Op, data: Sequence[int], walk: Walk) -> None:
+    """Record that `op` is no layer: its outputs come from the row before it."""
+    if op.type not in _FREE_OPERATORS or op.domain:
+        walk.uncounted[op.type] += 1
+    if not data:
+        return
+    first = data[0]
+    row = max(walk.rows.get(number, 0) for number in data)
+    first = next((number for number in data if walk.rows.get(number, 0) == row), first)
+    for output in op.outputs:
+        if row and output != MISSING:
+            walk.rows[output] = row
+            ends = [shown_dims(number, walk.view, walk.batch) for number in (first, output)]
+            walk.fields[output] = walk.fields.get(first, ()) if ends[0] == ends[1] else ()
+    # A product with one number, as a temperature between a layer and its softmax, or with the scale of integers.
+    counts = [walk.view.inferred.values[number].count for number in op.inputs if number != MISSING]
+    scalar = op.type in {"Mul", "Div"} and counts.count(1) >= len(counts) - 1
+    if (scalar or op.type in _TRANSPARENT or _is_rescaled(op, walk)) and first in walk.made:
+        walk.made[op.first_output] = walk.made[first]
+
+
+def _is_rescaled(op: Op, walk: Walk) -> bool:
+    """Whether `op` multiplies the result of an integer product by its scale."""
+    row = next((walk.made[number] for number in op.inputs if number in walk.made), None)
+    return (
+        op.type == "Mul" and row is not None and walk.sources[row - 1].op.type in {"MatMulInteger", "ConvInteger"}
+    )
+
+
+def _is_absorbed(op: Op, walk: Walk) -> bool:
+    """Absorb a pad, an activation, a bias or a scale into the layer after or before it; False for other nodes."""
+    if op.has("Pad"):
+        return _keep_for_window(op, walk)
+    if op.type == "Mul" and _is_rescaled(op, walk):
+        _pass_through(op, walk.view.data_inputs(op), walk)
+        walk.uncounted["Mul"] -= 1
+        return True
+    numbers = walk.view.data_inputs(op)
+    row = walk.made.get(numbers[0])
+    if len(numbers) != 1 or row is None or walk.view.only_consumer(numbers[0]) is None:
+        return False
+    made, step = walk.sources[row - 1], walk.steps[row - 1]
+    if step.depth != walk.depth or made.layer is None:
+        return False
+    layer = _activated(op, made.layer) if op.type in ACTIVATION_OF else _with_constant(op, made, step, walk)
+    if layer is None:
+        return False
+    walk.books.move(op, made.op)
+    changed = Made(made.op, layer, made.numbers)
+    rebuilt = _rebuilt(changed, step, walk)
+    if rebuilt is None:
+        return False
+    walk.sources[row - 1], walk.steps[row - 1] = changed, rebuilt
+    _come_from(op, row, walk)
+    return True
+
+
+def _rebuilt(made: Made, step: Step, walk: Walk) -> Step | None:
+    found = _step(made, step.number, step.name, walk)
+    return found and replace(found, text=_keeping_source(found.text, step.text))
+
+
+def _keeping_source(text: str, before: str) -> str:
+    """`text`; a rebuilt step has the row before it where the first one had."""
+    return text if ",from=" in text or ",from=" not in before else text
+
+
+def _keep_for_window(op: Op, walk: Walk) -> bool:
     """Record a Pad whose only consumer is a window without padding."""
-    consumer = walk.graph.only_consumer(node.output[0])
-    padding = pad_of(node, walk.graph)
-    own = layer_of(consumer, walk.graph) if consumer else None
-    if padding is None or not isinstance(own, Windowed) or own.padding != VALID:
+    consumer = walk.view.only_consumer(op.first_output)
+    padding = pad_of(op, walk.view)
+    own = layer_of(consumer, walk.view) if consumer and not consumer.bodies else None
+    if padding is None or not isinstance(own, Windowed) or own.padding != VALID or consumer is None:
         return False
-    walk.pads[node.output[0]] = (padding, node.input[0])
+    if consumer.input(0) != op.first_output:
+        return False
+    walk.pads[op.first_output] = (padding, op.input(0), op)
     return True
 
 
-def _step_before(node: NodeProto, walk: Walk) -> Step | None:
-    """The last step, where `node` is the only consumer of its output and has no other input."""
-    names = walk.graph.data_inputs(node)
-    if len(names) != 1 or not walk.steps or walk.graph.only_consumer(names[0]) is None:
+def _activated(op: Op, layer: Layer) -> Layer | None:
+    """`layer` with the activation that `op` is; None where it can't have one."""
+    if not isinstance(layer, Conv | Depthwise | ConvTranspose | Dense | BatchNorm) or layer.activation:
         return None
-    step = walk.steps[-1]
-    is_output = walk.origin(names[0]) == step.name and walk.made.get(names[0]) == step.number
-    return step if is_output else None
+    return replace(layer, activation=ACTIVATION_OF[op.type])
 
 
-def _activated(node: NodeProto, step: Step) -> Step | None:
-    """`step` with the activation that `node` is; None where it can't have one."""
-    if step.type not in _WITH_ACTIVATION or step.activation:
+def _with_constant(op: Op, made: Made, step: Step, walk: Walk) -> Layer | None:
+    """`made.layer` with the constant that `op` adds, or multiplies by, for each channel; None for other nodes."""
+    layer, inferred = made.layer, walk.view.inferred
+    constant = next((n for n in op.inputs if n != MISSING and inferred.constant[n]), MISSING)
+    dims, output = inferred.dims(constant), inferred.dims(op.first_output)
+    if not op.has("Add", "Mul") or dims is None or output is None or inferred.dims(step_output(made)) != output:
         return None
-    kind = ACTIVATION_OF[node.op_type]
-    return replace(step, activation=kind, text=f"{step.text},{kind}")
+    behind = len(output) - 2 if op.first_output in walk.view.first else 0
+    channels = output[1] if behind else output[-1]
+    while len(dims) > behind + 1 and dims[0] == 1:
+        dims = dims[1:]
+    if isinstance(channels, Free) or dims != (channels, *(1,) * behind):
+        return None
+    if op.type == "Add" and isinstance(layer, Dense | Conv | ConvTranspose | Depthwise):
+        return None if layer.bias or layer.activation else replace(layer, bias=True)
+    if isinstance(layer, BatchNorm) and not layer.activation:
+        # Caffe's scale and shift are nodes of their own; the norm's are 1 and 0 beside them, and no parameters.
+        own, new = (walk.books.by_op.get(each, 0) for each in (made.op, op))
+        if op.type == "Mul" and new == channels and own == 2 * channels:
+            walk.books.not_trained(made.op)
+        return layer if new in {0, channels} else None
+    return None
 
 
-def _with_bias(node: NodeProto, step: Step, walk: Walk) -> Step | None:
-    """A matrix product with the vector that `node` adds as its bias; None for other nodes and steps."""
-    biases = [name for name in node.input if name in walk.graph.constants]
-    channels = step.input[-1]
-    if node.op_type != "Add" or step.type != "dense" or step.units is None or isinstance(channels, str):
-        return None
-    layer = Dense(units=step.units)
-    biased = _apply(layer, (Tensor((channels,), ()),))
-    has_bias = step.params != biased.params - step.units
-    if has_bias or walk.graph.dims(biases[0]) != (step.units,):
-        return None
-    walk.counted.update(biases)
-    return replace(step, params=biased.params, formula=biased.formula, text=show_layer(layer))
+def step_output(made: Made) -> int:
+    """The tensor that a row's operator makes."""
+    return made.op.first_output
+
+
+def _control(op: Op, walk: Walk) -> None:
+    """A row for an If, a Loop or a Scan, and below it the rows of its bodies."""
+    data = walk.view.data_inputs(op)
+    _append(Made(op, None, tuple(data) or (op.first_output,)), walk)
+    row = len(walk.steps)
+    skip = {"Loop": 2}.get(op.type, 0)
+    depth, block = walk.depth, walk.block
+    for name, body in op.bodies.items():
+        walk.depth, walk.block = depth + 1, name
+        for inside, outside in zip(body.inputs[skip:], op.inputs[skip:], strict=False):
+            walk.rows[inside] = walk.rows.get(outside, 0)
+            walk.fields[inside] = ()
+        _read_block(body, walk)
+    walk.depth, walk.block = depth, block
+    for output in op.outputs:
+        walk.rows[output] = walk.made[output] = row
+
+
+def named_parts(walk: Walk) -> Mapping[str, int]:
+    """The number of the row that an operator outside of bodies is a part of, by the name of its first output."""
+    names = walk.view.inferred.network.names
+    top = {op.first_output for op in walk.view.inferred.network.block.ops}
+    return {names[number]: row for number, row in walk.parts.items() if number in top and number != MISSING}
+
