@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, Free, divided, evaluated, product_of
+from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, Free, divided, of_one, product_of
 from audiocnn_cli.shapes.onnxfile.infer import Inferred
 from audiocnn_cli.shapes.onnxfile.layout import CHANNELS_FIRST, IN_PLACE
 from audiocnn_cli.shapes.onnxfile.network import MISSING, Block, Op
@@ -42,6 +42,8 @@ class Batch:
     def without(self, dims: Dims, number: int) -> Dims:
         """`dims` of a tensor for one example."""
         place = self.places.get(number)
+        if place is None and isinstance(self.size, Free) and self.size in dims:
+            place = Place(dims.index(self.size))
         if place is None or place.axis >= len(dims):
             return tuple(self.of_one(size) for size in dims)
         axis = place.axis
@@ -52,7 +54,7 @@ class Batch:
         """A size or an amount of work for one example, where the batch is free."""
         if isinstance(size, Free) and isinstance(self.size, Free):
             ((name,),) = self.size.terms
-            return evaluated(size, {str(name): 1}) if isinstance(name, str) else size
+            return of_one(size, str(name))
         return size
 
 
@@ -220,6 +222,8 @@ class _Follow:
         call = self.inferred.call(op)
         rank = max(len(dims), len(result))
         given = call.attribute("axes") or call.value(1).ints
+        if given is None and (op.type == "Unsqueeze" or call.has(1)):
+            return None
         if given is None:
             removed = [axis for axis, size in enumerate(dims) if size == 1]
         else:
@@ -273,7 +277,8 @@ class _Follow:
             given = call.value(1).ints if op.type == "CumSum" else None
             axes = [(given[0] if given else call.attribute("axis", default)) % max(1, rank)]
         if axes is None or place.axis in axes:
-            self._mix(tag)
+            if axes is None or len(axes) < rank:  # else it is a level over all examples, such as a maximum
+                self._mix(tag)
             return None
         if len(result) == rank:
             return place

@@ -5,6 +5,7 @@ down. Two sizes that are equal for all values of their symbols may still compare
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import count
 from math import prod
 from typing import Any, TypeAlias
@@ -36,21 +37,13 @@ class Free:
         return isinstance(other, Free) and self._hash == other._hash and self.terms == other.terms
 
     def __add__(self, other: "Dim") -> "Dim":
-        terms = dict(self.terms)
-        for product, factor in _terms(other).items():
-            terms[product] = terms.get(product, 0) + factor
-        return _size(terms)
+        return _sum(self, other)
 
     def __sub__(self, other: "Dim") -> "Dim":
         return self + other * -1
 
     def __mul__(self, other: "Dim") -> "Dim":
-        terms: dict[Product, int] = {}
-        for product, factor in self.terms.items():
-            for product2, factor2 in _terms(other).items():
-                both = tuple(sorted(product + product2, key=_order))
-                terms[both] = terms.get(both, 0) + factor * factor2
-        return _size(terms)
+        return _product(self, other)
 
     def __floordiv__(self, other: "Dim") -> "Dim":
         return divided(self, other)
@@ -71,6 +64,9 @@ class Free:
         return str(self)
 
     def __str__(self) -> str:
+        return _text(self)
+
+    def _shown(self) -> str:
         if self.is_unnamed:
             return _UNNAMED
         parts = []
@@ -97,6 +93,33 @@ Dim: TypeAlias = int | Free
 Dims: TypeAlias = tuple[Dim, ...]
 
 
+# A network has few different sizes, and many operators of each: results are kept.
+_kept = lru_cache(maxsize=1 << 14)
+
+
+@_kept
+def _sum(first: Free, second: Dim) -> Dim:
+    terms = dict(first.terms)
+    for product, factor in _terms(second).items():
+        terms[product] = terms.get(product, 0) + factor
+    return _size(terms)
+
+
+@_kept
+def _product(first: Free, second: Dim) -> Dim:
+    terms: dict[Product, int] = {}
+    for product, factor in first.terms.items():
+        for product2, factor2 in _terms(second).items():
+            both = tuple(sorted(product + product2, key=_order))
+            terms[both] = terms.get(both, 0) + factor * factor2
+    return _size(terms)
+
+
+@_kept
+def _text(size: Free) -> str:
+    return size._shown()
+
+
 def symbol(name: str) -> Free:
     """The size called `name`."""
     return Free({(name,): 1}, 0)
@@ -120,6 +143,7 @@ def symbols(size: Dim) -> Iterator[str]:
                 yield from symbols(atom[2])
 
 
+@_kept
 def divided(first: Dim, second: Dim) -> Dim:
     """`first` / `second`, rounded down."""
     if isinstance(first, int) and isinstance(second, int):
@@ -206,6 +230,12 @@ def is_at_least(size: Dim, other: Dim) -> bool:
     difference = size - other
     least = difference if isinstance(difference, int) else difference.least
     return least is not None and least >= 0
+
+
+@_kept
+def of_one(size: Dim, name: str) -> Dim:
+    """`size`, with 1 for the symbol `name`."""
+    return evaluated(size, {name: 1})
 
 
 def evaluated(size: Dim, values: Mapping[str, int]) -> Dim:

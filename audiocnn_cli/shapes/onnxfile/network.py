@@ -39,7 +39,10 @@ class Op:
     @property
     def first_output(self) -> int:
         """Its first output that is used."""
-        return next((output for output in self.outputs if output != MISSING), MISSING)
+        for output in self.outputs:
+            if output != MISSING:
+                return output
+        return MISSING
 
     @property
     def label(self) -> str:

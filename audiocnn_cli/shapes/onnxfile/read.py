@@ -35,6 +35,8 @@ _NAMES = {
     "SkipLayerNormalization": "layernorm", "SimplifiedLayerNormalization": "rmsnorm", "RMSNormalization": "rmsnorm",
     "LpPool": "lppool",
 }  # fmt: skip
+# Operators of several tensors, which their text names.
+_OF_SEVERAL = frozenset({"MatMul", "FusedMatMul", "Gemm", "Einsum", "Attention", "MultiHeadAttention", "QLinearMatMul"})
 # Operators with weights that are rows of their own; the weights of others are in the total only.
 _ROWS = frozenset({*_NAMES, "PRelu", "Einsum", "EmbedLayerNormalization"})
 
@@ -168,9 +170,9 @@ def _step(made: Made, number: int, name: str, walk: Walk) -> Step | None:
     else:
         fields = [walk.field_of(each) for each in made.numbers]
         found = step_of(op, made.layer, made.numbers, fields, walk.view, walk.batch)
-        if found is None:
+        step = found or replace(_plain(op, walk), type=made.layer.type)
+        if found is None and not step.macs and step.macs is not None and op not in walk.books.by_op:
             return None
-        step = found
     source = None if rows[0] == number - 1 else str(rows[0] or INPUT)
     others = tuple(str(row or INPUT) for row in rows[1:])
     if isinstance(made.layer, Merge):
@@ -178,7 +180,9 @@ def _step(made: Made, number: int, name: str, walk: Walk) -> Step | None:
     elif made.layer is not None:
         text = show_layer(replace(made.layer, source=source))
     else:
-        text = ":".join(filter(None, (step.type, "+".join(others)))) + (f",from={source}" if source else "")
+        second = "+".join(others) if op.type in _OF_SEVERAL else ""
+        text = ":".join(filter(None, (step.type, second)))
+        text += f",from={source}" if source and not op.bodies else ""
     return replace(
         _booked(step, op, walk),
         number=number,

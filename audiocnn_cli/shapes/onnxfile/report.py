@@ -134,6 +134,7 @@ def _read_given(network: Network, file: File, title: str, given: Mapping[int, Di
     except GraphError as error:
         failed = error
     batch = find_batch(inferred)
+    _complete(inferred)
     view = View(inferred, channels_first(inferred), _consumers(network.block))
     books = count_weights(inferred)
     walk = read_network(view, batch, books, failed)
@@ -177,7 +178,7 @@ def _totals(walk: Walk, file: File) -> GraphTotals:
     output = shown_dims(block.outputs[0], walk.view, walk.batch) if block.outputs else None
     return GraphTotals(
         inputs=tuple(_end(inferred, number) for number in block.inputs),
-        outputs=tuple(_output(inferred, number) for number in block.outputs),
+        outputs=tuple(_end(inferred, number) for number in block.outputs),
         output=as_shape(output) or (),
         params=books.trainable,
         non_trainable_params=books.statistics,
@@ -190,13 +191,14 @@ def _end(inferred: Inferred, number: int) -> End:
     return End(inferred.network.names[number], as_shape(inferred.dims(number)))
 
 
-def _output(inferred: Inferred, number: int) -> End:
-    """An output; sizes of which nothing is known are those that the file states."""
-    dims, type_ = inferred.dims(number), inferred.network.types.get(number)
-    stated = declared(type_).dims if type_ is not None else None
-    if dims is not None and stated is not None and len(stated) == len(dims):
-        dims = tuple(s if isinstance(d, Free) and d.is_unnamed else d for d, s in zip(dims, stated, strict=True))
-    return End(inferred.network.names[number], as_shape(dims))
+def _complete(inferred: Inferred) -> None:
+    """Give sizes of the graph's outputs of which nothing is known those that the file states."""
+    for number in inferred.network.block.outputs:
+        value, type_ = inferred.values[number], inferred.network.types.get(number)
+        dims = declared(type_).dims if type_ is not None else None
+        if value.dims is not None and dims is not None and len(dims) == len(value.dims):
+            pairs = zip(value.dims, dims, strict=True)
+            value.dims = tuple(b if isinstance(a, Free) and a.is_unnamed else a for a, b in pairs)
 
 
 def _declared_input(network: Network) -> Shape:
