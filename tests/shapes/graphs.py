@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
@@ -104,3 +105,25 @@ def genre_cnn(frames: int | str = 130) -> Any:
         weights("w5", 10, 64), weights("b5", 10), weights("temperature"),
     ]  # fmt: skip
     return model(nodes, ["N", frames, 13], constants)
+
+
+def every_shape(made: Any, *inputs: Any) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor outside of bodies, when ONNX Runtime runs the model on these inputs."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(made)
+    if copy.functions:
+        copy = onnx.inliner.inline_local_functions(copy)
+    names = [name for node in copy.graph.node for name in node.output if name]
+    outputs = {value.name for value in copy.graph.output}
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in outputs)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    feeds = {each.name: value for each, value in zip(session.get_inputs(), inputs, strict=True)}
+    results = session.run(names, feeds)
+    shapes = ((name, getattr(result, "shape", None)) for name, result in zip(names, results, strict=True))
+    return {name: tuple(shape) for name, shape in shapes if shape is not None}

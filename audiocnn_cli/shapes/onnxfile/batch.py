@@ -18,7 +18,9 @@ from audiocnn_cli.shapes.onnxfile.network import MISSING, Block, Op
 _MOST_INPUTS = 8
 _NAME = re.compile(r"(batch.*|.*batch|n|b|bs|bsz)", re.IGNORECASE)
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
-_OVER_AXIS = frozenset({"Softmax", "LogSoftmax", "Hardmax", "CumSum", "TopK", "LpNormalization", "Split", "ArgMax", "ArgMin"})
+_OVER_AXIS = frozenset(
+    {"Softmax", "LogSoftmax", "Hardmax", "CumSum", "TopK", "LpNormalization", "Split", "ArgMax", "ArgMin"}
+)
 
 
 class Place(NamedTuple):
@@ -146,7 +148,10 @@ class _Follow:
                 continue
             for tag, place in found.items():
                 for output in op.outputs:
-                    if output != MISSING and (after := self._after(op, index, output, tag, place)) is not None:
+                    if (
+                        output != MISSING
+                        and (after := self._after(op, index, output, tag, place)) is not None
+                    ):
                         self.places.setdefault(output, {}).setdefault(tag, after)
 
     def _mix(self, tag: Tag) -> None:

@@ -312,7 +312,10 @@ def _reference(call: Call) -> list[Array]:
     graph = helper.make_graph([node], "constant", *values)
     opset = helper.make_opsetid("", call.op.version)
     try:
-        return [np.asarray(each) for each in ReferenceEvaluator(helper.make_model(graph, opset_imports=[opset])).run(None, feeds)]
+        return [
+            np.asarray(each)
+            for each in ReferenceEvaluator(helper.make_model(graph, opset_imports=[opset])).run(None, feeds)
+        ]
     except Exception as error:  # of any kind: the elements stay unknown
         raise _UnknownError from error
 

@@ -8,7 +8,7 @@ from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.onnxfile.batch import Batch
 from audiocnn_cli.shapes.onnxfile.free import Dims, Free, evaluated, shown, symbols
 from audiocnn_cli.shapes.onnxfile.infer import Inferred
-from audiocnn_cli.shapes.sizes import Sizes, naming, read_sizes, show_shape, shorten, type_sizes
+from audiocnn_cli.shapes.sizes import Sizes, naming, read_sizes, shorten, show_shape, type_sizes
 
 _ASSIGNMENT = re.compile(r"^\s*(?P<name>[^=]+?)\s*=\s*(?P<value>[^=]+?)\s*$")
 
@@ -116,5 +116,3 @@ def _with_channels(given: Sizes, rank: int) -> list[Sizes]:
     if len(given) == rank + 1 and given[-1] == 1:
         return [given[:-1]]
     return [given] if len(given) == rank else []
-
-

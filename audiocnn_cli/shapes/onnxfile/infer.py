@@ -18,7 +18,9 @@ from audiocnn_cli.shapes.onnxfile.rules.call import RULES, Call, EmptyWindowErro
 from audiocnn_cli.shapes.onnxfile.values import Labels, Value, constant_value, declared
 
 _SHAPES = frozenset({"Shape", "Size"})
-_RANDOM = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"})
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+)
 _ROUNDS = 4  # of a loop whose state changes its size
 
 
@@ -174,7 +176,9 @@ class _Walk:
             self.inferred.taken[op] = "then_branch" if chosen[0] else "else_branch"
         for body in op.bodies.values():
             self.block(body, strict=False)
-        taken = [op.bodies[self.inferred.taken[op]]] if op in self.inferred.taken else list(op.bodies.values())
+        taken = (
+            [op.bodies[self.inferred.taken[op]]] if op in self.inferred.taken else list(op.bodies.values())
+        )
         outputs = [[self.inferred.values[number] for number in body.outputs] for body in taken]
         return [_either(list(each)) for each in zip(*outputs, strict=False)]
 
@@ -193,7 +197,10 @@ class _Walk:
                 break
             # A size that changes from run to run has none; in the end not even the number of axes.
             unknown = last == _ROUNDS - 2
-            states = [Value(None, s.type) if unknown and s.dims != b.dims else s for s, b in zip(general, before, strict=True)]
+            states = [
+                Value(None, s.type) if unknown and s.dims != b.dims else s
+                for s, b in zip(general, before, strict=True)
+            ]
         most = call.value(0).sizes if call.has(0) else None
         goes_on = self.inferred.values[body.outputs[0]].elements
         always = goes_on == [True] or body.outputs[0] == body.inputs[1]
@@ -229,7 +236,9 @@ class _Walk:
         after = [self.inferred.values[name] for name in body.outputs]
         axes = op.attributes.get("scan_output_axes") or (0,) * (len(after) - len(states))
         size = unnamed() if trips is None else trips
-        stacked = [_stacked(value, size, axis) for value, axis in zip(after[len(states) :], axes, strict=False)]
+        stacked = [
+            _stacked(value, size, axis) for value, axis in zip(after[len(states) :], axes, strict=False)
+        ]
         return [*(_either([a, b]) for a, b in zip(inputs, after[: len(states)], strict=False)), *stacked]
 
 
@@ -254,4 +263,3 @@ def _either(values: list[Value]) -> Value:
             dims = tuple(a if a == b else unnamed() for a, b in zip(dims, value.dims, strict=True))
     same = len(values) == 1
     return Value(dims, first.type, first.data if same else None)
-

@@ -62,7 +62,9 @@ def padding_of(windows: Windows) -> Padding:
         return Padding("same" if windows.mode == "SAME_UPPER" else "same-lower")
     if not any(windows.pads):
         return VALID
-    return Padding("explicit", tuple(side for axis in range(len(windows.kernel)) for side in windows.sides(axis)))
+    return Padding(
+        "explicit", tuple(side for axis in range(len(windows.kernel)) for side in windows.sides(axis))
+    )
 
 
 def windows_at(op: Op, view: View) -> Windows | None:
@@ -95,7 +97,9 @@ def _conv(op: Op, view: View) -> Layer | None:
             return None
         # The weights of a transposed convolution are (inputs, filters / groups, kernel).
         extra = _even(call.attribute("output_padding") or (0,))
-        return convolution.ConvTranspose(filters=depth * groups, groups=groups, output_padding=extra, **shared)
+        return convolution.ConvTranspose(
+            filters=depth * groups, groups=groups, output_padding=extra, **shared
+        )
     if depth == 1 and groups > 1 and filters % groups == 0:
         return convolution.Depthwise(multiplier=filters // groups, **shared)
     return convolution.Conv(filters=filters, groups=groups, **shared)
@@ -129,7 +133,9 @@ def _dense(op: Op, view: View) -> Layer | None:
 
 
 def _nbits(op: Op, _view: View) -> Layer | None:
-    return dense.Dense(units=op.attributes["N"], bias=op.input(5) != MISSING) if "N" in op.attributes else None
+    return (
+        dense.Dense(units=op.attributes["N"], bias=op.input(5) != MISSING) if "N" in op.attributes else None
+    )
 
 
 def _recurrent(op: Op, view: View) -> Layer | None:
@@ -236,7 +242,8 @@ _READERS: dict[str, Callable[[Op, View], Layer | None]] = {
     **dict.fromkeys(_CONVOLUTIONS, _conv),
     **dict.fromkeys(("MaxPool", "AveragePool", "QLinearAveragePool"), _pool),
     **dict.fromkeys(
-        ("GlobalAveragePool", "QLinearGlobalAveragePool"), lambda _op, _view: pooling.GlobalAvgPool(keepdims=True)
+        ("GlobalAveragePool", "QLinearGlobalAveragePool"),
+        lambda _op, _view: pooling.GlobalAvgPool(keepdims=True),
     ),
     "GlobalMaxPool": lambda _op, _view: pooling.GlobalMaxPool(keepdims=True),
     **dict.fromkeys(("ReduceMean", "ReduceMax"), _mean),

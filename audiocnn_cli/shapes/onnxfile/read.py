@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.layers.convolution import Conv, ConvTranspose, Depthwise
 from audiocnn_cli.shapes.layers.dense import Dense
-from audiocnn_cli.shapes.layers.elementwise import Activation, BatchNorm, Merge
+from audiocnn_cli.shapes.layers.elementwise import BatchNorm, Merge
 from audiocnn_cli.shapes.onnxfile.batch import Batch
 from audiocnn_cli.shapes.onnxfile.free import Free
 from audiocnn_cli.shapes.onnxfile.infer import GraphError
@@ -36,7 +36,9 @@ _NAMES = {
     "LpPool": "lppool",
 }  # fmt: skip
 # Operators of several tensors, which their text names.
-_OF_SEVERAL = frozenset({"MatMul", "FusedMatMul", "Gemm", "Einsum", "Attention", "MultiHeadAttention", "QLinearMatMul"})
+_OF_SEVERAL = frozenset(
+    {"MatMul", "FusedMatMul", "Gemm", "Einsum", "Attention", "MultiHeadAttention", "QLinearMatMul"}
+)
 # Operators with weights that are rows of their own; the weights of others are in the total only.
 _ROWS = frozenset({*_NAMES, "PRelu", "Einsum", "EmbedLayerNormalization"})
 
@@ -199,7 +201,9 @@ def _booked(step: Step, op: Op, walk: Walk) -> Step:
     params, statistics = walk.books.by_op.get(op, 0), walk.books.statistics_by_op.get(op, 0)
     formula = step.formula
     if params != step.params or any(f"= {params} " not in line for line in formula if "parameters" in line):
-        formula = tuple(line for line in formula if "parameters" not in line or f"= {params} parameters" in line)
+        formula = tuple(
+            line for line in formula if "parameters" not in line or f"= {params} parameters" in line
+        )
         if op in walk.books.shared and not params:
             formula += ("its weights are counted in a layer before it",)
         elif params and len(formula) == len([line for line in formula if "parameters" not in line]):
@@ -261,7 +265,9 @@ def _is_rescaled(op: Op, walk: Walk) -> bool:
     """Whether `op` multiplies the result of an integer product by its scale."""
     row = next((walk.made[number] for number in op.inputs if number in walk.made), None)
     return (
-        op.type == "Mul" and row is not None and walk.sources[row - 1].op.type in {"MatMulInteger", "ConvInteger"}
+        op.type == "Mul"
+        and row is not None
+        and walk.sources[row - 1].op.type in {"MatMulInteger", "ConvInteger"}
     )
 
 
@@ -328,7 +334,12 @@ def _with_constant(op: Op, made: Made, step: Step, walk: Walk) -> Layer | None:
     layer, inferred = made.layer, walk.view.inferred
     constant = next((n for n in op.inputs if n != MISSING and inferred.constant[n]), MISSING)
     dims, output = inferred.dims(constant), inferred.dims(op.first_output)
-    if not op.has("Add", "Mul") or dims is None or output is None or inferred.dims(step_output(made)) != output:
+    if (
+        not op.has("Add", "Mul")
+        or dims is None
+        or output is None
+        or inferred.dims(step_output(made)) != output
+    ):
         return None
     behind = len(output) - 2 if op.first_output in walk.view.first else 0
     channels = output[1] if behind else output[-1]
@@ -375,4 +386,3 @@ def named_parts(walk: Walk) -> Mapping[str, int]:
     names = walk.view.inferred.network.names
     top = {op.first_output for op in walk.view.inferred.network.block.ops}
     return {names[number]: row for number, row in walk.parts.items() if number in top and number != MISSING}
-

@@ -21,7 +21,7 @@ from audiocnn_cli.shapes.onnxfile.network import Block, Network, Op, network_of
 from audiocnn_cli.shapes.onnxfile.read import Walk, named_parts, read_network
 from audiocnn_cli.shapes.onnxfile.steps import as_shape, shown_dims
 from audiocnn_cli.shapes.onnxfile.values import declared
-from audiocnn_cli.shapes.onnxfile.weights import Books, count_weights
+from audiocnn_cli.shapes.onnxfile.weights import count_weights
 from audiocnn_cli.shapes.report import Collapse, Fix, Report
 from audiocnn_cli.shapes.sizes import Shape, Sizes, naming, shorten, show_shape
 from audiocnn_cli.shapes.step import ShapeError
@@ -78,7 +78,9 @@ def report_of(
             before = Trace(shape or _declared_input(network), error.steps, Framework.ONNX, name)
             fixes = _longer(error, network, file, title, shape, like) if shape else ()
             return Report(before, like, collapse=Collapse(error, before, fixes, like), clip=clip)
-    return Report(read.trace, like, clip=clip, uncounted=read.uncounted, uncounted_params=read.uncounted_params)
+    return Report(
+        read.trace, like, clip=clip, uncounted=read.uncounted, uncounted_params=read.uncounted_params
+    )
 
 
 def read_file(path: Path, input_shape: Sizes) -> Read:
@@ -94,7 +96,9 @@ def read_file(path: Path, input_shape: Sizes) -> Read:
         network = network_of(file.model)
         number = network.block.inputs[0] if network.block.inputs else -1
         dims = declared(network.types[number]).dims or () if number >= 0 else ()
-        fits = all(isinstance(have, Free) or have == size for have, size in zip(dims, input_shape, strict=False))
+        fits = all(
+            isinstance(have, Free) or have == size for have, size in zip(dims, input_shape, strict=False)
+        )
         if len(dims) != len(input_shape) or not fits:
             raise ModelRefusedError(f"its input is {show_shape(shown(dims))}, not {show_shape(input_shape)}")
         with _refusing():

@@ -161,7 +161,9 @@ def _windowed(
             pads = [side for side in sides if side is not None]
             found["pad"] = tuple(pads)
             if is_aligned(field, rank):
-                moves = [(-pads[axis][0], windows.span(axis) - 1, windows.strides[axis]) for axis in range(rank)]
+                moves = [
+                    (-pads[axis][0], windows.span(axis) - 1, windows.strides[axis]) for axis in range(rank)
+                ]
                 found["field"] = move(field, moves)
         results = output[-rank - 1 : -1]
         lines = [_formula(windows, axis, sizes[axis], results[axis]) for axis in range(rank)]

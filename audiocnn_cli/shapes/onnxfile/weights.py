@@ -94,7 +94,9 @@ def _count(books: Books, op: Op, index: int, number: int) -> None:
     leaves = list(dict.fromkeys(_leaves(books, number, made=parameter)))
     kinds = {leaf: books.inferred.values[leaf].type for leaf in leaves}
     narrow = [leaf for leaf in leaves if kinds[leaf] in NARROW]
-    wanted = narrow or [leaf for leaf in leaves if kinds[leaf] in FLOATS or _is_bias(op, index, number, books)]
+    wanted = narrow or [
+        leaf for leaf in leaves if kinds[leaf] in FLOATS or _is_bias(op, index, number, books)
+    ]
     sizes = {leaf: _size(books, op, leaf) for leaf in wanted}
     sizes = {leaf: size for leaf, size in sizes.items() if parameter or size > 1}
     if not sizes:
@@ -148,8 +150,19 @@ def _leaves(books: Books, number: int, *, made: bool) -> Iterator[int]:
             if made:
                 yield each
             continue
-        inputs = producer.inputs[:1] if producer.type in {"DequantizeLinear", "Shape", "Size"} else producer.inputs
-        if producer.type in {"Reshape", "Expand", "Slice", "Gather", "Tile", "Transpose", "Unsqueeze", "Squeeze"}:
+        inputs = (
+            producer.inputs[:1] if producer.type in {"DequantizeLinear", "Shape", "Size"} else producer.inputs
+        )
+        if producer.type in {
+            "Reshape",
+            "Expand",
+            "Slice",
+            "Gather",
+            "Tile",
+            "Transpose",
+            "Unsqueeze",
+            "Squeeze",
+        }:
             inputs = producer.inputs[:1]
         if producer.type in {"Shape", "Size", "Range"}:
             continue

@@ -12,7 +12,9 @@ _PRODUCTS = frozenset({
     "MatMulNBits", "Gemm", "FusedGemm", "QGemm",
 })  # fmt: skip
 # Operators whose work has no formula here; so have those of domains that are not known.
-_UNKNOWN = frozenset({"STFT", "DFT", "GridSample", "RoiAlign", "MaxRoiPool", "NonMaxSuppression", "Det", "AffineGrid"})
+_UNKNOWN = frozenset(
+    {"STFT", "DFT", "GridSample", "RoiAlign", "MaxRoiPool", "NonMaxSuppression", "Det", "AffineGrid"}
+)
 _DOMAINS = frozenset({"", "ai.onnx.ml", MICROSOFT})
 
 
@@ -88,13 +90,23 @@ def _of_attention(call: Call) -> Dim | None:
         return None
     if call.op.domain == MICROSOFT and call.op.type in {"Attention", "QAttention"}:
         weights = call.dims(1)
-        if weights is None or len(query) != 3 or call.attribute("qkv_hidden_sizes") or call.has(4 if call.op.type == "Attention" else 8):
+        if (
+            weights is None
+            or len(query) != 3
+            or call.attribute("qkv_hidden_sizes")
+            or call.has(4 if call.op.type == "Attention" else 8)
+        ):
             return None
         batch, length, _ = query
         return product_of((batch, length, *weights)) + product_of((2, batch, length, length, weights[1] // 3))
     keys, values = call.dims(1), call.dims(2)
     if call.op.domain == MICROSOFT:
-        if keys is None or values is None or not len(query) == len(keys) == len(values) == 3 or call.op.type == "GroupQueryAttention":
+        if (
+            keys is None
+            or values is None
+            or not len(query) == len(keys) == len(values) == 3
+            or call.op.type == "GroupQueryAttention"
+        ):
             return None
         return product_of((query[0], query[1], keys[1])) * (query[2] + values[2])
     if keys is None or values is None or call.has(4):

@@ -103,7 +103,9 @@ def _unsqueeze(call: Call) -> list[Value] | None:
         return None
     axes = call.axes(len(dims) + len(number))
     rest = iter(dims)
-    return call.like(tuple(1 if axis in (axes or ()) else next(rest) for axis in range(len(dims) + len(number))))
+    return call.like(
+        tuple(1 if axis in (axes or ()) else next(rest) for axis in range(len(dims) + len(number)))
+    )
 
 
 @rule("Concat")

@@ -3,7 +3,15 @@
 from onnx import TensorProto
 
 from audiocnn_cli.shapes.onnxfile.free import Dim, Dims
-from audiocnn_cli.shapes.onnxfile.rules.call import MICROSOFT, Call, InconsistentError, broadcast, common, rule, same
+from audiocnn_cli.shapes.onnxfile.rules.call import (
+    MICROSOFT,
+    Call,
+    InconsistentError,
+    broadcast,
+    common,
+    rule,
+    same,
+)
 from audiocnn_cli.shapes.onnxfile.values import Value
 
 # The input that holds the second factor, by operator.

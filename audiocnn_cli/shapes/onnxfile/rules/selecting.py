@@ -108,7 +108,11 @@ def _split(call: Call) -> list[Value] | None:
     if given:
         if len(given) != number:
             raise InconsistentError(f"{len(given)} sizes for {number} parts")
-        if isinstance(dims[axis], int) and all(isinstance(size, int) for size in given) and sum(given) != dims[axis]:
+        if (
+            isinstance(dims[axis], int)
+            and all(isinstance(size, int) for size in given)
+            and sum(given) != dims[axis]
+        ):
             raise InconsistentError(f"the sizes {given} are not those of an axis of {dims[axis]}")
         parts = list(given)
     elif call.has(1):

@@ -119,7 +119,11 @@ def _conv(call: Call) -> list[Value] | None:
     kernel = kernel_of(call, weights)
     kind = TensorProto.INT32 if call.op.type == "ConvInteger" else call.value(0).type
     if kernel is None or dims is None:
-        return [Value(None if dims is None else (dims[0], weights[0], *(dims[2:])), kind)] if dims is None else None
+        return (
+            [Value(None if dims is None else (dims[0], weights[0], *(dims[2:])), kind)]
+            if dims is None
+            else None
+        )
     if len(weights) != len(dims) or len(dims) < 3:
         raise InconsistentError(f"weights of {len(weights)} axes, and {len(dims)} in its input")
     groups = call.attribute("group", 1)

@@ -1,0 +1,158 @@
+"""Audio networks exported from PyTorch by both of its exporters: sizes, work and parameters against PyTorch's own.
+
+Oracles: ONNX Runtime's shapes of every tensor, PyTorch's flop counter and the state dict.
+"""
+
+import io
+import warnings
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+pytestmark = pytest.mark.train
+torch = pytest.importorskip("torch")
+
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from audiocnn_cli.shapes.onnxfile.free import Free, evaluated
+from audiocnn_cli.shapes.onnxfile.infer import infer, stated
+from audiocnn_cli.shapes.onnxfile.load import checked
+from audiocnn_cli.shapes.onnxfile.network import MISSING, network_of
+from audiocnn_cli.shapes.report import Report
+from audiocnn_cli.shapes.work_out import StackRequest, report_of
+from tests.shapes.graphs import every_shape
+from tests.shapes.torch_networks import CASES, Case
+
+BATCH = 3
+EXPORTS = [(name, new, free) for name, new, free in product(CASES, (True, False), (True, False))]
+
+
+def example(case: Case, *, batch: int) -> Any:
+    shape = list(case.shape)
+    shape[case.batch] = batch
+    tokens = "Embedding" in str(case.network)
+    return torch.zeros(shape, dtype=torch.int64) if tokens else torch.randn(shape)
+
+
+def exported(case: Case, *, new: bool, free: bool, batch: int = 1) -> bytes:
+    """The ONNX file of a network, by the exporter of torch.export (`new`) or that of TorchScript."""
+    network, x = case.network.eval(), example(case, batch=max(batch, 2) if free else batch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if new:
+            shapes = ({axis: torch.export.Dim(name, min=2, max=4000) for axis, name in case.free.items()},)
+            options = {"dynamic_shapes": shapes} if free else {}
+            found = torch.onnx.export(network, (x,), dynamo=True, verbose=False, optimize=False, **options)
+            content: bytes = found.model_proto.SerializeToString()
+            return content
+        stream = io.BytesIO()
+        axes = {"x": case.free} if free else None
+        torch.onnx.export(
+            network, (x,), stream, dynamo=False, input_names=["x"], dynamic_axes=axes,
+            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
+        )  # fmt: skip
+        return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The path of an export, made once."""
+    root, made = tmp_path_factory.mktemp("exports"), {}
+
+    def path(name: str, *, new: bool, free: bool) -> Path:
+        key = (name, new, free)
+        if key not in made:
+            made[key] = root / f"{len(made)}.onnx"
+            try:
+                made[key].write_bytes(exported(CASES[name], new=new, free=free))
+            except Exception as error:  # of any kind: the exporter has its limits, which are not ours
+                made[key] = error
+        if isinstance(made[key], Exception):
+            pytest.skip(f"PyTorch does not export it: {str(made[key])[:80]}")
+        return made[key]
+
+    return path
+
+
+def read(path: Path, *sizes: str) -> Report:
+    return report_of(StackRequest(layers=(str(path),), input_shape=";".join(sizes) or None))
+
+
+def flops(case: Case) -> int:
+    """Multiply-accumulates for one example by PyTorch's counter, which leaves out LSTM cells."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        case.network.eval()(example(case, batch=1))
+    return int(counter.get_total_flops()) // 2
+
+
+def recurrent_work(case: Case) -> int:
+    total = 0
+    for module in case.network.modules():
+        if isinstance(module, nn.LSTM):
+            weights = sum(p.numel() for name, p in module.named_parameters() if "weight" in name)
+            total += weights * case.shape[1 if module.batch_first else 0]
+    return total
+
+
+@pytest.mark.parametrize(("name", "new", "free"), EXPORTS)
+def test_every_tensor_has_its_size_in_onnx_runtime(name: str, new: bool, free: bool, files: Any) -> None:
+    case, path = CASES[name], files(name, new=new, free=free)
+    x = np.asarray(example(case, batch=BATCH if free else 1))
+    real = every_shape(onnx.load(path), x)
+    network = network_of(checked(path.read_bytes()).model)
+    dims = stated(network).values[network.block.inputs[0]].dims or ()
+    values = {str(size): n for size, n in zip(dims, x.shape, strict=True) if isinstance(size, Free)}
+    compared = 0
+    for inferred in (infer(stated(network)), infer(stated(network, {network.block.inputs[0]: x.shape}))):
+        for op in network.block.ops:
+            for number in op.outputs:
+                if number == MISSING or network.names[number] not in real:
+                    continue
+                found = inferred.values[number].dims
+                assert found is not None, op.label
+                sizes = tuple(evaluated(size, values) for size in found)
+                assert sizes == real[network.names[number]], op.label
+                compared += 1
+    assert compared > 10
+
+
+@pytest.mark.parametrize(("name", "new", "free"), EXPORTS)
+def test_work_and_parameters_are_pytorchs(name: str, new: bool, free: bool, files: Any) -> None:
+    case, path = CASES[name], files(name, new=new, free=free)
+    sizes = (
+        [f"{label}={case.shape[axis]}" for axis, label in case.free.items() if axis != case.batch]
+        if free
+        else []
+    )
+    if free and new:  # its names of free sizes are its own
+        found = stated(network_of(checked(path.read_bytes()).model))
+        dims = found.values[found.network.block.inputs[0]].dims or ()
+        free_axes = [axis for axis in case.free if axis != case.batch and isinstance(dims[axis], Free)]
+        sizes = [f"{dims[axis]}={case.shape[axis]}" for axis in free_axes]  # an exporter may fix some
+    trace = read(path, *sizes).trace
+    assert trace.has_all_macs
+    assert trace.macs == flops(case) + recurrent_work(case)
+    assert trace.params == sum(p.numel() for p in case.network.parameters())
+    buffers = dict(case.network.named_buffers())
+    assert trace.non_trainable_params == sum(b.numel() for n, b in buffers.items() if "running" in n)
+    if free and sizes:
+        unknown = read(path).trace
+        assert not unknown.has_all_macs
+        assert unknown.macs <= trace.macs
+        assert unknown.params == trace.params
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fixed_batch_is_found(name: str, tmp_path: Path) -> None:
+    """The work of one example does not depend on the batch that a file was exported with."""
+    path = tmp_path / "batch.onnx"
+    try:
+        path.write_bytes(exported(CASES[name], new=False, free=False, batch=BATCH))
+    except Exception as error:  # of any kind
+        pytest.skip(str(error)[:80])
+    assert read(path).trace.macs == flops(CASES[name]) + recurrent_work(CASES[name])
