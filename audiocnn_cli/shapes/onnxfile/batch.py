@@ -14,6 +14,7 @@ from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, Free, divided, of_one, 
 from audiocnn_cli.shapes.onnxfile.infer import Inferred
 from audiocnn_cli.shapes.onnxfile.layout import CHANNELS_FIRST, IN_PLACE
 from audiocnn_cli.shapes.onnxfile.network import MISSING, Block, Op
+from audiocnn_cli.shapes.onnxfile.rules.products import einsum_terms
 
 _MOST_INPUTS = 8
 _NAME = re.compile(r"(batch.*|.*batch|n|b|bs|bsz)", re.IGNORECASE)
@@ -255,10 +256,11 @@ class _Follow:
         return place if place.axis < axis else Place(place.axis + len(indices) - 1, place.before)
 
     def _einsum(self, op: Op, index: int, tag: Tag, place: Place) -> Place | None:
-        left, _, output = op.attributes.get("equation", "").replace(" ", "").partition("->")
-        terms = left.split(",")
-        if "." in left or index >= len(terms) or place.axis >= len(terms[index]):
+        ranks = [len(self.inferred.dims(number) or ()) for number in op.inputs]
+        found = einsum_terms(op.attributes.get("equation", ""), ranks)
+        if found is None:
             return None
+        terms, output = found
         letter = terms[index][place.axis]
         if letter not in output:
             self._mix(tag)

@@ -18,6 +18,7 @@ from audiocnn_cli.shapes.onnxfile.rules.selecting import slice_of
 from audiocnn_cli.shapes.onnxfile.values import FLOATS, MOST_ELEMENTS, Value, is_known
 
 Array = NDArray[Any]
+_LIMIT = 1 << 63
 
 
 class _UnknownError(Exception):
@@ -53,9 +54,14 @@ def fold(call: Call, outputs: list[Value]) -> None:
     except (_UnknownError, ArithmeticError, ValueError, IndexError, TypeError, OverflowError):
         return
     for output, data in zip(outputs, found if isinstance(found, list) else [found], strict=False):
-        if data.size <= MOST_ELEMENTS:
+        if data.size <= MOST_ELEMENTS and not any(_is_too_large(each) for each in data.flat):
             output.data = data
             output.dims = tuple(data.shape)
+
+
+def _is_too_large(value: Any) -> bool:
+    """Whether a number is beyond 64 bits: ONNX' integers would overflow, and ours would grow without limit."""
+    return isinstance(value, int) and not -_LIMIT <= value < _LIMIT
 
 
 def _is_small(value: Value) -> bool:
@@ -85,7 +91,7 @@ def _arithmetic(call: Call, _outputs: list[Value]) -> Array:
         "Mod": lambda a, b: math.fmod(a, b) if call.attribute("fmod", 0) else _whole(a) % _whole(b),
         "Max": lambda *each: _fold(larger, max, each),
         "Min": lambda *each: _fold(smaller, min, each),
-        "Pow": lambda a, b: _number(a) ** _number(b),
+        "Pow": _power,
     }[call.op.type]
     return _each(call, function)
 
@@ -110,6 +116,12 @@ def _times(first: Any, second: Any) -> Any:
     if isinstance(first, Free) and isinstance(second, float):
         return _part(first, Fraction(second))
     return _whole(first) * _whole(second)
+
+
+def _power(first: Any, second: Any) -> Any:
+    if abs(_number(second)) > 64:
+        raise _UnknownError
+    return _number(first) ** second
 
 
 def _part(size: Free, factor: Fraction) -> Any:

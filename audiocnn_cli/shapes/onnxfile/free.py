@@ -16,6 +16,7 @@ Product: TypeAlias = tuple[Atom, ...]
 
 _MOST_TERMS = 12
 _DEEPEST = 6
+_LIMIT = 1 << 63
 _UNNAMED = "?"
 _numbers = count(1)
 
@@ -71,8 +72,9 @@ class Free:
             return _UNNAMED
         parts = []
         for product, factor in sorted(self.terms.items(), key=lambda term: (not term[0], term[1] < 0)):
-            names = "*".join(map(_show, product))
             number = str(abs(factor)) if abs(factor) != 1 or not product else ""
+            alone = len(product) == 1 and not number
+            names = "*".join(_show(atom, alone=alone) for atom in product)
             parts.append(("-" if factor < 0 else "+") + "*".join(filter(None, (number, names))))
         return "".join(parts).removeprefix("+")
 
@@ -227,9 +229,19 @@ def _extreme(kind: str, first: Dim, second: Dim, of_ints: Callable[[int, int], i
 
 def is_at_least(size: Dim, other: Dim) -> bool:
     """Whether `size` is at least `other` for all sizes of at least 1; False also where it is not known."""
-    difference = size - other
+    difference = _without_quotients(size - other)
     least = difference if isinstance(difference, int) else difference.least
     return least is not None and least >= 0
+
+
+def _without_quotients(size: Dim) -> Dim:
+    """A lower bound of a multiple of `size`, where a quotient is subtracted: it is at most its numerator."""
+    for product, factor in () if isinstance(size, int) else size.terms.items():
+        atom = product[0] if len(product) == 1 else ""
+        if factor < 0 and isinstance(atom, tuple) and atom[0] == "/" and isinstance(atom[2], int):
+            rest = size - Free({product: factor}, 1)
+            return _without_quotients(rest * atom[2] + atom[1] * factor)
+    return size
 
 
 @_kept
@@ -280,7 +292,8 @@ def _size(terms: Mapping[Product, int]) -> Dim:
     if not kept or kept.keys() == {()}:
         return kept.get((), 0)
     depth = max(_depth(atom) for product in kept for atom in product) if any(kept) else 0
-    if len(kept) > _MOST_TERMS or depth > _DEEPEST or max(map(len, kept)) > _MOST_TERMS:
+    longest = max(len(kept), max(map(len, kept)))
+    if longest > _MOST_TERMS or depth > _DEEPEST or any(abs(factor) >= _LIMIT for factor in kept.values()):
         return unnamed()
     return Free(kept, depth)
 
@@ -308,13 +321,15 @@ def _least(product: Product) -> int:
     return 0 if any(not isinstance(atom, str) for atom in product) else 1
 
 
-def _show(atom: Atom) -> str:
+def _show(atom: Atom, *, alone: bool) -> str:
+    """An atom as text; a quotient in a product is rounded before it is multiplied, so it has brackets there."""
     if isinstance(atom, str):
         return atom
     kind, first, second = atom
     if kind != "/":
         return f"{kind}({first}, {second})"
-    return f"{_bracketed(first)}/{_bracketed(second)}"
+    text = f"{_bracketed(first)}/{_bracketed(second)}"
+    return text if alone else f"({text})"
 
 
 def _bracketed(size: Dim) -> str:

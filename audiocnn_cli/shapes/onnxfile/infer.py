@@ -21,6 +21,7 @@ _SHAPES = frozenset({"Shape", "Size"})
 _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
+_LARGEST = 10**15
 _ROUNDS = 4  # of a loop whose state changes its size
 
 
@@ -131,6 +132,9 @@ class _Walk:
         outputs = function(call) if function else None
         if outputs is None:
             outputs = self._by_onnx(op, call)
+        for dims in (output.dims for output in outputs if output.dims):
+            if any(isinstance(size, int) and not 0 <= size <= _LARGEST for size in dims):
+                raise InconsistentError("a size of its output is below 0 or beyond 10^15")
         fold(call, outputs)
         return outputs
 
@@ -185,7 +189,8 @@ class _Walk:
     def _loop(self, op: Op, call: Call) -> list[Value]:
         body = op.bodies["body"]
         states = [value or Value() for value in call.values[2:]]
-        counter = [Value((), TensorProto.INT64), Value((), TensorProto.BOOL)]
+        # A body runs only where its condition holds.
+        counter = [Value((), TensorProto.INT64), Value((), TensorProto.BOOL, np.array(True))]
         for last in range(_ROUNDS):
             before = [Value(state.dims, state.type, None, state.other) for state in states]
             for number, value in zip(body.inputs, [*counter, *before], strict=False):

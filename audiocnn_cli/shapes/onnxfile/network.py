@@ -136,7 +136,8 @@ class _Builder:
         domain = _STANDARD.get(node.domain, node.domain)
         inputs = tuple(_find(name, scopes) if name else MISSING for name in node.input)
         graphs = {a.name: a.g for a in node.attribute if a.HasField("g")}
-        bodies = {name: self.block(graph, [*scopes, {}]) for name, graph in graphs.items()}
+        names = sorted(graphs, reverse=True)  # then_branch before else_branch
+        bodies = {name: self.block(graphs[name], [*scopes, {}]) for name in names}
         outputs = tuple(self._new(name, scopes[-1]) if name else MISSING for name in node.output)
         version = self.opsets.get(domain, 1)
         attributes = {a.name: value_of(a) for a in node.attribute if a.name not in graphs}

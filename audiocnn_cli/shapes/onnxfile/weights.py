@@ -91,6 +91,7 @@ def _count(books: Books, op: Op, index: int, number: int) -> None:
     if index in _STATES.get(op.type, ()) and _is_zero(books, number):
         return
     parameter = index in _PARAMETERS.get(op.type, ()) or index in _STATISTICS.get(op.type, ())
+    parameter = parameter or _is_single_bias(books, op, number)
     leaves = list(dict.fromkeys(_leaves(books, number, made=parameter)))
     kinds = {leaf: books.inferred.values[leaf].type for leaf in leaves}
     narrow = [leaf for leaf in leaves if kinds[leaf] in NARROW]
@@ -120,6 +121,17 @@ def _count(books: Books, op: Op, index: int, number: int) -> None:
         taken = min(used, books.rest[leaf])
         books.rest[leaf] -= taken
         used -= taken
+
+
+def _is_single_bias(books: Books, op: Op, number: int) -> bool:
+    """Whether a number is added to the only output channel of a layer with weights."""
+    other = next((each for each in op.inputs if each != number), MISSING)
+    producer = books.producers.get(other)
+    dims = books.inferred.dims(number)
+    if op.type != "Add" or producer is None or producer.type not in _PARAMETERS or not dims:
+        return False
+    output = books.inferred.dims(op.first_output) or ()
+    return set(dims) == {1} and (output[-1:] == (1,) or output[1:2] == (1,))
 
 
 def _is_bias(op: Op, index: int, number: int, books: Books) -> bool:

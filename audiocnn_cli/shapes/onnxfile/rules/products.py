@@ -94,33 +94,40 @@ def _einsum(call: Call) -> list[Value] | None:
     return call.like(tuple(sizes[letter] for letter in output))
 
 
-def einsum_sizes(equation: str, shapes: list[Dims]) -> tuple[dict[str, Dim], str] | None:
-    """The size of each index, and the indices of the output; digits stand for the axes of an ellipsis.
-
-    Raises:
-        InconsistentError: an index has two sizes.
-    """
+def einsum_terms(equation: str, ranks: list[int]) -> tuple[list[str], str] | None:
+    """The indices of each factor and of the output; digits stand for the axes of an ellipsis."""
     left, arrow, output = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    if len(terms) != len(shapes):
+    if len(terms) != len(ranks):
         return None
-    sizes: dict[str, Dim] = {}
     widest = ""
-    for i, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
-        number = len(shape) - len(term.replace("...", ""))
-        if number < 0 or number > 9:
+    for i, (term, rank) in enumerate(zip(terms, ranks, strict=True)):
+        number = rank - len(term.replace("...", ""))
+        if not 0 <= number <= 9 or (number and "..." not in term):
             return None
         dots = "".join(str(n) for n in reversed(range(number)))
         widest = max(widest, dots, key=len)
         terms[i] = term.replace("...", dots)
-        if len(terms[i]) != len(shape):
-            return None
-        for letter, size in zip(terms[i], shape, strict=True):
+    if arrow:
+        return terms, output.replace("...", widest)
+    every = "".join(terms)
+    return terms, widest + "".join(sorted(c for c in set(every) if c.isalpha() and every.count(c) == 1))
+
+
+def einsum_sizes(equation: str, shapes: list[Dims]) -> tuple[dict[str, Dim], str] | None:
+    """The size of each index, and the indices of the output.
+
+    Raises:
+        InconsistentError: an index has two sizes.
+    """
+    found = einsum_terms(equation, list(map(len, shapes)))
+    if found is None:
+        return None
+    sizes: dict[str, Dim] = {}
+    for term, shape in zip(found[0], shapes, strict=True):
+        for letter, size in zip(term, shape, strict=True):
             sizes[letter] = common(sizes.get(letter, 1), size)
-    if not arrow:
-        letters = sorted(c for c in set("".join(terms)) if c.isalpha() and "".join(terms).count(c) == 1)
-        return sizes, widest + "".join(letters)
-    return sizes, output.replace("...", widest)
+    return sizes, found[1]
 
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1, "DynamicQuantizeLSTM": 4}
