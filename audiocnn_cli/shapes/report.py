@@ -87,7 +87,7 @@ class Report:
     shares: bool = False
 
     def share(self, step: Step) -> float | None:
-        """The part of all multiply-accumulates that `step` has, 0 to 1; None where it is unknown or not requested."""
+        """The part of all multiply-accumulates that `step` has, 0 to 1; None if unknown or not requested."""
         trace = self.trace
         if not self.shares or not trace.has_all_macs or not trace.macs or step.macs is None:
             return None

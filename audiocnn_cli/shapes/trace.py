@@ -18,7 +18,7 @@ INPUT = "input"
 
 @dataclass(frozen=True)
 class End:
-    """An input or output of an ONNX graph: its shape in the graph's order with the batch, None where it is no tensor.
+    """An input or output of an ONNX graph: its shape with the batch, None where it is no tensor.
 
     A free size is its name, "?" where it has none.
     """
@@ -31,9 +31,10 @@ class End:
 class GraphTotals:
     """What holds of an ONNX graph as a whole: its ends, and totals that are more than the sums of its layers.
 
-    `output` is that of the first of `outputs` for one example, channels last. `params` and `non_trainable_params` count
-    every weight once, also those outside of layers. `weight_bytes` is what all constants take, and `peak_bytes` the
-    largest memory that activations take at once for one example; None where a free size decides it.
+    `output` is that of the first of `outputs` for one example, channels last. `params` and
+    `non_trainable_params` count every weight once, also those outside of layers. `weight_bytes` is what all
+    constants take, and `peak_bytes` the largest memory that activations take at once for one example; None
+    where a free size decides it.
     """
 
     inputs: tuple[End, ...]

@@ -24,7 +24,9 @@ def number(name: str, value: float = 0.1, dtype: type = np.float32) -> Any:
     return numpy_helper.from_array(np.array(value, dtype), name)
 
 
-def report(nodes: Sequence[Any], shape: Sequence[int | str], constants: Sequence[Any], folder: Path) -> Report:
+def report(
+    nodes: Sequence[Any], shape: Sequence[int | str], constants: Sequence[Any], folder: Path
+) -> Report:
     made = model(list(nodes), shape, list(constants))
     made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return read(made, folder)
@@ -46,7 +48,7 @@ def test_shared_weights_are_counted_once(tmp_path: Path) -> None:
 
 
 def test_parts_of_one_constant_are_counted_with_their_layers(tmp_path: Path) -> None:
-    """Query, key and value cut from one matrix, as PyTorch packs them, and a table that is only read in part."""
+    """Query, key and value cut from one matrix, as PyTorch packs them, and a table read in part."""
     nodes = [node("Split", ["w"], ["q", "k", "v"], axis=1, num_outputs=3)]
     nodes += [node("MatMul", ["x", name], [f"{name}x"]) for name in "qkv"]
     nodes += [
@@ -62,7 +64,8 @@ def test_parts_of_one_constant_are_counted_with_their_layers(tmp_path: Path) -> 
 def test_constants_that_are_computed_are_counted_as_what_they_come_from(tmp_path: Path) -> None:
     half = numpy_helper.from_array(np.ones((8, 6), np.float16), "half")
     nodes = [
-        node("Cast", ["half"], ["whole"], to=1), node("Transpose", ["whole"], ["t"]), node("Concat", ["t", "t"], ["w"], axis=1),
+        node("Cast", ["half"], ["whole"], to=1), node("Transpose", ["whole"], ["t"]),
+        node("Concat", ["t", "t"], ["w"], axis=1),
         node("Identity", ["w"], ["w2"]), node("MatMul", ["x", "w2"], ["y"]),
     ]  # fmt: skip
     found = report(nodes, ["N", 6], [half], tmp_path)
@@ -92,7 +95,8 @@ def test_the_scale_of_caffe_is_that_of_the_norm_before_it(tmp_path: Path) -> Non
 
 def test_single_numbers_are_no_weights_but_parameters_are(tmp_path: Path) -> None:
     nodes = [
-        node("Mul", ["x", "half"], ["a"]), node("MatMul", ["a", "w"], ["b"]), node("Add", ["b", "bias"], ["c"]),
+        node("Mul", ["x", "half"], ["a"]), node("MatMul", ["a", "w"], ["b"]),
+        node("Add", ["b", "bias"], ["c"]),
         node("PRelu", ["c", "slope"], ["y"]),
     ]  # fmt: skip
     constants = [weights("half"), weights("w", 8, 1), weights("bias", 1), weights("slope", 1)]
@@ -113,13 +117,17 @@ def test_weights_of_8_bits_in_integer_operators(tmp_path: Path) -> None:
         node("QLinearConv", ["q", "s", "z", "w", "ws", "wz", "s", "z", "b"], ["c"]),
         node("DequantizeLinear", ["c", "s", "z"], ["d"]), node("Relu", ["d"], ["r"]),
         node("GlobalAveragePool", ["r"], ["g"]), node("Flatten", ["g"], ["f"]),
-        node("DynamicQuantizeLinear", ["f"], ["fq", "fs", "fz"]), node("MatMulInteger", ["fq", "m", "fz"], ["i"]),
-        node("Cast", ["i"], ["k"], to=1), node("Mul", ["fs", "ms"], ["scale"]), node("Mul", ["k", "scale"], ["l"]),
+        node("DynamicQuantizeLinear", ["f"], ["fq", "fs", "fz"]),
+        node("MatMulInteger", ["fq", "m", "fz"], ["i"]),
+        node("Cast", ["i"], ["k"], to=1), node("Mul", ["fs", "ms"], ["scale"]),
+        node("Mul", ["k", "scale"], ["l"]),
         node("Add", ["l", "bias"], ["y"]),
     ]  # fmt: skip
     constants = [
-        number("s"), number("z", 0, np.uint8), integer_weights("w", 4, 1, 3, 3), weights("ws", 4), integer_weights("wz", 4),
-        integer_weights("b", 4, dtype=np.int32), integer_weights("m", 4, 3), weights("ms", 3), weights("bias", 3),
+        number("s"), number("z", 0, np.uint8), integer_weights("w", 4, 1, 3, 3), weights("ws", 4),
+        integer_weights("wz", 4),
+        integer_weights("b", 4, dtype=np.int32), integer_weights("m", 4, 3), weights("ms", 3),
+        weights("bias", 3),
     ]  # fmt: skip
     found = report(nodes, ["N", 1, 8, 8], constants, tmp_path)
     params, macs, texts = totals(found)
@@ -136,14 +144,16 @@ def test_weights_of_8_bits_that_are_dequantised_first(tmp_path: Path) -> None:
         node("Conv", ["x", "w", "b"], ["y"]),
     ]  # fmt: skip
     constants = [
-        integer_weights("w8", 4, 2, 3, 3), weights("ws", 4), integer_weights("b32", 4, dtype=np.int32), number("bs"),
+        integer_weights("w8", 4, 2, 3, 3), weights("ws", 4), integer_weights("b32", 4, dtype=np.int32),
+        number("bs"),
     ]  # fmt: skip
     assert totals(report(nodes, [1, 2, 8, 8], constants, tmp_path)) == (76, 36 * 72, ["conv:4@3x3"])
 
 
 def test_weights_of_8_bits_that_are_cast_and_scaled(tmp_path: Path) -> None:
     nodes = [
-        node("Cast", ["w8"], ["f"], to=1), node("Mul", ["f", "scale"], ["w"]), node("MatMul", ["x", "w"], ["y"]),
+        node("Cast", ["w8"], ["f"], to=1), node("Mul", ["f", "scale"], ["w"]),
+        node("MatMul", ["x", "w"], ["y"]),
     ]  # fmt: skip
     found = report(nodes, ["N", 8], [integer_weights("w8", 8, 4), weights("scale", 4)], tmp_path)
     assert totals(found)[:2] == (32, 32)
@@ -151,13 +161,17 @@ def test_weights_of_8_bits_that_are_cast_and_scaled(tmp_path: Path) -> None:
 
 def test_operators_of_onnx_runtime(tmp_path: Path) -> None:
     nodes = [
-        node("DynamicQuantizeLSTM", ["x", "w", "r", "b", "", "", "", "", "s", "z", "s", "z"], ["h"], domain="com.microsoft", hidden_size=5),
-        node("Squeeze", ["h", "one"], ["t"]), node("MatMulNBits", ["t", "p", "ps"], ["n"], domain="com.microsoft", K=5, N=6, bits=4, block_size=16),
+        node("DynamicQuantizeLSTM", ["x", "w", "r", "b", *[""] * 4, "s", "z", "s", "z"], ["h"],
+             domain="com.microsoft", hidden_size=5),
+        node("Squeeze", ["h", "one"], ["t"]),
+        node("MatMulNBits", ["t", "p", "ps"], ["n"], domain="com.microsoft", K=5, N=6, bits=4, block_size=16),
         node("FusedMatMul", ["n", "m"], ["y"], domain="com.microsoft", transB=1),
     ]  # fmt: skip
     constants = [
-        integer_weights("w", 1, 3, 20), integer_weights("r", 1, 5, 20), weights("b", 1, 40), weights("s", 1), integer_weights("z", 1),
-        integers("one", 1), integer_weights("p", 6, 1, 8, dtype=np.uint8), weights("ps", 6), weights("m", 2, 6),
+        integer_weights("w", 1, 3, 20), integer_weights("r", 1, 5, 20), weights("b", 1, 40),
+        weights("s", 1), integer_weights("z", 1),
+        integers("one", 1), integer_weights("p", 6, 1, 8, dtype=np.uint8), weights("ps", 6),
+        weights("m", 2, 6),
     ]  # fmt: skip
     params, macs, _ = totals(report(nodes, [7, 1, 3], constants, tmp_path))
     assert params == 60 + 100 + 40 + 30 + 12
@@ -172,15 +186,23 @@ def test_operators_of_onnx_runtime(tmp_path: Path) -> None:
         ("bij->bji", [(1, 5, 4)], (4, 5), 0),
     ],
 )
-def test_einsum(equation: str, shapes: list[tuple[int, ...]], output: tuple[int, ...], macs: int, tmp_path: Path) -> None:
+def test_einsum(
+    equation: str, shapes: list[tuple[int, ...]], output: tuple[int, ...], macs: int, tmp_path: Path
+) -> None:
     names = [f"x{i}" for i in range(len(shapes))]
-    made = network([node("Einsum", names, ["y"], equation=equation)], dict(zip(names, shapes, strict=True)), ["y"])
+    made = network(
+        [node("Einsum", names, ["y"], equation=equation)], dict(zip(names, shapes, strict=True)), ["y"]
+    )
     trace = read(made, tmp_path).trace
     assert (trace.output, trace.macs) == (output, macs)
 
 
 def test_the_attention_operator(tmp_path: Path) -> None:
-    made = network([node("Attention", ["q", "k", "v"], ["y"])], {"q": [1, 2, 5, 8], "k": [1, 2, 7, 8], "v": [1, 2, 7, 6]}, ["y"])
+    made = network(
+        [node("Attention", ["q", "k", "v"], ["y"])],
+        {"q": [1, 2, 5, 8], "k": [1, 2, 7, 8], "v": [1, 2, 7, 6]},
+        ["y"],
+    )
     made.opset_import[0].version = 23
     made.ir_version = 10
     trace = read(made, tmp_path).trace
@@ -203,7 +225,9 @@ def test_the_memory_of_activations(tmp_path: Path) -> None:
     found = report(nodes, ["N", 2, 8, 8], [weights("w", 4, 2, 3, 3)], tmp_path)
     assert found.trace.graph is not None
     assert found.trace.graph.peak_bytes == 4 * 3 * 4 * 36
-    assert read(network([node("Relu", ["x"], ["y"])], {"x": ["N", "T"]}, ["y"]), tmp_path).trace.graph.peak_bytes is None  # type: ignore[union-attr]
+    free = read(network([node("Relu", ["x"], ["y"])], {"x": ["N", "T"]}, ["y"]), tmp_path).trace.graph
+    assert free is not None
+    assert free.peak_bytes is None
 
 
 def light(name: str) -> Path:

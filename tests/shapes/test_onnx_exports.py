@@ -1,4 +1,4 @@
-"""Audio networks exported from PyTorch by both of its exporters: sizes, work and parameters against PyTorch's own.
+"""Audio networks exported from PyTorch by both of its exporters, against PyTorch's own figures.
 
 Oracles: ONNX Runtime's shapes of every tensor, PyTorch's flop counter and the state dict.
 """
@@ -13,33 +13,32 @@ import numpy as np
 import onnx
 import pytest
 
-pytestmark = pytest.mark.train
-torch = pytest.importorskip("torch")
-
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-
-from audiocnn_cli.shapes.onnxfile.free import Free, evaluated
+from audiocnn_cli.shapes.onnxfile.free import Free
 from audiocnn_cli.shapes.onnxfile.infer import infer, stated
 from audiocnn_cli.shapes.onnxfile.load import checked
 from audiocnn_cli.shapes.onnxfile.network import MISSING, network_of
+from audiocnn_cli.shapes.onnxfile.order import evaluated
 from audiocnn_cli.shapes.report import Report
 from audiocnn_cli.shapes.work_out import StackRequest, report_of
 from tests.shapes.graphs import every_shape
-from tests.shapes.torch_networks import CASES, Case
 
+pytestmark = pytest.mark.train
+torch = pytest.importorskip("torch")
+flop_counter = pytest.importorskip("torch.utils.flop_counter")
+networks = pytest.importorskip("tests.shapes.torch_networks")
+CASES: dict[str, Any] = networks.CASES
 BATCH = 3
 EXPORTS = [(name, new, free) for name, new, free in product(CASES, (True, False), (True, False))]
 
 
-def example(case: Case, *, batch: int) -> Any:
+def example(case: Any, *, batch: int) -> Any:
     shape = list(case.shape)
     shape[case.batch] = batch
     tokens = "Embedding" in str(case.network)
     return torch.zeros(shape, dtype=torch.int64) if tokens else torch.randn(shape)
 
 
-def exported(case: Case, *, new: bool, free: bool, batch: int = 1) -> bytes:
+def exported(case: Any, *, new: bool, free: bool, batch: int = 1) -> bytes:
     """The ONNX file of a network, by the exporter of torch.export (`new`) or that of TorchScript."""
     network, x = case.network.eval(), example(case, batch=max(batch, 2) if free else batch)
     with warnings.catch_warnings():
@@ -62,7 +61,8 @@ def exported(case: Case, *, new: bool, free: bool, batch: int = 1) -> bytes:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The path of an export, made once."""
-    root, made = tmp_path_factory.mktemp("exports"), {}
+    root = tmp_path_factory.mktemp("exports")
+    made: dict[tuple[str, bool, bool], Any] = {}
 
     def path(name: str, *, new: bool, free: bool) -> Path:
         key = (name, new, free)
@@ -74,7 +74,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Any:
                 made[key] = error
         if isinstance(made[key], Exception):
             pytest.skip(f"PyTorch does not export it: {str(made[key])[:80]}")
-        return made[key]
+        found: Path = made[key]
+        return found
 
     return path
 
@@ -83,17 +84,17 @@ def read(path: Path, *sizes: str) -> Report:
     return report_of(StackRequest(layers=(str(path),), input_shape=";".join(sizes) or None))
 
 
-def flops(case: Case) -> int:
+def flops(case: Any) -> int:
     """Multiply-accumulates for one example by PyTorch's counter, which leaves out LSTM cells."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with flop_counter.FlopCounterMode(display=False) as counter, torch.no_grad():
         case.network.eval()(example(case, batch=1))
     return int(counter.get_total_flops()) // 2
 
 
-def recurrent_work(case: Case) -> int:
+def recurrent_work(case: Any) -> int:
     total = 0
     for module in case.network.modules():
-        if isinstance(module, nn.LSTM):
+        if isinstance(module, torch.nn.LSTM):
             weights = sum(p.numel() for name, p in module.named_parameters() if "weight" in name)
             total += weights * case.shape[1 if module.batch_first else 0]
     return total

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -20,7 +19,10 @@ FLOAT = TensorProto.FLOAT
 
 
 def network(
-    nodes: Sequence[Any], inputs: dict[str, Sequence[int | str]], outputs: Sequence[str], constants: Sequence[Any] = ()
+    nodes: Sequence[Any],
+    inputs: dict[str, Sequence[int | str]],
+    outputs: Sequence[str],
+    constants: Sequence[Any] = (),
 ) -> Any:
     """A model with several inputs and outputs, all of floating point."""
     graph = helper.make_graph(
@@ -38,7 +40,10 @@ def read(made: Any, folder: Path, *sizes: str) -> Report:
 
 def branch(name: str, width: int, reads: str = "x") -> Any:
     """A branch of an If that reads a tensor and weights from around it."""
-    made = [node("MatMul", [reads, f"w{width}"], [f"{name}_a"]), node("MatMul", [f"{name}_a", f"v{width}"], [name])]
+    made = [
+        node("MatMul", [reads, f"w{width}"], [f"{name}_a"]),
+        node("MatMul", [f"{name}_a", f"v{width}"], [name]),
+    ]
     return helper.make_graph(made, name, [], [value(name, FLOAT, None)])
 
 
@@ -74,11 +79,15 @@ def test_a_branch_that_is_never_taken_costs_nothing(tmp_path: Path) -> None:
 def loop(trips: Any, constants: Sequence[Any] = ()) -> Any:
     """y = x W repeated, by a Loop whose body reads the weights from around it, and the sum over all runs."""
     body = helper.make_graph(
-        [node("MatMul", ["before", "w"], ["after"]), node("Identity", ["go"], ["on"]), node("Neg", ["after"], ["each"])],
-        "body", [value("i", TensorProto.INT64, []), value("go", TensorProto.BOOL, []), value("before", FLOAT, None)],
+        [node("MatMul", ["before", "w"], ["after"]), node("Identity", ["go"], ["on"]),
+         node("Neg", ["after"], ["each"])],
+        "body",
+        [value("i", TensorProto.INT64, []), value("go", TensorProto.BOOL, []), value("before", FLOAT, None)],
         [value("on", TensorProto.BOOL, []), value("after", FLOAT, None), value("each", FLOAT, None)],
     )  # fmt: skip
-    made = network([node("Loop", [trips, "", "x"], ["y", "all"], body=body)], {"x": ["N", 8]}, ["y", "all"], constants)
+    made = network(
+        [node("Loop", [trips, "", "x"], ["y", "all"], body=body)], {"x": ["N", 8]}, ["y", "all"], constants
+    )
     if trips == "n":
         made.graph.input.append(value("n", TensorProto.INT64, []))
     return made
@@ -107,7 +116,8 @@ def test_a_loop_without_a_known_number_of_runs_has_no_total(run: Run, tmp_path: 
 
 def test_a_scan_runs_once_for_each_frame(tmp_path: Path) -> None:
     body = helper.make_graph(
-        [node("MatMul", ["frame", "w"], ["p"]), node("Add", ["p", "state"], ["new"]), node("Identity", ["new"], ["o"])],
+        [node("MatMul", ["frame", "w"], ["p"]), node("Add", ["p", "state"], ["new"]),
+         node("Identity", ["new"], ["o"])],
         "body", [value("state", FLOAT, None), value("frame", FLOAT, None)],
         [value("new", FLOAT, None), value("o", FLOAT, None)],
     )  # fmt: skip
@@ -120,7 +130,11 @@ def test_a_scan_runs_once_for_each_frame(tmp_path: Path) -> None:
     assert [end.shape for end in free.trace.graph.outputs] == [(1, 6), ("T", 1, 6)]
     assert not free.trace.has_all_macs
     assert fixed.trace.macs == 20 * 48
-    assert every_shape(made, np.zeros((1, 6), np.float32), np.zeros((20, 1, 8), np.float32))["y"] == (20, 1, 6)
+    assert every_shape(made, np.zeros((1, 6), np.float32), np.zeros((20, 1, 8), np.float32))["y"] == (
+        20,
+        1,
+        6,
+    )
 
 
 def test_nodes_that_a_body_reads_are_sorted_before_it(tmp_path: Path) -> None:
@@ -147,7 +161,13 @@ def test_bodies_are_indented_behind_their_names(run: Run, tmp_path: Path) -> Non
 
 
 def test_a_recurrent_network_whose_time_is_first(tmp_path: Path) -> None:
-    lstm = [weights("w", 1, 28, 5), weights("r", 1, 28, 7), weights("b", 1, 56), weights("m", 7, 4), integers("one", 1)]
+    lstm = [
+        weights("w", 1, 28, 5),
+        weights("r", 1, 28, 7),
+        weights("b", 1, 56),
+        weights("m", 7, 4),
+        integers("one", 1),
+    ]
     nodes = [
         node("LSTM", ["x", "w", "r", "b"], ["ys"], hidden_size=7),
         node("Squeeze", ["ys", "one"], ["s"]),
@@ -164,8 +184,10 @@ def test_a_recurrent_network_whose_time_is_first(tmp_path: Path) -> None:
 def transformer(time: int | str) -> Any:
     """One head of attention over (batch, time, 8), written out, and a residual connection."""
     nodes = [
-        node("MatMul", ["x", "wq"], ["q"]), node("MatMul", ["x", "wk"], ["k"]), node("MatMul", ["x", "wv"], ["v"]),
-        node("Transpose", ["k"], ["kt"], perm=[0, 2, 1]), node("MatMul", ["q", "kt"], ["a"]), node("Softmax", ["a"], ["p"]),
+        node("MatMul", ["x", "wq"], ["q"]), node("MatMul", ["x", "wk"], ["k"]),
+        node("MatMul", ["x", "wv"], ["v"]),
+        node("Transpose", ["k"], ["kt"], perm=[0, 2, 1]), node("MatMul", ["q", "kt"], ["a"]),
+        node("Softmax", ["a"], ["p"]),
         node("MatMul", ["p", "v"], ["o"]), node("Add", ["o", "x"], ["y"]),
     ]  # fmt: skip
     constants = [weights(f"w{name}", 8, 8) for name in "qkv"]
@@ -188,7 +210,8 @@ def test_attention_is_counted_and_its_free_time_is_not_guessed(run: Run, tmp_pat
 def test_merged_and_moved_batches_are_followed(tmp_path: Path) -> None:
     # A dense layer at every frame of every example, as time-distributed layers are exported.
     nodes = [
-        node("Reshape", ["x", "frames"], ["f"]), node("MatMul", ["f", "w"], ["d"]), node("Reshape", ["d", "back"], ["r"]),
+        node("Reshape", ["x", "frames"], ["f"]), node("MatMul", ["f", "w"], ["d"]),
+        node("Reshape", ["d", "back"], ["r"]),
         node("Transpose", ["r"], ["y"], perm=[1, 0, 2]),
     ]  # fmt: skip
     constants = [weights("w", 6, 4), integers("frames", -1, 6), integers("back", 3, 10, 4)]
@@ -211,7 +234,8 @@ def test_squeeze_and_excite_does_not_collapse(tmp_path: Path) -> None:
     nodes = [
         node("Conv", ["x", "c"], ["a"]), node("ReduceMean", ["a", "axes"], ["m"], keepdims=0),
         node("MatMul", ["m", "s"], ["b"]), node("Relu", ["b"], ["r"]), node("MatMul", ["r", "e"], ["d"]),
-        node("Sigmoid", ["d"], ["g"]), node("Unsqueeze", ["g", "axes"], ["u"]), node("Mul", ["a", "u"], ["y"]),
+        node("Sigmoid", ["d"], ["g"]), node("Unsqueeze", ["g", "axes"], ["u"]),
+        node("Mul", ["a", "u"], ["y"]),
     ]  # fmt: skip
     constants = [weights("c", 8, 1, 3, 3), integers("axes", 2, 3), weights("s", 8, 2), weights("e", 2, 8)]
     made = network(nodes, {"x": ["N", 1, 20, 12]}, ["y"], constants)
@@ -224,12 +248,19 @@ def test_squeeze_and_excite_does_not_collapse(tmp_path: Path) -> None:
 
 def test_channels_are_followed_through_a_transposition_and_back(tmp_path: Path) -> None:
     nodes = [
-        node("Conv", ["x", "c"], ["a"], pads=[1, 1, 1, 1]), node("Transpose", ["a"], ["t"], perm=[0, 2, 3, 1]),
+        node("Conv", ["x", "c"], ["a"], pads=[1, 1, 1, 1]),
+        node("Transpose", ["a"], ["t"], perm=[0, 2, 3, 1]),
         node("LayerNormalization", ["t", "g", "b"], ["n"]), node("MatMul", ["n", "w"], ["d"]),
         node("Transpose", ["d"], ["back"], perm=[0, 3, 1, 2]), node("Mul", ["back", "scale"], ["m"]),
         node("Add", ["m", "a"], ["y"]),
     ]  # fmt: skip
-    constants = [weights("c", 8, 8, 3, 3), weights("g", 8), weights("b", 8), weights("w", 8, 8), weights("scale", 8, 1, 1)]
+    constants = [
+        weights("c", 8, 8, 3, 3),
+        weights("g", 8),
+        weights("b", 8),
+        weights("w", 8, 8),
+        weights("scale", 8, 1, 1),
+    ]
     made = network(nodes, {"x": ["N", 8, 6, 4]}, ["y"], constants)
     report = read(made, tmp_path)
     assert [s.output for s in report.trace.steps] == [(6, 4, 8)] * 4
@@ -244,7 +275,11 @@ def test_rows_are_named_by_number_also_where_the_names_are_odd(run: Run, tmp_pat
     ]  # fmt: skip
     path = save(network(nodes, {"x": [1, 1, 8, 8]}, ["y"], [weights("w", 2, 1, 3, 3)]), tmp_path / "odd.onnx")
     layers = run("shapes", path, "--json").document["layers"]
-    assert [layer["text"] for layer in layers[1:]] == ["conv:2@3x3,from=input,nobias", "add:2,from=1", "add:1"]
+    assert [layer["text"] for layer in layers[1:]] == [
+        "conv:2@3x3,from=input,nobias",
+        "add:2,from=1",
+        "add:1",
+    ]
     assert len({layer["name"] for layer in layers}) == 4
 
 
@@ -258,7 +293,11 @@ def test_a_valid_order_of_nodes_is_kept(tmp_path: Path) -> None:
 
 
 def test_all_ends_are_listed(run: Run, tmp_path: Path) -> None:
-    nodes = [node("MatMul", ["x", "w"], ["m"]), node("Add", ["m", "state"], ["y"]), node("Relu", ["y"], ["z"])]
+    nodes = [
+        node("MatMul", ["x", "w"], ["m"]),
+        node("Add", ["m", "state"], ["y"]),
+        node("Relu", ["y"], ["z"]),
+    ]
     made = network(nodes, {"x": ["N", 4], "state": ["N", 3]}, ["z", "y"], [weights("w", 4, 3)])
     path = save(made, tmp_path / "ends.onnx")
     document = run("shapes", path, "--json").document
@@ -315,6 +354,8 @@ def test_shares_of_the_work_are_a_column_on_request(share: bool, run: Run, tmp_p
 def test_external_functions_are_read_like_the_nodes_they_hold(tmp_path: Path) -> None:
     made = model([node("Double", ["x"], ["y"], domain="own")], ["N", 6])
     body = [node("MatMul", ["a", "a"], ["p"]), node("Add", ["a", "a"], ["b"])]
-    made.functions.append(helper.make_function("own", "Double", ["a"], ["b"], body[1:], [helper.make_opsetid("", 20)]))
+    made.functions.append(
+        helper.make_function("own", "Double", ["a"], ["b"], body[1:], [helper.make_opsetid("", 20)])
+    )
     made.opset_import.append(helper.make_opsetid("own", 1))
     assert read(made, tmp_path).trace.output == (6,)

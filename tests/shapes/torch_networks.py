@@ -1,3 +1,4 @@
+# mypy: disallow-subclassing-any=False
 """A dozen audio networks in PyTorch, small, with the input shape (batch first) and its free axes of each."""
 
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ class Crnn(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
-            nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d((1, 4)), nn.Conv2d(8, 16, 3, padding=1),
+            nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d((1, 4)),
+            nn.Conv2d(8, 16, 3, padding=1),
             nn.ELU(), nn.MaxPool2d((2, 2)),
         )  # fmt: skip
         self.recurrent = nn.GRU(16 * 4, 24, batch_first=True, bidirectional=True)

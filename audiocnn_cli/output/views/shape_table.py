@@ -90,8 +90,8 @@ def write_markdown(report: Report, stream: IO[str]) -> None:
     ]
     print_markdown_table(stream, header, rows, right={"#", *header[3:]})
     stream.write("\n")
-    for number, sentences in report.explained.items():
-        stream.write(f"{number}. {escape(' '.join(sentences))}\n\n")
+    for row, sentences in report.explained.items():
+        stream.write(f"{row}. {escape(' '.join(sentences))}\n\n")
     for line, _ in _remarks(report):
         if line:
             stream.write(f"- {escape(line.strip().removeprefix('- ').removeprefix('* '))}\n")
@@ -118,7 +118,7 @@ def _end_shape(end: End) -> str:
 
 
 def _labels(steps: Sequence[Step]) -> Iterator[str]:
-    """The layers as text: indented in the bodies of control flow, the first of each behind the body's name."""
+    """The layers as text: indented in bodies of control flow, the first of each behind the body's name."""
     before: tuple[int, str] = (0, "")
     for step in steps:
         here = (step.depth, step.block)

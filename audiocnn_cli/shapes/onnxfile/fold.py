@@ -5,37 +5,32 @@ Tensors of more than 4096 elements are never computed, so memory does not depend
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from audiocnn_cli.shapes.onnxfile.free import Dim, Free, is_at_least, larger, product_of, smaller
+from audiocnn_cli.shapes.onnxfile.elements import (
+    Part,
+    UnknownError,
+    integer,
+    integer_quotient,
+    number,
+    power,
+    quotient,
+    reduced,
+    times,
+    whole,
+)
+from audiocnn_cli.shapes.onnxfile.free import Free, product_of
+from audiocnn_cli.shapes.onnxfile.order import is_at_least, larger, smaller
 from audiocnn_cli.shapes.onnxfile.rules.call import Call
 from audiocnn_cli.shapes.onnxfile.rules.selecting import slice_of
-from audiocnn_cli.shapes.onnxfile.values import FLOATS, MOST_ELEMENTS, Value, is_known
+from audiocnn_cli.shapes.onnxfile.values import FLOATS, MOST_ELEMENTS, Value, is_known, known_sizes
 
 Array = NDArray[Any]
 _LIMIT = 1 << 63
-
-
-class _UnknownError(Exception):
-    """An element can't be computed."""
-
-
-class _Part:
-    """A free size times a fraction, until it is rounded."""
-
-    def __init__(self, size: Free, factor: Fraction) -> None:
-        self.size, self.factor = size, factor
-
-    def rounded(self, *, up: bool = False) -> Dim:
-        if self.factor.denominator > 1 << 20:
-            raise _UnknownError
-        more = self.factor.denominator - 1 if up else 0
-        return (self.size * self.factor.numerator + more) // self.factor.denominator
 
 
 def fold(call: Call, outputs: list[Value]) -> None:
@@ -51,7 +46,7 @@ def fold(call: Call, outputs: list[Value]) -> None:
         return
     try:
         found = function(call, outputs) if function else _reference(call)
-    except (_UnknownError, ArithmeticError, ValueError, IndexError, TypeError, OverflowError):
+    except (UnknownError, ArithmeticError, ValueError, IndexError, TypeError, OverflowError):
         return
     for output, data in zip(outputs, found if isinstance(found, list) else [found], strict=False):
         if data.size <= MOST_ELEMENTS and not any(_is_too_large(each) for each in data.flat):
@@ -60,7 +55,7 @@ def fold(call: Call, outputs: list[Value]) -> None:
 
 
 def _is_too_large(value: Any) -> bool:
-    """Whether a number is beyond 64 bits: ONNX' integers would overflow, and ours would grow without limit."""
+    """Whether a number is beyond 64 bits: ONNX' integers overflow, and ours would grow without limit."""
     return isinstance(value, int) and not -_LIMIT <= value < _LIMIT
 
 
@@ -84,107 +79,51 @@ def _each(call: Call, function: Callable[..., Any]) -> Array:
 def _arithmetic(call: Call, _outputs: list[Value]) -> Array:
     is_float = call.value(0).type in FLOATS
     function = {
-        "Add": lambda a, b: _whole(a) + _whole(b),
-        "Sub": lambda a, b: _whole(a) - _whole(b),
-        "Mul": _times,
-        "Div": _quotient if is_float else _integer_quotient,
-        "Mod": lambda a, b: math.fmod(a, b) if call.attribute("fmod", 0) else _whole(a) % _whole(b),
-        "Max": lambda *each: _fold(larger, max, each),
-        "Min": lambda *each: _fold(smaller, min, each),
-        "Pow": _power,
+        "Add": lambda a, b: whole(a) + whole(b),
+        "Sub": lambda a, b: whole(a) - whole(b),
+        "Mul": times,
+        "Div": quotient if is_float else integer_quotient,
+        "Mod": lambda a, b: math.fmod(a, b) if call.attribute("fmod", 0) else whole(a) % whole(b),
+        "Max": lambda *each: reduced(larger, max, each),
+        "Min": lambda *each: reduced(smaller, min, each),
+        "Pow": power,
     }[call.op.type]
     return _each(call, function)
 
 
-def _whole(value: Any) -> Any:
-    if isinstance(value, _Part):
-        raise _UnknownError
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53:
-        return value
-    return value
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, Free | _Part):
-        raise _UnknownError
-    return value
-
-
-def _times(first: Any, second: Any) -> Any:
-    if isinstance(second, Free):
-        first, second = second, first
-    if isinstance(first, Free) and isinstance(second, float):
-        return _part(first, Fraction(second))
-    return _whole(first) * _whole(second)
-
-
-def _power(first: Any, second: Any) -> Any:
-    if abs(_number(second)) > 64:
-        raise _UnknownError
-    return _number(first) ** second
-
-
-def _part(size: Free, factor: Fraction) -> Any:
-    return size * factor.numerator if factor.denominator == 1 else _Part(size, factor)
-
-
-def _quotient(first: Any, second: Any) -> Any:
-    if isinstance(first, Free) and not isinstance(second, Free):
-        return _part(first, 1 / Fraction(_number(second)))
-    return _number(first) / _number(second)
-
-
-def _integer_quotient(first: Any, second: Any) -> Any:
-    if isinstance(first, Free) or isinstance(second, Free):
-        return first // second
-    quotient = abs(first) // abs(second)
-    return quotient if (first < 0) == (second < 0) else -quotient
-
-
-def _fold(of_sizes: Callable[[Dim, Dim], Dim], of_numbers: Callable[..., Any], each: tuple[Any, ...]) -> Any:
-    if not any(isinstance(value, Free) for value in each):
-        return of_numbers(*map(_number, each)) if len(each) > 1 else each[0]
-    found = each[0]
-    for value in each[1:]:
-        found = of_sizes(_integer(found), _integer(value))
-    return found
-
-
-def _integer(value: Any) -> Dim:
-    if isinstance(value, Free):
-        return value
-    if int(_number(value)) != value:
-        raise _UnknownError
-    return int(value)
-
-
 def _rounding(call: Call, _outputs: list[Value]) -> Array:
     function: dict[str, Callable[[Any], Any]] = {
-        "Floor": lambda a: a.rounded() if isinstance(a, _Part) else a if isinstance(a, Free) else float(math.floor(a)),
-        "Ceil": lambda a: a.rounded(up=True) if isinstance(a, _Part) else a if isinstance(a, Free) else float(math.ceil(a)),
+        "Floor": lambda a: _rounded(a, up=False),
+        "Ceil": lambda a: _rounded(a, up=True),
         "Neg": lambda a: 0 - a,
-        "Abs": lambda a: a if isinstance(a, Free) and is_at_least(a, 0) else abs(_number(a)),
-        "Sqrt": lambda a: math.sqrt(_number(a)),
-        "Not": lambda a: not _number(a),
+        "Abs": lambda a: a if isinstance(a, Free) and is_at_least(a, 0) else abs(number(a)),
+        "Sqrt": lambda a: math.sqrt(number(a)),
+        "Not": lambda a: not number(a),
         "Identity": lambda a: a,
     }  # fmt: skip
     return _each(call, function[call.op.type])
+
+
+def _rounded(value: Any, *, up: bool) -> Any:
+    if isinstance(value, Part):
+        return value.rounded(up=up)
+    return value if isinstance(value, Free) else float(math.ceil(value) if up else math.floor(value))
 
 
 def _cast(call: Call, outputs: list[Value]) -> Array:
     kind = outputs[0].type
 
     def convert(value: Any) -> Any:
-        if isinstance(value, Free | _Part):
+        if isinstance(value, Free | Part):
             if kind in {TensorProto.BOOL, TensorProto.STRING}:
-                raise _UnknownError
+                raise UnknownError
             return value if isinstance(value, Free) or kind in FLOATS else value.rounded()
         if kind == TensorProto.BOOL:
             return bool(value)
         return float(np.float32(value)) if kind in FLOATS else int(value)
 
     if kind in {TensorProto.STRING, *range(17, 27)}:
-        raise _UnknownError
+        raise UnknownError
     return np.asarray(np.frompyfunc(convert, 1, 1)(_objects(call.value(0))), dtype=object)
 
 
@@ -193,24 +132,26 @@ def _comparison(call: Call, _outputs: list[Value]) -> Array:
 
     def compare(a: Any, b: Any) -> bool:
         if not isinstance(a, Free) and not isinstance(b, Free):
-            a, b = _number(a), _number(b)
+            a, b = number(a), number(b)
             return bool({
-                "Equal": a == b, "Greater": a > b, "Less": a < b, "GreaterOrEqual": a >= b, "LessOrEqual": a <= b,
+                "Equal": a == b, "Greater": a > b, "Less": a < b, "GreaterOrEqual": a >= b,
+                "LessOrEqual": a <= b,
                 "And": a and b, "Or": a or b,
             }[name])  # fmt: skip
-        a, b = _integer(a), _integer(b)
+        a, b = integer(a), integer(b)
         above, below = is_at_least(a, b + 1), is_at_least(b, a + 1)
         at_least, at_most = is_at_least(a, b), is_at_least(b, a)
         yes = {
-            "Equal": a == b, "Greater": above, "Less": below, "GreaterOrEqual": at_least, "LessOrEqual": at_most,
+            "Equal": a == b, "Greater": above, "Less": below, "GreaterOrEqual": at_least,
+            "LessOrEqual": at_most,
         }  # fmt: skip
         no = {
             "Equal": above or below, "Greater": at_most, "Less": at_least, "GreaterOrEqual": below,
             "LessOrEqual": above,
         }  # fmt: skip
         if not yes.get(name) and not no.get(name):
-            raise _UnknownError
-        return yes[name]
+            raise UnknownError
+        return bool(yes[name])
 
     return _each(call, compare)
 
@@ -226,7 +167,7 @@ def _concat(call: Call, _outputs: list[Value]) -> Array:
 def _gather(call: Call, _outputs: list[Value]) -> Array:
     indices = np.array(call.value(1).ints, dtype=np.int64).reshape(_shape_of(call.value(1)))
     if call.value(1).ints is None:
-        raise _UnknownError
+        raise UnknownError
     return np.asarray(np.take(_objects(call.value(0)), indices, axis=call.attribute("axis", 0)), dtype=object)
 
 
@@ -239,7 +180,7 @@ def _slice(call: Call, _outputs: list[Value]) -> Array:
     data = _objects(call.value(0))
     starts, ends, steps, axes = slice_of(call, data.ndim)
     if any(isinstance(each, Free) for part in (starts, ends) for each in part):
-        raise _UnknownError
+        raise UnknownError
     cut = [slice(None)] * data.ndim
     for axis, start, end, step in zip(axes or (), starts, ends, steps, strict=True):
         cut[axis] = slice(start, end if step > 0 or end >= -data.shape[axis] else None, step)
@@ -247,7 +188,7 @@ def _slice(call: Call, _outputs: list[Value]) -> Array:
 
 
 def _reshaping(call: Call, outputs: list[Value]) -> Array:
-    shape = tuple(int(size) for size in outputs[0].dims or ())
+    shape = known_sizes(outputs[0].dims) or ()
     data = _objects(call.value(0))
     if call.op.type == "Expand":
         return np.broadcast_to(data, shape)
@@ -265,29 +206,31 @@ def _tile(call: Call, _outputs: list[Value]) -> Array:
 def _filled(call: Call, outputs: list[Value]) -> Array:
     tensor = call.attribute("value")
     value = 0.0 if tensor is None else numpy_helper.to_array(tensor).reshape(-1)[0].item()
-    found = np.empty(tuple(int(size) for size in outputs[0].dims or ()), dtype=object)
+    found: Array = np.empty(known_sizes(outputs[0].dims) or (), dtype=object)
     found[...] = value
     return found
 
 
 def _range(call: Call, outputs: list[Value]) -> Array:
-    start, delta = (_number((call.value(index).elements or [0])[0]) for index in (0, 2))
-    (size,) = outputs[0].dims or (0,)
-    return np.array([start + i * delta for i in range(int(size))] or [], dtype=object)  # type: ignore[call-overload]
+    start, delta = (number((call.value(index).elements or [0])[0]) for index in (0, 2))
+    (size,) = known_sizes(outputs[0].dims) or (0,)
+    found: Array = np.empty(size, dtype=object)
+    found[:] = [start + i * delta for i in range(size)]
+    return found
 
 
 def _reduction(call: Call, outputs: list[Value]) -> Array:
     data = _objects(call.value(0))
     axes = tuple(call.axes(data.ndim) or range(data.ndim))
     function: Any = {
-        "ReduceProd": lambda *each: product_of(map(_integer, each)),
-        "ReduceSum": lambda *each: sum(map(_whole, each)),
-        "ReduceMax": lambda *each: _fold(larger, max, each),
-        "ReduceMin": lambda *each: _fold(smaller, min, each),
+        "ReduceProd": lambda *each: product_of(map(integer, each)),
+        "ReduceSum": lambda *each: sum(map(whole, each)),
+        "ReduceMax": lambda *each: reduced(larger, max, each),
+        "ReduceMin": lambda *each: reduced(smaller, min, each),
     }[call.op.type]
     moved = np.moveaxis(data, axes, tuple(range(len(axes)))).reshape(-1, *_without(data.shape, axes))
     result = np.frompyfunc(function, len(moved), 1)(*moved)
-    return np.asarray(result, dtype=object).reshape(tuple(int(size) for size in outputs[0].dims or ()))
+    return np.asarray(result, dtype=object).reshape(known_sizes(outputs[0].dims) or ())
 
 
 def _without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -296,8 +239,9 @@ def _without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _split(call: Call, outputs: list[Value]) -> list[Array]:
     data, axis = _objects(call.value(0)), call.attribute("axis", 0)
-    ends = np.cumsum([int((output.dims or ())[axis]) for output in outputs])[:-1]
-    return list(np.split(data, ends, axis=axis))
+    sizes = [known_sizes(output.dims) or () for output in outputs]
+    ends = np.cumsum([each[axis] for each in sizes])[:-1]
+    return list(np.split(data, ends.tolist(), axis=axis))
 
 
 def _reference(call: Call) -> list[Array]:
@@ -314,7 +258,7 @@ def _reference(call: Call) -> list[Array]:
         names.append(f"i{index}")
         kind = helper.tensor_dtype_to_np_dtype(value.type)
         if any(isinstance(each, Free) for each in value.elements or ()):
-            raise _UnknownError
+            raise UnknownError
         feeds[names[-1]] = np.array(value.data.tolist(), dtype=kind)
     del node.input[:], node.output[:]
     node.input.extend(names)
@@ -329,7 +273,7 @@ def _reference(call: Call) -> list[Array]:
             for each in ReferenceEvaluator(helper.make_model(graph, opset_imports=[opset])).run(None, feeds)
         ]
     except Exception as error:  # of any kind: the elements stay unknown
-        raise _UnknownError from error
+        raise UnknownError from error
 
 
 _SIZED_BY_VALUES = frozenset({"NonZero", "Unique", "Compress"})

@@ -1,10 +1,11 @@
 """Free sizes: whole numbers that are unknown until a model runs, as sums of products of symbols.
 
-A size is an int or a `Free`. Arithmetic is exact, with one assumption: every symbol is at least 1. Divisions round
-down. Two sizes that are equal for all values of their symbols may still compare unequal, never the reverse.
+A size is an int or a `Free`. Arithmetic is exact, with one assumption: every symbol is at least 1.
+Divisions round down. Two sizes that are equal for all values of their symbols may still compare unequal,
+never the reverse.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import count
 from math import prod
@@ -96,10 +97,10 @@ Dims: TypeAlias = tuple[Dim, ...]
 
 
 # A network has few different sizes, and many operators of each: results are kept.
-_kept = lru_cache(maxsize=1 << 14)
+kept = lru_cache(maxsize=1 << 14)
 
 
-@_kept
+@kept
 def _sum(first: Free, second: Dim) -> Dim:
     terms = dict(first.terms)
     for product, factor in _terms(second).items():
@@ -107,7 +108,7 @@ def _sum(first: Free, second: Dim) -> Dim:
     return _size(terms)
 
 
-@_kept
+@kept
 def _product(first: Free, second: Dim) -> Dim:
     terms: dict[Product, int] = {}
     for product, factor in first.terms.items():
@@ -117,7 +118,7 @@ def _product(first: Free, second: Dim) -> Dim:
     return _size(terms)
 
 
-@_kept
+@kept
 def _text(size: Free) -> str:
     return size._shown()
 
@@ -145,7 +146,7 @@ def symbols(size: Dim) -> Iterator[str]:
                 yield from symbols(atom[2])
 
 
-@_kept
+@kept
 def divided(first: Dim, second: Dim) -> Dim:
     """`first` / `second`, rounded down."""
     if isinstance(first, int) and isinstance(second, int):
@@ -167,7 +168,7 @@ def divided(first: Dim, second: Dim) -> Dim:
     if isinstance(numerator, int):
         return _size(outside)
     nested = _nested(numerator, second)
-    fraction: Dim = _operation("/", numerator, second) if nested is None else nested
+    fraction: Dim = operation("/", numerator, second) if nested is None else nested
     return fraction + _size(outside)
 
 
@@ -191,10 +192,10 @@ def _by_free(first: Dim, second: Free) -> Dim:
         for theirs, number in first.terms.items():
             left = _without(theirs, product)
             if left is None or number % factor:
-                return _operation("/", first, second)
+                return operation("/", first, second)
             terms[left] = number // factor
         return _size(terms)
-    return _operation("/", first, second)
+    return operation("/", first, second)
 
 
 def _without(product: Product, divisor: Product) -> Product | None:
@@ -204,71 +205,6 @@ def _without(product: Product, divisor: Product) -> Product | None:
             return None
         rest.remove(atom)
     return tuple(rest)
-
-
-def smaller(first: Dim, second: Dim) -> Dim:
-    """The minimum."""
-    return _extreme("min", first, second, min)
-
-
-def larger(first: Dim, second: Dim) -> Dim:
-    """The maximum."""
-    return _extreme("max", first, second, max)
-
-
-def _extreme(kind: str, first: Dim, second: Dim, of_ints: Callable[[int, int], int]) -> Dim:
-    if isinstance(first, int) and isinstance(second, int):
-        return of_ints(first, second)
-    if first == second:
-        return first
-    for low, high in ((first, second), (second, first)):
-        if is_at_least(high, low):
-            return low if kind == "min" else high
-    return _operation(kind, *sorted((first, second), key=str))
-
-
-def is_at_least(size: Dim, other: Dim) -> bool:
-    """Whether `size` is at least `other` for all sizes of at least 1; False also where it is not known."""
-    difference = _without_quotients(size - other)
-    least = difference if isinstance(difference, int) else difference.least
-    return least is not None and least >= 0
-
-
-def _without_quotients(size: Dim) -> Dim:
-    """A lower bound of a multiple of `size`, where a quotient is subtracted: it is at most its numerator."""
-    for product, factor in () if isinstance(size, int) else size.terms.items():
-        atom = product[0] if len(product) == 1 else ""
-        if factor < 0 and isinstance(atom, tuple) and atom[0] == "/" and isinstance(atom[2], int):
-            rest = size - Free({product: factor}, 1)
-            return _without_quotients(rest * atom[2] + atom[1] * factor)
-    return size
-
-
-@_kept
-def of_one(size: Dim, name: str) -> Dim:
-    """`size`, with 1 for the symbol `name`."""
-    return evaluated(size, {name: 1})
-
-
-def evaluated(size: Dim, values: Mapping[str, int]) -> Dim:
-    """`size`, with numbers for the symbols that have one in `values`."""
-    if isinstance(size, int):
-        return size
-    total: Dim = 0
-    for product, factor in size.terms.items():
-        term: Dim = factor
-        for atom in product:
-            term = term * _evaluated(atom, values)
-        total = total + term
-    return total
-
-
-def _evaluated(atom: Atom, values: Mapping[str, int]) -> Dim:
-    if isinstance(atom, str):
-        return values.get(atom, Free({(atom,): 1}, 0))
-    kind, first, second = atom
-    operation = {"/": divided, "min": smaller, "max": larger}[kind]
-    return operation(evaluated(first, values), evaluated(second, values))
 
 
 def product_of(sizes: Any) -> Dim:
@@ -292,13 +228,14 @@ def _size(terms: Mapping[Product, int]) -> Dim:
     if not kept or kept.keys() == {()}:
         return kept.get((), 0)
     depth = max(_depth(atom) for product in kept for atom in product) if any(kept) else 0
-    longest = max(len(kept), max(map(len, kept)))
+    longest = max(len(kept), *map(len, kept))
     if longest > _MOST_TERMS or depth > _DEEPEST or any(abs(factor) >= _LIMIT for factor in kept.values()):
         return unnamed()
     return Free(kept, depth)
 
 
-def _operation(kind: str, first: Dim, second: Dim) -> Dim:
+def operation(kind: str, first: Dim, second: Dim) -> Dim:
+    """An operation as an atom of its own: "/", "min" or "max"."""
     return _size({((kind, first, second),): 1})
 
 
@@ -322,7 +259,7 @@ def _least(product: Product) -> int:
 
 
 def _show(atom: Atom, *, alone: bool) -> str:
-    """An atom as text; a quotient in a product is rounded before it is multiplied, so it has brackets there."""
+    """An atom as text; a quotient is rounded before it is multiplied, so it has brackets in a product."""
     if isinstance(atom, str):
         return atom
     kind, first, second = atom

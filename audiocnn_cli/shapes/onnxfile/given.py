@@ -1,4 +1,4 @@
-"""The sizes of a network's inputs that a user gives: by axis, by the name of a free size, or by the input's name."""
+"""The sizes of inputs that a user gives: by axis, by the name of a free size, or by the input's name."""
 
 import re
 from collections.abc import Sequence
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.shapes.onnxfile.batch import Batch
-from audiocnn_cli.shapes.onnxfile.free import Dims, Free, evaluated, shown, symbols
+from audiocnn_cli.shapes.onnxfile.free import Dims, Free, shown, symbols
 from audiocnn_cli.shapes.onnxfile.infer import Inferred
+from audiocnn_cli.shapes.onnxfile.order import evaluated
 from audiocnn_cli.shapes.sizes import Sizes, naming, read_sizes, shorten, show_shape, type_sizes
 
 _ASSIGNMENT = re.compile(r"^\s*(?P<name>[^=]+?)\s*=\s*(?P<value>[^=]+?)\s*$")
@@ -25,7 +26,7 @@ class GivenSizes:
 
 
 def read_given(texts: Sequence[str]) -> GivenSizes:
-    """Parse what `--input` takes for an ONNX file: 130x13, T=200, T=200,F=64 or state=2x1x128, any number of times.
+    """Parse the texts of `input_shape`, each as 130x13, T=200, T=200,F=64 or state=2x1x128.
 
     Raises:
         UsageError: a part is none of these.

@@ -1,7 +1,7 @@
 """The sizes of every tensor of a network, from its inputs to its outputs, through bodies of control flow.
 
-Rules of our own carry free sizes through the operators that networks are made of; all others are left to ONNX' shape
-inference, one node at a time. What neither knows is a free size.
+Rules of our own carry free sizes through the operators that networks are made of; all others are left to
+ONNX' shape inference, one node at a time. What neither gives is a free size.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from onnx import TensorProto, defs, helper, numpy_helper, shape_inference
 from audiocnn_cli.shapes.onnxfile.fold import fold
 from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, unnamed
 from audiocnn_cli.shapes.onnxfile.network import MISSING, Block, Network, Op
-from audiocnn_cli.shapes.onnxfile.rules import arranging, products, selecting, windows  # noqa: F401 (they register)
+from audiocnn_cli.shapes.onnxfile.rules import arranging, creating, products, selecting, windows  # noqa: F401 (they register)
 from audiocnn_cli.shapes.onnxfile.rules.call import RULES, Call, EmptyWindowError, InconsistentError
 from audiocnn_cli.shapes.onnxfile.values import Labels, Value, constant_value, declared
 
@@ -36,7 +36,7 @@ class GraphError(Exception):
 
 @dataclass(eq=False)
 class Inferred:
-    """What is known of every tensor by number, and which are `constant`: computed without the network's inputs.
+    """What is known of every tensor by number, and which are `constant`: computed without the inputs.
 
     `trips` has the number of runs of each loop's body, `taken` the body of an If whose condition is constant.
     """
@@ -57,7 +57,7 @@ class Inferred:
 
 
 def stated(network: Network, given: Mapping[int, Dims] | None = None) -> Inferred:
-    """What the file states of the inputs and constants; `given` are the sizes of inputs in place of the file's."""
+    """What the file states of inputs and constants; `given` are sizes of inputs in place of the file's."""
     number = len(network.names)
     inferred = Inferred(network, [Value() for _ in range(number)], [False] * number)
     for constant, tensor in network.constants.items():
@@ -86,7 +86,7 @@ class _Walk:
         self.labels = Labels()
 
     def block(self, block: Block, *, strict: bool) -> None:
-        """Infer the sizes in `block`; where it is not `strict`, an operator that can't be applied has none."""
+        """Infer the sizes in `block`; unless it is `strict`, an operator that can't be applied has none."""
         for op in block.ops:
             try:
                 outputs = self._outputs(op)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from audiocnn_cli.shapes.layers import convolution, dense, elementwise, pooling, reshaping
 from audiocnn_cli.shapes.onnxfile.free import Dims
@@ -18,7 +19,8 @@ from audiocnn_cli.shapes.window import VALID, Padding
 ACTIVATION_OF = {
     "Relu": "relu", "LeakyRelu": "leakyrelu", "Elu": "elu", "Selu": "selu", "Gelu": "gelu", "Swish": "silu",
     "HardSwish": "hardswish", "HardSigmoid": "hardsigmoid", "Sigmoid": "sigmoid", "Tanh": "tanh",
-    "Softplus": "softplus", "Mish": "mish", "Softmax": "softmax", "LogSoftmax": "logsoftmax", "FastGelu": "gelu",
+    "Softplus": "softplus", "Mish": "mish", "Softmax": "softmax", "LogSoftmax": "logsoftmax",
+    "FastGelu": "gelu",
 }  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def _conv(op: Op, view: View) -> Layer | None:
     filters, depth = (int(size) for size in weights[:2])  # type: ignore[arg-type] # all are ints
     groups = call.attribute("group", 1)
     bias_at = {"QLinearConv": 8, "ConvInteger": 99, "DeformConv": 3}.get(op.type, 2)
-    shared = {
+    shared: dict[str, Any] = {
         "kernel": windows.kernel,
         "stride": _even(windows.strides),
         "padding": padding_of(windows),
@@ -235,7 +237,8 @@ def shape_of_layer(dims: Dims, number: int, view: View) -> Dims:
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "FusedConv", "DeformConv")
 _PRODUCTS = (
-    "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul", "FusedGemm", "QGemm", "DynamicQuantizeMatMul",
+    "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul", "FusedGemm", "QGemm",
+    "DynamicQuantizeMatMul",
     "MatMulIntegerToFloat",
 )  # fmt: skip
 _READERS: dict[str, Callable[[Op, View], Layer | None]] = {

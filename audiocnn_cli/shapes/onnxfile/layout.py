@@ -1,4 +1,4 @@
-"""Where the channels of a tensor are: axis 1 in the inputs and outputs of convolutions, poolings and channel norms.
+"""Where the channels of a tensor are: axis 1 at convolutions, poolings and channel norms.
 
 It holds of all tensors that are joined with such a one by operators that keep every element at its position.
 """
@@ -7,19 +7,25 @@ from audiocnn_cli.shapes.onnxfile.infer import Inferred
 from audiocnn_cli.shapes.onnxfile.network import MISSING, Op
 
 CHANNELS_FIRST = frozenset({
-    "Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "FusedConv", "DeformConv", "MaxPool", "AveragePool",
-    "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "BatchNormalization", "InstanceNormalization",
+    "Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "FusedConv", "DeformConv", "MaxPool",
+    "AveragePool",
+    "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "BatchNormalization",
+    "InstanceNormalization",
     "GroupNormalization", "QLinearGlobalAveragePool", "QLinearAveragePool", "MaxRoiPool", "DepthToSpace",
     "SpaceToDepth", "LRN",
 })  # fmt: skip
 # Operators that keep every element at its position, so the channels stay on the same axis.
 IN_PLACE = frozenset({
-    "Abs", "Add", "And", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Concat", "Div", "Dropout", "Elu", "Erf", "Exp",
-    "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "LogSoftmax", "Max", "Mean", "Min",
+    "Abs", "Add", "And", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Concat", "Div", "Dropout", "Elu",
+    "Erf", "Exp",
+    "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "LogSoftmax", "Max",
+    "Mean", "Min",
     "Mish", "Mod", "Mul", "Neg", "Not", "PRelu", "Pad", "Pow", "QuantizeLinear", "DequantizeLinear",
-    "DynamicQuantizeLinear", "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearLeakyRelu", "QLinearSigmoid",
+    "DynamicQuantizeLinear", "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearLeakyRelu",
+    "QLinearSigmoid",
     "Reciprocal", "Relu", "Resize", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Slice", "Softmax",
-    "Softplus", "Softsign", "Split", "Sqrt", "Sub", "Sum", "Swish", "Tanh", "ThresholdedRelu", "Upsample", "Where",
+    "Softplus", "Softsign", "Split", "Sqrt", "Sub", "Sum", "Swish", "Tanh", "ThresholdedRelu", "Upsample",
+    "Where",
     "ReduceMean", "ReduceMax", "ReduceSum", "LpNormalization", "QuickGelu", "FastGelu",
 })  # fmt: skip
 
@@ -50,7 +56,7 @@ def channels_first(inferred: Inferred) -> frozenset[int]:
 
 
 def _joined(op: Op, inferred: Inferred) -> list[int]:
-    """The inputs and outputs of `op` whose axes are the same: those that are no constants, of the same rank."""
+    """The inputs and outputs of `op` whose axes are the same: no constants, of the same rank."""
     axes = _axes(inferred, op.first_output)
     numbers = (*op.inputs, *op.outputs)
     return [

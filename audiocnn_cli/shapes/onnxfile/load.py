@@ -158,8 +158,8 @@ _COUNTS = frozenset({"strides", "dilations", "kernel_shape", "group", "hidden_si
 def _check_nodes(model: ModelProto, blocks: list[list[NodeProto]]) -> None:
     """Refuse nodes that are invalid by the ONNX standard; those of other domains are not checked.
 
-    A node with bodies is not checked itself, since the checker would not find what they read from around them;
-    the nodes in its bodies are.
+    A node with bodies is not checked itself, since the checker would not find what they read from around
+    them; the nodes in its bodies are.
     """
     context = checker.C.CheckerContext()
     context.ir_version = model.ir_version

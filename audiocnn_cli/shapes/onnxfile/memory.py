@@ -13,8 +13,8 @@ _ALIASES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", 
 def peak_bytes(inferred: Inferred, batch: Batch) -> int | None:
     """The bytes of all tensors that are alive at the same time, at most; None where a size is unknown.
 
-    A tensor is alive from the operator that makes it to the last one that reads it. Constants are not counted, and no
-    operator is taken to write over its input.
+    A tensor is alive from the operator that makes it to the last one that reads it. Constants are not
+    counted, and no operator is taken to write over its input.
     """
     return _peak(inferred.network.block, inferred, batch)
 

@@ -1,7 +1,7 @@
 """PyTorch modules and exported programs: exported to ONNX, and read as any ONNX file.
 
-Importing a user's file runs it, and so does exporting a module. The file of an exported program (.pt2) holds no module,
-but it is loaded by PyTorch, which is to be done with files of known origin only.
+Importing a user's file runs it, and so does exporting a module. The file of an exported program (.pt2)
+holds no module, but it is loaded by PyTorch, which is to be done with files of known origin only.
 """
 
 import contextlib
@@ -37,9 +37,9 @@ def is_module(text: str) -> bool:
 def report_of_module(text: str, *, input_shape: Sequence[str], like: Like, clip: Clip | None) -> Report:
     """The report of the module `text`, FILE.py:NAME, or of an exported program, FILE.pt2.
 
-    NAME is a module, a class of modules that takes no arguments, or a function that returns a module. Each text of
-    `input_shape` is the shape of an argument as PyTorch has it, with or without the batch; channels last is tried
-    where neither runs. A program has its own input shapes.
+    NAME is a module, a class of modules that takes no arguments, or a function that returns a module. Each
+    text of `input_shape` is the shape of an argument as PyTorch has it, with or without the batch; channels
+    last is tried where neither runs. A program has its own input shapes.
 
     Raises:
         UsageError: the file or the name does not exist, or the module does not run on that input.
@@ -120,7 +120,7 @@ def _export_module(module: Any, shapes: Sequence[Sizes], text: str) -> bytes:
 
 
 def _candidates(shapes: Sequence[Sizes]) -> Iterator[list[Sizes]]:
-    """The shapes with a batch of 1 before them, as they are, and with the channels moved before the other axes."""
+    """The shapes with a batch of 1 before them, as they are, and with the channels moved to the front."""
     yield [(1, *shape) for shape in shapes]
     yield list(shapes)
     yield [(1, shape[-1], *shape[:-1]) for shape in shapes]

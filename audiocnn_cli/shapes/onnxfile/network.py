@@ -1,6 +1,6 @@
 """A model as blocks of operators: each tensor has a number, and bodies read the tensors around them by it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
@@ -151,22 +151,21 @@ def _find(name: str, scopes: list[dict[str, int]]) -> int:
     raise ModelRefusedError(f"nothing computes the tensor {shorten(name)!r} that the graph reads")
 
 
+_READERS: dict[int, Callable[[AttributeProto], Any]] = {
+    AttributeProto.INT: lambda a: a.i,
+    AttributeProto.INTS: lambda a: tuple(a.ints),
+    AttributeProto.FLOAT: lambda a: a.f,
+    AttributeProto.FLOATS: lambda a: tuple(a.floats),
+    AttributeProto.STRING: lambda a: a.s.decode(errors="replace"),
+    AttributeProto.STRINGS: lambda a: tuple(text.decode(errors="replace") for text in a.strings),
+    AttributeProto.TENSOR: lambda a: a.t,
+}
+
+
 def value_of(attribute: AttributeProto) -> Any:
-    """An attribute as a number, text, a tensor, or a tuple of one of these."""
-    kind = attribute.type
-    if kind == AttributeProto.INT:
-        return attribute.i
-    if kind == AttributeProto.INTS:
-        return tuple(attribute.ints)
-    if kind == AttributeProto.FLOAT:
-        return attribute.f
-    if kind == AttributeProto.FLOATS:
-        return tuple(attribute.floats)
-    if kind == AttributeProto.STRING:
-        return attribute.s.decode(errors="replace")
-    if kind == AttributeProto.STRINGS:
-        return tuple(text.decode(errors="replace") for text in attribute.strings)
-    return attribute.t if kind == AttributeProto.TENSOR else None
+    """An attribute as a number, text, a tensor, or a tuple of one of these; None for other kinds."""
+    reader = _READERS.get(attribute.type)
+    return reader(attribute) if reader else None
 
 
 def constant_of(node: NodeProto) -> TensorProto | None:

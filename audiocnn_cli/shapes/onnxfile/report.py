@@ -18,9 +18,10 @@ from audiocnn_cli.shapes.onnxfile.layout import channels_first
 from audiocnn_cli.shapes.onnxfile.load import File, load_file
 from audiocnn_cli.shapes.onnxfile.memory import peak_bytes
 from audiocnn_cli.shapes.onnxfile.network import Block, Network, Op, network_of
-from audiocnn_cli.shapes.onnxfile.read import Walk, named_parts, read_network
+from audiocnn_cli.shapes.onnxfile.read import named_parts, read_network
 from audiocnn_cli.shapes.onnxfile.steps import as_shape, shown_dims
 from audiocnn_cli.shapes.onnxfile.values import declared
+from audiocnn_cli.shapes.onnxfile.walk import Walk
 from audiocnn_cli.shapes.onnxfile.weights import count_weights
 from audiocnn_cli.shapes.report import Collapse, Fix, Report
 from audiocnn_cli.shapes.sizes import Shape, Sizes, naming, shorten, show_shape
@@ -34,9 +35,9 @@ _LONGEST_INPUT = 1 << 24
 class Read:
     """The trace of a graph, and its operators that are no layers with their counts.
 
-    `parts` has the number of the step that a node is, or is a part of, by the name of the node's first output and in
-    execution order, so that the last one of a step has the step's output. `channels_first` are the tensors whose
-    channels are axis 1 in the file, and last in the trace.
+    `parts` has the number of the step that a node is, or is a part of, by the name of the node's first
+    output and in execution order, so that the last one of a step has the step's output. `channels_first`
+    are the tensors whose channels are axis 1 in the file, and last in the trace.
     """
 
     trace: Trace
@@ -84,7 +85,7 @@ def report_of(
 
 
 def read_file(path: Path, input_shape: Sizes) -> Read:
-    """The layers of the ONNX file at `path` for a first input of `input_shape`, in the file's order, batch first.
+    """The layers of the ONNX file at `path` for a first input of `input_shape`, in the file's order.
 
     Raises:
         UsageError: there is no such file.
@@ -150,7 +151,7 @@ def _read_given(network: Network, file: File, title: str, given: Mapping[int, Di
 
 
 def _consumers(block: Block) -> dict[int, list[Op]]:
-    """The operators that read each tensor; twice the last one where it is an output of a block, or read in a body."""
+    """The operators that read each tensor; twice the last one for an output of a block."""
     found: dict[int, list[Op]] = {}
     last: Op | None = None
     for op in block.ops:

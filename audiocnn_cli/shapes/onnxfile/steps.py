@@ -1,4 +1,4 @@
-"""The step of a layer in a network: its shapes for one example, its weights and work by the file, its formulas."""
+"""The step of a layer in a network: its shapes and work for one example, its formulas."""
 
 from collections.abc import Sequence
 from typing import Any

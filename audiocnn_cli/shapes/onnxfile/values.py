@@ -1,4 +1,4 @@
-"""What is known of a tensor before a model runs: its sizes, its type and, where they are few, its elements."""
+"""What is known of a tensor before a model runs: sizes, type and, where they are few, elements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,14 +67,18 @@ class Value:
     @property
     def count(self) -> int | None:
         """The number of its elements."""
-        if self.dims is None or not is_known(self.dims):
-            return None
-        return prod(self.dims)  # type: ignore[arg-type] # all are ints
+        return prod(known) if (known := known_sizes(self.dims)) is not None else None
 
 
 def is_known(dims: Sequence[Dim] | None) -> bool:
     """Whether all sizes are numbers."""
     return dims is not None and all(isinstance(size, int) for size in dims)
+
+
+def known_sizes(dims: Sequence[Dim] | None) -> tuple[int, ...] | None:
+    """`dims` where all are numbers."""
+    known = tuple(size for size in dims or () if isinstance(size, int))
+    return known if dims is not None and len(known) == len(dims) else None
 
 
 def bits(type_: int) -> int | None:

@@ -1,7 +1,8 @@
 """The books of a file's weights: each counted once, with the operator that uses it first.
 
-Weights are the constants of floating point and the quantised ones that operators compute with. What a constant is
-computed from is counted, not the result. Single numbers are weights only where an operator has its parameters.
+Weights are the constants of floating point and the quantised ones that operators compute with. What a
+constant is computed from is counted, not the result. Single numbers are weights only where an operator has
+its parameters.
 """
 
 from collections.abc import Iterator
@@ -26,16 +27,20 @@ _PARAMETERS = {
     "PRelu": (1,), "QAttention": (1, 2), "EmbedLayerNormalization": (2, 3, 4, 5, 6), "BiasGelu": (1,),
 }  # fmt: skip
 _STATISTICS = {"BatchNormalization": (3, 4)}
-# The inputs that steer an operator: scales and zero points, sizes, limits; and those without elements of their own.
+# The inputs that steer an operator: scales and zero points, sizes, limits.
 _STEERING: dict[str, tuple[int, ...]] = {
     "QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "QLinearConv": (1, 2, 4, 5, 6, 7),
     "QLinearMatMul": (1, 2, 4, 5, 6, 7), "MatMulInteger": (2, 3), "ConvInteger": (2, 3),
     "QLinearAdd": (1, 2, 4, 5, 6, 7), "QLinearMul": (1, 2, 4, 5, 6, 7), "DynamicQuantizeMatMul": (2, 3),
-    "MatMulIntegerToFloat": (2, 3, 4, 5), "DynamicQuantizeLSTM": (4, 8, 9, 10, 11), "QGemm": (1, 2, 4, 5, 7, 8),
-    "QAttention": (3, 4, 5, 6, 7), "MatMulNBits": (2, 3, 4), "Resize": (1, 2, 3), "Upsample": (1,), "Clip": (1, 2),
-    "Pad": (1, 2, 3), "Range": (0, 1, 2), "OneHot": (1, 2), "Dropout": (1, 2), "NonMaxSuppression": (1, 2, 3, 4),
+    "MatMulIntegerToFloat": (2, 3, 4, 5), "DynamicQuantizeLSTM": (4, 8, 9, 10, 11),
+    "QGemm": (1, 2, 4, 5, 7, 8),
+    "QAttention": (3, 4, 5, 6, 7), "MatMulNBits": (2, 3, 4), "Resize": (1, 2, 3), "Upsample": (1,),
+    "Clip": (1, 2),
+    "Pad": (1, 2, 3), "Range": (0, 1, 2), "OneHot": (1, 2), "Dropout": (1, 2),
+    "NonMaxSuppression": (1, 2, 3, 4),
     "LSTM": (4,), "GRU": (4,), "RNN": (4,), "QLinearLeakyRelu": (1, 2, 3, 4), "QLinearSigmoid": (1, 2, 3, 4),
-    "QLinearGlobalAveragePool": (1, 2, 3, 4), "QLinearAveragePool": (1, 2, 3, 4), "QLinearSoftmax": (1, 2, 3, 4),
+    "QLinearGlobalAveragePool": (1, 2, 3, 4), "QLinearAveragePool": (1, 2, 3, 4),
+    "QLinearSoftmax": (1, 2, 3, 4),
     "GroupQueryAttention": (5, 6, 7, 8),
 }  # fmt: skip
 _STATES = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,), "DynamicQuantizeLSTM": (5, 6)}

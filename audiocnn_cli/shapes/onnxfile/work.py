@@ -1,14 +1,18 @@
 """Multiply-accumulates of an operator: the product of the output's sizes and of the contracted ones."""
 
-from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, larger, product_of
+from collections.abc import Callable
+
+from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, product_of
 from audiocnn_cli.shapes.onnxfile.infer import Inferred
 from audiocnn_cli.shapes.onnxfile.network import Block, Op
+from audiocnn_cli.shapes.onnxfile.order import larger
 from audiocnn_cli.shapes.onnxfile.rules.call import MICROSOFT, Call
 from audiocnn_cli.shapes.onnxfile.rules.products import GATES, SECOND_AT, einsum_sizes, hidden_size
 from audiocnn_cli.shapes.onnxfile.rules.windows import WEIGHTS_AT
 
 _PRODUCTS = frozenset({
-    "MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul", "DynamicQuantizeMatMul", "MatMulIntegerToFloat",
+    "MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul", "DynamicQuantizeMatMul",
+    "MatMulIntegerToFloat",
     "MatMulNBits", "Gemm", "FusedGemm", "QGemm",
 })  # fmt: skip
 # Operators whose work has no formula here; so have those of domains that are not known.
@@ -24,47 +28,39 @@ def has_formula(op: Op) -> bool:
 
 
 def work_of(op: Op, inferred: Inferred) -> Dim | None:
-    """The multiply-accumulates of `op` for the whole batch, 0 for operators without products; None if unknown."""
+    """The multiply-accumulates of `op` for the whole batch, 0 without products; None if unknown."""
     if op.bodies:
         return _of_bodies(op, inferred)
     call = inferred.call(op)
     if op.first_output >= 0 and inferred.constant[op.first_output]:
         return 0  # computed once, when a model is loaded
-    output = inferred.dims(op.first_output)
-    if op.type in WEIGHTS_AT:
-        weights = call.dims(WEIGHTS_AT[op.type])
-        positions = call.dims(0) if op.type == "ConvTranspose" else output
-        if weights is None or positions is None:
-            return None
-        return product_of((*positions, *weights[1:]))
-    if op.type in _PRODUCTS:
-        return _of_product(call, output)
-    if op.type in GATES:
-        return _of_recurrent(call)
-    if op.type == "Einsum":
-        return _of_einsum(call)
-    if op.type in {"Attention", "MultiHeadAttention", "QAttention", "GroupQueryAttention"}:
-        return _of_attention(call)
-    return 0
+    formula = _FORMULAS.get(op.type)
+    return 0 if formula is None else formula(call, inferred.dims(op.first_output))
+
+
+def _of_convolution(call: Call, output: Dims | None) -> Dim | None:
+    weights = call.dims(WEIGHTS_AT[call.op.type])
+    positions = call.dims(0) if call.op.type == "ConvTranspose" else output
+    return None if weights is None or positions is None else product_of((*positions, *weights[1:]))
 
 
 def _of_product(call: Call, output: Dims | None) -> Dim | None:
     if output is None:
         return None
     if call.op.type == "MatMulNBits":
-        return product_of((*output, call.attribute("K")))
+        return product_of((*output, int(call.attribute("K"))))
     first = call.dims(0)
     if not first:
         return None
-    turned = call.attribute("transA", 0) and len(first) > 1
+    turned = bool(call.attribute("transA", 0)) and len(first) > 1
     second = call.dims(SECOND_AT.get(call.op.type, 1))
     inner = first[-2] if turned else first[-1]
     if not isinstance(inner, int) and second and not call.attribute("transB", 0):
         inner = second[-2] if len(second) > 1 else second[0]
-    return product_of((*output, inner))
+    return product_of([*output, inner])
 
 
-def _of_recurrent(call: Call) -> Dim | None:
+def _of_recurrent(call: Call, _output: Dims | None) -> Dim | None:
     dims, units = call.dims(0), hidden_size(call)
     if dims is None or units is None or len(dims) != 3:
         return None
@@ -73,7 +69,7 @@ def _of_recurrent(call: Call) -> Dim | None:
     return product_of((dims[0], dims[1], units, gates)) * (dims[2] + units)
 
 
-def _of_einsum(call: Call) -> Dim | None:
+def _of_einsum(call: Call, _output: Dims | None) -> Dim | None:
     shapes = [call.dims(index) for index in range(len(call.values))]
     if len(shapes) == 1:
         return 0
@@ -83,33 +79,10 @@ def _of_einsum(call: Call) -> Dim | None:
     return None if found is None else product_of(found[0].values())
 
 
-def _of_attention(call: Call) -> Dim | None:
-    """The two products of attention, and the projections where the operator holds them."""
-    query = call.dims(0)
-    if query is None:
-        return None
-    if call.op.domain == MICROSOFT and call.op.type in {"Attention", "QAttention"}:
-        weights = call.dims(1)
-        if (
-            weights is None
-            or len(query) != 3
-            or call.attribute("qkv_hidden_sizes")
-            or call.has(4 if call.op.type == "Attention" else 8)
-        ):
-            return None
-        batch, length, _ = query
-        return product_of((batch, length, *weights)) + product_of((2, batch, length, length, weights[1] // 3))
-    keys, values = call.dims(1), call.dims(2)
-    if call.op.domain == MICROSOFT:
-        if (
-            keys is None
-            or values is None
-            or not len(query) == len(keys) == len(values) == 3
-            or call.op.type == "GroupQueryAttention"
-        ):
-            return None
-        return product_of((query[0], query[1], keys[1])) * (query[2] + values[2])
-    if keys is None or values is None or call.has(4):
+def _of_attention(call: Call, _output: Dims | None) -> Dim | None:
+    """The two products of attention; None where there is a past, or another layout."""
+    query, keys, values = (call.dims(index) for index in range(3))
+    if query is None or keys is None or values is None or call.has(4):
         return None
     if len(query) == 4:
         batch, heads, rows, depth = query
@@ -117,8 +90,45 @@ def _of_attention(call: Call) -> Dim | None:
     heads, groups = call.attribute("q_num_heads"), call.attribute("kv_num_heads")
     if len(query) != 3 or not heads or not groups:
         return None
-    width = query[2] + values[2] // groups * heads
+    width = query[2] + values[2] // int(groups) * int(heads)
     return product_of((query[0], query[1], keys[1])) * width
+
+
+def _of_packed_attention(call: Call, _output: Dims | None) -> Dim | None:
+    """The projections and the two products of ONNX Runtime's attention."""
+    query, weights = call.dims(0), call.dims(1)
+    has_past = call.has(4 if call.op.type == "Attention" else 8)
+    if query is None or weights is None or len(query) != 3 or call.attribute("qkv_hidden_sizes") or has_past:
+        return None
+    batch, length, _ = query
+    products = product_of((2, batch, length, length, weights[1] // 3))
+    return product_of((batch, length, *weights)) + products
+
+
+def _of_heads(call: Call, _output: Dims | None) -> Dim | None:
+    """The two products of ONNX Runtime's attention of several heads, whose projections are outside of it."""
+    query, keys, values = (call.dims(index) for index in range(3))
+    if query is None or keys is None or values is None or not len(query) == len(keys) == len(values) == 3:
+        return None
+    if call.has(6):  # past keys
+        return None
+    return product_of((query[0], query[1], keys[1])) * (query[2] + values[2])
+
+
+def _of_any_attention(call: Call, output: Dims | None) -> Dim | None:
+    return (_of_packed_attention if call.op.domain == MICROSOFT else _of_attention)(call, output)
+
+
+_FORMULAS: dict[str, Callable[[Call, Dims | None], Dim | None]] = {
+    **dict.fromkeys(WEIGHTS_AT, _of_convolution),
+    **dict.fromkeys(_PRODUCTS, _of_product),
+    **dict.fromkeys(GATES, _of_recurrent),
+    "Einsum": _of_einsum,
+    "Attention": _of_any_attention,
+    "QAttention": _of_packed_attention,
+    "MultiHeadAttention": _of_heads,
+    "GroupQueryAttention": lambda _call, _output: None,
+}
 
 
 def work_of_block(block: Block, inferred: Inferred) -> Dim | None:

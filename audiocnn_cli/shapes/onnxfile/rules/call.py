@@ -6,8 +6,9 @@ from typing import Any, TypeAlias
 
 from onnx import TensorProto
 
-from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, Free, larger, unnamed
+from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, Free, unnamed
 from audiocnn_cli.shapes.onnxfile.network import Op
+from audiocnn_cli.shapes.onnxfile.order import larger
 from audiocnn_cli.shapes.onnxfile.values import Value
 
 MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
@@ -45,12 +46,17 @@ class Call:
         """The sizes of an input."""
         return self.value(index).dims
 
+    @property
+    def shapes(self) -> list[Dims | None]:
+        """The sizes of all inputs that are given."""
+        return [value.dims for value in self.values if value is not None]
+
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute."""
         return self.op.attributes.get(name, default)
 
     def axes(self, rank: int, index: int = 1, name: str = "axes") -> list[int] | None:
-        """Axes given by an attribute or an input, counted from 0; [] for none, None where they are unknown."""
+        """Axes given by an attribute or an input, from 0; [] for none, None where they are unknown."""
         given = self.attribute(name)
         if given is None and self.has(index):
             given = self.value(index).ints
@@ -119,7 +125,7 @@ def _common(sizes: tuple[Dim, ...]) -> Dim:
 
 def common(first: Dim, second: Dim) -> Dim:
     """The size of two axes that are broadcast."""
-    if first == second or second == 1:
+    if second in {first, 1}:
         return first
     if first == 1:
         return second
@@ -158,7 +164,7 @@ _BOOLEAN = frozenset({
     "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor",
 )  # fmt: skip
 def _elementwise(call: Call) -> list[Value]:
-    shapes = [value and value.dims for value in call.values]
+    shapes = call.shapes
     axis = call.attribute("axis")
     if call.op.version < 7 and axis is not None and len(shapes) == 2 and None not in shapes:
         # Before opset 7 the second input may start at an axis of the first.
@@ -177,7 +183,7 @@ def _prelu(call: Call) -> list[Value]:
 
 @rule("Where")
 def _where(call: Call) -> list[Value]:
-    return [Value(broadcast(value and value.dims for value in call.values), call.value(1).type)]
+    return [Value(broadcast(call.shapes), call.value(1).type)]
 
 
 @rule(

@@ -4,7 +4,8 @@ from typing import Any
 
 from onnx import TensorProto
 
-from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, Free, is_at_least, smaller, unnamed
+from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, Free, unnamed
+from audiocnn_cli.shapes.onnxfile.order import is_at_least, smaller
 from audiocnn_cli.shapes.onnxfile.rules.call import Call, InconsistentError, rule, unnamed_dims
 from audiocnn_cli.shapes.onnxfile.values import Value
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from onnx import TensorProto
 
-from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, Free, smaller
+from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, Free
+from audiocnn_cli.shapes.onnxfile.order import smaller
 from audiocnn_cli.shapes.onnxfile.rules.call import (
     MICROSOFT,
     Call,
@@ -19,7 +20,7 @@ from audiocnn_cli.shapes.onnxfile.values import Value
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The windows of an operator, a number for each spatial axis; `pads` are those before all axes, then after.
+    """The windows of an operator, a number for each spatial axis; `pads` before all axes, then after.
 
     `mode` is SAME_UPPER, SAME_LOWER or "" (pads by number).
     """
@@ -119,11 +120,7 @@ def _conv(call: Call) -> list[Value] | None:
     kernel = kernel_of(call, weights)
     kind = TensorProto.INT32 if call.op.type == "ConvInteger" else call.value(0).type
     if kernel is None or dims is None:
-        return (
-            [Value(None if dims is None else (dims[0], weights[0], *(dims[2:])), kind)]
-            if dims is None
-            else None
-        )
+        return None
     if len(weights) != len(dims) or len(dims) < 3:
         raise InconsistentError(f"weights of {len(weights)} axes, and {len(dims)} in its input")
     groups = call.attribute("group", 1)
