@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from audiocnn_cli.shapes.onnxfile.modules import is_module
+from audiocnn_cli.shapes.work_out import is_network
 from tests.conftest import Finished
 
 Run = Callable[..., Finished]
@@ -55,9 +55,9 @@ def net(tmp_path: Path) -> Path:
 
 
 def test_what_names_a_module() -> None:
-    assert is_module("folder/net.py:Net")
-    assert is_module("program.pt2")
-    assert not any(map(is_module, ("net.py", "conv:32@3x3", "net.py:", "net.onnx", ":Net")))
+    assert is_network("folder/net.py:Net")
+    assert is_network("program.pt2")
+    assert not any(map(is_network, ("net.py", "conv:32@3x3", "net.py:", "net.py:1", ":Net")))
 
 
 @pytest.mark.skipif(has_torch, reason="PyTorch is installed")

@@ -28,12 +28,6 @@ from audiocnn_cli.shapes.sizes import Sizes, shorten, type_sizes
 PROGRAM_SUFFIX = ".pt2"
 
 
-def is_module(text: str) -> bool:
-    """Whether `text` names a PyTorch module or program: net.py:Net, or a .pt2 file."""
-    path, colon, name = text.rpartition(":")
-    return text.endswith(PROGRAM_SUFFIX) or bool(colon and path.endswith(".py") and name.isidentifier())
-
-
 def report_of_module(text: str, *, input_shape: Sequence[str], like: Like, clip: Clip | None) -> Report:
     """The report of the module `text`, FILE.py:NAME, or of an exported program, FILE.pt2.
 
