@@ -157,3 +157,22 @@ def test_a_fixed_batch_is_found(name: str, tmp_path: Path) -> None:
     except Exception as error:  # of any kind
         pytest.skip(str(error)[:80])
     assert read(path).trace.macs == flops(CASES[name]) + recurrent_work(CASES[name])
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "tokens"])
+@pytest.mark.parametrize("form", ["dynamic", "QDQ", "QOperator"])
+def test_quantised_networks_have_the_same_figures(name: str, form: str, files: Any, tmp_path: Path) -> None:
+    """What ONNX Runtime makes of a network in 8 bits: as many parameters and as much work."""
+    quantization = pytest.importorskip("onnxruntime.quantization")
+    path, small = files(name, new=False, free=False), tmp_path / "small.onnx"
+    if form == "dynamic":
+        quantization.quantize_dynamic(path, small)
+    else:
+        data = [{"x": np.asarray(example(CASES[name], batch=1))}]
+        methods = {"get_next": lambda _: data.pop() if data else None}
+        reader = type("Reader", (quantization.CalibrationDataReader,), methods)
+        quantization.quantize_static(
+            path, small, reader(), quant_format=quantization.QuantFormat[form], per_channel=True
+        )
+    before, after = read(path).trace, read(small).trace
+    assert (after.params, after.macs) == (before.params, before.macs)

@@ -22,7 +22,11 @@ _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
 _LARGEST = 10**15
-_ROUNDS = 4  # of a loop whose state changes its size
+_ROUNDS = 3  # of a loop whose state changes its size
+_NESTED = 2  # loops in which sizes of states are followed
+
+
+_MALFORMED = (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError)
 
 
 class GraphError(Exception):
@@ -84,6 +88,7 @@ class _Walk:
     def __init__(self, inferred: Inferred) -> None:
         self.inferred = inferred
         self.labels = Labels()
+        self.loops = 0
 
     def block(self, block: Block, *, strict: bool) -> None:
         """Infer the sizes in `block`; unless it is `strict`, an operator that can't be applied has none."""
@@ -93,6 +98,8 @@ class _Walk:
             except (InconsistentError, EmptyWindowError) as error:
                 if strict:
                     raise GraphError(op, error) from error
+                outputs = []
+            except _MALFORMED:  # attributes or inputs that no operator of this name has
                 outputs = []
             constant = self._is_constant(op)
             for index, number in enumerate(op.outputs):
@@ -189,23 +196,11 @@ class _Walk:
     def _loop(self, op: Op, call: Call) -> list[Value]:
         body = op.bodies["body"]
         states = [value or Value() for value in call.values[2:]]
-        # A body runs only where its condition holds.
-        counter = [Value((), TensorProto.INT64), Value((), TensorProto.BOOL, np.array(True))]
-        for last in range(_ROUNDS):
-            before = [Value(state.dims, state.type, None, state.other) for state in states]
-            for number, value in zip(body.inputs, [*counter, *before], strict=False):
-                self.inferred.values[number] = value
-            self.block(body, strict=False)
-            after = [self.inferred.values[number] for number in body.outputs[1 : 1 + len(states)]]
-            general = [_either([a, b]) for a, b in zip(before, after, strict=False)]
-            if all(a.dims == b.dims for a, b in zip(before, general, strict=True)):
-                break
-            # A size that changes from run to run has none; in the end not even the number of axes.
-            unknown = last == _ROUNDS - 2
-            states = [
-                Value(None, s.type) if unknown and s.dims != b.dims else s
-                for s, b in zip(general, before, strict=True)
-            ]
+        if len(body.inputs) != 2 + len(states) or len(body.outputs) < 1 + len(states):
+            raise InconsistentError(f"its body has other inputs and outputs than its {len(states)} states")
+        self.loops += 1
+        general = self._repeated(body, states)
+        self.loops -= 1
         most = call.value(0).sizes if call.has(0) else None
         goes_on = self.inferred.values[body.outputs[0]].elements
         always = goes_on == [True] or body.outputs[0] == body.inputs[1]
@@ -215,6 +210,24 @@ class _Walk:
         scanned = [self.inferred.values[number] for number in body.outputs[1 + len(states) :]]
         size = unnamed() if trips is None else trips
         return [*general, *(_stacked(value, size, 0) for value in scanned)]
+
+    def _repeated(self, body: Block, states: list[Value]) -> list[Value]:
+        """What holds of the states before and after each run of a loop's body."""
+        # A body runs only where its condition holds.
+        counter = [Value((), TensorProto.INT64), Value((), TensorProto.BOOL, np.array(True))]
+        rounds = _ROUNDS if self.loops <= _NESTED else 0
+        for last in range(rounds, -1, -1):
+            # A size that changes from run to run has none; in the end not even the number of axes is known.
+            states = [Value(state.dims if last else None, state.type, None, state.other) for state in states]
+            for number, value in zip(body.inputs, [*counter, *states], strict=True):
+                self.inferred.values[number] = value
+            self.block(body, strict=False)
+            after = [self.inferred.values[number] for number in body.outputs[1 : 1 + len(states)]]
+            general = [_either([a, b]) for a, b in zip(states, after, strict=True)]
+            if all(a.dims == b.dims for a, b in zip(states, general, strict=True)):
+                break
+            states = general
+        return states
 
     def _scan(self, op: Op, call: Call) -> list[Value]:
         body = op.bodies["body"]

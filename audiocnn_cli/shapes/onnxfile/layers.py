@@ -12,6 +12,7 @@ from audiocnn_cli.shapes.onnxfile.rules.arranging import pads_of
 from audiocnn_cli.shapes.onnxfile.rules.call import InconsistentError
 from audiocnn_cli.shapes.onnxfile.rules.products import SECOND_AT, hidden_size
 from audiocnn_cli.shapes.onnxfile.rules.windows import WEIGHTS_AT, Windows, kernel_of, windows_of
+from audiocnn_cli.shapes.onnxfile.values import is_known
 from audiocnn_cli.shapes.sizes import Sizes
 from audiocnn_cli.shapes.step import Layer
 from audiocnn_cli.shapes.window import VALID, Padding
@@ -82,7 +83,7 @@ def windows_at(op: Op, view: View) -> Windows | None:
 def _conv(op: Op, view: View) -> Layer | None:
     call, windows = view.inferred.call(op), windows_at(op, view)
     weights = call.dims(WEIGHTS_AT[op.type])
-    if windows is None or weights is None or not all(isinstance(size, int) for size in weights):
+    if windows is None or weights is None or len(weights) < 3 or not is_known(weights):
         return None
     filters, depth = (int(size) for size in weights[:2])  # type: ignore[arg-type] # all are ints
     groups = call.attribute("group", 1)
@@ -215,7 +216,10 @@ def _factor(before: object, after: object) -> int | None:
 def pad_of(op: Op, view: View) -> Padding | None:
     """The padding of a Pad; None where it is unknown, or also on the batch or the channels."""
     dims = view.inferred.dims(op.input(0))
-    sides = None if dims is None else pads_of(view.inferred.call(op), len(dims))
+    try:
+        sides = None if dims is None else pads_of(view.inferred.call(op), len(dims))
+    except InconsistentError:
+        return None
     if sides is None or any(not isinstance(side, int) or side < 0 for pair in sides for side in pair):
         return None
     first = op.input(0) in view.first

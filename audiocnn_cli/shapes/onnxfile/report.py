@@ -158,17 +158,14 @@ def _consumers(block: Block) -> dict[int, list[Op]]:
         for number in op.inputs:
             found.setdefault(number, []).append(op)
         for body in op.bodies.values():
+            made = {number for inner in body.ops for number in inner.outputs}
             for number, ops in _consumers(body).items():
-                found.setdefault(number, []).extend([*ops, *([op] if number not in _made(body) else [])])
+                found.setdefault(number, []).extend(ops if number in made else [*ops, op])
         last = op
     for number in block.outputs:
         if last is not None:
             found.setdefault(number, []).extend([last, last])
     return found
-
-
-def _made(block: Block) -> set[int]:
-    return {number for op in block.ops for number in op.outputs}
 
 
 def _input(view: View, batch: Batch) -> Shape:

@@ -107,7 +107,7 @@ def _applied(layer: Layer, shapes: Sequence[Dims], fields: Sequence[ReceptiveFie
     first, *others = (Tensor(dims, field) for dims, field in zip(known, fields, strict=True))
     try:
         return layer.apply(LayerInput(first, tuple(others), Framework.ONNX))
-    except (MisfitError, IndexError, ValueError):
+    except (MisfitError, IndexError, ValueError, ArithmeticError):
         return None
 
 

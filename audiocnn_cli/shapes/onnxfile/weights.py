@@ -43,6 +43,11 @@ _STEERING: dict[str, tuple[int, ...]] = {
     "QLinearSoftmax": (1, 2, 3, 4),
     "GroupQueryAttention": (5, 6, 7, 8),
 }  # fmt: skip
+# Operators whose result has the elements of their first input; the others steer them.
+_OF_FIRST = frozenset({
+    "DequantizeLinear", "QuantizeLinear", "DynamicQuantizeLinear", "Reshape", "Expand", "Slice", "Gather",
+    "Tile", "Transpose", "Unsqueeze", "Squeeze", "Pad", "Split", "Cast",
+})  # fmt: skip
 _STATES = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,), "DynamicQuantizeLSTM": (5, 6)}
 
 
@@ -99,7 +104,7 @@ def _count(books: Books, op: Op, index: int, number: int) -> None:
     parameter = parameter or _is_single_bias(books, op, number)
     leaves = list(dict.fromkeys(_leaves(books, number, made=parameter)))
     kinds = {leaf: books.inferred.values[leaf].type for leaf in leaves}
-    narrow = [leaf for leaf in leaves if kinds[leaf] in NARROW]
+    narrow = [leaf for leaf in leaves if kinds[leaf] in NARROW and _size(books, op, leaf) > 1]
     wanted = narrow or [
         leaf for leaf in leaves if kinds[leaf] in FLOATS or _is_bias(op, index, number, books)
     ]
@@ -132,6 +137,9 @@ def _is_single_bias(books: Books, op: Op, number: int) -> bool:
     """Whether a number is added to the only output channel of a layer with weights."""
     other = next((each for each in op.inputs if each != number), MISSING)
     producer = books.producers.get(other)
+    for _ in range(4):  # integer products are cast and multiplied by their scale first
+        if producer is not None and producer.type in {"Cast", "Mul", "DequantizeLinear", "QuantizeLinear"}:
+            producer = books.producers.get(producer.input(0))
     dims = books.inferred.dims(number)
     if op.type != "Add" or producer is None or producer.type not in _PARAMETERS or not dims:
         return False
@@ -167,22 +175,11 @@ def _leaves(books: Books, number: int, *, made: bool) -> Iterator[int]:
             if made:
                 yield each
             continue
-        inputs = (
-            producer.inputs[:1] if producer.type in {"DequantizeLinear", "Shape", "Size"} else producer.inputs
-        )
-        if producer.type in {
-            "Reshape",
-            "Expand",
-            "Slice",
-            "Gather",
-            "Tile",
-            "Transpose",
-            "Unsqueeze",
-            "Squeeze",
-        }:
-            inputs = producer.inputs[:1]
         if producer.type in {"Shape", "Size", "Range"}:
             continue
+        inputs = producer.inputs[:1] if producer.type in _OF_FIRST else producer.inputs
+        if producer.type == "QLinearConcat":  # (tensor, scale, zero point) behind the scale of the result
+            inputs = inputs[2::3]
         new = [each for each in inputs if each != MISSING and each not in seen]
         seen.update(new)
         waiting += reversed(new)

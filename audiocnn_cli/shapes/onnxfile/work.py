@@ -6,7 +6,7 @@ from audiocnn_cli.shapes.onnxfile.free import Dim, Dims, product_of
 from audiocnn_cli.shapes.onnxfile.infer import Inferred
 from audiocnn_cli.shapes.onnxfile.network import Block, Op
 from audiocnn_cli.shapes.onnxfile.order import larger
-from audiocnn_cli.shapes.onnxfile.rules.call import MICROSOFT, Call
+from audiocnn_cli.shapes.onnxfile.rules.call import MICROSOFT, Call, InconsistentError
 from audiocnn_cli.shapes.onnxfile.rules.products import GATES, SECOND_AT, einsum_sizes, hidden_size
 from audiocnn_cli.shapes.onnxfile.rules.windows import WEIGHTS_AT
 
@@ -35,7 +35,10 @@ def work_of(op: Op, inferred: Inferred) -> Dim | None:
     if op.first_output >= 0 and inferred.constant[op.first_output]:
         return 0  # computed once, when a model is loaded
     formula = _FORMULAS.get(op.type)
-    return 0 if formula is None else formula(call, inferred.dims(op.first_output))
+    try:
+        return 0 if formula is None else formula(call, inferred.dims(op.first_output))
+    except (IndexError, TypeError, InconsistentError):  # inputs of another number of axes
+        return None
 
 
 def _of_convolution(call: Call, output: Dims | None) -> Dim | None:

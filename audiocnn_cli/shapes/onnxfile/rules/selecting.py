@@ -38,7 +38,7 @@ def slice_of(call: Call, rank: int) -> tuple[Any, Any, Any, list[int] | None]:
     axes = call.axes(rank, 3) if call.has(3) else None
     if not call.has(3):
         known = number if number is not None else next(iter(call.dims(1) or ()), None)
-        axes = list(range(known)) if isinstance(known, int) else None
+        axes = list(range(known)) if isinstance(known, int) and known <= rank else None
     steps = call.value(4).ints if call.has(4) else ([1] * len(axes) if axes is not None else None)
     return starts, ends, steps, axes
 

@@ -68,8 +68,11 @@ class Windows:
 
     def _checked(self, axis: int, size: Dim, output: Dim) -> Dim:
         if isinstance(output, int) and output < 1:
-            pads = "" if self.mode else f" with {sum(self.sides(axis))} of padding"
-            raise EmptyWindowError(f"a window of {self.span(axis)} does not fit into {size}{pads}", axis)
+            span, pads = self.span(axis), 0 if self.mode else sum(self.sides(axis))
+            padded = f"{size} with {pads} of padding" if pads else f"{size}"
+            rounding = "ceil" if self.ceil else "floor"
+            formula = f"{rounding}(({size} - {span} + {pads})/{self.strides[axis]}) + 1 = {output}"
+            raise EmptyWindowError(f"a window of {span} does not fit into {padded}: {formula}, below 1", axis)
         return output
 
 
