@@ -29,7 +29,8 @@ Examples:
   audiocnn shapes --samples 51200 --hop 512 --n-mfcc 13
   audiocnn shapes --seconds 3 --sr 22050 --n-mels 64 conv:32@3x3 pool:2 globalavgpool dense:10
   audiocnn shapes --arch resnet18 --framework keras --markdown
-  audiocnn shapes model.onnx
+  audiocnn shapes model.onnx --input T=200 --shares
+  audiocnn shapes net.py:Net --input 1x40x200
   audiocnn shapes --input 130x13 --diff cnn lstm 'flatten dense:10'
   audiocnn shapes --arch cnn --explain --layer 1
   audiocnn shapes --example
@@ -37,6 +38,7 @@ Layers: conv, conv1d, depthwise, convtranspose, pool, avgpool, globalavgpool,
 adaptiveavgpool, dense, lstm, gru, rnn, flatten, reshape, permute, upsample,
 zeropad, dropout, batchnorm, layernorm, relu and other activations, patches,
 token, position, attention, select, add, multiply, concat.
+net.py:Net runs the file net.py, and exports its PyTorch module Net.
 """
 
 

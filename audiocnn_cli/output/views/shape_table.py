@@ -16,10 +16,11 @@ from audiocnn_cli.parameters import with_flags
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.report import Collapse, Report
-from audiocnn_cli.shapes.sizes import show_shape, type_sizes
+from audiocnn_cli.shapes.sizes import Shape, show_shape, type_sizes
 from audiocnn_cli.shapes.step import Step
 from audiocnn_cli.shapes.trace import End, GraphTotals, Trace
 
+_LONGEST = 24  # characters of a free size
 _MANY = 200  # a table of more layers has no formulas
 _HEADER = ("#", "layer", "output", "params", "MACs", "receptive field", "stride")
 _COLUMNS = (
@@ -55,7 +56,7 @@ def write_table(report: Report, stream: IO[str]) -> None:
         cells = [number, label, *cells[:3], *share, *cells[3:], *(_times(step, clip) if clip else ())]
         rows.append(Row([*map(display, cells)], _formulas(step, len(trace.steps))))
     rows += [Row(("", display(name), shape, "", "", *blank)) for name, shape in _outputs(trace)]
-    total = Row(("", "total", show_shape(trace.output), f"{trace.params:,}", _macs(trace), *blank))
+    total = Row(("", "total", _shape(trace.output), f"{trace.params:,}", _macs(trace), *blank))
     print_table(out, columns, rows, totals=[total] if trace.steps else ())
     for step in trace.steps:
         if lines := report.explained.get(step.number):
@@ -86,7 +87,7 @@ def write_markdown(report: Report, stream: IO[str]) -> None:
         *(("", name, shape, "", "", *blank) for name, shape in _inputs(trace)),
         *layers,
         *(("", name, shape, "", "", *blank) for name, shape in _outputs(trace)),
-        ("", "**total**", show_shape(trace.output), f"{trace.params:,}", _macs(trace), *blank),
+        ("", "**total**", _shape(trace.output), f"{trace.params:,}", _macs(trace), *blank),
     ]
     print_markdown_table(stream, header, rows, right={"#", *header[3:]})
     stream.write("\n")
@@ -114,7 +115,12 @@ def _outputs(trace: Trace) -> Iterator[tuple[str, str]]:
 def _end_shape(end: End) -> str:
     if end.shape is None:
         return "?"
-    return show_shape(end.shape) or "one number"
+    return _shape(end.shape) or "one number"
+
+
+def _shape(shape: Shape) -> str:
+    """A shape as text; a free size that is a long formula is ?."""
+    return show_shape(tuple(size if len(str(size)) <= _LONGEST else "?" for size in shape))
 
 
 def _labels(steps: Sequence[Step]) -> Iterator[str]:
@@ -159,7 +165,7 @@ def _cells(step: Step) -> tuple[str, ...]:
     return (
         str(step.number),
         step.text + (" *" if step.differs else ""),
-        show_shape(step.output),
+        _shape(step.output),
         f"{step.params:,}",
         "?" if step.macs is None else f"{step.macs:,}",
         type_sizes(step.receptive_field),
