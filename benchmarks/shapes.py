@@ -1,9 +1,9 @@
-"""How long `audiocnn shapes` takes as a whole process, beside `audiocnn --help`, and the memory of a large graph.
+"""How long `audiocnn shapes` takes as a whole process, beside `audiocnn --help`, and its memory.
 
     python benchmarks/shapes.py
 
-Medians of seven runs each, taken in turn so that a busy machine slows all of them alike; processor seconds, which others
-on the machine do not change, of the large graph.
+Medians of seven runs each, taken in turn so that a busy machine slows all of them alike; of a large graph,
+processor seconds, which others on the machine hardly change.
 """
 
 import statistics

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiocnn_cli.errors import ModelRefusedError, UsageError
@@ -103,7 +103,10 @@ def read_file(path: Path, input_shape: Sizes) -> Read:
         if len(dims) != len(input_shape) or not fits:
             raise ModelRefusedError(f"its input is {show_shape(shown(dims))}, not {show_shape(input_shape)}")
         with _refusing():
-            return _read_given(network, file, path.name, {number: input_shape})
+            read = _read_given(network, file, path.name, {number: input_shape})
+        known = set(read.parts.values())  # without the rows in bodies of control flow
+        steps = tuple(step for step in read.trace.steps if step.number in known)
+        return replace(read, trace=replace(read.trace, steps=steps))
 
 
 @contextmanager

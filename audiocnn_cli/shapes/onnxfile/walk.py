@@ -155,8 +155,8 @@ def _plain(op: Op, walk: Walk) -> Step:
     pointwise = same and op.type in {"PRelu", "InstanceNormalization", "GroupNormalization"}
     return Step(
         type=kind,
-        input=given or ("?",),
-        output=output or ("?",),
+        input=("?",) if given is None else given,
+        output=("?",) if output is None else output,
         field=walk.field_of(data[0]) if pointwise else (),
         macs=work_of_one(op, walk.view, walk.batch),
     )
