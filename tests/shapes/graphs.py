@@ -10,6 +10,9 @@ import onnx.inliner
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from audiocnn_cli.shapes.report import Report
+from audiocnn_cli.shapes.work_out import StackRequest, report_of
+
 OPSET = 20
 
 
@@ -127,3 +130,23 @@ def every_shape(made: Any, *inputs: Any) -> dict[str, tuple[int, ...]]:
     results = session.run(names, feeds)
     shapes = ((name, getattr(result, "shape", None)) for name, result in zip(names, results, strict=True))
     return {name: tuple(shape) for name, shape in shapes if shape is not None}
+
+
+def network(
+    nodes: Sequence[Any],
+    inputs: dict[str, Sequence[int | str]],
+    outputs: Sequence[str],
+    constants: Sequence[Any] = (),
+) -> Any:
+    """A model with several inputs and outputs, all of floating point."""
+    value = helper.make_tensor_value_info
+    given = [value(name, TensorProto.FLOAT, list(dims)) for name, dims in inputs.items()]
+    results = [value(name, TensorProto.FLOAT, None) for name in outputs]
+    graph = helper.make_graph(list(nodes), "test", given, results, list(constants))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def read(made: Any, folder: Path, *sizes: str) -> Report:
+    path = folder / "made.onnx"
+    path.write_bytes(made.SerializeToString())
+    return report_of(StackRequest(layers=(str(path),), input_shape=";".join(sizes) or None))

@@ -10,8 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from audiocnn_cli.shapes.report import Report
-from tests.shapes.graphs import integers, model, weights
-from tests.shapes.test_onnx_graphs import network, read
+from tests.shapes.graphs import integers, model, network, read, weights
 
 node = helper.make_node
 
@@ -225,6 +224,10 @@ def test_the_memory_of_activations(tmp_path: Path) -> None:
     found = report(nodes, ["N", 2, 8, 8], [weights("w", 4, 2, 3, 3)], tmp_path)
     assert found.trace.graph is not None
     assert found.trace.graph.peak_bytes == 4 * 3 * 4 * 36
+    seen = [node("Reshape", ["x", "flat"], ["f"]), node("Relu", ["f"], ["y"])]  # a reshape takes no memory
+    flat = report(seen, ["N", 4, 6], [integers("flat", 0, -1)], tmp_path).trace.graph
+    assert flat is not None
+    assert flat.peak_bytes == 4 * 2 * 24
     free = read(network([node("Relu", ["x"], ["y"])], {"x": ["N", "T"]}, ["y"]), tmp_path).trace.graph
     assert free is not None
     assert free.peak_bytes is None

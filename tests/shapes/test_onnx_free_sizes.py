@@ -17,8 +17,7 @@ from onnx import helper, numpy_helper
 from audiocnn_cli.shapes.onnxfile.free import Dim, divided, product_of, symbol, symbols, unnamed
 from audiocnn_cli.shapes.onnxfile.order import evaluated, is_at_least, larger, smaller
 from tests.conftest import Finished
-from tests.shapes.graphs import every_shape, genre_cnn, integers, model, save, weights
-from tests.shapes.test_onnx_graphs import network, read
+from tests.shapes.graphs import every_shape, genre_cnn, integers, model, network, read, save, weights
 
 Run = Callable[..., Finished]
 node = helper.make_node
