@@ -238,3 +238,26 @@ def test_what_onnx_can_not_infer_is_unknown_and_no_refusal(run: Run, tmp_path: P
     assert document["outputs"] == [{"name": "y", "shape": ["?", 7]}]
     assert {"op": "Magic", "count": 1} in document["uncounted"]
     assert onnx.load(tmp_path / "m.onnx").graph.node[0].op_type == "Magic"
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_nodes(tmp_path: Path) -> None:
+    """At most 20 processor seconds on the machine of the benchmark (here twice that), and 1 GiB."""
+    nodes, before = [], "x"
+    for i in range(20_000):
+        nodes += [
+            node("MatMul", [before, "w"], [f"a{i}"]), node("Add", [f"a{i}", "b"], [f"b{i}"]),
+            node("Relu", [f"b{i}"], [f"c{i}"]), node("Transpose", [f"c{i}"], [f"d{i}"], perm=[0, 2, 1]),
+            node("Transpose", [f"d{i}"], [f"e{i}"], perm=[0, 2, 1]),
+        ]  # fmt: skip
+        before = f"e{i}"
+    path = tmp_path / "large.onnx"
+    made = network(nodes, {"x": ["N", "T", 8]}, [before], [weights("w", 8, 8), weights("b", 8)])
+    path.write_bytes(made.SerializeToString())
+    start = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-m", "audiocnn_cli", "shapes", str(path)], check=True, capture_output=True
+    )
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert end.ru_utime - start.ru_utime < 40
+    assert end.ru_maxrss < 1 << 20  # KiB
