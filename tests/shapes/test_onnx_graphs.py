@@ -208,3 +208,13 @@ def test_external_functions_are_read_like_the_nodes_they_hold(tmp_path: Path) ->
     )
     made.opset_import.append(helper.make_opsetid("own", 1))
     assert read(made, tmp_path).trace.output == (6,)
+
+
+def test_a_size_that_two_inputs_share_is_given_once(tmp_path: Path) -> None:
+    nodes = [node("Concat", ["x", "z"], ["y"], axis=2)]
+    made = network(nodes, {"x": ["N", "T", 4], "z": ["N", "T", 3]}, ["y"])
+    for sizes in (("20x4",), ("z=20x3",), ("T=20",), ("20x4", "20x3")):
+        trace = read(made, tmp_path, *sizes).trace
+        assert trace.graph is not None
+        assert [end.shape for end in trace.graph.inputs] == [("N", 20, 4), ("N", 20, 3)], sizes
+        assert trace.output == (20, 7)
