@@ -1,8 +1,9 @@
-"""How long `audiocnn shapes` takes as a whole process, beside `audiocnn --help`.
+"""How long `audiocnn shapes` takes as a whole process, beside `audiocnn --help`, and its memory.
 
     python benchmarks/shapes.py
 
-Medians of seven runs each, taken in turn so that a busy machine slows all of them alike.
+Medians of seven runs each, taken in turn so that a busy machine slows all of them alike; of a large graph,
+processor seconds, which others on the machine hardly change.
 """
 
 import statistics
@@ -14,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from measure import core_seconds, peak_mib, process
 from onnx import helper, numpy_helper
 
 RUNS = 7
 AUDIOCNN = str(Path(sys.executable).parent / "audiocnn")
 LAYERS = 1000
+NODES = 100_000
 
 
 def thousand_layers(path: Path) -> None:
@@ -37,6 +40,30 @@ def thousand_layers(path: Path) -> None:
     onnx.save(helper.make_model(helper.make_graph(nodes, "deep", value, output, constants)), path)
 
 
+def many_nodes(path: Path) -> None:
+    """A graph of 100,000 nodes with free sizes: dense layers, reshapes, transpositions and sums."""
+    nodes, before, value = [], "x", helper.make_tensor_value_info
+    for i in range(NODES // 10):
+        a, b, c, d, e, f, g, h, j, y = (f"{name}{i}" for name in "abcdefghjy")
+        nodes += [
+            helper.make_node("MatMul", [before, "w"], [a]),
+            helper.make_node("Add", [a, "bias"], [b]),
+            helper.make_node("Relu", [b], [c]),
+            helper.make_node("Shape", [c], [d]),
+            helper.make_node("Reshape", [c, d], [e]),
+            helper.make_node("Transpose", [e], [f], perm=[0, 2, 1]),
+            helper.make_node("Transpose", [f], [g], perm=[0, 2, 1]),
+            helper.make_node("Mul", [g, e], [h]),
+            helper.make_node("Softmax", [h], [j]),
+            helper.make_node("Add", [j, before], [y]),
+        ]
+        before = y
+    weights = {"w": np.ones((64, 64), np.float32), "bias": np.ones(64, np.float32)}
+    constants = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    ends = [value("x", 1, ["N", "T", 64])], [value(before, 1, None)]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "large", *ends, constants)), path)
+
+
 def seconds(command: list[str]) -> float:
     """How long one run takes, from start to exit."""
     start = time.perf_counter()
@@ -47,8 +74,9 @@ def seconds(command: list[str]) -> float:
 def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        deep = Path(folder) / "deep.onnx"
+        deep, large = Path(folder) / "deep.onnx", Path(folder) / "large.onnx"
         thousand_layers(deep)
+        many_nodes(large)
         commands = {
             "audiocnn --help": [AUDIOCNN, "--help"],
             "shapes, one layer": [AUDIOCNN, "shapes", "--input", "130x13", "--kernel", "3"],
@@ -61,11 +89,15 @@ def main() -> None:
         for _ in range(RUNS):
             for name, command in commands.items():
                 times[name].append(seconds(command))
+        command = [AUDIOCNN, "shapes", str(large)]
+        core = core_seconds(lambda: process(command))
+        memory = peak_mib(command)
     base = statistics.median(times["audiocnn --help"])
     print(f"| command | median s | of --help |\n|{'---|' * 3}")
     for name, values in times.items():
         median = statistics.median(values)
         print(f"| {name} | {median:.2f} | {median / base:.1f} |")
+    print(f"\nONNX of {NODES:,} nodes: {core:.1f} processor seconds, {memory:.0f} MiB")
 
 
 if __name__ == "__main__":

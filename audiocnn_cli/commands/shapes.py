@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
@@ -36,7 +37,8 @@ Examples:
   audiocnn shapes --samples 51200 --hop 512 --n-mfcc 13
   audiocnn shapes --seconds 3 --sr 22050 --n-mels 64 conv:32@3x3 pool:2 globalavgpool dense:10
   audiocnn shapes --arch resnet18 --framework keras --markdown
-  audiocnn shapes model.onnx
+  audiocnn shapes model.onnx --input T=200 --shares
+  audiocnn shapes net.py:Net --input 1x40x200
   audiocnn shapes --input 130x13 --diff cnn lstm 'flatten dense:10'
   audiocnn shapes --arch cnn --explain --layer 1
   audiocnn shapes --arch list
@@ -50,7 +52,8 @@ globalavgpool, adaptiveavgpool, dense, lstm, gru, rnn, embedding, flatten,
 reshape, permute, upsample, zeropad, dropout, batchnorm, layernorm, groupnorm,
 prelu, relu and other activations, glu, patches, token, position, attention,
 select, add, multiply, concat; also by the names of Keras and PyTorch (Conv2d,
-MaxPooling2D, Linear).
+MaxPooling2D, Linear). net.py:Net runs the file net.py, and exports its PyTorch
+module Net.
 """
 
 
@@ -107,7 +110,7 @@ def shapes(
     else:
         for path in drawings.values():
             check_writable(path, force=report.force)
-        found = _show(request, destination, explanation if explain else None)
+        found = _show(request, destination, explanation if explain else None, shares=report.shares)
         if drawings:
             from audiocnn_cli.output.plots.shapes import draw
 
@@ -146,7 +149,7 @@ def _request(
         file=stack.file,
         one_layer=one_layer.values(),
         pool=one_layer.pool,
-        input_shape=stack.input_shape,
+        input_shape=";".join(stack.input_shape) if stack.input_shape else None,
         clip=found,
         framework=stack.framework,
         like=stack.like,
@@ -154,13 +157,13 @@ def _request(
 
 
 def _show(
-    request: "StackRequest", destination: Destination, explanation: ExplanationOptions | None
+    request: "StackRequest", destination: Destination, explanation: ExplanationOptions | None, *, shares: bool
 ) -> "Report":
     """Write the table or the document of one stack."""
     from audiocnn_cli.output.views.shapes import write_report
     from audiocnn_cli.shapes.work_out import report_of, with_explanation
 
-    report = report_of(request)
+    report = replace(report_of(request), shares=shares)
     if explanation:
         report = with_explanation(report, explanation.layer)
     write_report(report, destination)

@@ -31,7 +31,7 @@ def complete_layer(incomplete: str) -> list[str]:
 Text = str | None
 Number = int | None
 _ARCH = "A named architecture: cnn, resnet50, gpt2...; list prints all."
-_SHAPE = "Input shape, channels last, as 130x13x1 or (None, 130, 13, 1)."
+_SHAPE = "Input shape, channels last: 130x13x1, (None, 130, 13, 1); for ONNX also T=200, NAME=1x40."
 _LIKE = "The kind of input, which names its axes."
 _RULES = "The framework whose rules apply."
 
@@ -41,7 +41,7 @@ class StackOptions:
     """The stack of layers, its input and the rules that apply."""
 
     heading: ClassVar[str] = "Input"
-    input_shape: Annotated[Text, option(_SHAPE, "--input", metavar="SHAPE")] = None
+    input_shape: Annotated[list[str] | None, option(_SHAPE, "--input", metavar="SHAPE")] = None
     arch: Annotated[
         Text, option(_ARCH, metavar="NAME", autocompletion=options.completes(LIST, *architecture_names()))
     ] = None
@@ -129,9 +129,10 @@ class CodeOptions:
 
 @option_group
 class ShapesReport(options.Report):
-    """As `Report`, with Markdown."""
+    """As `Report`, with Markdown and shares."""
 
     markdown: Annotated[bool, option("Print a Markdown table.", "--markdown")] = False
+    shares: Annotated[bool, option("Add each layer's share of the MACs.", "--shares")] = False
 
     def destination(self, logging: options.Logging, **more: Any) -> Destination:
         """As `Report.destination`, with Markdown."""

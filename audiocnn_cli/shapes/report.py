@@ -8,7 +8,7 @@ from audiocnn_cli.shapes.choices import FrameRule, Framework, Like
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.sizes import Sizes, type_sizes
-from audiocnn_cli.shapes.step import Layer, ShapeError
+from audiocnn_cli.shapes.step import Layer, ShapeError, Step
 from audiocnn_cli.shapes.trace import Trace
 
 
@@ -72,7 +72,8 @@ class Report:
     `shortest_frames` is the smallest number of frames that the stack runs on, where the input is a clip.
     `uncounted` are operators of an ONNX file without parameters or a formula here, with how often each
     occurs, and `uncounted_params` the weights that belong to no layer. `explained` has sentences about
-    layers, by number. `notes` are about the figures.
+    layers, by number. With `shares` each layer has its share of the multiply-accumulates. `notes` are about
+    the figures.
     """
 
     trace: Trace
@@ -85,6 +86,14 @@ class Report:
     uncounted_params: int = 0
     explained: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    shares: bool = False
+
+    def share(self, step: Step) -> float | None:
+        """The part of all multiply-accumulates that `step` has, 0 to 1; None if unknown or not requested."""
+        trace = self.trace
+        if not self.shares or not trace.has_all_macs or not trace.macs or step.macs is None:
+            return None
+        return step.macs / trace.macs
 
     @property
     def shortest_samples(self) -> int | None:

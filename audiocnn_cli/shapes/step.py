@@ -47,7 +47,8 @@ class Step(Struct, frozen=True, kw_only=True):
     None. `text` is the layer in the layer grammar. `pad` is the padding before and after each spatial axis.
     `params` are trainable, `non_trainable_params` are not (the running statistics of a batch norm). `macs`
     are multiply-accumulates for one example; None where they depend on an unknown size. `differs` has, for
-    each other framework, how its result for the same layer and input differs.
+    each other framework, how its result for the same layer and input differs. `depth` is the number of
+    control-flow operators of an ONNX file around it, and `block` the body of the innermost that it is in.
     """
 
     type: str
@@ -77,6 +78,8 @@ class Step(Struct, frozen=True, kw_only=True):
     macs: int | None = 0
     formula: tuple[str, ...] = ()
     differs: dict[Framework, str] = {}
+    depth: int = 0
+    block: str = ""
 
     @property
     def receptive_field(self) -> Sizes:

@@ -18,39 +18,87 @@ INPUT = "input"
 
 
 @dataclass(frozen=True)
+class End:
+    """An input or output of an ONNX graph: its shape with the batch, None where it is no tensor.
+
+    A free size is its name, "?" where it has none.
+    """
+
+    name: str
+    shape: Shape | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphTotals:
+    """What holds of an ONNX graph as a whole: its ends, and totals that are more than the sums of its layers.
+
+    `output` is that of the first of `outputs` for one example, channels last. `params` and
+    `non_trainable_params` count every weight once, also those outside of layers. `weight_bytes` is what all
+    constants take, and `peak_bytes` the largest memory that activations take at once for one example; None
+    where a free size decides it.
+    """
+
+    inputs: tuple[End, ...]
+    outputs: tuple[End, ...]
+    output: Shape
+    params: int
+    non_trainable_params: int
+    weight_bytes: int
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True)
 class Trace:
-    """The steps of a stack from `input`, by the rules of `framework`."""
+    """The steps of a stack from `input`, by the rules of `framework`; `graph` is there for an ONNX file."""
 
     input: Shape
     steps: tuple[Step, ...]
     framework: Framework = Framework.KERAS
     title: str = ""
+    graph: GraphTotals | None = None
 
     @property
     def output(self) -> Shape:
-        """The shape after the last layer."""
+        """The shape after the last layer, or the output of the graph."""
+        if self.graph is not None:
+            return self.graph.output
         return self.steps[-1].output if self.steps else self.input
 
     @property
     def ends(self) -> tuple[tuple[str, Shape], ...]:
-        """The name and the shape of each output: of the layers whose output no other layer takes."""
+        """The name and the shape of each output of a stack: of the layers whose output no other layer takes.
+
+        Those of an ONNX file are in `graph`.
+        """
+        if self.graph is not None:
+            return ()
         taken = {name for step in self.steps for name in step.sources}
         return tuple((step.name, step.output) for step in self.steps if step.name not in taken)
 
     @property
     def params(self) -> int:
         """Trainable parameters of all layers."""
-        return sum(step.params for step in self.steps)
+        return self.graph.params if self.graph else sum(step.params for step in self.steps)
 
     @property
     def non_trainable_params(self) -> int:
         """Non-trainable parameters of all layers."""
+        if self.graph is not None:
+            return self.graph.non_trainable_params
         return sum(step.non_trainable_params for step in self.steps)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all layers for one example, without those that are unknown."""
-        return sum(step.macs or 0 for step in self.steps)
+        """Multiply-accumulates of all layers for one example, without those that are unknown.
+
+        Those inside the bodies of control flow are part of the layer around them.
+        """
+        return sum(step.macs or 0 for step in self.steps if not step.depth)
+
+    @property
+    def has_all_macs(self) -> bool:
+        """Whether the multiply-accumulates of all layers are known."""
+        return all(step.macs is not None for step in self.steps if not step.depth)
 
 
 def trace(

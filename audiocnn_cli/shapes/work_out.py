@@ -17,8 +17,6 @@ from audiocnn_cli.shapes.stackfile import Architecture, architecture, architectu
 from audiocnn_cli.shapes.step import Layer, ShapeError, Step
 from audiocnn_cli.shapes.trace import Trace, runs, trace
 
-ONNX_SUFFIX = ".onnx"
-
 
 @dataclass(frozen=True, kw_only=True)
 class StackRequest:
@@ -57,17 +55,34 @@ def report_of(request: StackRequest) -> Report:
         UsageError: the request is not one stack with an input shape.
         ModelRefusedError: the ONNX file can't be read.
     """
-    if len(request.layers) != 1 or not request.layers[0].endswith(ONNX_SUFFIX):
-        return work_out(choose_stack(request), request.clip)
+    if len(request.layers) == 1 and is_network(request.layers[0]):
+        return _report_of_network(request.layers[0], request)
+    return work_out(choose_stack(request), request.clip)
+
+
+def is_network(text: str) -> bool:
+    """Whether `text` names an ONNX file, a PyTorch module (net.py:Net) or an exported program."""
+    path, _, name = text.rpartition(":")
+    return text.endswith((".onnx", ".pt2")) or (path.endswith(".py") and name.isidentifier())
+
+
+def _report_of_network(text: str, request: StackRequest) -> Report:
+    """The report of an ONNX file or a PyTorch module; its input shapes are separated by semicolons."""
     if request.sources != ("layers",):
         raise UsageError("an ONNX file holds its layers; leave out `arch`, `file`, `kernel` and `pool`")
     if request.framework not in {None, Framework.ONNX}:
         raise UsageError(f"`framework={request.framework}`: an ONNX file follows ONNX' rules")
+    clip_shape = input_of(request) if request.input_shape is None else None
+    given = type_sizes(clip_shape) if clip_shape else request.input_shape or ""
+    texts = [part for part in given.split(";") if part.strip()]
     # onnx takes long to import, and only graphs need it.
-    from audiocnn_cli.shapes.onnxfile.report import report_of_file
+    if text.endswith(".onnx"):
+        from audiocnn_cli.shapes.onnxfile.report import report_of_file
 
-    path = Path(request.layers[0])
-    return report_of_file(path, input_shape=input_of(request), like=_like(request), clip=request.clip)
+        return report_of_file(Path(text), input_shape=texts, like=_like(request), clip=request.clip)
+    from audiocnn_cli.shapes.onnxfile.modules import report_of_module
+
+    return report_of_module(text, input_shape=texts, like=_like(request), clip=request.clip)
 
 
 def work_out(stack: Architecture, clip: Clip | None = None) -> Report:

@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+
+from audiocnn_cli.shapes.report import Report
+from audiocnn_cli.shapes.work_out import StackRequest, report_of
 
 OPSET = 20
 
@@ -104,3 +108,45 @@ def genre_cnn(frames: int | str = 130) -> Any:
         weights("w5", 10, 64), weights("b5", 10), weights("temperature"),
     ]  # fmt: skip
     return model(nodes, ["N", frames, 13], constants)
+
+
+def every_shape(made: Any, *inputs: Any) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor outside of bodies, when ONNX Runtime runs the model on these inputs."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(made)
+    if copy.functions:
+        copy = onnx.inliner.inline_local_functions(copy)
+    names = [name for node in copy.graph.node for name in node.output if name]
+    outputs = {value.name for value in copy.graph.output}
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in outputs)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    feeds = {each.name: value for each, value in zip(session.get_inputs(), inputs, strict=True)}
+    results = session.run(names, feeds)
+    shapes = ((name, getattr(result, "shape", None)) for name, result in zip(names, results, strict=True))
+    return {name: tuple(shape) for name, shape in shapes if shape is not None}
+
+
+def network(
+    nodes: Sequence[Any],
+    inputs: dict[str, Sequence[int | str]],
+    outputs: Sequence[str],
+    constants: Sequence[Any] = (),
+) -> Any:
+    """A model with several inputs and outputs, all of floating point."""
+    value = helper.make_tensor_value_info
+    given = [value(name, TensorProto.FLOAT, list(dims)) for name, dims in inputs.items()]
+    results = [value(name, TensorProto.FLOAT, None) for name in outputs]
+    graph = helper.make_graph(list(nodes), "test", given, results, list(constants))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def read(made: Any, folder: Path, *sizes: str) -> Report:
+    path = folder / "made.onnx"
+    path.write_bytes(made.SerializeToString())
+    return report_of(StackRequest(layers=(str(path),), input_shape=";".join(sizes) or None))

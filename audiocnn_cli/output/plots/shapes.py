@@ -39,7 +39,7 @@ class _Block:
     @property
     def sides(self) -> tuple[float, float, float]:
         """Width (channels), height (second axis) and depth (first axis), on a logarithmic scale."""
-        *spatial, channels = (_side(size) for size in self.shape)
+        *spatial, channels = (_side(size) for size in self.shape or (1,))
         if not spatial:
             return 0.35, channels, 0.35
         depth, height = (*spatial, 0.35)[:2]

@@ -54,7 +54,7 @@ class _Stack:
         self.totals = [
             f"{len(trace.steps):,} layers",
             f"{trace.params:,} params",
-            f"{trace.macs:,} MACs",
+            f"{'' if trace.has_all_macs else '>= '}{trace.macs:,} MACs",
             f"{largest:,} B largest output",
         ]
 

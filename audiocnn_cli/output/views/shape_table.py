@@ -16,9 +16,11 @@ from audiocnn_cli.parameters import with_flags
 from audiocnn_cli.shapes.clip import Clip
 from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.report import Collapse, Report
-from audiocnn_cli.shapes.sizes import show_shape, type_sizes
+from audiocnn_cli.shapes.sizes import Shape, show_shape, type_sizes
 from audiocnn_cli.shapes.step import Step
+from audiocnn_cli.shapes.trace import End, GraphTotals, Trace
 
+_LONGEST = 24  # characters of a free size
 _MANY = 200  # a table of more layers has no formulas
 _HEADER = ("#", "layer", "output", "params", "MACs", "receptive field", "stride")
 _COLUMNS = (
@@ -30,6 +32,8 @@ _COLUMNS = (
     Column("receptive\nfield", right=True, label="receptive field"),
     Column("stride", right=True, label="stride"),
 )
+_SHARE_COLUMN = Column("MACs\n%", right=True, label="MACs in %")
+_BLOCKS = {"then_branch": "then", "else_branch": "else", "body": "each time"}
 _CLIP_COLUMNS = (
     Column("receptive\nfield ms", right=True, label="receptive field in ms"),
     Column("stride\nms", right=True, label="stride in ms"),
@@ -42,16 +46,17 @@ def write_table(report: Report, stream: IO[str]) -> None:
     trace, clip = report.trace, report.clip
     if trace.title:
         print_wrapped(out, display(trace.title), style="bold")
-    columns = _COLUMNS + (_CLIP_COLUMNS if clip else ())
+    shares = (_SHARE_COLUMN,) if report.shares else ()
+    columns = (*_COLUMNS[:5], *shares, *_COLUMNS[5:], *(_CLIP_COLUMNS if clip else ()))
     blank = ("",) * (len(columns) - 5)
-    rows = [Row(("", "input", show_shape(trace.input), "", "", *blank))]
-    for step in trace.steps:
-        times = _times(step, clip) if clip else ()
-        rows.append(Row([*map(display, _cells(step)), *times], _formulas(step, len(trace.steps))))
-    if len(trace.ends) > 1:
-        rows += [Row(("", f"output {display(n)}", show_shape(s), "", "", *blank)) for n, s in trace.ends]
-    sums = (f"{trace.params:,}", f"{trace.macs:,}")
-    total = Row(("", "total", _last(report), *sums, *blank))
+    rows = [Row(("", display(name), shape, "", "", *blank)) for name, shape in _inputs(trace)]
+    for step, label in zip(trace.steps, _labels(trace.steps), strict=True):
+        number, _, *cells = _cells(step)
+        share = (_share(report.share(step)),) if report.shares else ()
+        cells = [number, label, *cells[:3], *share, *cells[3:], *(_times(step, clip) if clip else ())]
+        rows.append(Row([*map(display, cells)], _formulas(step, len(trace.steps))))
+    rows += [Row(("", display(name), shape, "", "", *blank)) for name, shape in _outputs(trace)]
+    total = Row(("", "total", _shape(trace.output), f"{trace.params:,}", _macs(trace), *blank))
     print_table(out, columns, rows, totals=[total] if trace.steps else ())
     for step in trace.steps:
         if lines := report.explained.get(step.number):
@@ -71,26 +76,77 @@ def write_markdown(report: Report, stream: IO[str]) -> None:
     trace = report.trace
     if trace.title:
         stream.write(f"### {escape(trace.title)}\n\n")
-    sums = f"{trace.params:,}", f"{trace.macs:,}"
-    ends = trace.ends if len(trace.ends) > 1 else ()
+    header = (*_HEADER[:5], *(("MACs %",) if report.shares else ()), *_HEADER[5:])
+    blank = ("",) * (len(header) - 5)
+    layers = []
+    for step, label in zip(trace.steps, _labels(trace.steps), strict=True):
+        number, _, *cells = _cells(step)
+        share = (_share(report.share(step)),) if report.shares else ()
+        layers.append((number, label, *cells[:3], *share, *cells[3:]))
     rows = [
-        ("", "input", show_shape(trace.input), "", "", "", ""),
-        *map(_cells, trace.steps),
-        *(("", f"output {name}", show_shape(shape), "", "", "", "") for name, shape in ends),
-        ("", "**total**", _last(report), *sums, "", ""),
+        *(("", name, shape, "", "", *blank) for name, shape in _inputs(trace)),
+        *layers,
+        *(("", name, shape, "", "", *blank) for name, shape in _outputs(trace)),
+        ("", "**total**", _shape(trace.output), f"{trace.params:,}", _macs(trace), *blank),
     ]
-    print_markdown_table(stream, _HEADER, rows, right={"#", *_HEADER[3:]})
+    print_markdown_table(stream, header, rows, right={"#", *header[3:]})
     stream.write("\n")
-    for number, sentences in report.explained.items():
-        stream.write(f"{number}. {escape(' '.join(sentences))}\n\n")
+    for row, sentences in report.explained.items():
+        stream.write(f"{row}. {escape(' '.join(sentences))}\n\n")
     for line, _ in _remarks(report):
         if line:
             stream.write(f"- {escape(line.strip().removeprefix('- ').removeprefix('* '))}\n")
 
 
-def _last(report: Report) -> str:
-    """The shape of the output; empty where there are several, which have rows of their own."""
-    return "" if len(report.trace.ends) > 1 else show_shape(report.trace.output)
+def _inputs(trace: Trace) -> Iterator[tuple[str, str]]:
+    """The rows before the layers: all inputs of an ONNX graph by name, or the input."""
+    if trace.graph is None:
+        yield "input", show_shape(trace.input)
+    for end in trace.graph.inputs if trace.graph else ():
+        yield f"input {end.name}", _end_shape(end)
+
+
+def _outputs(trace: Trace) -> Iterator[tuple[str, str]]:
+    """The rows after the layers: all outputs of an ONNX graph by name, or those of a stack with several."""
+    for name, shape in trace.ends if len(trace.ends) > 1 else ():
+        yield f"output {name}", show_shape(shape)
+    for end in trace.graph.outputs if trace.graph else ():
+        yield f"output {end.name}", _end_shape(end)
+
+
+def _last(trace: Trace) -> str:
+    """The shape of the output; empty where a stack has several, which have rows of their own."""
+    return "" if len(trace.ends) > 1 else show_shape(trace.output)
+
+
+def _end_shape(end: End) -> str:
+    if end.shape is None:
+        return "?"
+    return _shape(end.shape) or "one number"
+
+
+def _shape(shape: Shape) -> str:
+    """A shape as text; a free size that is a long formula is ?."""
+    return show_shape(tuple(size if len(str(size)) <= _LONGEST else "?" for size in shape))
+
+
+def _labels(steps: Sequence[Step]) -> Iterator[str]:
+    """The layers as text: indented in bodies of control flow, the first of each behind the body's name."""
+    before: tuple[int, str] = (0, "")
+    for step in steps:
+        here = (step.depth, step.block)
+        name = _BLOCKS.get(step.block, step.block) if here != before and step.depth >= before[0] else ""
+        star = " *" if step.differs else ""
+        yield f"{'  ' * step.depth}{name + ': ' if name else ''}{step.text}{star}"
+        before = here
+
+
+def _macs(trace: Trace) -> str:
+    return f"{trace.macs:,}" if trace.has_all_macs else f">= {trace.macs:,}"
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
 
 
 def _remarks(report: Report) -> Iterable[tuple[str, str]]:
@@ -116,7 +172,7 @@ def _cells(step: Step) -> tuple[str, ...]:
     return (
         str(step.number),
         step.text + (" *" if step.differs else ""),
-        show_shape(step.output),
+        _shape(step.output),
         f"{step.params:,}",
         "?" if step.macs is None else f"{step.macs:,}",
         f"all, {type_sizes(step.receptive_field)}" if step.gate else type_sizes(step.receptive_field),
@@ -132,6 +188,8 @@ def _times(step: Step, clip: Clip) -> tuple[str, str]:
 def _notes(report: Report) -> Iterator[str]:
     """Notes under the table: differences between frameworks, what the columns are, and other totals."""
     trace = report.trace
+    if trace.graph is not None:
+        yield _totals(trace, trace.graph)
     differing: dict[str, list[str]] = {}
     for step in trace.steps:
         for framework, what in step.differs.items():
@@ -147,11 +205,14 @@ def _notes(report: Report) -> Iterator[str]:
     if report.clip:
         yield from _clip_notes(report, report.clip)
     if any(step.macs is None for step in trace.steps):
-        yield "? depends on a free size; `input_shape` sets it"
+        yield "? depends on a free size; `input_shape` sets it, by axis or by name, as in `input_shape=T=200`"
+    if any("/" in str(size) for step in trace.steps for size in step.output):
+        yield "sizes with names are rounded down at each division"
     if report.uncounted:
         operators = ", ".join(f"{name} x{count}" for name, count in report.uncounted)
-        weights = f", with {report.uncounted_params:,} weights" if report.uncounted_params else ""
-        yield f"operators that are not counted: {operators}{weights}"
+        yield f"operators that are not counted: {operators}"
+    if report.uncounted_params:
+        yield f"weights in operators that are no layers, included in the total: {report.uncounted_params:,}"
     if report.paper:
         yield f"source: {report.paper}"
     yield (
@@ -167,6 +228,16 @@ def _gate_notes(steps: Sequence[Step]) -> Iterator[str]:
             f"receptive field: {gated[-1].gate_text} (squeeze-and-excitation); after 'all' is that of the"
             " convolutions alone"
         )
+
+
+def _totals(trace: Trace, graph: GraphTotals) -> str:
+    """The totals of an ONNX graph in one line."""
+    known = "" if trace.has_all_macs else "at least "
+    parts = [f"{trace.params:,} parameters", f"{graph.weight_bytes / 1e6:,.2f} MB of weights in the file"]
+    parts.append(f"{known}{trace.macs:,} MACs{'' if trace.has_all_macs else ', more with `input_shape`'}")
+    if graph.peak_bytes is not None:
+        parts.append(f"{graph.peak_bytes / 1e6:,.2f} MB of activations at once, at most")
+    return f"in total: {'; '.join(parts)}"
 
 
 def _clip_notes(report: Report, clip: Clip) -> Iterator[str]:

@@ -12,6 +12,7 @@ from audiocnn_cli.shapes.grammar import show_layer
 from audiocnn_cli.shapes.report import Collapse, Report
 from audiocnn_cli.shapes.sizes import type_sizes
 from audiocnn_cli.shapes.step import Step
+from audiocnn_cli.shapes.trace import GraphTotals
 
 
 def write_report(report: Report, destination: Destination) -> None:
@@ -53,17 +54,31 @@ def document(report: Report) -> dict[str, Any]:
             "output": trace.output,
             "params": trace.params,
             "non_trainable_params": trace.non_trainable_params,
-            "macs": trace.macs,
-            "uncounted": dict(report.uncounted) or None,
-            "uncounted_params": report.uncounted_params or None,
+            "macs": trace.macs if trace.has_all_macs else None,
         }
+        if trace.graph is not None:
+            return _without_nothing(found | _graph_document(report, trace.graph)) | {"macs": found["macs"]}
     return _without_nothing(found)
+
+
+def _graph_document(report: Report, graph: GraphTotals) -> dict[str, Any]:
+    """What the document of an ONNX file has besides."""
+    return {
+        "inputs": [pick(end, "name", "shape") for end in graph.inputs],
+        "outputs": [pick(end, "name", "shape") for end in graph.outputs],
+        "macs_known": None if report.trace.has_all_macs else report.trace.macs,
+        "uncounted": [{"op": name, "count": count} for name, count in report.uncounted],
+        "uncounted_params": report.uncounted_params or None,
+        "weight_bytes": graph.weight_bytes,
+        "peak_activation_bytes": graph.peak_bytes,
+    }
 
 
 def _layers(report: Report) -> Iterator[dict[str, Any]]:
     for step in report.trace.steps:
         explanation = report.explained.get(step.number)
-        yield _without_nothing(_layer_document(step, report.clip) | {"explanation": explanation})
+        more = {"explanation": explanation, "macs_share": report.share(step)}
+        yield _without_nothing(_layer_document(step, report.clip) | more)
 
 
 def _error_document(collapse: Collapse) -> dict[str, Any]:
@@ -92,7 +107,7 @@ def _layer_document(step: Step, clip: Clip | None = None) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(step, name) for name in _ATTRIBUTES}
     for name in ("receptive_field_ms", "cumulative_stride_ms", "receptive_field_hz"):
         values[name] = getattr(clip, name)(step) if clip else None
-    for name in ("non_trainable_params", "receptive_field", "differs"):
+    for name in ("non_trainable_params", "receptive_field", "differs", "depth", "block"):
         values[name] = getattr(step, name) or None
     values["receptive_field_gate"] = step.gate_text or None
     for suffix in ("", "_ms"):  # the earlier name of the cumulative stride

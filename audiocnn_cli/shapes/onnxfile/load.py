@@ -1,61 +1,116 @@
-"""Load and check an ONNX file, fold its constants and infer its shapes; weights are not read.
+"""Load and check an ONNX file; weights are not read.
 
 Refused are files that are no ONNX, tensors outside the model's folder, tensors with less data than their
 shape requires, and graphs with a cycle.
 """
 
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-import numpy as np
 import onnx
 import onnx.inliner
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper, shape_inference
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, shape_inference
 
 from audiocnn_cli.errors import ModelRefusedError, UsageError
+from audiocnn_cli.shapes.onnxfile.network import in_order
+from audiocnn_cli.shapes.onnxfile.values import bytes_of
 from audiocnn_cli.shapes.sizes import LARGEST, shorten
 
 _LARGEST_FILE = 2**31 - 1  # protobuf's limit
-_MOST_NODES = 100_000
+_MOST_NODES = 200_000
 # Shape inference reads the values of small tensors (the target of a reshape), of others only the dims.
 _SMALL = 4096
-# Operators with small outputs for small inputs; the size of a ConstantOfShape is checked.
-_FOLDABLE = frozenset({
-    "Add", "Cast", "Concat", "ConstantOfShape", "Div", "Gather", "Identity", "Mul", "Reshape", "Slice",
-    "Squeeze", "Sub", "Transpose", "Unsqueeze",
-})  # fmt: skip
+_STANDARD = frozenset({"", "ai.onnx"})
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A model without its weights, and the `weight_bytes` that they take, in the file or beside it."""
+
+    model: ModelProto
+    weight_bytes: int
 
 
 def load_graph(path: Path) -> ModelProto:
-    """Load the model at `path` without its weights, its nodes in topological order.
+    """Load the model at `path` without its weights, its nodes in an order in which they can run.
 
     Raises:
         UsageError: there is no such file, or it can't be read.
         ModelRefusedError: it is not an ONNX model, or one that is unsafe or inconsistent.
     """
+    return load_file(path).model
+
+
+def load_file(path: Path) -> File:
+    """As `load_graph`, with the size of the weights."""
+    return checked(_read(path))
+
+
+def checked(content: bytes) -> File:
+    """The model in the bytes of a file.
+
+    Raises:
+        ModelRefusedError: it is not an ONNX model, or one that is unsafe or inconsistent.
+    """
     try:
-        model = onnx.load_model_from_string(_read(path))
+        model = onnx.load_model_from_string(content)
     except (DecodeError, ValueError) as error:
         raise ModelRefusedError("is not an ONNX model, or a damaged one") from error
-    if not model.graph.node:
+    if not model.graph.node and not model.graph.output:
         raise ModelRefusedError("is not an ONNX model: it holds no graph with nodes")
-    if len(model.graph.node) > _MOST_NODES:
-        raise ModelRefusedError(f"has more than {_MOST_NODES:,} nodes")
-    for tensor in model.graph.initializer:
+    graphs = list(_graphs(model.graph))
+    if (number := sum(len(graph.node) for graph in graphs)) > _MOST_NODES:
+        raise ModelRefusedError(f"has {number:,} nodes; at most {_MOST_NODES:,} are read")
+    tensors = [tensor for graph in graphs for tensor in _tensors(graph)]
+    for tensor in tensors:
         _check_names(tensor.name, *(entry.value for entry in tensor.external_data))
         _check_tensor(tensor)
-    _check_nodes(model)
-    if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
-    _sort_nodes(model)
-    # Of large tensors only the dims are kept, since shape inference copies the whole model.
-    for tensor in model.graph.initializer:
+    size = sum(bytes_of(prod(tensor.dims), tensor.data_type) or 0 for tensor in tensors)
+    for function in model.functions:
+        graphs += [graph for node in function.node for graph in _bodies(node)]
+    _check_nodes(model, [*(graph.node for graph in graphs), *(function.node for function in model.functions)])
+    # Of large tensors only the dims are kept.
+    for tensor in tensors:
         if prod(tensor.dims) > _SMALL:
             for field in ("raw_data", *_DATA):
                 tensor.ClearField(field)
-    return model
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    nodes = list(model.graph.node)
+    order = in_order(nodes, {tensor.name for tensor in model.graph.initializer})
+    if order is not nodes:
+        copies = [NodeProto.FromString(node.SerializeToString()) for node in order]
+        del model.graph.node[:]
+        model.graph.node.extend(copies)
+    return File(model, size)
+
+
+def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    """A graph and those in its nodes."""
+    yield graph
+    for node in graph.node:
+        for inner in _bodies(node):
+            yield from _graphs(inner)
+
+
+def _bodies(node: NodeProto) -> Iterator[GraphProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield sparse.values
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
 
 
 def _check_names(*names: object) -> None:
@@ -86,12 +141,8 @@ def _check_tensor(tensor: TensorProto) -> None:
         return
     count = prod(tensor.dims)
     if tensor.HasField("raw_data"):
-        try:
-            width = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-        except (KeyError, TypeError, ValueError):
-            return  # a data type of a later onnx: only the dims are used
-        # Types of half a byte are packed in pairs.
-        if len(tensor.raw_data) * 2 < count * width // (1 if width > 1 else 2):
+        needed = bytes_of(count, tensor.data_type)
+        if needed is not None and len(tensor.raw_data) < needed:
             raise ModelRefusedError(
                 f"tensor {name!r} has {count:,} elements and {len(tensor.raw_data):,} bytes of data"
             )
@@ -104,19 +155,22 @@ _DATA = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data",
 _COUNTS = frozenset({"strides", "dilations", "kernel_shape", "group", "hidden_size"})
 
 
-def _check_nodes(model: ModelProto) -> None:
-    """Refuse nodes that are invalid by the ONNX standard; those of other domains are not checked."""
+def _check_nodes(model: ModelProto, blocks: list[list[NodeProto]]) -> None:
+    """Refuse nodes that are invalid by the ONNX standard; those of other domains are not checked.
+
+    A node with bodies is not checked itself, since the checker would not find what they read from around
+    them; the nodes in its bodies are.
+    """
     context = checker.C.CheckerContext()
     context.ir_version = model.ir_version
     context.opset_imports = {opset.domain: opset.version for opset in model.opset_import}
-    for node in model.graph.node:
+    own = {function.name for function in model.functions}
+    for node in (node for nodes in blocks for node in nodes):
         _check_names(node.name, node.op_type, node.domain, *node.input, *node.output)
         for attribute in node.attribute:
-            if attribute.HasField("t"):
-                _check_tensor(attribute.t)
             if attribute.name in _COUNTS and min((*attribute.ints, attribute.i or 1)) < 1:
                 raise ModelRefusedError(f"node {_called(node)} has {attribute.name} below 1")
-        if node.domain in {"", "ai.onnx"}:
+        if node.domain in _STANDARD and node.op_type not in own and not any(_bodies(node)):
             try:
                 checker.check_node(node, context)
             except (checker.ValidationError, RuntimeError, ValueError) as error:
@@ -135,33 +189,12 @@ def _check_location(tensor: TensorProto, name: str) -> None:
             )
 
 
-def _sort_nodes(model: ModelProto) -> None:
-    graph = model.graph
-    producer: dict[str, int] = {}
-    for index, node in enumerate(graph.node):
-        for output in filter(None, node.output):
-            if output in producer:
-                raise ModelRefusedError(f"two nodes have the output {shorten(output)!r}")
-            producer[output] = index
-    needs = {i: {producer[name] for name in n.input if name in producer} for i, n in enumerate(graph.node)}
-    if all(max(earlier, default=-1) < index for index, earlier in needs.items()):
-        return
-    try:
-        order = list(TopologicalSorter(needs).static_order())
-    except CycleError as error:
-        through = graph.node[error.args[1][0]]
-        raise ModelRefusedError(f"the graph has a cycle through {_called(through)}") from error
-    nodes = [NodeProto.FromString(graph.node[index].SerializeToString()) for index in order]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
 def _called(node: NodeProto) -> str:
     return repr(shorten(node.name or node.op_type))
 
 
 def infer(model: ModelProto) -> tuple[ModelProto, str]:
-    """`model` with inferred shapes, and the error of ONNX' shape inference, "" where there is none."""
+    """`model` with the shapes of ONNX' own inference, and its error, "" where there is none."""
     try:
         return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True), ""
     except Exception as error:  # the native library raises its own types
@@ -170,56 +203,3 @@ def infer(model: ModelProto) -> tuple[ModelProto, str]:
         return shape_inference.infer_shapes(model, data_prop=True), message
     except Exception:
         return model, message
-
-
-def fold_constants(model: ModelProto) -> None:
-    """Replace nodes that compute constants from constants, as exporters leave them, by their results."""
-    graph = model.graph
-    known = {tensor.name: tensor for tensor in graph.initializer if _is_small(tensor)}
-    for node in list(graph.node):
-        inputs, value = list(filter(None, node.input)), None
-        if node.op_type == "Constant" and not node.domain:
-            value = _constant(node)
-        elif node.op_type in _FOLDABLE and not node.domain and inputs and known.keys() >= set(inputs):
-            value = _evaluate(node, known, model)
-        if value is None:
-            continue
-        value.name = node.output[0]
-        if _is_small(value):
-            known[value.name] = value
-        graph.initializer.append(value)
-        graph.node.remove(node)
-
-
-def _is_small(tensor: TensorProto) -> bool:
-    return prod(tensor.dims) <= _SMALL and not tensor.external_data
-
-
-def _constant(node: NodeProto) -> TensorProto | None:
-    """The value of a Constant node; None where it is of a rare kind."""
-    (attribute,) = node.attribute if len(node.attribute) == 1 else (onnx.AttributeProto(),)
-    if attribute.HasField("t"):
-        return TensorProto.FromString(attribute.t.SerializeToString())
-    if attribute.name in {"value_int", "value_ints"}:
-        return numpy_helper.from_array(np.array(helper.get_attribute_value(attribute), np.int64))
-    is_float = attribute.name == "value_float"
-    return numpy_helper.from_array(np.array(attribute.f, np.float32)) if is_float else None
-
-
-def _evaluate(node: NodeProto, known: dict[str, TensorProto], model: ModelProto) -> TensorProto | None:
-    """The output of `node` by ONNX' reference implementation; None where it fails."""
-    # The reference implementation takes long to import, and few graphs have constants to fold.
-    from onnx.reference import ReferenceEvaluator
-
-    inputs = {name: numpy_helper.to_array(known[name]) for name in node.input if name}
-    if node.op_type == "ConstantOfShape" and prod(next(iter(inputs.values())).tolist()) > _SMALL:
-        return None
-    values = [helper.make_tensor_value_info(name, 0, None) for name in inputs]
-    output = [helper.make_tensor_value_info(node.output[0], 0, None)]
-    graph = helper.make_graph([node], "constant", values, output)
-    single = helper.make_model(graph, opset_imports=model.opset_import)
-    try:
-        (result,) = ReferenceEvaluator(single).run(None, inputs)
-        return numpy_helper.from_array(result)
-    except Exception:  # the value stays unknown
-        return None
