@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
@@ -200,9 +201,12 @@ def test_each_member_is_scikit_learns_pipeline_on_the_other_folds(
         used = [i for i in range(len(clips)) if fold[i] != member]
         x = np.concatenate([rows[i] for i in used])
         y = np.concatenate([[clips[i].parent.name] * len(rows[i]) for i in used])
-        w = np.concatenate([[1 / len(rows[i])] * len(rows[i]) for i in used])
+        balanced = compute_sample_weight("balanced", [clips[i].parent.name for i in used])
+        shares = zip(balanced, used, strict=True)
+        w = np.concatenate([[share / len(rows[i])] * len(rows[i]) for share, i in shares])
+        even = np.concatenate([[1 / len(rows[i])] * len(rows[i]) for i in used])
         pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=1e-2, tol=1e-8, max_iter=1000))
-        names = {"standardscaler__sample_weight": w, "logisticregression__sample_weight": w}
+        names = {"standardscaler__sample_weight": even, "logisticregression__sample_weight": w}
         pipeline.fit(x, y, **names)
         order = [list(pipeline.classes_).index(label) for label in model.contract.labels]
         expected = pipeline.decision_function(x)[:, order]
@@ -305,7 +309,8 @@ def test_three_short_clips_a_class_are_enough(run: Run, tmp_path: Path) -> None:
     write_clips(root, "high", 3, 3000)
     without.mkdir()
     (without / "torch.py").write_text("raise ImportError('not installed')")
-    code = f"import sys; sys.path.insert(0, {str(without)!r})\nfrom audiocnn_cli.commands.main import main; main()"
+    code = f"import sys; sys.path.insert(0, {str(without)!r})\n"
+    code += "from audiocnn_cli.commands.main import main; main()"
     output = tmp_path / "m.onnx"
     command = [
         sys.executable,
