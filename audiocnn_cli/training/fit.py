@@ -1,10 +1,11 @@
 """Fit a network to the training side of a split, with early stopping and checkpoints."""
 
 import copy
+import logging
 import math
 import pickle
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.training.batches import AugmentConfig, Side
 from audiocnn_cli.training.recipes import Optimizer
+
+log = logging.getLogger("audiocnn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +69,21 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One pass over the training side: its mean loss in nats a segment, and the validation after it."""
+    """One pass over the training side, and the validation after it.
+
+    Args:
+        number: counted from 1.
+        loss: the mean over the segments as they were trained on (augmented), in nats.
+        accuracy: the proportion of these segments that were classified correctly, 0 to 1.
+        validation: after the pass; None without a validation side.
+        best: whether the weights after it are the best so far.
+    """
 
     number: int
     loss: float
+    accuracy: float
     validation: Validation | None = None
+    best: bool = True
 
 
 def fit(
@@ -104,6 +117,17 @@ def fit(
         on_epoch(epoch)
     network.load_state_dict(run.best)
     network.to("cpu").eval()
+    done, best = len(run.history), run.best_number
+    if done < config.epochs:
+        log.info(
+            "early stopping after epoch %d: %d epochs without a lower validation loss; the weights of epoch %d"
+            " are kept",
+            done,
+            done - best,
+            best,
+        )
+    elif best < done:
+        log.info("the weights of epoch %d, with the lowest validation loss, are kept", best)
     return tuple(run.history)
 
 
@@ -128,35 +152,42 @@ class _Run:
 
     def continues(self) -> bool:
         done = len(self.history)
-        return done < self.config.epochs and done - self._best_number() < self.config.patience
+        return done < self.config.epochs and done - self.best_number < self.config.patience
 
     def epoch(self, validation: Side | None) -> Epoch:
         """Run one pass; afterwards `best` is the weights to keep if no further epoch is run."""
         size, augment = self.config.batch_size, self.config.augment
         self.network.train()
-        total = count = 0.0
+        total = correct = count = 0.0
         for tensors, targets in self.train.epoch(batch_size=size, config=augment, random=self.random):
-            total += self._step(tensors.to(self.device), targets.to(self.device)) * len(tensors)
+            loss, right = self._step(tensors.to(self.device), targets.to(self.device))
+            total += loss * len(tensors)
+            correct += right
             count += len(tensors)
         kept = self.averaged if self.config.average else self.network
         check = None
         if validation is not None:
             logits, labels = predict(kept, validation, self.device)
-            loss = torch.nn.functional.cross_entropy(logits, labels).item()
-            check = Validation(loss, (logits.argmax(dim=1) == labels).float().mean().item())
-        self.history.append(Epoch(len(self.history) + 1, total / count, check))
-        if self._best_number() == len(self.history):
+            held_out = torch.nn.functional.cross_entropy(logits, labels).item()
+            check = Validation(held_out, (logits.argmax(dim=1) == labels).float().mean().item())
+        self.history.append(Epoch(len(self.history) + 1, total / count, correct / count, check))
+        if self.best_number == len(self.history):
             self.best = copy.deepcopy(kept.state_dict())
+        else:
+            self.history[-1] = replace(self.history[-1], best=False)
         return self.history[-1]
 
-    def _step(self, tensors: torch.Tensor, targets: torch.Tensor) -> float:
+    def _step(self, tensors: torch.Tensor, targets: torch.Tensor) -> tuple[float, int]:
+        """Take one step; gives the loss and the number of segments that were classified correctly."""
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.zero_grad()
+        logits = self.network(tensors)
         loss = torch.nn.functional.cross_entropy(
-            self.network(tensors), targets, self.weights, label_smoothing=config.label_smoothing
+            logits, targets, self.weights, label_smoothing=config.label_smoothing
         )
+        correct = int((logits.argmax(dim=1) == targets.argmax(dim=1)).sum().item())
         loss.backward()
         self.optimizer.step()
         self.step += 1
@@ -167,7 +198,7 @@ class _Run:
             for name, mean in self.averaged.state_dict().items():
                 if mean.dtype.is_floating_point:
                     mean.lerp_(trained[name], 1 - decay)
-        return float(loss.item())
+        return float(loss.item()), correct
 
     def _learning_rate(self) -> float:
         most = self.config.learning_rate
@@ -178,7 +209,8 @@ class _Run:
             return most * ((self.step + 1) / rising)
         return most * (0.5 * (1 + math.cos(math.pi * (self.step - rising) / max(1.0, self.steps - rising))))
 
-    def _best_number(self) -> int:
+    @property
+    def best_number(self) -> int:
         """The epoch with the lowest validation loss; the last one without a validation side."""
         losses = [epoch.validation.loss for epoch in self.history if epoch.validation]
         return losses.index(min(losses)) + 1 if losses else len(self.history)
@@ -202,7 +234,11 @@ class _Run:
         """Continue from a checkpoint, if there is one that can be read."""
         try:
             state = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError):
+            history = [
+                Epoch(number, loss, accuracy, check and Validation(*check), best)
+                for number, loss, accuracy, check, best in state["history"]
+            ]
+        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError, EOFError):
             return
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
@@ -210,9 +246,7 @@ class _Run:
         self.best = state["best"]
         self.random.set_state(state["random"])
         torch.set_rng_state(state["torch_random"])
-        self.history = [
-            Epoch(number, loss, check and Validation(*check)) for number, loss, check in state["history"]
-        ]
+        self.history = history
         self.step = state["step"]
 
 

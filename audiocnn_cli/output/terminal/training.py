@@ -30,8 +30,8 @@ class HeadProgress:
             log.info("embedded %d clips", total)
         elif now - self._shown >= every:
             self._shown = now
-            left = (now - self._started) / done * (total - done)
-            line = f"embedding {done}/{total} clips, {left:.0f} s left"
+            left = duration((now - self._started) / done * (total - done))
+            line = f"embedding {done}/{total} clips, {left} left"
             if self._on_terminal:
                 show_status(line)
             else:
@@ -49,7 +49,7 @@ class HeadProgress:
 
 @contextmanager
 def show_head(*, quiet: bool) -> Iterator[HeadProgress]:
-    """Yield what is told of the progress of a head."""
+    """Yield what takes the progress of the training of a head."""
     progress = HeadProgress(on_terminal=sys.stderr.isatty() and not quiet and not logs_json())
     try:
         yield progress
@@ -60,17 +60,26 @@ def show_head(*, quiet: bool) -> Iterator[HeadProgress]:
 @contextmanager
 def show_epochs(*, epochs: int, networks: int, quiet: bool) -> Iterator[Callable[[int, "Epoch"], None]]:
     """Yield the function to call after each epoch with the index of the network and the epoch."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda number, epoch: log.info("%s", _line(number, networks, epoch, epochs))
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    started, total = time.monotonic(), epochs * networks
+    first: list[int] = []  # an interrupted training continues with a later epoch
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    def describe(number: int, epoch: "Epoch") -> str:
+        done = number * epochs + epoch.number
+        first[:] = first or [done - 1]
+        left = (time.monotonic() - started) / (done - first[0]) * (total - done)
+        return f"{_line(number, networks, epoch, epochs)}  {duration(left)} left"
+
+    if quiet or not sys.stderr.isatty():
+        yield lambda number, epoch: log.info("%s", describe(number, epoch))
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console(sys.stderr)) as progress:
-        task = progress.add_task("training", total=epochs * networks)
+        task = progress.add_task("training", total=total)
 
         def advance(number: int, epoch: "Epoch") -> None:
-            done, line = number * epochs + epoch.number, _line(number, networks, epoch, epochs)
+            done, line = number * epochs + epoch.number, describe(number, epoch)
             progress.update(task, completed=done, description=line)
 
         yield advance
@@ -78,7 +87,9 @@ def show_epochs(*, epochs: int, networks: int, quiet: bool) -> Iterator[Callable
 
 def _line(number: int, networks: int, epoch: "Epoch", epochs: int) -> str:
     network = f"network {number + 1}/{networks}  " if networks > 1 else ""
-    line = f"{network}epoch {epoch.number:2}/{epochs}  loss {epoch.loss:.3f}"
+    line = f"{network}epoch {epoch.number:2}/{epochs}"
+    line += f"  training loss {epoch.loss:.3f} accuracy {epoch.accuracy:.3f}"
     if (check := epoch.validation) is not None:
-        line += f"  validation loss {check.loss:.3f}  accuracy {check.accuracy:.3f}"
+        best = "  best so far" if epoch.best else ""
+        line += f"  validation loss {check.loss:.3f} accuracy {check.accuracy:.3f}{best}"
     return line
