@@ -4,6 +4,7 @@ import audiocnn_cli as audiocnn
 audiocnn.features("song.wav").data      # MFCC of shape (frames, 13)
 audiocnn.shapes((130, 13, 1), "conv:32@3x3", "pool:2").output
 audiocnn.classify("song.wav").label
+audiocnn.embed("song.wav").data         # a vector for each segment: (segments, dimensions)
 """
 
 import sys
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from audiocnn_cli.api import classify as classify
+    from audiocnn_cli.api import embed as embed
     from audiocnn_cli.api import features as features
     from audiocnn_cli.api import load_model as load_model
+    from audiocnn_cli.api import search as search
     from audiocnn_cli.api import shapes as shapes
     from audiocnn_cli.errors import AudiocnnError as AudiocnnError
 
@@ -23,8 +26,10 @@ __version__ = "0.2.0"
 _OFFERED = {
     "AudiocnnError": "errors",
     "classify": "api",
+    "embed": "api",
     "features": "api",
     "load_model": "api",
+    "search": "api",
     "shapes": "api",
 }
 

@@ -95,19 +95,88 @@ def chords(seconds: float = 12.0) -> Samples:
     return place(events, seconds)
 
 
+def bowed(hz: float, seconds: float, *, decay: float, attack: float, voices: int, seed: int) -> Samples:
+    """Bowed strings: harmonics at 1/k^decay with resonances of a body, vibrato, and noise of the bow."""
+    random = np.random.default_rng(seed)
+    t = np.arange(round(seconds * RATE)) / RATE
+    sound = np.zeros(len(t))
+    for _ in range(voices):
+        tuned = hz * 2 ** (random.normal(0, 5 if voices > 1 else 0) / 1200)
+        vibrato = np.minimum(1.0, t / 0.25) * hz * 0.001 * np.sin(2 * np.pi * 5.6 * t + random.uniform(0, 6))
+        phase = 2 * np.pi * tuned * t + vibrato
+        for k in range(1, min(24, int(RATE / 2.2 / tuned)) + 1):
+            body = sum(
+                gain * np.exp(-(((tuned * k - at) / width) ** 2))
+                for gain, at, width in ((1.5, 450, 150), (1.2, 1000, 250), (1.5, 2600, 600))
+            )
+            sound += (1 + body) / k**decay * np.sin(k * phase + random.uniform(0, 6))
+    bow = 0.02 * random.standard_normal(len(t))
+    envelope = np.minimum(1.0, t / attack) * np.clip((seconds - t) / 0.05, 0.0, 1.0)
+    return np.asarray((sound / np.abs(sound).max() + bow) * envelope)
+
+
+def in_a_hall(dry: Samples, *, seconds: float, wet: float) -> Samples:
+    """Sound with the reverberation of a hall: convolved with noise that decays by 52 dB."""
+    count = round(seconds * RATE)
+    echo = np.random.default_rng(1).standard_normal(count) * np.exp(-6 * np.arange(count) / count)
+    size = len(dry) + count
+    echoing = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(echo / np.sqrt((echo**2).sum()), size), size)
+    return np.asarray((1 - wet) * dry + wet * echoing[: len(dry)])
+
+
+def violin(seconds: float = 10.0) -> Samples:
+    """A slow tune in G on a violin, over five strings that hold chords, in a hall."""
+    tune = (
+        *(
+            (79, 0.5),
+            (83, 0.5),
+            (86, 0.75),
+            (84, 0.25),
+            (83, 0.5),
+            (81, 0.5),
+            (79, 1.0),
+            (78, 0.5),
+            (81, 0.5),
+        ),
+        *((84, 0.75), (83, 0.25), (81, 0.5), (79, 0.5), (78, 1.0), (76, 0.5), (79, 0.5), (83, 1.0)),
+    )
+    events, at = [], 0.0
+    for note, length in tune:
+        tone = bowed(note_hz(note), 1.08 * length, decay=1.0, attack=0.05, voices=1, seed=note)
+        events.append((at, 1.2 * tone))
+        at += length
+    tonic, dominant = (43, 50, 59, 62, 67), (38, 50, 57, 60, 66)
+    harmony = (tonic, dominant, tonic, (38, 50, 54, 60, 69), (40, 52, 55, 59, 64))
+    for bar, notes in enumerate(harmony):
+        for note in notes:
+            tone = bowed(note_hz(note), 2.1, decay=1.3, attack=0.1, voices=3, seed=note)
+            events.append((2.0 * bar, 0.6 * tone))
+    return in_a_hall(place(events, seconds), seconds=2.0, wet=0.45)
+
+
+def muted(seconds: float = 4.0) -> Samples:
+    """What a muted microphone records: noise 80 dB below full scale."""
+    return 1e-4 * np.random.default_rng(11).standard_normal(round(seconds * RATE))
+
+
 CLIPS: dict[str, Callable[[], Samples]] = {
     "metronome.ogg": metronome,
     "rain.ogg": rain,
     "melody-with-drums.ogg": melody_with_drums,
     "chords.ogg": chords,
+    "violin.ogg": violin,
+    "muted.ogg": muted,
 }
+# Not amplified: it is to be silence.
+AS_IT_IS = frozenset({"muted.ogg"})
 
 
 def main(folder: Path) -> None:
-    """Write every clip into `folder`, its peak at -3 dB of full scale."""
+    """Write every clip into `folder`, its peak at -3 dB of full scale, except those of `AS_IT_IS`."""
     for name, make in CLIPS.items():
         samples = make()
-        soundfile.write(folder / name, 0.708 * samples / np.abs(samples).max(), RATE)
+        gain = 1.0 if name in AS_IT_IS else 0.708 / np.abs(samples).max()
+        soundfile.write(folder / name, gain * samples, RATE)
         print(f"{folder / name}: {len(samples) / RATE:.1f} s")
 
 

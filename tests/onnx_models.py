@@ -16,6 +16,7 @@ from audiocnn_cli.features.config import FeatureConfig
 from audiocnn_cli.models.contract import METADATA_KEY, DataStatement, Figure, Golden, ModelContract, encode
 from audiocnn_cli.models.golden import golden_output
 from audiocnn_cli.models.session import open_model
+from audiocnn_cli.models.signature import Activation, Kind
 
 LABELS = ("hum", "hiss", "silence")
 FEATURES = FeatureConfig(sample_rate=8000, n_fft=256, hop_length=100, n_mels=20, n_mfcc=7)
@@ -193,3 +194,46 @@ def write_with_lengths(path: Path, type_: int, shape: Sequence[str]) -> Path:
             numpy_helper.from_array(random_matrix(64), "w"),
         ],
     )
+
+
+def embedding_matrix(contract: ModelContract, *, dimensions: int, seed: int) -> NDArray[np.float32]:
+    """The matrix of `write_embedding`, shape (frames * bins, dimensions)."""
+    size = math.prod(contract.input_shape)
+    matrix = np.random.default_rng(seed).standard_normal((size, dimensions)) / size
+    return matrix.astype(np.float32)
+
+
+def write_embedding(
+    path: Path, contract: ModelContract = CONTRACT, *, dimensions: int = 4, seed: int = 2
+) -> Path:
+    """flatten(x) @ weights: a backbone with the name of `contract`, and the golden example that it gives."""
+    matrix = embedding_matrix(contract, dimensions=dimensions, seed=seed)
+    backbone = replace(
+        contract,
+        kind=Kind.EMBEDDING,
+        labels=(),
+        activation=Activation.NONE,
+        dimensions=dimensions,
+        figures=(),
+        golden=Golden(duration_s=contract.golden.duration_s, values=(0.0,) * dimensions),
+    )
+
+    def write(stated: ModelContract) -> Path:
+        value = helper.make_tensor_value_info
+        write_nodes(
+            path,
+            [
+                helper.make_node("Flatten", ["features"], ["flat"], axis=1),
+                helper.make_node("MatMul", ["flat", "w"], ["embedding"]),
+            ],
+            inputs=[value("features", TensorProto.FLOAT, ["n", *stated.input_shape])],
+            outputs=[value("embedding", TensorProto.FLOAT, ["n", dimensions])],
+            constants=[numpy_helper.from_array(matrix, "w")],
+        )
+        model = onnx.load(path)
+        helper.set_model_props(model, {METADATA_KEY: encode(stated)})
+        onnx.save(model, path)
+        return path
+
+    values = golden_output(open_model(write(backbone)), duration_s=contract.golden.duration_s)
+    return write(replace(backbone, golden=replace(backbone.golden, values=values)))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiocnn_cli.models.registry import DEFAULT_MODEL
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model, write_graph
 
@@ -26,29 +25,21 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def test_examples_get_a_label_or_the_reason_why_not(run: Run) -> None:
-    assert DEFAULT_MODEL == "genre"
-    finished = run("classify", EXAMPLES, "--json")
+    finished = run("classify", EXAMPLES, "--model", "genre", "--json")
     assert finished.exit_code == 0
     assert finished.stderr == ""
-    results = finished.document["results"]
-    assert [Path(r["path"]).name for r in results] == [
-        "chords.ogg",
-        "melody-with-drums.ogg",
-        "metronome.ogg",
-        "rain.ogg",
-    ]
-    *music, metronome, rain = results
-    for result in results:
+    results = {Path(each["path"]).name: each for each in finished.document["results"]}
+    assert list(results) == sorted(path.name for path in EXAMPLES.glob("*.ogg"))
+    for result in results.values():
         assert result["model"] == "genre"
         assert result["abstained"] is (result["label"] is None)
         assert result["top"][0]["label"] in GENRES
         assert result["top"][0]["probability"] == result["probability"]
         assert len(result["top"]) == 3
-    for result in music:
-        assert result["label"] in GENRES or result["reason"] == "below the threshold"
-    for result in (metronome, rain):
-        assert (result["label"], result["reason"]) == (None, "this is environment, not music")
-    forced = run("classify", EXAMPLES, "--threshold", "0", "--json").document["results"]
+        assert result["label"] in GENRES or result["reason"]
+    for name in ("metronome.ogg", "rain.ogg"):
+        assert (results[name]["label"], results[name]["reason"]) == (None, "this is environment, not music")
+    forced = run("classify", EXAMPLES, "--model", "genre", "--threshold", "0", "--json").document["results"]
     assert all(result["label"] in GENRES for result in forced)
 
 
@@ -64,10 +55,15 @@ def test_one_good_two_bad_is_one_result_two_failures(run: Run, make_wav: MakeWav
     assert finished.stderr.count("error: ") == 2
 
 
-def test_nothing_done_is_3(run: Run) -> None:
-    finished = run("classify", "missing.wav", "--json")
+@pytest.mark.parametrize("path", ["missing.wav", "missing/", "missing/*.wav", "empty/"])
+def test_nothing_done_is_3(path: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    finished = run("classify", path, "--json")
     assert finished.exit_code == 3
     assert finished.document["results"] == []
+    assert [failure["kind"] for failure in finished.document["failures"]] == ["not_found"]
+    assert finished.stderr.startswith(f"error: {path}: ")
 
 
 def test_json_lines_carry_failures(run: Run, tiny: Path, make_wav: MakeWav) -> None:

@@ -8,27 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from audiocnn_cli.classify import SoundType, gate
 from audiocnn_cli.models.contract import decode, encode
 from audiocnn_cli.models.inference import SILENCE_DB, ModelStream, StreamingInference
 from audiocnn_cli.models.session import open_model
 from tests.conftest import Finished
-from tests.onnx_models import CONTRACT, by_slope, write_good_model, write_model
+from tests.onnx_models import CONTRACT, write_good_model, write_model
+from tests.sound_types import RATE, music, speech, tone, unclear, write_bundled
 
 Run = Callable[..., Finished]
 MakeWav = Callable[..., Path]
-RATE = 8000
 
 
-def tone(frequency: float, seconds: float = 1.5) -> NDArray[np.float64]:
-    t = np.arange(round(seconds * RATE)) / RATE
-    return np.asarray(0.3 * np.sin(2 * np.pi * frequency * t))
-
-
-LOW, HIGH = tone(300), tone(3700)
-NEITHER = 0.1 * np.random.default_rng(0).standard_normal(12000)
+LOW, HIGH = music(), speech()
+NEITHER = unclear()
+GENRE = ("--model", "genre")
 
 
 @pytest.fixture
@@ -38,17 +33,9 @@ def tiny(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Bundled models for this test: a gate that takes low tones for music and high ones for speech."""
-    folder = tmp_path / "bundled"
-    folder.mkdir()
+    """Bundled models for this test, of the types that tests/sound_types.py has signals of."""
+    folder = write_bundled(tmp_path / "bundled")
     monkeypatch.setattr("audiocnn_cli.models.registry.bundled_folder", lambda: folder)
-    third = replace(CONTRACT.golden, probabilities=(0.2, 0.3, 0.5))
-    kinds = replace(CONTRACT, name="sound-type", labels=("music", "speech", "environment"))
-    slopes = by_slope(0.2, -0.2, 0.0)
-    write_model(folder / "sound-type.onnx", replace(kinds, golden=third), matrix=slopes)
-    for name, kind in (("digits", "speech"), ("genre", "music"), ("weather", "environment")):
-        contract = replace(CONTRACT, name=name, sound_type=kind)
-        write_good_model(folder / f"{name}.onnx", contract)
     return folder
 
 
@@ -105,27 +92,27 @@ def test_a_contract_may_have_a_threshold_for_a_label(run: Run, tmp_path: Path, m
 
 @pytest.mark.usefixtures("shelf")
 def test_speech_gets_no_genre(run: Run, make_wav: MakeWav) -> None:
-    speech = make_wav("speech.wav", HIGH, rate=RATE)
-    result = only(run("classify", speech, "--json", "--timeline"))
+    talk = make_wav("speech.wav", HIGH, rate=RATE)
+    result = only(run("classify", talk, *GENRE, "--json", "--timeline"))
     assert result["label"] is None
     assert result["reason"] == "this is speech, not music"
     assert result["sound_type"]["label"] == "speech"
     assert result["events"] == []
     assert {entry["reason"] for entry in result["timeline"]} == {result["reason"]}
-    assert "this is speech, not music" in run("classify", speech).stdout
-    music = only(run("classify", make_wav("music.wav", LOW, rate=RATE), "--json"))
-    assert music["label"] is not None
-    assert music["reason"] is None
+    assert "this is speech, not music" in run("classify", talk, *GENRE).stdout
+    song = only(run("classify", make_wav("music.wav", LOW, rate=RATE), *GENRE, "--json"))
+    assert song["label"] is not None
+    assert song["reason"] is None
 
 
 @pytest.mark.usefixtures("shelf")
 def test_the_gate_can_be_left_out(run: Run, make_wav: MakeWav) -> None:
-    speech = make_wav("speech.wav", HIGH, rate=RATE)
+    talk = make_wav("speech.wav", HIGH, rate=RATE)
     for arguments in (("--no-gate",), ("--threshold", "0")):
-        result = only(run("classify", speech, "--json", *arguments))
+        result = only(run("classify", talk, *GENRE, "--json", *arguments))
         assert result["label"] is not None
         assert "sound_type" not in result
-    both = only(run("classify", speech, "--json", "--threshold", "0", "--gate"))
+    both = only(run("classify", talk, *GENRE, "--json", "--threshold", "0", "--gate"))
     assert both["label"] is not None
     assert both["reason"] == "this is speech, not music"
 
@@ -133,7 +120,7 @@ def test_the_gate_can_be_left_out(run: Run, make_wav: MakeWav) -> None:
 @pytest.mark.usefixtures("shelf")
 def test_only_the_music_of_a_broadcast_gets_a_genre(run: Run, make_wav: MakeWav) -> None:
     mixed = make_wav("mixed.wav", np.concatenate([LOW, HIGH, LOW, LOW]), rate=RATE)
-    result = only(run("classify", mixed, "--json", "--timeline"))
+    result = only(run("classify", mixed, *GENRE, "--json", "--timeline"))
     reasons = [entry["reason"] is not None for entry in result["timeline"]]
     assert reasons == [False] * 3 + [True] * 3 + [False] * 6
     assert [(e["start_s"], e["end_s"]) for e in result["events"]] == [(0.0, 1.5), (3.0, 6.0)]
@@ -143,22 +130,19 @@ def test_only_the_music_of_a_broadcast_gets_a_genre(run: Run, make_wav: MakeWav)
 def test_the_gate_listens_to_a_stream(run: Run, make_wav: MakeWav) -> None:
     mixed = make_wav("mixed.wav", np.concatenate([LOW, HIGH, LOW]), rate=RATE)
     data = mixed.read_bytes()
-    live = run("classify", "-", "--jsonl", stdin=data)
+    live = run("classify", "-", *GENRE, "--jsonl", stdin=data)
     *segments, last = [json.loads(line) for line in live.stdout.splitlines()]
-    whole = only(run("classify", mixed, "--json", "--timeline"))
+    whole = only(run("classify", mixed, *GENRE, "--json", "--timeline"))
     assert [s["reason"] for s in segments] == [e["reason"] for e in whole["timeline"]]
     assert last["sound_type"] == whole["sound_type"]
-    music = make_wav("music.wav", LOW, rate=RATE).read_bytes()
-    picked = run("classify", "-", "--model", "auto", "--jsonl", stdin=music)
-    assert json.loads(picked.stdout)["model"] == "genre"
 
 
 @pytest.mark.usefixtures("shelf")
 def test_the_gate_says_the_same_of_a_clip_with_and_without_its_parts(run: Run, make_wav: MakeWav) -> None:
     parts = [tone(300 + 400 * (i % 7), 0.5) for i in range(37)]
     path = make_wav("long.wav", np.concatenate(parts), rate=RATE)
-    whole = only(run("classify", path, "--json"))
-    with_parts = only(run("classify", path, "--json", "--timeline"))
+    whole = only(run("classify", path, *GENRE, "--json"))
+    with_parts = only(run("classify", path, *GENRE, "--json", "--timeline"))
     assert whole["sound_type"] == with_parts["sound_type"]
     assert whole["segments"] == 37
 
@@ -198,27 +182,9 @@ def test_the_gate_decides_from_0_7_or_its_own_threshold_on(
 
 @pytest.mark.usefixtures("shelf")
 def test_a_doubtful_gate_keeps_quiet(run: Run, make_wav: MakeWav) -> None:
-    result = only(run("classify", make_wav("x.wav", NEITHER, rate=RATE), "--json"))
+    result = only(run("classify", make_wav("x.wav", NEITHER, rate=RATE), *GENRE, "--json"))
     assert result["sound_type"]["probability"] < 0.7
     assert result["label"] is not None
-
-
-@pytest.mark.usefixtures("shelf")
-def test_auto_takes_the_model_for_the_sound(run: Run, make_wav: MakeWav) -> None:
-    def auto(samples: NDArray[np.float64]) -> Any:
-        return only(run("classify", make_wav("x.wav", samples, rate=RATE), "--model", "auto", "--json"))
-
-    music = auto(LOW)
-    direct = only(run("classify", make_wav("x.wav", LOW, rate=RATE), "--json"))
-    assert music == direct
-    speech = auto(HIGH)
-    assert speech["model"] == "sound-type"
-    assert speech["label"] is None
-    assert speech["reason"] == "this is speech, for which auto has no model"
-    assert speech["top"][0]["label"] == "speech"
-    doubt = auto(NEITHER)
-    assert (doubt["label"], doubt["reason"]) == (None, "the type of sound is not clear")
-    assert auto(np.zeros(12000))["reason"] == "silence"
 
 
 @pytest.mark.usefixtures("shelf")

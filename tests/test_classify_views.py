@@ -136,7 +136,7 @@ def test_models_and_files_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "genetics").mkdir()
     (tmp_path / "genetics" / "dna.onnx").touch()
     (tmp_path / "genre.txt").touch()
-    networks = ["genre-cnn", "genre-lstm", "genre-mlp", "genre"]
+    networks = ["genre", "genre-cnn", "genre-lstm", "genre-mlp", "genre-small"]
     assert list(complete_model("gen")) == [*networks, "genetics/", "genuine.onnx"]
     assert list(complete_model("genetics/d")) == ["genetics/dna.onnx"]
     assert list(complete_model("au")) == ["auto"]

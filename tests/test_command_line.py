@@ -24,7 +24,7 @@ from tests.onnx_models import write_good_model
 
 ROOT = Path(__file__).parent.parent
 Run = Callable[..., Finished]
-COMMANDS = ("features", "shapes", "classify", "train", "evaluate", "merge")
+COMMANDS = ("features", "shapes", "classify", "embed", "search", "train", "evaluate", "merge")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +120,8 @@ def test_options_stand_under_headings(command: str, run: Run) -> None:
         (["shapes", "--samplerate", "3"], "--sample-rate"),
         (["clasify"], "classify"),
         (["models", "lst"], "list"),
+        (["embed", "--overlp", "0.5"], "--overlap"),
+        (["search", "a.wav", "--exclude-slf"], "--exclude-self"),
     ],
 )
 def test_a_wrong_word_suggests_the_right_one(typed: list[str], meant: str, run: Run) -> None:
@@ -138,6 +140,8 @@ def test_a_wrong_word_suggests_the_right_one(typed: list[str], meant: str, run: 
         ("audiocnn shapes --arch resnet", ["resnet18", "resnet50"]),
         ("audiocnn features --feature log", ["logmel"]),
         ("audiocnn models show dig", ["digits"]),
+        ("audiocnn embed --model so", ["sound"]),
+        ("audiocnn search --model sp", ["speech"]),
         ("audiocnn train --arch lo", ["logmel-cnn"]),
     ],
 )
@@ -222,6 +226,8 @@ QUIET = (
     "shapes --diff --input 130x13x1 flatten dense:2",
     "classify {wav}",
     "classify {wav} --why",
+    "embed {wav}",
+    "search {wav} --in {vectors}",
     "evaluate {folder}",
     "merge {journal}",
     "models list",
@@ -241,7 +247,16 @@ def test_quiet_prints_no_table(run: Run, make_wav: Callable[..., Path], tmp_path
     journal = tmp_path / "run.sqlite"
     assert run("features", wav, "--journal", journal, "-q").stdout == ""
     model = write_good_model(tmp_path / "own.onnx")
-    places = {"wav": wav, "folder": folder, "journal": journal, "model": model, "out": tmp_path / "o.onnx"}
+    vectors = tmp_path / "vectors.npz"
+    assert run("embed", wav, "--model", "sound", "-o", vectors).exit_code == 0
+    places = {
+        "vectors": vectors,
+        "wav": wav,
+        "folder": folder,
+        "journal": journal,
+        "model": model,
+        "out": tmp_path / "o.onnx",
+    }
     for command in QUIET:
         finished = run(*command.format(**places).split(), "--quiet")
         assert finished.stdout == "", command

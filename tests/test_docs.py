@@ -34,6 +34,8 @@ def test_every_dependency_has_its_reason() -> None:
         ["features"],
         ["shapes"],
         ["classify"],
+        ["embed"],
+        ["search"],
         ["train"],
         ["evaluate"],
         ["merge"],
@@ -58,7 +60,7 @@ def test_every_help_has_an_example(command: list[str], run: Run) -> None:
 def test_version_on_every_command(run: Run) -> None:
     version = run("--version").stdout
     assert re.fullmatch(r"audiocnn \d+\.\d+\.\d+\n", version)
-    for command in ("features", "shapes", "classify", "train", "evaluate", "merge"):
+    for command in ("features", "shapes", "classify", "embed", "search", "train", "evaluate", "merge"):
         assert run(command, "--version").stdout == version
 
 

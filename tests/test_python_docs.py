@@ -1,6 +1,8 @@
 """The code of docs/python-api.md and of the notebook runs."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbclient
@@ -25,10 +27,17 @@ def make_recordings(folder: Path) -> None:
             soundfile.write(folder / "recordings" / name / f"{number}.wav", noise, 22050)
 
 
+def make_set(folder: Path) -> None:
+    """The vectors of recordings/ in set/."""
+    command = [str(Path(sys.executable).parent / "audiocnn"), "embed", "recordings", "-o", "set/", "-q"]
+    subprocess.run(command, cwd=folder, check=True)
+
+
 def test_the_code_of_the_page_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_recordings(tmp_path)
+    make_set(tmp_path)
     monkeypatch.chdir(tmp_path)
     blocks = [block for block in BLOCKS if not block.startswith("# torch")]
     assert len(blocks) == len(BLOCKS) - 1
@@ -36,6 +45,8 @@ def test_the_code_of_the_page_runs(
     printed = capsys.readouterr().out
     assert printed.startswith("(1292, 13) ('frame', 'coefficient')\n")
     assert "collapses on the frequency axis" in printed
+    assert "(6, 1792) sound\n(6, 6)\n" in printed
+    assert re.search(r"^recordings/\w+/\d.wav 0.0 5.0 0\.\d+$", printed, re.MULTILINE)
 
 
 @pytest.mark.train

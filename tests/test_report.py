@@ -17,7 +17,7 @@ import soundfile
 from PIL import Image
 
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.classify import SoundType
+from audiocnn_cli.classify import SoundType, Unlabelled
 from audiocnn_cli.classify.work import Classification, ModelChoice
 from audiocnn_cli.inspection.occlusion import Why
 from audiocnn_cli.inspection.work import Inspection
@@ -272,12 +272,33 @@ def test_why_there_is_no_label_is_on_the_page(tiny: Path, make_wav: MakeWav, tmp
         labels=(),
         reason="this is speech, not music",
         events=(),
+        unlabelled=(Unlabelled(0.0, 2.0, "this is speech, not music", "hum", 0.5),),
         sound_type=SoundType("speech", 0.97),
     )
     (model,) = work.ensemble().models
     assert found.why is not None
     (tmp_path / "r.html").write_text(page_html(gated, found.why, read_sound(source), model))
     text = " ".join("".join(Page(tmp_path / "r.html").texts).split())
-    assert "no label this is speech, not music" in text
+    assert f"{source.name} this is speech, not music hum" in text
     assert "Type of sound: speech (0.97)." in text
-    assert "None: no label reaches the threshold." in text
+    assert "(this is speech, not music)" in text
+
+
+def test_doubts_have_their_candidate_on_the_page_and_in_the_overview(
+    run: Run, tiny: Path, make_wav: MakeWav, tmp_path: Path
+) -> None:
+    clips = [make_wav(name, rate=8000) for name in ("a.wav", "b.wav")]
+    arguments = ("classify", *clips, "--model", tiny, "--threshold", "1", "--report", tmp_path / "r.html")
+    finished = run(*arguments, "--json")
+    best = finished.document["results"][0]["top"][0]["label"]
+    overview = Page(tmp_path / "r.html")
+    assert overview.texts.count(f"{best}?") == 2
+    assert "below the threshold " in "".join(overview.texts)
+    first = sorted((tmp_path / "r-pages").iterdir())[0]
+    page = Page(first)
+    assert page.texts.count(f"{best}?") >= 2  # the heading and the table of parts
+    assert "below the threshold" in page.texts
+    rows = [attributes for attributes in page.all("tr") if attributes.get("class") == "reason"]
+    assert len(rows) == len(page.data["parts"]) >= 1
+    assert page.data["parts"][0]["start"] == 0.0
+    assert page.data["parts"][-1]["end"] == 2.0

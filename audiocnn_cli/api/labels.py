@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.api.shared import notebook_html, source_of
 from audiocnn_cli.audio.load import Excerpt
+from audiocnn_cli.classify import AutoModels
 from audiocnn_cli.classify.clip import classify as classify_source
 from audiocnn_cli.classify.options import ClassifyOptions, Thresholds
 from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.classify.work import Classification as ClassificationTask
-from audiocnn_cli.classify.work import ModelChoice
+from audiocnn_cli.classify.work import ModelChoice, auto_choices
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.models.contract import ModelContract
-from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
+from audiocnn_cli.models.registry import AUTO, find_model
 from audiocnn_cli.models.session import Model
 from audiocnn_cli.output.views.classify import ClassifyView
 
@@ -43,7 +44,8 @@ def classify(
 
     Args:
         source: a path, or samples of shape (n,) or (n, channels).
-        model: name of a model, an .onnx file with a contract, or "auto": the model for the type of sound.
+        model: name of a model, an .onnx file with a contract, or "auto": the model for the type of sound,
+            music or environment; speech is labelled "speech".
         sample_rate: of the samples of an array, in Hz; the array is resampled to the model's rate.
         top: number of candidates in the result.
         threshold: probability below which no label is given; None takes the model's; 0 always gives one.
@@ -84,10 +86,8 @@ def load_model(name_or_file: str | os.PathLike[str] = "auto") -> LoadedModel:
         (10, 22050)
     """
     name = os.fspath(name_or_file)
-    auto = name == "auto"
-    found = bundled_models() if auto else [find_model(name)]
-    files = sorted(found, key=lambda file: file.name != DEFAULT_MODEL)  # the default model first
-    models = tuple(ModelChoice(file.path) for file in files)
+    auto = name == AUTO
+    models = auto_choices() if auto else (ModelChoice(find_model(name).path),)
     loaded = LoadedModel(ClassificationTask(models=models, auto=auto))
     loaded.open()
     return loaded
@@ -100,8 +100,9 @@ class LoadedModel:
         self._task = task
 
     def open(self) -> tuple[Model, ...]:
-        """The opened ONNX models (several for "auto")."""
-        return self._task.ensemble().models
+        """The opened ONNX model; for "auto" the model of the type of sound, before the first recording."""
+        models = self._task.opened()
+        return (models.gate,) if isinstance(models, AutoModels) else models.models
 
     def __call__(
         self,
@@ -125,8 +126,8 @@ class LoadedModel:
             smooth_s=smooth,
             min_event_s=min_event,
         )
-        ensemble = replace(self._task, options=options).ensemble()
-        return Classification(classify_source(source_of(source, sample_rate), ensemble, options))
+        models = replace(self._task, options=options).opened()
+        return Classification(classify_source(source_of(source, sample_rate), models, options))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -150,10 +151,9 @@ class LoadedModel:
 
     @property
     def _only(self) -> Model:
-        models = self.open()
-        if len(models) > 1:
+        if self._task.auto:
             raise UsageError("'auto' stands for several models: load one of them by its name")
-        return models[0]
+        return self.open()[0]
 
 
 class Classification:
@@ -163,7 +163,9 @@ class Classification:
         label: the most probable label; None for an abstention, and `reason` names why.
         probability: of the most probable label, 0 to 1, also where `label` is None.
         abstained: whether no label is given.
-        reason: why no label is given: silence, below the threshold, or another type of sound.
+        reason: why no label is given: below the threshold, a type of sound that is not clear, silence, or
+            another type of sound than the model is for.
+        sound_type: the type of sound by the gate, with `name` and `probability`; None without a gate.
         top: the most probable labels with their probabilities, in falling order.
         events: where a label holds: start_s and end_s in seconds, label, probability.
         timeline: the segments with the probabilities of all labels.
@@ -181,6 +183,7 @@ class Classification:
         self.events = prediction.events
         self.timeline = prediction.timeline
         self.model = prediction.model
+        self.sound_type = prediction.sound_type
         self.labels = tuple(candidate.label for candidate in self.timeline[0].candidates)
 
     @property
@@ -200,8 +203,9 @@ class Classification:
 
     def __repr__(self) -> str:
         best = self.top[0]
-        found = self.label or f"no label, {self.reason}; most probable {best.label}"
-        return f"<Classification by {self.model}: {found} ({best.probability:.2f})>"
+        found = self.label or f"{best.label}?"
+        reason = f", {self.reason}" if self.abstained else ""
+        return f"<Classification by {self.model}: {found} ({best.probability:.2f}){reason}>"
 
     def _repr_html_(self) -> str:
         rows = [{"label": each.label, "p": f"{each.probability:.2f}"} for each in self.top]

@@ -1,10 +1,11 @@
-"""The models that run over a clip: one, several whose scores are averaged, or one that the gate selects."""
+"""The models that run over a clip: one, several whose scores are averaged, or one for its type of sound."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from audiocnn_cli.classify import gate
 from audiocnn_cli.classify.options import ClassifyOptions
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.models.inference import ModelStream
@@ -18,15 +19,13 @@ class Ensemble:
     """Opened models.
 
     Args:
-        models: their scores are averaged, or with `auto` the gate selects one of them.
+        models: their scores are averaged.
         gate: model of the type of sound; None: none is used.
-        auto: use the one of `models` that is for the type of sound.
         member: run only this one of the networks whose mean each model is.
     """
 
     models: tuple[Model, ...]
     gate: Model | None = None
-    auto: bool = False
     member: int | None = None
 
     def streams(self, options: ClassifyOptions) -> list[ModelStream]:
@@ -42,6 +41,43 @@ class Ensemble:
             UsageError: their labels or activations differ.
         """
         return mean_signature([model.signature for model in self.models])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoModels:
+    """A gate, and a model for some of its types of sound; it is opened when the first clip of the type comes.
+
+    A clip of another type has the name of the type as its label.
+    """
+
+    gate: Model
+    by_type: Mapping[str, Callable[[], Model]]
+
+    def model(self, sound: str | None) -> Model:
+        """The model that labels sound of that type; for None it is the gate."""
+        return self.gate if sound is None else self.by_type[sound]()
+
+    def type_with_model(self, sound: str) -> str | None:
+        """The type itself; None if it has no model, so that its name is the label."""
+        return sound if sound in self.by_type else None
+
+    def signature(self, sound: str | None) -> Signature:
+        """That of `model(sound)`; the gate labels from its certainty on."""
+        return gate.as_labels(self.gate) if sound is None else self.model(sound).signature
+
+    @property
+    def types(self) -> tuple[str | None, ...]:
+        """The types of sound that have a model, then None for the others."""
+        return (*self.by_type, None)
+
+    def stream(self, sound: str | None, options: ClassifyOptions) -> ModelStream:
+        """The stream of `model(sound)`."""
+        model = self.model(sound)
+        return ModelStream(model, options.hop(model.signature))
+
+    def streams(self, options: ClassifyOptions) -> list[ModelStream]:
+        """A stream for each of `types` in order, then one for the type of each segment."""
+        return [*(self.stream(sound, options) for sound in self.types), ModelStream(self.gate)]
 
 
 def mean_signature(signatures: Sequence[Signature]) -> Signature:

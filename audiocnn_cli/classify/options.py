@@ -31,6 +31,10 @@ class Thresholds:
         """Whether the best label always applies."""
         return self.for_all == 0 and not self.by_label
 
+    def known_to(self, signature: Signature) -> "Thresholds":
+        """Those for all labels and for labels of that model."""
+        return Thresholds(self.for_all, tuple(each for each in self.by_label if each[0] in signature.labels))
+
     def of(self, signature: Signature) -> tuple[float, ...]:
         """The threshold of each label of a model.
 

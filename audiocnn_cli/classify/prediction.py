@@ -4,9 +4,18 @@ from dataclasses import dataclass
 
 from audiocnn_cli.audio.segments import TailHandling
 
-# Reasons for abstaining; `gate` has further ones.
+# Reasons for abstaining; `gate.mismatch` gives further ones.
 SILENCE = "silence"
 BELOW_THRESHOLD = "below the threshold"
+UNCLEAR = "the type of sound is not clear"
+
+
+def is_doubt(reason: str | None) -> bool:
+    """Whether the best candidate may still be right: its probability, or that of the type, is too low.
+
+    With the other reasons, silence and another type of sound, the candidates do not apply at all.
+    """
+    return reason in (BELOW_THRESHOLD, UNCLEAR)
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,21 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Unlabelled:
+    """Neighbouring segments without a label, for the same `reason`, from `start_s` to `end_s` seconds.
+
+    `candidate` is the most probable label, which in a doubt is the same in all of the segments, and
+    `probability` its mean over them.
+    """
+
+    start_s: float
+    end_s: float
+    reason: str
+    candidate: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class SoundType:
     """The most probable type of sound (music, speech, environment) by the gate, and its probability."""
 
@@ -78,6 +102,8 @@ class Prediction:
         top: the most probable candidates, also when `labels` is empty.
         timeline: the segments.
         events: neighbouring segments with the same label.
+        unlabelled: the rest: neighbouring segments without a label for the same reason. Segments in which a
+            multi-label model finds nothing are in it only if there is no event at all.
         duration_s: seconds that were classified, of the `recording_s` of the whole recording.
         recording_s: duration of the recording.
         rest: how the samples after the last whole segment were handled (see `audio.segments`).
@@ -100,6 +126,7 @@ class Prediction:
     rest_s: float
     highest_hz: float
     sound_type: SoundType | None = None
+    unlabelled: tuple[Unlabelled, ...] = ()
 
     @property
     def label(self) -> str | None:

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.classify.options import Thresholds
-from audiocnn_cli.classify.prediction import BELOW_THRESHOLD, SILENCE, Candidate, Event, TimelineEntry
+from audiocnn_cli.classify.prediction import (
+    BELOW_THRESHOLD,
+    SILENCE,
+    Candidate,
+    Event,
+    TimelineEntry,
+    Unlabelled,
+    is_doubt,
+)
 from audiocnn_cli.models.scores import ClipScores
 from audiocnn_cli.models.signature import Signature
 
@@ -69,6 +77,43 @@ def events(
             begin, end = offset_s + run.start / rate, offset_s + run.end / rate
             found.append(Event(begin, end, label, mean))
     return tuple(sorted(found, key=lambda event: (event.start_s, event.label)))
+
+
+def unlabelled(
+    scores: ClipScores,
+    entries: Sequence[TimelineEntry],
+    *,
+    offset_s: float,
+    shortest_s: float,
+    multi_label: bool,
+) -> tuple[Unlabelled, ...]:
+    """Neighbouring segments without a label for the same reason, those of `shortest_s` or more, by time.
+
+    In a doubt they have the same best candidate too. That a multi-label model finds nothing is no doubt, so
+    with `multi_label` such segments are left out.
+    """
+    rate = scores.sample_rate
+    keys = [_reason_and_candidate(entry, multi_label=multi_label) for entry in entries]
+    found = []
+    for key in dict.fromkeys(key for key in keys if key is not None):
+        for run in runs(scores, [each == key for each in keys]):
+            if (run.end - run.start) / rate < shortest_s:
+                continue
+            means = scores.probabilities[run.first : run.last + 1].mean(axis=0, dtype=np.float64)
+            column = int(means.argmax())
+            if key[1] is not None:
+                column = [candidate.label for candidate in entries[run.first].candidates].index(key[1])
+            label = entries[run.first].candidates[column].label
+            begin, end = offset_s + run.start / rate, offset_s + run.end / rate
+            found.append(Unlabelled(begin, end, key[0], label, float(means[column])))
+    return tuple(sorted(found, key=lambda each: each.start_s))
+
+
+def _reason_and_candidate(entry: TimelineEntry, *, multi_label: bool) -> tuple[str, str | None] | None:
+    """What unlabelled neighbours have in common; None for a segment with a label, or with nothing in it."""
+    if entry.labels or entry.reason is None or (multi_label and entry.reason == BELOW_THRESHOLD):
+        return None
+    return entry.reason, entry.best.label if is_doubt(entry.reason) else None
 
 
 class Run(NamedTuple):

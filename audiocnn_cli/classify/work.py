@@ -2,30 +2,40 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import ClassVar, Self
 
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.classify.clip import classify
-from audiocnn_cli.classify.ensemble import Ensemble
+from audiocnn_cli.classify.ensemble import AutoModels, Ensemble
 from audiocnn_cli.classify.gate import GATE_MODEL, find_gate
 from audiocnn_cli.classify.options import DEFAULTS, ClassifyOptions
 from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models import runtime
-from audiocnn_cli.models.session import Model, open_labelling, open_model
-
-# Types of sound for which `auto` selects a model; there is none for speech.
-_AUTO_TYPES = frozenset({"music", "environment"})
+from audiocnn_cli.models.registry import MODEL_FOR_TYPE, bundled_models
+from audiocnn_cli.models.session import Model, open_labelling
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """A model file that a task names, so that it can be sent to another machine with the task."""
+    """A model file that a task names, so that it can be sent to another machine with the task.
+
+    With `auto` it is the model for clips of the type `sound_type`.
+    """
 
     path: Path
+    sound_type: str | None = None
+
+
+def auto_choices() -> tuple[ModelChoice, ...]:
+    """The bundled models that `auto` chooses among."""
+    bundled = {model.name: model.path for model in bundled_models()}
+    return tuple(
+        ModelChoice(bundled[name], sound) for sound, name in MODEL_FOR_TYPE.items() if name in bundled
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +43,7 @@ class Classification:
     """The batch task of `classify`; models are opened once a worker.
 
     Args:
-        models: their scores are averaged; with `auto` the candidates among which the gate selects.
+        models: their scores are averaged; with `auto` one for each type of sound, `auto_choices`.
         gate: whether to use the gate; None: if the model has a `sound_type`, the gate is installed, and the
             thresholds allow to abstain.
         auto: select the model by the type of sound.
@@ -58,16 +68,37 @@ class Classification:
         models = tuple(replace(choice, path=moved[choice.path]) for choice in self.models)
         return replace(self, models=models)
 
-    def ensemble(self) -> Ensemble:
-        """The opened models; each file is opened once in a process.
+    def opened(self) -> Ensemble | AutoModels:
+        """The models; each file is opened once in a process, those of `auto` when they are needed.
 
         Raises:
             ModelRefusedError: a file is not a valid model.
             UsageError: the models don't fit each other or the options, or there is no gate.
         """
-        if self.auto:
-            models = tuple(open_model(choice.path, provider=self.provider) for choice in self.models)
-            return Ensemble(models=_one_for_each_type(models), gate=self._gate(), auto=True)
+        return self._auto_models() if self.auto else self.ensemble()
+
+    def _auto_models(self) -> AutoModels:
+        openers = {
+            choice.sound_type: partial(_opened, choice, self.provider)
+            for choice in self.models
+            if choice.sound_type is not None
+        }
+        auto = AutoModels(gate=self._gate(), by_type=openers)
+        if self.options.thresholds.by_label:
+            models = [auto.gate, *(opened() for opened in openers.values())]
+            known = {label for model in models for label in model.signature.labels}
+            for label, _ in self.options.thresholds.by_label:
+                if label not in known:
+                    names = ", ".join(model.signature.name for model in models)
+                    raise UsageError(f"`threshold={label}=...`: auto has no such label in any of {names}")
+        return auto
+
+    def ensemble(self) -> Ensemble:
+        """The opened models of a task without `auto`.
+
+        Raises:
+            ModelRefusedError, UsageError: as `opened`.
+        """
         models = tuple(_opened(choice, self.provider) for choice in self.models)
         ensemble = Ensemble(models=models)
         self.options.thresholds.of(ensemble.signature)
@@ -93,21 +124,12 @@ class Classification:
         """Open the models and return the function that classifies one input.
 
         Raises:
-            ModelRefusedError, UsageError: as `ensemble`.
+            ModelRefusedError, UsageError: as `opened`.
         """
-        ensemble = self.ensemble()
-        return lambda source: classify(source, ensemble, self.options)
+        models = self.opened()
+        return lambda source: classify(source, models, self.options)
 
 
 @lru_cache(maxsize=16)
 def _opened(choice: ModelChoice, provider: str) -> Model:
     return open_labelling(choice.path, provider=provider)
-
-
-def _one_for_each_type(models: tuple[Model, ...]) -> tuple[Model, ...]:
-    """The first of the models for each type of sound that has one."""
-    by_type: dict[str, Model] = {}
-    for model in models:
-        if model.signature.sound_type in _AUTO_TYPES:
-            by_type.setdefault(model.signature.sound_type, model)
-    return tuple(by_type.values())

@@ -20,7 +20,7 @@ Examples:
   audiocnn classify song.flac --timeline --overlap 0.5 --smooth 6
   audiocnn classify song.flac --format audacity -o song.txt
   audiocnn classify recordings/ --format raven -o selections.txt
-  audiocnn classify *.flac --model auto --json
+  audiocnn classify *.flac --model genre --threshold 0.8 --json
   audiocnn classify song.flac --trace --why
   audiocnn classify song.flac --report song.html
   sox song.flac -t raw -e signed -b 16 -c 1 - | audiocnn classify - --raw s16le --sr 22050
@@ -42,8 +42,10 @@ def classify(
 
     The label of a clip is that of the mean over its segments. Where the last segment is partial it is
     moved back to end with the clip, or dropped if less than half of it is there; a clip shorter than a
-    segment is repeated to fill it. Silence, and other types of sound than the model is for, get no label
-    but a reason. A model from elsewhere gets its labels and feature settings once, by `audiocnn models
+    segment is repeated to fill it. Without --model the clip's type of sound selects it: a genre for music,
+    a sound for the environment, 'speech' for speech. Below the threshold the table shows the best candidate
+    with a question mark; silence, and other types of sound than the model is for, get no label but a
+    reason. A model from elsewhere gets its labels and feature settings once, by `audiocnn models
     add`. The path '-' is a stream on standard input, labelled as it arrives.
     """
     logging.set_up()

@@ -8,15 +8,13 @@ from audiocnn_cli.commands import options
 from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import option
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.models.registry import DEFAULT_MODEL, bundled_models, find_model
+from audiocnn_cli.models.registry import AUTO, find_model
 from audiocnn_cli.output.formats import LABEL_FORMATS, Format
 
 if TYPE_CHECKING:
     from audiocnn_cli.classify import ClassifyOptions, Thresholds
     from audiocnn_cli.classify.work import Classification
     from audiocnn_cli.output.labels.destination import LabelOutput
-
-AUTO = "auto"
 
 
 def complete_model(incomplete: str) -> Iterator[str]:
@@ -41,7 +39,7 @@ class ModelOptions:
         str | None,
         option(
             "A model's name, an .onnx file, or auto: the model for the type of sound.",
-            default=DEFAULT_MODEL,
+            default=AUTO,
             metavar="NAME|FILE|auto",
             autocompletion=complete_model,
         ),
@@ -50,7 +48,7 @@ class ModelOptions:
     threshold: Annotated[
         list[str] | None,
         option(
-            "Abstain below this probability, of all labels or of one; 0 never abstains.",
+            "No label below this probability, of all labels or of one; 0 never abstains.",
             default="the model's",
             metavar="P|LABEL=P",
         ),
@@ -103,27 +101,25 @@ class ModelOptions:
             UsageError: options that contradict each other.
             ModelRefusedError: there is no model of that name.
         """
-        from audiocnn_cli.classify.work import Classification, ModelChoice
+        from audiocnn_cli.classify.work import Classification, ModelChoice, auto_choices
 
         if self.model is not None and self.ensemble is not None:
             raise UsageError("give either --model or --ensemble")
-        auto = self.model == AUTO
+        auto = self.ensemble is None and self.model in (None, AUTO)
         if auto and self.gate is False:
-            raise UsageError("--model auto selects the model by the gate: leave out --no-gate")
+            raise UsageError(
+                "--model auto, the default, selects by the gate: leave out --no-gate or name a model"
+            )
         if auto:
-            files = sorted(bundled_models(), key=lambda file: file.name != DEFAULT_MODEL)
+            models = auto_choices()
         elif self.ensemble is not None:
-            files = [find_model(name.strip()) for name in self.ensemble.split(",")]
-            if len(files) < 2:
+            models = tuple(ModelChoice(find_model(name.strip()).path) for name in self.ensemble.split(","))
+            if len(models) < 2:
                 raise UsageError("--ensemble takes two models or more, separated by commas")
         else:
-            files = [find_model(self.model or DEFAULT_MODEL)]
+            models = (ModelChoice(find_model(self.model or AUTO).path),)
         return Classification(
-            models=tuple(ModelChoice(file.path) for file in files),
-            gate=self.gate,
-            auto=auto,
-            provider=self.provider,
-            options=classify,
+            models=models, gate=self.gate, auto=auto, provider=self.provider, options=classify
         )
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from audiocnn_cli.audio.sources import STDIN
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.task import DataclassCodec, Task
-from audiocnn_cli.classify import Prediction, TimelineEntry
-from audiocnn_cli.classify.clip import classify_live
+from audiocnn_cli.classify import Prediction
+from audiocnn_cli.classify.live import LiveSegment, classify_live
 from audiocnn_cli.classify.work import Classification
 from audiocnn_cli.commands.batch import BatchOptions, Job, run_job
 from audiocnn_cli.commands.classify_options import InputOptions
@@ -96,14 +96,13 @@ class Run:
             raise UsageError("--raw and --mic are one stream: leave out the options of many files")
         task, batch = self.task, self.batch
         # Several models, and smoothing, give scores only at the end of the stream.
-        immediate = len(task.models) == 1 and not task.auto and not task.options.smooth_s
+        immediate = (task.auto or len(task.models) == 1) and not task.options.smooth_s
         if self.destination.live and immediate and not batch.any_given:
-            model, report = task.ensemble().signature.name, self.destination.report
             results = _classified(stream, task)
-            return write_live(results, self.view, report, path=stream.path, model=model).exit_code
+            return write_live(results, self.view, self.destination.report, path=stream.path).exit_code
         if not stream.is_exclusive:
             return self.files()
-        whole = (each for each in _classified(stream, task) if not isinstance(each, TimelineEntry))
+        whole = (each for each in _classified(stream, task) if not isinstance(each, LiveSegment))
         return self.destination.write(whole, self.view).exit_code
 
     def _job(self) -> Job[Prediction]:
@@ -134,9 +133,9 @@ class Run:
         )
 
 
-def _classified(stream: Stream, task: Classification) -> Iterator[TimelineEntry | Prediction | Failure]:
+def _classified(stream: Stream, task: Classification) -> Iterator[LiveSegment | Prediction | Failure]:
     try:
         with stream.open() as reader:
-            yield from classify_live(reader, task.ensemble(), task.options, ends_by_hand=stream.microphone)
+            yield from classify_live(reader, task.opened(), task.options, ends_by_hand=stream.microphone)
     except SignalError as error:
         yield Failure(stream.path, error.kind, error.message)

@@ -16,7 +16,7 @@ from audiocnn_cli.output.terminal.console import print_error
 from audiocnn_cli.parameters import use_flags
 
 # Each is a module of this package with a function of its name and EXAMPLES, or with an app of its own.
-COMMANDS = ("features", "shapes", "classify", "models", "train", "evaluate", "merge")
+COMMANDS = ("features", "shapes", "classify", "embed", "search", "models", "train", "evaluate", "merge")
 
 
 def build_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:

@@ -79,6 +79,13 @@ def _kind_of_results(configuration: dict[str, Any], format: Format) -> "tuple[Co
         return DataclassCodec(Prediction), ClassifyView(
             **{each.name: configuration[each.name] for each in fields(ClassifyView)}
         )
+    if configuration["command"] == "embed":
+        from audiocnn_cli.embeddings.work import EmbeddingCodec
+        from audiocnn_cli.output.views.embed import EmbedView
+
+        if format is Format.CSV and configuration["vectors"] != "journal":
+            raise UsageError("the vectors are in the data set, which holds all parts: use --json or --jsonl")
+        return EmbeddingCodec(), EmbedView()
     if format is Format.CSV:
         raise UsageError("the numbers of features are in files of their own: use --json or --jsonl")
     from audiocnn_cli.output.tensors.report import FeatureReportCodec

@@ -22,7 +22,7 @@ from audiocnn_cli.batch.journal import Journal
 from audiocnn_cli.batch.outcome import Failure, Finished
 from audiocnn_cli.batch.schema import State
 from audiocnn_cli.batch.task import Codec
-from audiocnn_cli.datasets.dataset import Dataset, as_text
+from audiocnn_cli.datasets.dataset import Dataset, as_text, write_parquet
 from audiocnn_cli.datasets.storage import open_storage
 from audiocnn_cli.errors import OutputError
 
@@ -180,10 +180,8 @@ class DatasetJournal(Journal[R]):
             self._storage.remove(name)
 
     def _stage(self, name: str, table: Any, staged: dict[str, str]) -> None:
-        import pyarrow.parquet as pq
-
         staged[name] = secrets.token_hex(4)
-        self._storage.write(_staged(name, staged[name]), partial(pq.write_table, table))
+        self._storage.write(_staged(name, staged[name]), partial(write_parquet, table))
 
     def _remove_outdated(self, members: dict[str, str], staged: dict[str, str]) -> list[str]:
         """Stage parts again without their outdated rows, and return the names of parts left empty."""

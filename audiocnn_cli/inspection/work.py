@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from audiocnn_cli.audio.sources import STDIN, Source
 from audiocnn_cli.classify.clip import classify
-from audiocnn_cli.classify.ensemble import Ensemble
+from audiocnn_cli.classify.ensemble import AutoModels, Ensemble
 from audiocnn_cli.classify.options import ClassifyOptions
 from audiocnn_cli.classify.prediction import Prediction
 from audiocnn_cli.classify.work import Classification
@@ -49,17 +49,17 @@ class Inspection:
         """Open the models and return the function that inspects one input.
 
         Raises:
-            ModelRefusedError, UsageError: as `Classification.ensemble`, or the mean of several models.
+            ModelRefusedError, UsageError: as `Classification.opened`, or the mean of several models.
         """
         work = self.classification
         if len(work.models) > 1 and not work.auto:
             raise UsageError("`trace`, `why` and `report` inspect one model: leave out `ensemble`")
-        ensemble, excerpt = work.ensemble(), work.options.excerpt
+        models, excerpt = work.opened(), work.options.excerpt
 
         def inspect(source: Source) -> Inspected:
             require_seekable(streamed=source.path == STDIN)
-            prediction = classify(source, ensemble, work.options)
-            stream = stream_of(prediction, ensemble, work.options)
+            prediction = classify(source, models, work.options)
+            stream = stream_of(prediction, models, work.options)
             traced = trace(source, stream, excerpt) if self.trace else None
             label = prediction.top[0].label
             return Inspected(
@@ -81,7 +81,11 @@ def require_seekable(*, streamed: bool) -> None:
         )
 
 
-def stream_of(prediction: Prediction, ensemble: Ensemble, options: ClassifyOptions) -> ModelStream:
-    """The model of the ensemble that made the prediction, with its segments."""
-    streams = ensemble.streams(options)
-    return next(stream for stream in streams if stream.model.signature.name == prediction.model)
+def stream_of(prediction: Prediction, models: Ensemble | AutoModels, options: ClassifyOptions) -> ModelStream:
+    """The model that made the prediction, with its segments."""
+    if isinstance(models, Ensemble):
+        return models.streams(options)[0]
+    sound = prediction.sound_type
+    if sound is None or prediction.model == models.gate.signature.name:
+        return models.stream(None, options)
+    return models.stream(sound.name, options)

@@ -63,6 +63,12 @@ def is_sampled(index: int) -> bool:
     return index < _SAMPLED_WHOLLY or index % _SAMPLED_STEP == 0
 
 
+def sample_weights(indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How many segments of a clip each of the sampled ones stands for; 0 for one that is not sampled."""
+    sampled = np.array([is_sampled(index) for index in indices.tolist()])
+    return np.where(sampled, np.where(indices < _SAMPLED_WHOLLY, 1.0, _SAMPLED_STEP), 0.0)
+
+
 def infer(blocks: Iterable[NDArray[np.float32]], model: Model, *, member: int | None = None) -> ClipScores:
     """Run `model`, or one `member` of it, over a clip of mono (n,) blocks at the model's sample rate.
 
@@ -106,6 +112,15 @@ class StreamingInference:
     def count(self, stream: int) -> int:
         """Number of segments of that stream that have scores so far."""
         return len(self._streams[stream][1].rows)
+
+    def complete(self, stream: int) -> int:
+        """Number of segments of that stream whose last sample has arrived, with scores or not yet."""
+        return self._streams[stream][0].cut
+
+    def settle(self) -> None:
+        """Wait until every batch of segments that is complete has scores."""
+        for group in self._groups:
+            group.settle()
 
     def scores(self, stream: int, first: int = 0) -> ClipScores:
         """Scores of that stream so far, from its row `first` on (counted from the end if negative)."""
@@ -191,7 +206,7 @@ class _Group:
         self._batch = batch
         self._cutter = Cutter(segment)
         self._pending: list[_Pending] = []
-        self._cut = 0
+        self.cut = 0
         self._executor: ThreadPoolExecutor | None = None
         self._running: deque[Future[None]] = deque()
 
@@ -214,15 +229,19 @@ class _Group:
             )
         if ending.segment is not None:
             self._add(ending.segment)
-        for future in self._running:
-            future.result()
+        self.settle()
         if self._executor is not None:
             self._executor.shutdown()
         self._run(self._pending)
         return ending
 
+    def settle(self) -> None:
+        """Wait for the batches that run."""
+        while self._running:
+            self._running.popleft().result()
+
     def _add(self, segment: Segment) -> None:
-        index, self._cut = self._cut, self._cut + 1
+        index, self.cut = self.cut, self.cut + 1
         if all(each.stream.sparse for each in self.streams) and not is_sampled(index):
             return
         # Features at once: kept samples would make the allocator return and request memory repeatedly.

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from audiocnn_cli.errors import ModelRefusedError
 
+# The bundled model of commands that need a single one.
 DEFAULT_MODEL = "genre"
+# In place of a name: the model for the type of sound, the default of `classify`.
+AUTO = "auto"
+# The bundled model that `auto` takes for a type of sound; other types are labelled with their name.
+MODEL_FOR_TYPE = {"music": DEFAULT_MODEL, "environment": "environment"}
 
 _log = logging.getLogger("audiocnn")
 

@@ -51,18 +51,21 @@ class Properties:
     suffixes: tuple[str, ...]
     tensors: bool = False
     labels: bool = False
+    embeddings: bool = False
     binary: bool = False
     extra: str | None = None
 
 
 FORMATS = {
-    Format.NPZ: Properties((".npz",), tensors=True, binary=True),
+    Format.NPZ: Properties((".npz",), tensors=True, embeddings=True, binary=True),
     Format.NPY: Properties((".npy",), tensors=True, binary=True),
     Format.HDF5: Properties((".hdf5", ".h5"), tensors=True, binary=True, extra="hdf5"),
-    Format.PARQUET: Properties((".parquet",), tensors=True, labels=True, binary=True, extra="parquet"),
-    Format.JSON: Properties((".json",), tensors=True, labels=True),
-    Format.JSONL: Properties((".jsonl",), tensors=True, labels=True),
-    Format.CSV: Properties((".csv",), tensors=True, labels=True),
+    Format.PARQUET: Properties(
+        (".parquet",), tensors=True, labels=True, embeddings=True, binary=True, extra="parquet"
+    ),
+    Format.JSON: Properties((".json",), tensors=True, labels=True, embeddings=True),
+    Format.JSONL: Properties((".jsonl",), tensors=True, labels=True, embeddings=True),
+    Format.CSV: Properties((".csv",), tensors=True, labels=True, embeddings=True),
     Format.TABLE: Properties((".txt",), labels=True),
     Format.MARKDOWN: Properties((".md",)),
     Format.AUDACITY: Properties((".txt",), labels=True),
@@ -72,6 +75,7 @@ FORMATS = {
 }
 TENSOR_FORMATS = [format for format, each in FORMATS.items() if each.tensors]
 LABEL_FORMATS = [format for format, each in FORMATS.items() if each.labels]
+EMBEDDING_FORMATS = [format for format, each in FORMATS.items() if each.embeddings]
 
 
 def format_of(path: Path, formats: Sequence[Format]) -> Format | None:

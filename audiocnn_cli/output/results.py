@@ -11,6 +11,7 @@ from textwrap import indent
 from typing import IO, Any, Generic, Protocol, TypeVar
 
 from audiocnn_cli.batch.outcome import Counts, Failure, failure_document
+from audiocnn_cli.datasets.dataset import parquet_options
 from audiocnn_cli.errors import OutputError
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.output.destination import Destination, Format
@@ -158,7 +159,7 @@ def parquet_file(path: Path, *, force: bool) -> Iterator[Callable[[Any], None]]:
 
         def write(table: Any) -> None:
             nonlocal writer
-            writer = writer or pq.ParquetWriter(stream, table.schema)
+            writer = writer or pq.ParquetWriter(stream, table.schema, **parquet_options(table.schema))
             writer.write_table(table)
 
         yield write

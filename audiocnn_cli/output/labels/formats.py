@@ -1,4 +1,7 @@
-"""Events in the label formats of other tools: Audacity, Raven, Praat and ELAN, video players."""
+"""Labels in the formats of other tools: Audacity, Raven, Praat and ELAN, video players.
+
+Each has the events, and between them `jazz?` for a doubt or the reason in parentheses (`views.stretches`).
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,32 +11,32 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from audiocnn_cli.classify import Event, Prediction
+from audiocnn_cli.classify import Prediction
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.output.destination import TEXT, Destination
 from audiocnn_cli.output.formats import Format
 from audiocnn_cli.output.results import parquet_file, write_result
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.views.classify import ClassifyView
+from audiocnn_cli.output.views.stretches import Stretch, stretches
 
 Track = Callable[[Prediction], str]
 
 
 def audacity(result: Prediction) -> str:
     """Audacity's label track (File > Import > Labels): start, end in seconds and label, separated by tabs."""
-    return "".join(
-        f"{event.start_s:.6f}\t{event.end_s:.6f}\t{display(event.label)}\n" for event in result.events
-    )
+    return "".join(f"{each.start_s:.6f}\t{each.end_s:.6f}\t{each.text}\n" for each in stretches(result))
 
 
 def webvtt(result: Prediction) -> str:
-    """WebVTT (W3C): a cue for each event, times to the millisecond."""
+    """WebVTT (W3C): a cue for each stretch, times to the millisecond."""
     from html import escape  # 3 ms
 
     text = "WEBVTT\n"
-    for event in result.events:
-        label = escape(display(event.label), quote=False)
-        text += f"\n{_clock(event.start_s)} --> {_clock(event.end_s)}\n{label} ({event.probability:.2f})\n"
+    for each in stretches(result):
+        probability = "" if each.probability is None else f" ({each.probability:.2f})"
+        label = escape(each.text, quote=False)
+        text += f"\n{_clock(each.start_s)} --> {_clock(each.end_s)}\n{label}{probability}\n"
     return text
 
 
@@ -44,21 +47,21 @@ def _clock(seconds: float) -> str:
 
 
 def textgrid(result: Prediction) -> str:
-    """Praat's long TextGrid, also for ELAN: one tier, or one for each label where events overlap."""
+    """Praat's long TextGrid, also for ELAN: one tier, or one for each label where events overlap.
+
+    What has no label is in the tier named after the model.
+    """
     from praatio import textgrid as praat
     from praatio.utilities.constants import Interval
 
-    tiers: dict[str, list[Event]] = {}
+    tiers: dict[str, list[Stretch]] = {}
     several = any(a.end_s > b.start_s for a, b in pairwise(result.events))
-    for event in result.events:
-        tiers.setdefault(event.label if several else result.model, []).append(event)
+    for each in stretches(result):
+        tiers.setdefault(each.text if several and each.labelled else display(result.model), []).append(each)
     grid = praat.Textgrid(0, result.recording_s)
-    for name, events in (tiers or {result.model: []}).items():
-        entries = [
-            Interval(event.start_s, min(event.end_s, result.recording_s), display(event.label))
-            for event in events
-        ]
-        grid.addTier(praat.IntervalTier(display(name), entries, 0, result.recording_s))
+    for name, parts in (tiers or {display(result.model): []}).items():
+        entries = [Interval(each.start_s, min(each.end_s, result.recording_s), each.text) for each in parts]
+        grid.addTier(praat.IntervalTier(name, entries, 0, result.recording_s))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "labels.TextGrid"
         grid.save(str(path), format="long_textgrid", includeBlankSpaces=True)
@@ -86,22 +89,22 @@ class RavenTable:
         self._before_s = 0.0
 
     def lines(self, result: Prediction) -> str:
-        """A selection for each event of the next recording."""
+        """A selection for each stretch of the next recording; one that has only a reason has no score."""
         lines = ""
-        for event in result.events:
+        for each in stretches(result):
             self._selections += 1
             cells = (
                 str(self._selections),
                 "Spectrogram 1",
                 "1",
-                f"{self._before_s + event.start_s:.6f}",
-                f"{self._before_s + event.end_s:.6f}",
+                f"{self._before_s + each.start_s:.6f}",
+                f"{self._before_s + each.end_s:.6f}",
                 "0",
                 f"{result.highest_hz:g}",
                 display(Path(result.path).name),
-                f"{event.start_s:.6f}",
-                display(event.label),
-                f"{event.probability:.4f}",
+                f"{each.start_s:.6f}",
+                each.text,
+                "" if each.probability is None else f"{each.probability:.4f}",
             )
             lines += "\t".join(cells) + "\n"
         self._before_s += result.recording_s

@@ -15,8 +15,9 @@ from audiocnn_cli.output.report.sound import Sound
 from audiocnn_cli.output.report.template import render
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.views.inspection import falls, sentences, where
+from audiocnn_cli.output.views.stretches import shown_label, stretches
 
-_MOST_EVENTS = 400
+_MOST_PARTS = 400
 _LONGEST_CARD = 1 << 16
 _render = partial(render, command="audiocnn classify --report", styles=("style.css",), script="page.js")
 
@@ -25,18 +26,20 @@ def page_html(
     prediction: Prediction, why: Why, sound: Sound, model: Model, overview: str | None = None
 ) -> str:
     """A self-contained page; `overview` is the relative URL of the overview that links to it, if any."""
+    parts = stretches(prediction)
     return _render(
         "page.html.j2",
         name=display(prediction.name),
         path=display(prediction.path),
         overview=overview,
         prediction=prediction,
+        shown=shown_label(prediction.labels, prediction.reason, prediction.top[0].label),
         why=_why(why),
         sound=sound,
         audio=data_uri(sound.mp3, "audio/mpeg") if sound.mp3 else None,
         cut_short=bool(sound.mp3) and sound.kept_s < sound.duration_s - 0.1,
-        events=prediction.events[:_MOST_EVENTS],
-        more_events=max(0, len(prediction.events) - _MOST_EVENTS),
+        parts=parts[:_MOST_PARTS],
+        more_parts=max(0, len(parts) - _MOST_PARTS),
         card=_card(model),
         plots=plots_of(prediction, why, sound),
     )
@@ -95,8 +98,8 @@ def overview_row(prediction: Prediction, url: str) -> dict[str, Any]:
     return {
         "href": url,
         "name": display(prediction.name),
-        "label": ", ".join(prediction.labels),
-        "reason": prediction.reason,
+        "label": shown_label(prediction.labels, prediction.reason, prediction.top[0].label),
+        "reason": prediction.reason if prediction.abstained else None,
         "probability": prediction.probability,
         "others": ", ".join(f"{each.label} {each.probability:.2f}" for each in prediction.top[1:]),
         "duration_s": prediction.duration_s,
@@ -105,5 +108,5 @@ def overview_row(prediction: Prediction, url: str) -> dict[str, Any]:
 
 def overview_html(rows: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]) -> str:
     """The page of several recordings: a row each, then those without a prediction."""
-    counts = Counter(row["label"] or row["reason"] for row in rows)
+    counts = Counter(row["reason"] or row["label"] for row in rows)
     return _render("overview.html.j2", rows=rows, failures=failures, counts=counts.most_common())

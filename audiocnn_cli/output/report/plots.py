@@ -14,6 +14,7 @@ from audiocnn_cli.inspection.occlusion import Why
 from audiocnn_cli.output.report.sound import Sound
 from audiocnn_cli.output.terminal.console import display
 from audiocnn_cli.output.terminal.heatmap import levels, palette
+from audiocnn_cli.output.views.stretches import stretches
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,8 +42,8 @@ def plots_of(prediction: Prediction, why: Why, sound: Sound) -> dict[str, Any]:
         "spectrogram": _spectrogram(sound),
         "why": _why(why, sound),
         "probabilities": _probabilities(prediction),
-        "events": [
-            {"start": round(event.start_s, 3), "end": round(event.end_s, 3)} for event in prediction.events
+        "parts": [
+            {"start": round(each.start_s, 3), "end": round(each.end_s, 3)} for each in stretches(prediction)
         ],
     }
 

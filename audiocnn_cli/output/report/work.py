@@ -118,7 +118,7 @@ class Reporting:
             reading = thread.submit(read_sound, source, options.excerpt)
             found = inspect(source)
             prediction = found.prediction
-            stream = stream_of(prediction, classification.ensemble(), options)
+            stream = stream_of(prediction, classification.opened(), options)
             label = prediction.top[0].label
             why = found.why or explain_label(source, stream, label, options.excerpt)
             sound = reading.result()

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.style import Style
 from rich.text import Text
 
-from audiocnn_cli.classify import Event, Prediction
+from audiocnn_cli.classify import Event, Prediction, Unlabelled
+from audiocnn_cli.classify.prediction import is_doubt
 from audiocnn_cli.output.terminal.console import display
 
 # The colours of Okabe and Ito, distinguishable with colour blindness, and two more.
@@ -18,16 +20,19 @@ _COLOURS = (
 )  # fmt: skip
 _SPARE = "0123456789#*+=%&@"
 _NOTHING = "·"
+_DOUBT = "?"
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
 _MOST_ROWS = 12
 _WIDEST = 100
+
+P = TypeVar("P", Event, Unlabelled)
 
 
 @dataclass(frozen=True, slots=True)
 class Strips:
     """The events of a clip over a time axis, with a legend, as wide as the console but at most 100 cells.
 
-    They are in one row, or in one for each label where events overlap.
+    They are in one row, or in one for each label where events overlap. Doubts are question marks.
     """
 
     result: Prediction
@@ -41,14 +46,15 @@ class Strips:
             for i, label in enumerate(labels)
         }
         begin, end = self.result.timeline[0].start_s, self.result.timeline[-1].end_s
+        doubts = [each for each in self.result.unlabelled if is_doubt(each.reason)]
         text = Text(no_wrap=True)
         for row in _rows(self.result.events, labels):
             before: Event | None = None
             for column in range(width):
                 time = begin + (column + 0.5) / width * (end - begin)
-                event = next((each for each in row if each.start_s <= time < each.end_s), None)
+                event = _at(time, row)
                 if event is None:
-                    text.append(_NOTHING)
+                    text.append(_NOTHING if _at(time, doubts) is None else _DOUBT, "dim")
                 else:
                     # With colour a letter marks only the start of an event.
                     plain = colour and event is before
@@ -56,15 +62,26 @@ class Strips:
                 before = event
             text.append("\n")
         text.append(axis(begin, end, width=width) + "\n")
+        legend = [(letters[label], display(label), styles[label]) for label in labels]
+        reasons = dict.fromkeys(each.reason for each in self.result.unlabelled)
+        if doubts:
+            shown = " or ".join(reason for reason in reasons if is_doubt(reason))
+            legend.append((_DOUBT, shown, Style(dim=True)))
+        if others := [display(reason) for reason in reasons if not is_doubt(reason)]:
+            legend.append((_NOTHING, " or ".join(others), Style(dim=True)))
         column = 0
-        for label in labels:
-            name = f" {display(label)}  "
-            if column and column + cell_len(name) > width:
+        for letter, name, style in legend:
+            if column and column + cell_len(name) + 4 > width:
                 text.append("\n")
                 column = 0
-            text.append(letters[label], styles[label]).append(name)
-            column += 1 + cell_len(name)
+            text.append(letter, style).append(f" {name}  ")
+            column += cell_len(name) + 4
         yield text
+
+
+def _at(time: float, parts: Sequence[P]) -> P | None:
+    """The first of `parts` that covers that second."""
+    return next((each for each in parts if each.start_s <= time < each.end_s), None)
 
 
 def axis(begin: float, end: float, *, width: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.classify import Prediction, TimelineEntry
+from audiocnn_cli.classify.live import LiveSegment
 from audiocnn_cli.datasets.prediction_rows import PredictionRows
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.results import OutcomeWriter, Row, write_each
@@ -17,7 +18,7 @@ class ClassifyView:
     """The view of `audiocnn classify`.
 
     With `timeline` each segment is shown, with `events` each event. `same_labels`: all results have the
-    labels of one model, so that CSV can have a column for each.
+    labels of one model, so that CSV can have a column for each; else the table has a column of models.
     """
 
     timeline: bool = False
@@ -36,6 +37,7 @@ class ClassifyView:
             document["timeline"] = [_entry_document(entry) for entry in result.timeline]
         if self.timeline or self.events:
             document["events"] = [asdict(event) for event in result.events]
+            document["unlabelled"] = [asdict(each) for each in result.unlabelled]
         return document
 
     def rows(self, result: Prediction) -> Iterator[Row]:
@@ -47,7 +49,7 @@ class ClassifyView:
         """One row a clip, and with `timeline` or `events` below each a strip and a table of its events."""
         from audiocnn_cli.output.views.classify_table import label_table  # Rich: not for JSON
 
-        return label_table(results, parts=self.timeline or self.events)
+        return label_table(results, parts=self.timeline or self.events, models=not self.same_labels)
 
     @property
     def records(self) -> PredictionRows:
@@ -74,12 +76,11 @@ def _entry_document(entry: TimelineEntry) -> dict[str, Any]:
 
 
 def write_live(
-    results: Iterable[TimelineEntry | Prediction | Failure],
+    results: Iterable[LiveSegment | Prediction | Failure],
     view: ClassifyView,
     destination: Destination,
     *,
     path: str,
-    model: str,
 ) -> Counts:
     """Write each segment as it comes, then the prediction; CSV has the rows of segments only."""
     with destination.open() as stream:
@@ -87,16 +88,16 @@ def write_live(
 
         def others() -> Iterator[Prediction | Failure]:
             for each in results:
-                if not isinstance(each, TimelineEntry):
+                if not isinstance(each, LiveSegment):
                     if destination.format is not Format.CSV or isinstance(each, Failure):
                         yield each
                 elif destination.format is Format.JSONL:
-                    writer.line({"path": path, "model": model} | _entry_document(each))
+                    writer.line({"path": path, "model": each.model} | _entry_document(each.entry))
                 elif destination.format is Format.CSV:
-                    writer.rows([_cells(view.records.of_segment(each, path=path, model=model))])
+                    writer.rows([_cells(view.records.of_segment(each.entry, path=path, model=each.model))])
                 else:
                     from audiocnn_cli.output.views.classify_table import print_line
 
-                    print_line(each, stream)
+                    print_line(each.entry, stream, model=None if view.same_labels else each.model)
 
         return write_each(others(), [writer])

@@ -83,8 +83,8 @@
       plot.layer.setAttribute("aria-valuetext", clock(position));
     }
     document.querySelectorAll("#event-table tbody tr").forEach((row, i) => {
-      const event = data.events[i];
-      row.classList.toggle("now", event.start <= position && position < event.end);
+      const part = data.parts[i];
+      row.classList.toggle("now", part.start <= position && position < part.end);
     });
   }
 

@@ -1,0 +1,1 @@
+"""Embeddings: a vector for each segment of a recording, and exact search by cosine similarity."""
