@@ -120,8 +120,8 @@ def fit(
     done, best = len(run.history), run.best_number
     if done < config.epochs:
         log.info(
-            "early stopping after epoch %d: %d epochs without a lower validation loss; the weights of epoch %d"
-            " are kept",
+            "early stopping after epoch %d: %d epochs without a lower validation loss; the weights of epoch"
+            " %d are kept",
             done,
             done - best,
             best,

@@ -152,6 +152,9 @@ def plot_learning_curve(histories: "Sequence[Sequence[Epoch]]", path: Path, *, f
             accuracy = losses.twinx()
             values = [check.accuracy for check in checks]
             accuracy.plot(epochs, values, "k--", label="validation accuracy")
+            accuracy.plot(epochs, [epoch.accuracy for epoch in history], "k:", label="training accuracy")
+            best = max(epoch.number for epoch in history if epoch.best)
+            accuracy.axvline(best, color="0.7", label=f"best epoch, {best}")
             accuracy.set(ylabel="accuracy of segments", ylim=(0, 1))
             accuracy.legend(loc="upper right")
     losses.legend(loc="upper center")

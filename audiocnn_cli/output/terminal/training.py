@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from audiocnn_cli.output.terminal.console import console, log, logs_json, show_status
+from audiocnn_cli.output.terminal.progress import duration
 
 if TYPE_CHECKING:  # imports PyTorch
     from audiocnn_cli.training.fit import Epoch
