@@ -84,12 +84,13 @@ def test_an_honest_card_is_confirmed(run: Run, root: Path, honest: Path) -> None
         "accuracy over covered clips",
         "accuracy over clips, -20 dB gain",
         "accuracy over clips, white noise at 20 dB SNR",
+        "expected calibration error (ECE)",
     ]
     assert all(figure["agrees"] and figure["measured"] == figure["card"] for figure in figures)
-    assert [figure["n"] for figure in figures] == [12, 24, 12, 2, 12, 12]
+    assert [figure["n"] for figure in figures] == [12, 24, 12, 2, 12, 12, 12]
     table = run("evaluate", "--all", root, "--model", honest).stdout
-    assert table.count("yes") == 6
-    assert run("evaluate", "--all", root, "--model", honest, "--csv").stdout.count("\n") == 7
+    assert table.count("yes") == 7
+    assert run("evaluate", "--all", root, "--model", honest, "--csv").stdout.count("\n") == 8
 
 
 @pytest.mark.parametrize("clips_more", [-3, 3])
@@ -99,7 +100,7 @@ def test_a_card_that_flatters_is_found_out(clips_more: int, run: Run, root: Path
     with_figure(honest, value=value, interval_95=(min(0.0, value), max(1.0, value)))
     finished = run("evaluate", "--all", root, "--model", honest, "--json")
     assert finished.exit_code == 1
-    assert [figure["agrees"] for figure in finished.document["figures"]] == [False] + [True] * 5
+    assert [figure["agrees"] for figure in finished.document["figures"]] == [False] + [True] * 6
 
 
 @pytest.mark.parametrize(
