@@ -9,7 +9,7 @@ PLAYWRIGHT ?= playwright>=1.49
 # Where Python is told to write no bytecode, an editable install would be compiled again in every run.
 COMPILE := $(BIN)/python -m compileall -q audiocnn_cli
 
-.PHONY: demo test test-slow test-train test-browser check format bench backbones models wheel clean
+.PHONY: demo test test-slow test-train test-browser check format bench fuzz backbones models wheel clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -66,6 +66,14 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/classify.py
 	$(BIN)/python benchmarks/shapes.py
 	$(BIN)/python benchmarks/batch.py
+
+# Damaged recordings through features and classify; libFuzzer makes half of them where Atheris has a wheel.
+MUTANTS ?= 20000
+SEED ?= 1
+
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet --only-binary :all: atheris || true
+	$(BIN)/python benchmarks/fuzz.py --mutants $(MUTANTS) --seed $(SEED) --keep build/fuzz
 
 # The wheel and the source package, checked, and the wheel tried in an empty environment.
 wheel: $(VENV)/.installed-dev

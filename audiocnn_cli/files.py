@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and cells of CSV that no spreadsheet runs."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,23 @@ from audiocnn_cli.errors import OutputError
 _UNFINISHED = ".part"
 # The number of characters that tempfile puts between prefix and suffix.
 _RANDOM = 8
+# A spreadsheet runs a cell that begins so. The apostrophe, which marks such cells here, is marked too.
+_MARKED = ("=", "+", "-", "@", "\t", "\r", "'")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def safe_cell(value: Any) -> Any:
+    """A value as a cell of CSV: an apostrophe before a text that a spreadsheet would run as a formula.
+
+    Numbers, also those in a text, stay as they are. Source: OWASP, CSV Injection.
+    """
+    marked = isinstance(value, str) and value.startswith(_MARKED) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if marked else value
+
+
+def plain_cell(text: str) -> str:
+    """The text that `safe_cell` made a cell of: without an apostrophe at its beginning."""
+    return text.removeprefix("'")
 
 
 def check_writable(path: Path, *, force: bool) -> None:

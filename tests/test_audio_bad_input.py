@@ -111,7 +111,7 @@ CASES = [
     (truncated, "corrupt", "by its header 58244 more bytes follow"),
     (truncated_flac, "corrupt", "decoding fails"),
     (header_only, "not_audio", "not an audio file"),
-    (rate_of_zero, "not_audio", "not an audio file"),
+    (rate_of_zero, "not_audio", "states a sample rate of 0 Hz, which must be from 50 Hz to 10 MHz"),
     (no_samples, "empty", "holds no samples"),
     (nan, "non_finite", "(at 0.500 s) is NaN or infinite"),
     (infinite, "non_finite", "(at 0.500 s) is NaN or infinite"),

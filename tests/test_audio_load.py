@@ -67,13 +67,13 @@ def test_blocks_hold_the_whole_file_in_order(block_samples: int, make_wav: MakeW
     np.testing.assert_array_equal(np.concatenate(blocks), soundfile.read(path, dtype="float32")[0])
 
 
-@pytest.mark.parametrize("rate", [1, 768000])
+@pytest.mark.parametrize("rate", [50, 768000])
 def test_extreme_rates_are_read(rate: int, make_wav: MakeWav) -> None:
     signal = load(Source(str(make_wav(samples=noise(50), rate=rate))), sample_rate=8000)
     assert len(signal.samples) == -(-50 * 8000 // rate)
 
 
 def test_more_than_memory_may_hold_is_refused(make_wav: MakeWav) -> None:
-    path = make_wav(samples=noise(60_000), rate=1)
-    with pytest.raises(Exception, match="more than the 1073741824 that are held at once"):
-        load(Source(str(path)), sample_rate=22050)
+    path = make_wav(samples=noise(60_000), rate=50)
+    with pytest.raises(Exception, match="and 1073741824 are held at once"):
+        load(Source(str(path)), sample_rate=1_000_000)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import audiocnn_cli as audiocnn
-from audiocnn_cli.audio import decode
+from audiocnn_cli.audio import streams
 from audiocnn_cli.classify import auto as auto_module
 from audiocnn_cli.classify import gate, scored, work
 from audiocnn_cli.models.inference import infer
@@ -154,9 +154,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(source: Any) -> Any:
         paths.append(source.path)
-        return decode.open_audio(source)
+        return streams.open_once(source)
 
-    monkeypatch.setattr(scored, "open_audio", counted)
+    monkeypatch.setattr(scored, "open_once", counted)
     return paths
 
 
@@ -169,6 +169,8 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (np.concatenate([weather(4.0), speech(20.0)]), 2),
         (np.concatenate([np.zeros(12 * RATE), music(4.0)]), 2),
         (np.concatenate([music(12.0), weather(5.0)]), 1),
+        # At the check after 16 segments it is of another type than at the first and at the end.
+        (np.concatenate([music(4.0), weather(12.0), music(40.0)]), 2),
     ],
 )
 def test_a_recording_is_decoded_again_only_if_its_beginning_is_of_another_type(
@@ -185,17 +187,17 @@ def test_a_recording_is_decoded_again_only_if_its_beginning_is_of_another_type(
 
 
 def test_what_waits_for_the_gate_is_bounded(monkeypatch: pytest.MonkeyPatch, make_wav: MakeWav) -> None:
-    kept = []
-    run_model = auto_module._LikelyType._run_model_for
+    samples = []
+    begin = auto_module._LikelyType._begin
 
-    def measured(self: Any, by_gate: Any) -> None:
-        kept.append(sum(map(len, self._kept)))
-        run_model(self, by_gate)
+    def measured(self: Any, found: str | None, kept: list[Any]) -> None:
+        samples.append(sum(map(len, kept)))
+        begin(self, found, kept)
 
-    monkeypatch.setattr(auto_module._LikelyType, "_run_model_for", measured)
+    monkeypatch.setattr(auto_module._LikelyType, "_begin", measured)
     audiocnn.classify(make_wav("x.wav", music(90.0), rate=RATE))
-    assert len(kept) == 1
-    assert 4 * RATE <= kept[0] < 4 * RATE + (1 << 16)
+    assert len(samples) == 1
+    assert 4 * RATE <= samples[0] < 4 * RATE + (1 << 16)
 
 
 def test_the_type_of_a_long_clip_is_that_of_all_its_segments(bundled: Path) -> None:

@@ -16,7 +16,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.streams import RAW_FORMATS, RawFormat, live_blocks, open_stdin
+from audiocnn_cli.audio.raw import RAW_FORMATS, RawFormat
+from audiocnn_cli.audio.streams import live_blocks, open_stdin
 from tests.conftest import Finished
 from tests.onnx_models import write_good_model
 

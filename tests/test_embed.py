@@ -19,6 +19,7 @@ import audiocnn_cli as audiocnn
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.embeddings.clip import embed, file_sha256
 from audiocnn_cli.embeddings.work import EmbeddingCodec, opened
+from audiocnn_cli.models.registry import find_model
 from tests.conftest import Finished
 from tests.onnx_models import (
     CONTRACT,
@@ -343,12 +344,12 @@ def test_the_default_is_the_backbone_for_the_type_of_sound(
     # A sound that goes over into another one still has one model.
     mixed = run("embed", low, high, "--json")
     assert models_of(mixed) == {"sound"}
-    assert mixed.stderr.startswith("model sound (of 2 recordings: 1 ")
+    assert mixed.stderr.startswith("model sound (recordings sampled: 1 ")
     assert audiocnn.embed(low).model == "music"
     assert audiocnn.embed(high).model == "speech"
     part = run("embed", low, "--offset", "0.25", "--json", "-v")
     assert models_of(part) == {"music"}
-    assert "model music (of 1 recordings: 1 music)" in part.stderr
+    assert "model music (recordings sampled: 1 music)" in part.stderr
 
 
 def test_one_type_decides_from_three_quarters_on(
@@ -460,7 +461,7 @@ def test_the_page_has_the_sizes_of_the_backbones() -> None:
     stated = re.findall(r"^\| `(\w+)` \| .* \| (\d+) \| ([\d.]+) s \|$", page, re.MULTILINE)
     assert [name for name, *_ in stated] == ["music", "sound", "speech"]
     for name, dimensions, seconds in stated:
-        contract = audiocnn.load_model(name).contract
+        contract = opened(find_model(name).path).model.contract
         assert (contract.dimensions, contract.segment_s) == (int(dimensions), float(seconds))
 
 

@@ -130,7 +130,7 @@ def test_intervals_are_those_of_scipy() -> None:
     assert scores.mae.interval_95 == pytest.approx(tuple(expected), abs=0.06)
 
 
-def test_intervals_contain_the_true_figure_as_often_as_they_say() -> None:
+def test_intervals_contain_the_true_figure_in_95_of_100_cases() -> None:
     random = np.random.default_rng(8)
     exact = np.sqrt(2 / np.pi)  # the mean absolute value of a standard normal variable
     inside = 0
@@ -262,7 +262,7 @@ def test_targets_that_can_not_be_read(run: Run, folder: Path, tmp_path: Path) ->
         assert name in finished.stderr
 
 
-def test_each_kind_of_model_says_what_it_needs(run: Run, folder: Path, targets: Path, tmp_path: Path) -> None:
+def test_each_kind_names_what_it_needs(run: Run, folder: Path, targets: Path, tmp_path: Path) -> None:
     regressor = write_regressor(tmp_path / "r.onnx")
     finished = run("evaluate", folder, "--model", regressor)
     assert (finished.exit_code, finished.stderr.count("\n")) == (2, 1)

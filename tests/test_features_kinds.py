@@ -44,7 +44,7 @@ REFERENCES: dict[Feature, tuple[Reference, float | None, float]] = {
     Feature.CONTRAST: (
         lambda y, n, hop: librosa.feature.spectral_contrast(y=y, n_fft=n, hop_length=hop),
         100.0,
-        1000 * EPS,
+        20 * EPS,
     ),
     Feature.ZCR: (
         lambda y, n, hop: librosa.feature.zero_crossing_rate(y, frame_length=n, hop_length=hop),
@@ -70,7 +70,7 @@ REFERENCES: dict[Feature, tuple[Reference, float | None, float]] = {
     Feature.FLATNESS: (
         lambda y, n, hop: librosa.feature.spectral_flatness(y=y, n_fft=n, hop_length=hop),
         1.0,
-        100 * EPS,
+        20 * EPS,
     ),
 }
 ROUNDING = {

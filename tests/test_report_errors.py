@@ -137,11 +137,11 @@ def test_wrong_clips_have_room_first(
     monkeypatch.setattr(excerpts, "MOST_BYTES", int(one * (wrong + 1.5)))
     run("evaluate", folder, "--model", model, "--report", tmp_path / "r.html")
     page = Page(tmp_path / "r.html")
-    heard = {int(key) for key in page.data["sounds"]}
+    embedded = {int(key) for key in page.data["sounds"]}
     is_wrong = [true != predicted for _, true, predicted, *_ in page.data["clips"]]
-    assert {key for key, each in enumerate(is_wrong) if each} <= heard
-    assert wrong <= len(heard) < 12
-    assert f"the sound of {len(heard)} of 12 clips, the wrong ones first" in " ".join(
+    assert {key for key, each in enumerate(is_wrong) if each} <= embedded
+    assert wrong <= len(embedded) < 12
+    assert f"the sound of {len(embedded)} of 12 clips, the wrong ones first" in " ".join(
         "".join(page.texts).split()
     )
 
@@ -205,7 +205,7 @@ def test_the_part_that_is_embedded(
     assert window(duration_s, evidence_s) == pytest.approx(expected)
 
 
-def test_of_a_long_recording_the_evidence_is_heard(tmp_path: Path) -> None:
+def test_of_a_long_recording_the_evidence_is_embedded(tmp_path: Path) -> None:
     """Three tones of 20 s each; the evidence is in the second."""
     tones = [0.5 * np.sin(2 * np.pi * hz * np.arange(20 * RATE) / RATE) for hz in (300, 700, 1500)]
     soundfile.write(tmp_path / "long.wav", np.concatenate(tones), RATE)
@@ -226,7 +226,7 @@ def test_clips_that_can_not_be_read_are_left_out(tmp_path: Path) -> None:
     assert set(embed(wanted)) == {2}
 
 
-def test_without_mp3_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mp3_the_page_states_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soundfile, "available_formats", lambda: {"WAV": "WAV"})
     html = error_page(evaluation_of(("a", "b"), 3), Path("data"))
     assert "The page has no sound: the installed libsndfile can&#39;t write MP3." in html

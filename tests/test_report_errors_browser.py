@@ -182,7 +182,7 @@ def test_the_keyboard_reaches_cells_and_clips(page: Any, folder: Path) -> None:
     until(page, "!document.getElementById('audio').paused")
 
 
-def test_a_clip_is_heard_and_described(page: Any, folder: Path) -> None:
+def test_a_clip_is_played_and_described(page: Any, folder: Path) -> None:
     show(page, folder / "errors.html", "#show=all")
     button = page.locator(".play").nth(3)
     button.click()
@@ -250,7 +250,7 @@ def test_an_address_that_makes_no_sense_is_the_default(page: Any, folder: Path, 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_cells_can_be_read_and_told_apart(browser: Any, folder: Path, scheme: str) -> None:
+def test_cells_can_be_read_and_distinguished(browser: Any, folder: Path, scheme: str) -> None:
     """Contrast as WCAG 2 has it; blue and orange of one level differ for each kind of colour blindness."""
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1200, "height": 900})
     tab = context.new_page()

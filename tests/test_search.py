@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from audiocnn_cli.datasets import embedding_blocks
 from audiocnn_cli.datasets.embedding_set import open_set
 from audiocnn_cli.embeddings.search import Block, Match, Query, SearchOptions, search
 from audiocnn_cli.errors import InputError, UsageError
+from audiocnn_cli.output.terminal.progress import counted
 from tests.conftest import Finished
 from tests.onnx_models import CONTRACT, write_embedding
 from tests.test_embed import clips, tiny, vectors
@@ -84,6 +85,7 @@ def sets(draw: st.DrawFn) -> tuple[NDArray[np.float32], list[int], list[int], ND
     return rows, recordings, cuts, vector
 
 
+@settings(deadline=None)
 @given(sets(), st.integers(1, 12), st.booleans(), st.sampled_from([None, -0.5, 0.0, 0.7, 1.0]))
 def test_blocks_change_nothing_and_it_is_exact(
     drawn: tuple[NDArray[np.float32], list[int], list[int], NDArray[np.float64]],
@@ -118,17 +120,17 @@ def test_the_neighbours_are_those_of_scikit_learn(dimensions: int) -> None:
     random = np.random.default_rng(0)
     # Close together, as embeddings are, so that float32 alone would confuse some.
     rows = (5 + random.standard_normal((3000, dimensions)) * 0.01).astype(np.float32)
-    asked = 5 + random.standard_normal((70, dimensions)) * 0.01
+    queried = 5 + random.standard_normal((70, dimensions)) * 0.01
     recordings = np.repeat(np.arange(300), 10).tolist()
     found = search(
         blocks_of(rows, recordings, cuts=[100, 101, 2500]),
-        [query(each) for each in asked],
+        [query(each) for each in queried],
         SearchOptions(top=7),
     )
     neighbours = NearestNeighbors(n_neighbors=7, metric="cosine", algorithm="brute").fit(
         rows.astype(np.float64)
     )
-    distances, indices = neighbours.kneighbors(asked)
+    distances, indices = neighbours.kneighbors(queried)
     (whole,) = blocks_of(rows, recordings)
     for matches, distance, index in zip(found, distances, indices, strict=True):
         assert [(m.path, m.start_s) for m in matches] == [
@@ -172,10 +174,10 @@ def test_equal_matches_are_in_the_order_of_path_and_time() -> None:
 def test_silence_and_the_query_itself_are_left_out() -> None:
     rows = np.eye(4, dtype=np.float32) + np.float32(0.5)
     recordings = [0, 1, 1, 2]
-    asked = [query(rows[1], path="1.wav"), query(rows[3], path="./other/2.wav")]
-    found = search(blocks_of(rows, recordings, silent=[0]), asked)
+    queried = [query(rows[1], path="1.wav"), query(rows[3], path="./other/2.wav")]
+    found = search(blocks_of(rows, recordings, silent=[0]), queried)
     assert [m.path for m in found[0]] == ["1.wav", "1.wav", "2.wav"]
-    others = search(blocks_of(rows, recordings, silent=[0]), asked, SearchOptions(exclude_self=True))
+    others = search(blocks_of(rows, recordings, silent=[0]), queried, SearchOptions(exclude_self=True))
     assert [m.path for m in others[0]] == ["2.wav"]
     assert others[1][0].path == "2.wav"  # of the same name in another folder
     (by_absolute,) = search(
@@ -184,7 +186,7 @@ def test_silence_and_the_query_itself_are_left_out() -> None:
         SearchOptions(exclude_self=True),
     )
     assert {m.path for m in by_absolute} == {"0.wav", "2.wav"}
-    assert search(blocks_of(rows, recordings, silent=[0, 1, 2, 3]), asked[:1]) == [()]
+    assert search(blocks_of(rows, recordings, silent=[0, 1, 2, 3]), queried[:1]) == [()]
 
 
 @pytest.mark.parametrize("options", [{"top": 0}, {"threshold": 1.5}, {"threshold": float("nan")}])
@@ -489,6 +491,17 @@ def test_sets_of_others(
     wrong = run("search", clips, "--in", tmp_path / "plain.csv", "--model", wide)
     assert wrong.exit_code == 2
     assert "its vectors have 4 dimensions, those of --model 7" in wrong.stderr
+
+
+def test_progress_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = iter([0.0, 0.05, 0.2, 0.2, 0.25, 0.4, 0.4])
+    blocks = [[1] * 1000, [1] * 500, [1], [1] * 9]
+    shown = counted(blocks, len, "vectors compared", on_terminal=True, clock=lambda: next(seconds))
+    assert list(shown) == blocks
+    lines = capsys.readouterr().err.split("\r\x1b[K")
+    assert lines == ["", "1,500 vectors compared", "1,510 vectors compared", ""]
+    assert list(counted(blocks, len, "vectors", on_terminal=False)) == blocks
+    assert capsys.readouterr().err == ""
 
 
 def test_search_in_python(run: Run, tiny: Path, clips: Path, made: Callable[[str], Path]) -> None:

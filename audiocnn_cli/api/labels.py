@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -171,25 +172,32 @@ class Classification:
         timeline: the segments with the probabilities of all labels.
         model: name of the model whose labels these are.
         labels: in the order of the columns of `probabilities`.
+        quantity: name of what a regression model gives; None for other models.
+        value: its number; None for other models, and for silence and other types of sound than it is for.
+            A regression model has no label and no candidates, and its probability is NaN.
     """
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
         self.label = prediction.label
-        self.probability = prediction.probability
+        self.quantity = prediction.quantity
+        self.value = prediction.value
+        self.probability = prediction.probability if self.quantity is None else math.nan
         self.abstained = prediction.abstained
         self.reason = prediction.reason
-        self.top = prediction.top
+        self.top = prediction.top if self.quantity is None else ()
         self.events = prediction.events
         self.timeline = prediction.timeline
         self.model = prediction.model
         self.sound_type = prediction.sound_type
-        self.labels = tuple(candidate.label for candidate in self.timeline[0].candidates)
+        names = tuple(candidate.label for candidate in self.timeline[0].candidates)
+        self.labels = names if self.quantity is None else ()
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """Probabilities of all labels in each segment: (segments, labels)."""
-        return np.array([[each.probability for each in entry.candidates] for entry in self.timeline])
+        rows = [[each.probability for each in entry.candidates] for entry in self.timeline]
+        return np.array(rows)[:, : len(self.labels)]
 
     def to_dict(self) -> dict[str, Any]:
         """The result that `audiocnn classify --timeline --json` prints."""
@@ -202,11 +210,16 @@ class Classification:
         return pd.DataFrame(ClassifyView(timeline=True).records.of(self.prediction))
 
     def __repr__(self) -> str:
+        if self.quantity is not None:
+            shown = self.reason if self.value is None else f"{self.value:.5g}"
+            return f"<Classification by {self.model}: {self.quantity} {shown}>"
         best = self.top[0]
         found = self.label or f"{best.label}?"
         reason = f", {self.reason}" if self.abstained else ""
         return f"<Classification by {self.model}: {found} ({best.probability:.2f}){reason}>"
 
     def _repr_html_(self) -> str:
+        if self.quantity is not None:
+            return notebook_html(self, [{self.quantity: str(self.value)}])
         rows = [{"label": each.label, "p": f"{each.probability:.2f}"} for each in self.top]
         return notebook_html(self, rows)

@@ -61,6 +61,8 @@ class ArrayDecoder:
         self._samples = source.samples.reshape(len(source.samples), -1)
         self.sample_rate = source.sample_rate
         self.frames, self.channels = self._samples.shape
+        self.least_frames = self.frames
+        self.messages: dict[str, None] = {}
         self.subtype = str(self._samples.dtype)
         self._position = 0
 

@@ -5,8 +5,8 @@ whichever library decodes it.
 """
 
 import io
+import logging
 import os
-import struct
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -18,23 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.arrays import ArrayDecoder, ArraySource
-from audiocnn_cli.audio.decoders import AvDecoder, Decoder, DecodingError, SoundFileDecoder
+from audiocnn_cli.audio.containers import VOC, OpenFile, missing_bytes, riff_data, stated_rate, voc_blocks
+from audiocnn_cli.audio.contents import HEAD, content
+from audiocnn_cli.audio.decoders import Decoder, DecodingError, SoundFileDecoder
+from audiocnn_cli.audio.mpeg_decoder import behind, leading_tags, open_mpeg
 from audiocnn_cli.audio.remote import RemoteFile, open_remote
 from audiocnn_cli.audio.sources import AV_SUFFIXES, STDIN, Source, is_remote
 from audiocnn_cli.errors import FailureKind, InputError, SignalError
 from audiocnn_cli.extras import install_command
 
 _BLOCK_SAMPLES = 1 << 16
-# Programs that write to a pipe leave one of these in place of the length.
-_UNKNOWN_LENGTHS = frozenset({0x7FFFFFFF, 0x80000000, 0xFFFFFFFF})
-_SLACK = 0x1000  # sox writes 0x7FFFFFFF less its header
+# Outside of these a sample rate is an error of the header, and resampling would take hours or gigabytes.
+_LOWEST_RATE, _HIGHEST_RATE = 50, 10_000_000
+
+_log = logging.getLogger("audiocnn")
 
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
     """The properties of a recording by its header: `frames` samples a channel at `sample_rate` Hz.
 
-    Without `exact_length` the number of frames is an estimate (an MP3 without a header frame, a video).
+    Without `exact_length` the number of frames may be another one (an MP3, a video), and is 0 where it is not
+    known before the end (FLAC that was written to a pipe).
     """
 
     path: str
@@ -52,9 +57,14 @@ class AudioInfo:
 
 
 class AudioReader:
-    """An open audio file: its `info`, and its samples in blocks."""
+    """An open audio file: its `info`, and its samples in blocks.
+
+    Raises:
+        InputError: the sample rate is below 50 Hz or above 10 MHz.
+    """
 
     def __init__(self, path: str, decoder: Decoder) -> None:
+        require_rate(path, decoder.sample_rate)
         self.info = AudioInfo(
             path,
             decoder.sample_rate,
@@ -79,8 +89,8 @@ class AudioReader:
         position = start
         end = sys.maxsize if frames is None else start + frames
         step = max(1, block_samples // self.info.channels)
+        self._seek(start)
         try:
-            self._decoder.seek(start)
             while position < end:
                 block = self._decoder.read(min(step, end - position))
                 if not len(block):
@@ -94,12 +104,29 @@ class AudioReader:
             after = f"decoding fails after {position / self.info.sample_rate:.2f} s ({error})"
             raise InputError(self.info.path, FailureKind.CORRUPT, after) from error
         if position == start:
-            raise InputError(self.info.path, FailureKind.EMPTY, "holds no samples")
-        if self.info.exact_length and position < min(end, self.info.frames):
+            raise self._ends_before(start)
+        if position < min(end, self._decoder.least_frames):
             read_s, stated_s = position / self.info.sample_rate, self.info.duration_s
             lengths = f"{read_s:.2f} s of the {stated_s:.2f} s that its header states"
             message = f"ends after {lengths}; copy or export it again"
             raise InputError(self.info.path, FailureKind.CORRUPT, message)
+
+    def _seek(self, start: int) -> None:
+        try:
+            self._decoder.seek(start)
+        except SignalError as error:
+            raise InputError(self.info.path, error.kind, error.message) from error
+        except DecodingError as error:
+            if not self.info.exact_length:  # libraries can't seek beyond the end
+                raise self._ends_before(start) from error
+            raise InputError(self.info.path, FailureKind.CORRUPT, f"seeking fails ({error})") from error
+
+    def _ends_before(self, start: int) -> InputError:
+        """The error of a recording that has no sample from frame `start` on."""
+        if start == 0:
+            return InputError(self.info.path, FailureKind.EMPTY, "holds no samples")
+        message = f"ends before the offset of {start / self.info.sample_rate:g} s"
+        return InputError(self.info.path, FailureKind.TOO_SHORT, message)
 
 
 def require_finite(block: NDArray[np.float32], *, start: int, sample_rate: int) -> None:
@@ -119,6 +146,18 @@ def require_finite(block: NDArray[np.float32], *, start: int, sample_rate: int) 
         raise SignalError(FailureKind.NON_FINITE, message)
 
 
+def require_rate(path: str, sample_rate: int | None) -> None:
+    """Refuse a sample rate that no recording has; None is one that is not known.
+
+    Raises:
+        InputError: it is below 50 Hz or above 10 MHz.
+    """
+    if sample_rate is not None and not _LOWEST_RATE <= sample_rate <= _HIGHEST_RATE:
+        limits = f"{_LOWEST_RATE} Hz to {_HIGHEST_RATE // 1_000_000} MHz"
+        message = f"states a sample rate of {sample_rate} Hz, which must be from {limits}"
+        raise InputError(path, FailureKind.NOT_AUDIO, message)
+
+
 @contextmanager
 def open_audio(source: Source) -> Iterator[AudioReader]:
     """Open `source` for reading; close it at the end of the `with` block.
@@ -132,87 +171,119 @@ def open_audio(source: Source) -> Iterator[AudioReader]:
             decoder: Decoder = ArrayDecoder(source)
         else:
             stream = opened.enter_context(_open_bytes(source))
-            decoder = opened.enter_context(closing(_decoder(source, stream)))
+            decoder = opened.enter_context(closing(decoder_of(source.path, stream)))
+            opened.callback(report_messages, source.path, decoder)
         yield AudioReader(source.path, decoder)
 
 
-def _decoder(source: Source, stream: IO[bytes]) -> Decoder:
+def report_messages(path: str, decoder: Decoder) -> None:
+    """Log what the decoding library has printed, in one line that names the file."""
+    if decoder.messages:
+        _log.debug("%s: its decoder reports: %s", path, " ".join(decoder.messages))
+
+
+def decoder_of(path: str, stream: IO[bytes]) -> Decoder:
+    """The decoder for what a seekable stream holds; `path` is its name in errors.
+
+    Raises:
+        InputError: it is empty, truncated or not audio.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    if size == 0:
+        raise InputError(path, FailureKind.EMPTY, "is empty (0 bytes)")
+    stream.seek(0)
+    file = OpenFile(stream, size, stream.read(HEAD))
+    missing = missing_bytes(file)
+    if missing:
+        message = f"is truncated: by its header {missing} more bytes follow; copy or export it again"
+        raise InputError(path, FailureKind.CORRUPT, message)
     try:
-        return SoundFileDecoder(stream)
+        return _decoder(path, file)
+    except InputError:
+        raise
+    except SignalError as error:
+        raise InputError(path, error.kind, error.message) from error
     except DecodingError as error:
-        reason = str(error)
+        message = f"not an audio file that can be decoded ({error})"
+        raise InputError(path, FailureKind.NOT_AUDIO, message) from error
+
+
+def _decoder(path: str, file: OpenFile) -> Decoder:
+    if file.head[:1] == b"\xff" or file.head[:3] == b"ID3":
+        mpeg = open_mpeg(file.stream, 0, file.size)
+        if mpeg is not None:
+            return mpeg
+    if file.head.startswith(VOC) and len(voc_blocks(file)) > 1:
+        return _other_decoder(path, file, "several blocks of samples")
+    tags = leading_tags(file.stream, 0) if file.head.startswith(b"ID3") else 0
+    file.stream.seek(0)
+    try:
+        # libsndfile skips tags, but can't seek in FLAC behind them.
+        decoder = SoundFileDecoder(behind(file.stream, tags) if tags else file.stream)
+    except DecodingError as error:
+        return _other_decoder(path, file, str(error))
+    if decoder.is_mpeg and decoder.format != "MP3":
+        decoder.close()
+        return _other_decoder(path, file, "MPEG audio")
+    return decoder
+
+
+def _other_decoder(path: str, file: OpenFile, reason: str) -> Decoder:
+    """The decoder for what libsndfile does not decode, or not whole, for that reason."""
+    require_rate(path, stated_rate(file))
+    stream = file.stream
+    tags = leading_tags(stream, 0)
+    stream.seek(tags)
+    format = content(stream.read(HEAD))
+    mpeg = None
+    if format is None:  # MPEG audio that begins in the middle of a frame
+        mpeg = open_mpeg(stream, 0, file.size)
+    elif (data := riff_data(file)) is not None:
+        mpeg = open_mpeg(stream, data.start, data.start + data.length)
+    if mpeg is not None:
+        return mpeg
     # FFmpeg decodes only what libsndfile does not: libsndfile is exact and faster for its own formats.
-    named = source.path.lower().endswith(tuple(AV_SUFFIXES))
-    decodable = find_spec("av") is not None
-    if not named and not (source.path == STDIN and decodable):
+    if format is None and not path.lower().endswith(tuple(AV_SUFFIXES)):
         message = f"not an audio file that libsndfile reads ({reason})"
-        raise InputError(source.path, FailureKind.NOT_AUDIO, message)
-    if not decodable:
-        message = f"needs PyAV to be decoded: {install_command('av')}, or convert it to WAV or FLAC"
-        raise InputError(source.path, FailureKind.NOT_AUDIO, message)
+        raise InputError(path, FailureKind.NOT_AUDIO, message)
+    if find_spec("av") is None:
+        raise needs_av(path, format, reason)
+    from audiocnn_cli.audio.av_decoder import AvDecoder
+
     stream.seek(0)
     try:
         return AvDecoder(stream)
     except DecodingError as error:
-        message = f"not a recording that FFmpeg reads ({error})"
-        raise InputError(source.path, FailureKind.NOT_AUDIO, message) from error
+        message = f"not an audio file that libsndfile ({reason}) or FFmpeg ({error}) reads"
+        raise InputError(path, FailureKind.NOT_AUDIO, message) from error
+
+
+def needs_av(path: str, format: str | None, reason: str) -> InputError:
+    """The error of an input that only PyAV decodes, which is not installed."""
+    what = f"is {format} that libsndfile does not read ({reason}) and " if format else ""
+    message = f"{what}needs PyAV to be decoded: {install_command('av')}, or convert it to WAV or FLAC"
+    return InputError(path, FailureKind.NOT_AUDIO, message)
 
 
 @contextmanager
 def _open_bytes(source: Source) -> Iterator[IO[bytes]]:
-    """A seekable stream at its start, checked to be as long as its RIFF header states."""
+    """A seekable stream."""
     with _open(source) as stream:
         try:
-            _require_bytes(source.path, stream)
             yield stream
         finally:
             if isinstance(stream, RemoteFile):
                 stream.require_read()
 
 
-def _require_bytes(path: str, stream: IO[bytes]) -> None:
-    size = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    if size == 0:
-        raise InputError(path, FailureKind.EMPTY, "is empty (0 bytes)")
-    missing = _missing_bytes(stream, size)
-    stream.seek(0)
-    if missing:
-        message = f"is truncated: by its header {missing} more bytes follow; copy or export it again"
-        raise InputError(path, FailureKind.CORRUPT, message)
-
-
-def _missing_bytes(stream: IO[bytes], size: int) -> int:
-    """Bytes of sample data that a RIFF (WAV) header states and the file lacks; 0 for other formats.
-
-    libsndfile reads a truncated file without an error. `size` is that of the whole file.
-
-    Source: Microsoft/IBM, Multimedia Programming Interface and Data Specifications 1.0 (RIFF chunks).
-    """
-    header = stream.read(12)
-    if len(header) < 12 or header[:4] not in (b"RIFF", b"RIFX") or header[8:] != b"WAVE":
-        return 0
-    layout = "<4sI" if header[:4] == b"RIFF" else ">4sI"
-    position = 12
-    while position + 8 <= size:
-        stream.seek(position)
-        name, length = struct.unpack(layout, stream.read(8))
-        position += 8
-        if name == b"data":
-            if any(unknown - _SLACK <= length <= unknown for unknown in _UNKNOWN_LENGTHS):
-                return 0
-            return max(0, position + int(length) - size)
-        position += length + length % 2
-    return 0
-
-
 def _open(source: Source) -> Any:
-    if source.path == STDIN:
-        # A shell's `<&-` leaves no stdin at all.
-        return io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
-    if is_remote(source.path):
-        return open_remote(source.path)
     path = source.path
+    if path == STDIN:
+        from audiocnn_cli.audio.pipes import stored_stdin
+
+        return stored_stdin()
+    if is_remote(path):
+        return open_remote(path)
     try:
         if not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113 (bytes and surrogates)
             raise InputError(path, FailureKind.NOT_AUDIO, "is not a regular file; pipe it in with '-'")

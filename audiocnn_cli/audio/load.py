@@ -1,6 +1,5 @@
 """Mono float32 samples at a given rate, in blocks or whole."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +13,8 @@ from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
 # The most that `load` holds in memory: 4 GiB of samples, 13.5 hours at 22050 Hz.
 _MOST_SAMPLES = 1 << 30
+# Three centuries; its samples are counted exactly at any rate.
+_LONGEST_S = 1e10
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +25,21 @@ class Excerpt:
     duration_s: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.offset_s < math.inf:
-            raise UsageError(f"`offset` must be 0 s or more, not {self.offset_s}")
-        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
-            raise UsageError(f"`duration` must be above 0 s, not {self.duration_s}")
+        if not 0 <= self.offset_s <= _LONGEST_S:
+            raise UsageError(f"`offset` must be 0 to {_LONGEST_S:g} s, not {self.offset_s}")
+        if self.duration_s is not None and not 0 < self.duration_s <= _LONGEST_S:
+            rule = f"must be above 0 and at most {_LONGEST_S:g} s"
+            raise UsageError(f"`duration` {rule}, not {self.duration_s}")
 
     def span(self, info: AudioInfo) -> tuple[int, int | None]:
         """The first frame at the recording's own rate, and how many; None for all that follow.
 
         Raises:
-            InputError: it starts at or behind the end of the recording, or holds no whole sample.
+            InputError: it starts at or behind an end that is known, or holds no whole sample.
         """
         # Cut to whole frames as `librosa.load` does.
         start = int(self.offset_s * info.sample_rate)
-        if start >= info.frames > 0 and start > 0:
+        if info.exact_length and start >= info.frames and start > 0:
             message = f"ends at {info.duration_s:.2f} s, before the offset of {self.offset_s:g} s"
             raise InputError(info.path, FailureKind.TOO_SHORT, message)
         if self.duration_s is None:
@@ -48,14 +50,19 @@ class Excerpt:
             raise InputError(info.path, FailureKind.TOO_SHORT, message)
         return start, frames
 
-    def frames(self, info: AudioInfo) -> int:
-        """The number of frames by the header, at the recording's own rate.
+    def frames(self, reader: AudioReader) -> int:
+        """The number of frames, at the recording's own rate.
+
+        They are counted, which reads the recording, where its header does not state them.
 
         Raises:
-            InputError: as `span`.
+            InputError: as `span`; as `AudioReader.blocks` where they are counted.
         """
+        info = reader.info
         start, wanted = self.span(info)
-        return min(info.frames - start, info.frames if wanted is None else wanted)
+        if info.exact_length or (info.format == "MP3" and info.frames > start):
+            return min(info.frames - start, info.frames if wanted is None else wanted)
+        return sum(map(len, reader.blocks(start=start, frames=wanted)))
 
 
 WHOLE = Excerpt()
@@ -79,14 +86,24 @@ def load(source: Source, *, sample_rate: int | None = None, excerpt: Excerpt = W
         InputError: the source can't be used; its `kind` is the reason.
     """
     with open_audio(source) as reader:
-        frames, own_rate = excerpt.frames(reader.info), reader.info.sample_rate
-        rate = sample_rate or own_rate
-        held = resampled_length(frames, source_rate=own_rate, sample_rate=rate)
-        if held > _MOST_SAMPLES:
-            message = f"is {held} samples at {rate} Hz, more than the {_MOST_SAMPLES} that are held at once"
-            raise InputError(source.path, FailureKind.TOO_LARGE, f"{message}; take a part of it")
-        samples = np.concatenate(list(mono_blocks(reader, sample_rate=rate, excerpt=excerpt)))
-        return Signal(samples, rate)
+        info = reader.info
+        rate = sample_rate or info.sample_rate
+        if info.exact_length:
+            frames = excerpt.frames(reader)
+            held = resampled_length(frames, source_rate=info.sample_rate, sample_rate=rate)
+            _require_room(source, held, rate)
+        blocks, held = [], 0
+        for block in mono_blocks(reader, sample_rate=rate, excerpt=excerpt):
+            held += len(block)
+            _require_room(source, held, rate)
+            blocks.append(block)
+        return Signal(np.concatenate(blocks), rate)
+
+
+def _require_room(source: Source, samples: int, sample_rate: int) -> None:
+    if samples > _MOST_SAMPLES:
+        message = f"is {samples} samples or more at {sample_rate} Hz, and {_MOST_SAMPLES} are held at once"
+        raise InputError(source.path, FailureKind.TOO_LARGE, f"{message}; take a part of it")
 
 
 def mono_blocks(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from audiocnn_cli.errors import FailureKind, InputError
+from audiocnn_cli.errors import FailureKind, InputError, MissingExtraError
 from audiocnn_cli.extras import require_extra
 
 _WEB = ("http://", "https://")
@@ -42,6 +42,10 @@ class RemoteFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to that byte; nothing is read."""
+        if whence == io.SEEK_CUR:
+            offset, whence = offset + self._file.tell(), io.SEEK_SET
+        if whence == io.SEEK_SET:  # a damaged file may refer to what is before its beginning
+            offset = max(0, offset)
         return int(self._file.seek(offset, whence))
 
     def readinto(self, buffer: Any) -> int:
@@ -65,8 +69,7 @@ def open_remote(url: str) -> RemoteFile:
     """The bytes behind `url`.
 
     Raises:
-        InputError: it is not there, or can't be reached or read.
-        MissingExtraError: fsspec is not installed.
+        InputError: it is not there, or can't be reached or read, or fsspec is not installed.
     """
     fsspec = _fsspec(url)
     try:
@@ -99,7 +102,10 @@ def _failed(url: str, error: Exception) -> InputError:
 
 
 def _fsspec(url: str) -> Any:
-    require_extra("remote", f"reading {url}")
+    try:
+        require_extra("remote", "reading it")
+    except MissingExtraError as error:  # fails this input: others may be files
+        raise InputError(url, FailureKind.NOT_FOUND, str(error)) from error
     import fsspec
 
     return fsspec
@@ -116,8 +122,7 @@ def list_remote(url: str) -> Iterator[tuple[str, str]]:
     Any other URL yields nothing.
 
     Raises:
-        InputError: it can't be listed.
-        MissingExtraError: fsspec is not installed.
+        InputError: it can't be listed, or fsspec is not installed.
     """
     files, root = _reach(url)
     root = root.rstrip("/")

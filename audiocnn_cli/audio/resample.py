@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Blocks at a low rate are resampled in parts, each of so many samples at most at the new rate.
+_MOST_SAMPLES = 1 << 20
+
 
 def resampled_length(samples: int, *, source_rate: int, sample_rate: int) -> int:
     """The number of samples that a `Resampler` makes of `samples`."""
@@ -26,8 +29,18 @@ class Resampler:
         self._empty: NDArray[np.float32] | None = None
         self._taken = self._given = 0
 
-    def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take the next samples; give those that are ready, which may be none."""
+    def push(self, block: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Take the next samples; yield those that are ready in blocks of bounded size, none of them empty."""
+        channels = 1 if block.ndim == 1 else block.shape[1]
+        step = max(1, _MOST_SAMPLES * self._source_rate // (self._sample_rate * channels))
+        if self._sample_rate == self._source_rate:
+            step = max(1, len(block))
+        for start in range(0, len(block), step):
+            ready = self._push(block[start : start + step])
+            if len(ready):
+                yield ready
+
+    def _push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._sample_rate == self._source_rate:
             return block
         if self._stream is None:
@@ -59,7 +72,8 @@ def resample_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """Resample a stream of (n,) or (n, channels) blocks; blocks without samples are left out."""
     resampler = Resampler(source_rate=source_rate, sample_rate=sample_rate)
-    yield from filter(len, map(resampler.push, blocks))
+    for block in blocks:
+        yield from resampler.push(block)
     rest = resampler.finish()
     if len(rest):
         yield rest

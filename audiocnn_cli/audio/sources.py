@@ -1,16 +1,21 @@
 """Command-line arguments to audio files: files, folders, glob patterns, URLs, `-` and `@list.txt`."""
 
 import glob
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
+from typing import IO
 
 from audiocnn_cli.errors import FailureKind, InputError, UsageError
 
 STDIN = "-"
+# Sixteen times as long as a path may be on Linux.
+_LONGEST_LINE = 1 << 16
 
 # Suffixes of what libsndfile reads, and of what needs PyAV (the [av] extra).
 SNDFILE_SUFFIXES = frozenset(
@@ -137,15 +142,32 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _lines(list_path: str) -> list[str]:
+def _lines(list_path: str) -> Iterator[str]:
+    """The lines of a list as they are read, without empty ones; the list may be endless.
+
+    Raises:
+        UsageError: it can't be read, or a line is too long for a path.
+    """
+    advice = "give a text file with one path a line"
     try:
-        if list_path == STDIN:
-            text = sys.stdin.read()
-        else:
-            text = Path(list_path).read_text(encoding="utf-8", errors="surrogateescape")
+        with _open_list(list_path) as stream:
+            for number in count(1):
+                line = stream.readline(_LONGEST_LINE + 1)
+                if len(line) > _LONGEST_LINE:
+                    message = f"line {number} has more than {_LONGEST_LINE} bytes"
+                    raise UsageError(f"@{list_path}: {message}; {advice}")
+                if not line:
+                    return
+                # Only these end a line: a name may hold a form feed, or what else splitlines() splits at.
+                text = line.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
+                if text.strip():
+                    yield text
     except OSError as error:
-        advice = "give a text file with one path a line"
         message = f"@{list_path}: can't read this list of paths ({error.strerror}); {advice}"
         raise UsageError(message) from error
-    # Not splitlines(): a name may hold a form feed or any other of the characters that it splits at.
-    return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
+
+
+def _open_list(list_path: str) -> AbstractContextManager[IO[bytes]]:
+    if list_path == STDIN:  # stays open
+        return nullcontext(sys.stdin.buffer if sys.stdin else io.BytesIO())
+    return Path(list_path).open("rb")

@@ -4,10 +4,8 @@ Its decoders go forward only, and give each block as soon as it is there.
 """
 
 import io
-import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import IO, Any
@@ -15,72 +13,34 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.arrays import scaled
-from audiocnn_cli.audio.decode import AudioReader
-from audiocnn_cli.audio.decoders import AvDecoder, Decoder, DecodingError, SoundFileDecoder
-from audiocnn_cli.audio.pipes import Ahead, Interrupt, first_bytes, piped
-from audiocnn_cli.audio.sources import STDIN
-from audiocnn_cli.errors import FailureKind, InputError, UsageError
-from audiocnn_cli.extras import install_command, require_extra
+from audiocnn_cli.audio.av_decoder import AvDecoder
+from audiocnn_cli.audio.containers import OpenFile, riff_data, stated_rate
+from audiocnn_cli.audio.contents import HEAD, Pipe, content, pipe_of
+from audiocnn_cli.audio.decode import (
+    AudioReader,
+    decoder_of,
+    needs_av,
+    open_audio,
+    report_messages,
+    require_rate,
+)
+from audiocnn_cli.audio.decoders import Decoder, DecodingError, SoundFileDecoder
+from audiocnn_cli.audio.mpeg import FrameFilter, tag_length
+from audiocnn_cli.audio.mpeg_decoder import MpegDecoder
+from audiocnn_cli.audio.pipes import Ahead, Incoming, incoming, is_file, standard_input
+from audiocnn_cli.audio.raw import ForwardOnly, RawDecoder, RawFormat
+from audiocnn_cli.audio.sources import STDIN, Source
+from audiocnn_cli.errors import FailureKind, InputError, SignalError
+from audiocnn_cli.extras import require_extra
 
 _MICROPHONE = "microphone"
 # Blocks of 50 ms: the delay beyond the last sample of a segment.
 _BLOCKS_PER_S = 20
-# First bytes of the formats that libsndfile decodes from a pipe: WAV, AU, Ogg, MP3 with tags.
-_STREAMED = (b"RIFF", b"RIFX", b".snd", b"OggS", b"ID3")
-# Those that it decodes from a whole file only: AIFF, CAF, W64, RF64, NIST, VOC.
-_WHOLE = (b"FORM", b"caff", b"riff", b"RF64", b"NIST", b"Crea")
-# The largest number of bytes read at once; a pipe returns those that have arrived.
+# The first bytes that a header is searched in.
 _CHUNK = 1 << 16
-# As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
-RAW_FORMATS = {
-    "u8": "u1",
-    "s8": "i1",
-    "s16le": "<i2",
-    "s16be": ">i2",
-    "s24le": "<i3",
-    "s24be": ">i3",
-    "s32le": "<i4",
-    "s32be": ">i4",
-    "f32le": "<f4",
-    "f32be": ">f4",
-    "f64le": "<f8",
-    "f64be": ">f8",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class RawFormat:
-    """Bare interleaved samples, as `RAW_FORMATS` names them.
-
-    Raises:
-        UsageError: there is no such format, or a number is below 1.
-    """
-
-    name: str
-    sample_rate: int
-    channels: int = 1
-
-    def __post_init__(self) -> None:
-        if self.name not in RAW_FORMATS:
-            raise UsageError(f"`raw={self.name}` is none of {', '.join(RAW_FORMATS)}")
-        if self.sample_rate < 1 or self.channels < 1:
-            raise UsageError("`raw` requires a rate and a number of channels of 1 or more")
-
-
-class _ForwardOnly:
-    """Base of decoders of sound that is still arriving: its length is unknown, and there is no way back."""
-
-    frames = 0
-    exact_length = False
-
-    def seek(self: Decoder, frame: int) -> None:
-        """Read and discard the first `frame` samples of each channel."""
-        while frame > 0 and (block := len(self.read(min(frame, self.sample_rate)))):
-            frame -= block
-
-
-class _AvStreamDecoder(_ForwardOnly, AvDecoder):
+class _AvStreamDecoder(ForwardOnly, AvDecoder):
     """The first sound track of what FFmpeg reads without seeking."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -89,47 +49,14 @@ class _AvStreamDecoder(_ForwardOnly, AvDecoder):
         super().__init__(SimpleNamespace(read=stream.read), options=quick, buffer_size=4096)
 
 
-class _RawDecoder(_ForwardOnly):
-    """Bare samples."""
-
-    def __init__(self, stream: IO[bytes], head: bytes, raw: RawFormat) -> None:
-        self._stream = stream
-        self._bytes = head
-        self._type = RAW_FORMATS[raw.name]
-        self._width = int(self._type[-1]) * raw.channels
-        self.sample_rate, self.channels = raw.sample_rate, raw.channels
-        self.format, self.subtype = "RAW", raw.name
-
-    def read(self, frames: int) -> NDArray[np.float32]:
-        while len(self._bytes) < self._width and (more := self._stream.read(_CHUNK)):
-            self._bytes += more
-        # A stream that ends within a sample leaves bytes that are ignored.
-        size = min(frames, len(self._bytes) // self._width) * self._width
-        block, self._bytes = self._bytes[:size], self._bytes[size:]
-        return _numbers(block, self._type).reshape(-1, self.channels)
-
-    def close(self) -> None:
-        """Standard input stays open."""
-
-
-def _numbers(block: bytes, kind: str) -> NDArray[np.float32]:
-    """Numbers in [-1, 1), as libsndfile scales them."""
-    if kind[-1] != "3":
-        return scaled(np.frombuffer(block, dtype=kind))
-    # The three bytes become the upper ones of four.
-    padded = np.zeros((len(block) // 3, 4), dtype=np.uint8)
-    place = slice(1, 4) if kind[0] == "<" else slice(0, 3)
-    padded[:, place] = np.frombuffer(block, dtype=np.uint8).reshape(-1, 3)
-    return scaled(padded.view(f"{kind[0]}i4")[:, 0])
-
-
-class _MicrophoneDecoder(_ForwardOnly):
+class _MicrophoneDecoder(ForwardOnly):
     """PortAudio's default input, one channel."""
 
     def __init__(self, sounddevice: Any) -> None:
         device = sounddevice.query_devices(kind="input")
         self.sample_rate, self.channels = int(device["default_samplerate"]), 1
         self.format, self.subtype = "microphone", str(device["name"])
+        self.messages: dict[str, None] = {}
         self._stream = sounddevice.InputStream(samplerate=self.sample_rate, channels=1, dtype="float32")
         self._stream.start()
 
@@ -142,43 +69,75 @@ class _MicrophoneDecoder(_ForwardOnly):
         self._stream.close()
 
 
-class _Interruptible(_ForwardOnly):
-    """A decoder on a pipe that Ctrl-C closes; raises KeyboardInterrupt then."""
+class _Arriving(ForwardOnly):
+    """A decoder of what arrives; where the header is `trusted`, the stream must be as long as it states."""
 
-    def __init__(self, decoder: Decoder, interrupt: Interrupt) -> None:
+    def __init__(self, decoder: Decoder, arrived: Incoming, *, trusted: bool) -> None:
         self._decoder = decoder
-        self._interrupt = interrupt
+        self._arrived = arrived
         self.sample_rate, self.channels = decoder.sample_rate, decoder.channels
-        self.format, self.subtype = decoder.format, decoder.subtype
+        self.format, self.subtype, self.messages = decoder.format, decoder.subtype, decoder.messages
+        if trusted:
+            self.frames, self.least_frames = decoder.frames, decoder.least_frames
+            self.exact_length = decoder.exact_length
 
     def read(self, frames: int) -> NDArray[np.float32]:
         try:
-            return self._decoder.read(frames)
-        finally:  # also where the decoder fails on a pipe that ended
-            if self._interrupt.requested:
-                raise KeyboardInterrupt
+            block = self._decoder.read(frames)
+        except DecodingError:  # perhaps since the pipe was closed
+            self._arrived.check()
+            raise
+        if self._arrived.interrupted or not len(block):
+            self._arrived.check()
+        return block
 
     def close(self) -> None:
         self._decoder.close()
 
 
 @contextmanager
-def open_stdin(raw: RawFormat | None = None) -> Iterator[AudioReader]:
-    """Standard input, decoded as it arrives.
+def open_stdin(raw: RawFormat | None = None, *, live: bool = True) -> Iterator[AudioReader]:
+    """Standard input, decoded as it arrives; it can be read once, forward.
+
+    A `live` stream may end anywhere. Otherwise one that is shorter than its header states is truncated.
 
     Raises:
         InputError: it is empty, or not audio.
     """
-    # Not the buffer, which Python waits for at exit while a thread reads it.
-    stream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if sys.stdin else None
-    head = first_bytes(stream, 4) if stream else b""
-    if stream is None or not head:
+    stream = standard_input()
+    if stream is None:
         raise InputError(STDIN, FailureKind.EMPTY, "is empty (0 bytes)")
-    if raw is not None:
-        yield AudioReader(STDIN, _RawDecoder(stream, head, raw))
-        return
-    with piped(stream, head) as (pipe, interrupt), closing(_decoder(head, pipe)) as decoder:
-        yield AudioReader(STDIN, _Interruptible(decoder, interrupt))
+    with ExitStack() as opened:
+        arrived = opened.enter_context(incoming(stream))
+        head = arrived.head(4 if raw else HEAD if live else _CHUNK)
+        if not head:
+            raise InputError(STDIN, FailureKind.EMPTY, "is empty (0 bytes)")
+        decoder: Decoder
+        if raw is not None:
+            decoder, trusted = RawDecoder(arrived.chunks(), raw), False
+        else:
+            decoder = opened.enter_context(closing(_decoder(arrived, head, opened)))
+            opened.callback(report_messages, STDIN, decoder)
+            trusted = not live and _states_length(head)
+        yield AudioReader(STDIN, _Arriving(decoder, arrived, trusted=trusted))
+
+
+@contextmanager
+def open_once(source: Source) -> Iterator[AudioReader]:
+    """As `open_audio`, for a source that is read once, from its beginning: standard input is not stored.
+
+    Raises:
+        InputError, MissingExtraError: as `open_audio`.
+    """
+    stream = standard_input() if source.path == STDIN else None
+    streamed = stream is not None and not is_file(stream)
+    with open_stdin(live=False) if streamed else open_audio(source) as reader:
+        yield reader
+
+
+def _states_length(head: bytes) -> bool:
+    """Whether a WAV header states a length; those of other formats that do not have no frames."""
+    return content(head) != "WAV" or riff_data(OpenFile(io.BytesIO(head), len(head), head)) is not None
 
 
 @contextmanager
@@ -212,25 +171,56 @@ def live_blocks(
     return reader.blocks(start=start, frames=frames, block_samples=size)
 
 
-def _is_mpeg(head: bytes) -> bool:
-    """Whether `head` begins an MPEG audio frame (ISO 11172-3): eleven bits of sync, and a layer."""
-    return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 != 0
+def _decoder(arrived: Incoming, head: bytes, opened: ExitStack) -> Decoder:
+    """The decoder of what arrives; what it reads from is closed with `opened`.
 
-
-def _decoder(head: bytes, pipe: IO[bytes]) -> Decoder:
+    Raises:
+        InputError: nothing decodes it.
+    """
+    while length := tag_length(head[:32]):
+        arrived.skip(length)
+        head = arrived.head(HEAD)
+    format = content(head)
     try:
-        if head.startswith(_STREAMED) or _is_mpeg(head):
-            return SoundFileDecoder(pipe)
-        if head == b"fLaC":
-            # FFmpeg would wait for ten frames, which are two seconds.
-            return SoundFileDecoder(Ahead(pipe))
-        if head.startswith(_WHOLE):
-            return SoundFileDecoder(io.BytesIO(pipe.read()))
-        if find_spec("av") is not None:
-            return _AvStreamDecoder(pipe)
+        if format is None and not _is_sound_file(arrived.head(_CHUNK)):
+            return _mpeg_decoder(arrived, opened)
+        way = Pipe.STORED if format is None else pipe_of(format, head)
+        if way is Pipe.STORED:
+            return decoder_of(STDIN, opened.enter_context(arrived.stored()))
+        if way is Pipe.SNDFILE or find_spec("av") is not None:
+            pipe = opened.enter_context(arrived.pipe(arrived.chunks()))
+            if way is Pipe.FFMPEG:
+                return _AvStreamDecoder(pipe)
+            # FFmpeg would wait for ten frames of FLAC, which are two seconds.
+            return SoundFileDecoder(Ahead(pipe) if format == "FLAC" else pipe)
     except DecodingError as error:
+        arrived.check()
+        require_rate(STDIN, stated_rate(OpenFile(io.BytesIO(head), len(head), head)))
         message = f"not audio that can be read from a pipe ({error}); set `raw` for bare samples"
         raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
-    advice = f"other formats need PyAV ({install_command('av')}), and bare samples `raw`"
-    message = f"not a WAV, AU, FLAC, Ogg or MP3 stream; {advice}"
-    raise InputError(STDIN, FailureKind.NOT_AUDIO, message)
+    raise needs_av(STDIN, format, "which has no decoder for it")
+
+
+def _is_sound_file(head: bytes) -> bool:
+    """Whether libsndfile opens a file that begins so, other than MPEG audio."""
+    try:
+        with closing(SoundFileDecoder(io.BytesIO(head))) as decoder:
+            return not decoder.is_mpeg
+    except DecodingError:
+        return False
+
+
+def _mpeg_decoder(arrived: Incoming, opened: ExitStack) -> Decoder:
+    found = FrameFilter(arrived.chunks())
+    pipe = opened.enter_context(arrived.pipe(run.data for run in found.runs()))
+    try:
+        return MpegDecoder(pipe, found, counts_all=False)
+    except DecodingError as error:
+        try:
+            arrived.check()
+        except SignalError as refused:
+            if refused.kind is not FailureKind.NOT_AUDIO:
+                raise
+        advice = "set `raw` for bare samples"
+        message = f"not a WAV, AU, FLAC, Ogg or MP3 stream, nor one that FFmpeg reads; {advice}"
+        raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error

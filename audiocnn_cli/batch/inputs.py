@@ -4,12 +4,14 @@ import heapq
 import math
 import os
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePath
 from typing import NamedTuple, Self
 
-from audiocnn_cli.audio.sources import STDIN, Source, is_remote
+from audiocnn_cli.audio.sources import AUDIO_SUFFIXES, STDIN, VIDEO_SUFFIXES, Source, is_remote
 from audiocnn_cli.errors import InputError, UsageError
 
 JOURNAL_NAMES = ".audiocnn-journal*.sqlite"
@@ -76,6 +78,54 @@ def largest_first(inputs: Inputs) -> Iterator[Source | InputError]:
             yield heapq.heappushpop(ahead, entry)[2]
     while ahead:
         yield heapq.heappop(ahead)[2]
+
+
+def named_apart(inputs: Callable[[], Inputs], *, again: bool) -> Iterator[Source | InputError]:
+    """The inputs, with another name for those whose results would have the same: `a.wav` and `a.mp3`.
+
+    A result is named after the name of its input without the suffix; the suffix of these is there twice, so
+    that one stays. The inputs are listed a second time only where a recording has such a neighbour; with
+    `again` false they can't be, and each neighbour counts as an input.
+    """
+    twins_in = lru_cache(maxsize=8)(_twins_in)  # inputs come folder by folder
+    apart: set[str] | None = None
+    for item in inputs():
+        if isinstance(item, Source) and _has_twin(item.path, twins_in):
+            if again and apart is None:
+                apart = _shared_stems(each for each in inputs() if _has_twin(each.path, twins_in))
+            if apart is None or _stem(item) in apart:
+                yield Source(item.path, item.name + PurePath(item.name).suffix)
+                continue
+        yield item
+
+
+def _shared_stems(inputs: Inputs) -> set[str]:
+    """The names without suffix that several of the inputs share."""
+    paths: dict[str, set[str]] = {}
+    for item in inputs:
+        if isinstance(item, Source):
+            paths.setdefault(_stem(item), set()).add(absolute(item.path))
+    return {stem for stem, several in paths.items() if len(several) > 1}
+
+
+def _stem(source: Source) -> str:
+    return os.path.splitext(source.name)[0]  # noqa: PTH122 (a tenth of the time)
+
+
+def _has_twin(path: str, twins_in: Callable[[str], frozenset[str]]) -> bool:
+    """Whether another recording in the folder of `path` has the same name without its suffix."""
+    folder, name = os.path.split(path)
+    return os.path.splitext(name)[0] in twins_in(folder)  # noqa: PTH122 (a tenth of the time)
+
+
+def _twins_in(folder: str) -> frozenset[str]:
+    """The names without suffix that several files of audio in a local folder have."""
+    try:
+        parts = [os.path.splitext(name) for name in os.listdir(folder or ".")]  # noqa: PTH122, PTH208
+    except OSError:
+        return frozenset()
+    counts = Counter(stem for stem, suffix in parts if suffix.lower() in AUDIO_SUFFIXES | VIDEO_SUFFIXES)
+    return frozenset(stem for stem, count in counts.items() if count > 1)
 
 
 def size_of(item: Source | InputError) -> int:

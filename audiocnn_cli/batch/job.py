@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _IN_MEMORY = Path(":memory:")  # of SQLite
+# The poll of the system takes its time limit in milliseconds, as 32 bits.
+_LONGEST_S = 1e6
+_MOST_JOBS = 1024
 _log = logging.getLogger("audiocnn")
 
 
@@ -55,6 +58,11 @@ class BatchOptions:
             )
         if self.cluster is not None and self.jobs is not None:
             raise UsageError("`cluster` uses the workers of its scheduler: leave out `jobs`")
+        if self.jobs is not None and not 1 <= self.jobs <= _MOST_JOBS:
+            raise UsageError(f"`jobs` must be 1 to {_MOST_JOBS}, not {self.jobs}")
+        if self.timeout is not None and not 0 < self.timeout <= _LONGEST_S:
+            limits = f"must be above 0 and at most {_LONGEST_S:,.0f} s"
+            raise UsageError(f"`timeout` {limits}, not {self.timeout:g}; leave it out for no limit")
         if self.retry_failures is None and not self.paths:
             raise UsageError("name the inputs: files, folders, glob patterns, '-' or @list.txt")
 
@@ -88,7 +96,8 @@ class Job(Generic[R]):
     `recipe`, a dataclass, and `options` are everything that decides a result. With `in_order` outcomes are in
     the order of the inputs, else the largest inputs are begun first. `find` finds the inputs, where PATHS do
     not name them. `large_results` are slow to send, so a single input is worked on in this process.
-    `no_journal` and `only_one` are the reasons why there can be no journal, and only one input.
+    `no_journal` and `only_one` are the reasons why there can be no journal, and only one input. Without
+    `resumable` there is a journal of the files in a folder, but it does not hold all that is written.
     """
 
     command: str
@@ -100,6 +109,7 @@ class Job(Generic[R]):
     find: Callable[[], Inputs] | None = None
     large_results: bool = False
     no_journal: str | None = None
+    resumable: bool = True
     only_one: str | None = None
 
 
@@ -206,6 +216,7 @@ def _journal(
         resume=options.resume,
         by_content=options.checksum,
         output_of=output_of,
+        resumable=job.resumable,
         force=options.force,
     )
     changes = ", ".join(f"{key} ({old} -> {new})" for key, (old, new) in journal.changed.items())

@@ -32,6 +32,7 @@ class Journal(Generic[R]):
         resume: bool = False,
         by_content: bool = False,
         output_of: Callable[[Source], Path] | None = None,
+        resumable: bool = True,
         force: bool = False,
     ) -> None:
         """Open the journal, or create it.
@@ -44,6 +45,7 @@ class Journal(Generic[R]):
             resume: recall what is done and unchanged, instead of doing it again.
             by_content: an input is unchanged when its content is, whatever its time.
             output_of: the file that an input's results are written to.
+            resumable: whether a later run can go on; for messages.
             force: replace outputs that are not of this journal.
 
         Raises:
@@ -59,11 +61,16 @@ class Journal(Generic[R]):
         self._resume = resume
         self._by_content = by_content
         self._output_of = output_of
+        self._resumable = resumable
         self._force = force
         self._database = open_database(path)
-        with sqlite_errors(path):
-            earlier = meta(self._database, "configuration") or {}
-            self._run = (meta(self._database, "run") or 0) + 1
+        try:
+            with sqlite_errors(path):
+                earlier = meta(self._database, "configuration") or {}
+                self._run = (meta(self._database, "run") or 0) + 1
+        except BaseException:
+            self._database.close()
+            raise
         configuration = json.loads(text)
         self.changed: dict[str, tuple[Any, Any]] = {
             key: (earlier.get(key), configuration.get(key))
@@ -127,7 +134,9 @@ class Journal(Generic[R]):
                 output = self._output_of(source) if self._output_of else None
                 size = output.stat().st_size if output else None
                 result = pack_result(outcome, self._codec)
-                values = {"state": State.DONE, "result": result, "output_size": size}
+                # Without its result an input is not done: the next run would have nothing to recall.
+                state = State.BEGUN if result is None else State.DONE
+                values = {"state": state, "result": result, "output_size": size}
             self._update(source.path, seconds=seconds, **values)
         return outcome
 
@@ -163,7 +172,7 @@ class Journal(Generic[R]):
 
     def aborted_outputs(self) -> list[Path]:
         """The outputs of which this run or an earlier one may have left a part behind."""
-        query = "SELECT output FROM inputs WHERE output IS NOT NULL AND (aborted OR state = ?)"
+        query = "SELECT output FROM inputs WHERE typeof(output) = 'blob' AND (aborted OR state = ?)"
         return [Path(os.fsdecode(row["output"])) for row in self.rows(query, State.BEGUN)]
 
     def end(self, *, complete: bool) -> None:
@@ -203,9 +212,13 @@ class Journal(Generic[R]):
             self._database.execute("DELETE FROM inputs WHERE output = ?", (key,))
         ours = any(_is_output(output, row) and (self._resume or row["run"] == self._run) for row in rows)
         if not (ours or self._force) and os.path.lexists(output):
-            raise OutputError(
-                f"{output}: exists already; add `resume=True` to go on with an earlier run, or `force=True`"
-            )
+            advice = "add `resume=True` to go on with an earlier run, or `force=True`"
+            if not self._resumable:
+                advice = (
+                    "add `force=True`; to go on with `resume=True`, leave out the table or the file with the"
+                    " numbers of all recordings, which can't be resumed"
+                )
+            raise OutputError(f"{output}: exists already; {advice}")
         return None
 
     def _rows(self, path: str) -> list[sqlite3.Row]:

@@ -118,10 +118,10 @@ def _read(path: Path) -> Part:
         return Part(
             journal=path,
             shard=Shard.parse(meta(database, "shard")),
-            configuration=meta(database, "configuration"),
+            configuration=meta(database, "configuration") or {},
             done=counts[State.DONE],
             failures=dict(failures.most_common()),
             unfinished=counts[State.BEGUN],
             older=counts["older"],
-            complete=meta(database, "complete"),
+            complete=meta(database, "complete") or False,
         )

@@ -59,6 +59,21 @@ class Stop:
 
     requested: bool = False
     possible: bool = False
+    waiting: bool = False
+
+    def next_of(self, feed: Iterator[Source | InputError]) -> Source | InputError | None:
+        """The next input; None at the end, and where the stop is requested while a list is waited for."""
+        self.waiting = True
+        try:
+            return None if self.requested else next(feed, None)
+        except _StopWaitingError:
+            return None
+        finally:
+            self.waiting = False
+
+
+class _StopWaitingError(BaseException):
+    """Raised by a signal while the next input is waited for."""
 
 
 @contextmanager
@@ -71,6 +86,8 @@ def stop_on_signals() -> Iterator[Stop]:
             raise KeyboardInterrupt
         stop.requested = True
         _log.warning("finishing the files in work; Ctrl-C again stops at once")
+        if stop.waiting:
+            raise _StopWaitingError
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -199,7 +216,7 @@ class _Batch(Generic[R]):
             and len(self.crashed) < self.window
             and len(self.outcomes) < self.window
         ):
-            item = None if self.stop.requested else next(feed, None)
+            item = self.stop.next_of(feed)
             if item is None:
                 self.exhausted = True
                 return

@@ -44,6 +44,10 @@ CREATE TABLE parts (name TEXT PRIMARY KEY, token TEXT NOT NULL);
 CREATE TABLE members (path BLOB PRIMARY KEY, part TEXT NOT NULL);
 CREATE INDEX members_of_part ON members (part);
 """
+# What is in `meta`, as JSON.
+_META = {"configuration": dict, "digest": str, "shard": str, "run": int, "complete": bool}
+# A result of an hour with 500 labels a second has a tenth of it; decoded it takes up to ten times as much.
+_LARGEST_RESULT = 256 << 20
 
 
 class State(StrEnum):
@@ -65,6 +69,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
             database.row_factory = sqlite3.Row
+            # A journal may come from elsewhere: its schema must not run functions.
+            database.execute("PRAGMA trusted_schema = OFF")
             # Held until the process ends, however it ends; without shared memory, which network drives lack.
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
             database.execute("PRAGMA journal_mode = WAL")
@@ -81,37 +87,75 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 def _create_tables(database: sqlite3.Connection, path: Path) -> None:
     (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version == _VERSION:
+    schema = database.execute("SELECT name, sql FROM sqlite_master").fetchall()
+    statements = [statement.strip() for statement in _TABLES.split(";") if statement.strip()]
+    if version == _VERSION and {row["sql"] for row in schema if row["sql"]} == set(statements):
         return
-    tables = {row["name"] for row in database.execute("SELECT name FROM sqlite_master")}
-    if {"meta", "inputs"} <= tables:
+    tables = {row["name"] for row in schema}
+    if version != _VERSION and {"meta", "inputs"} <= tables:
         raise UsageError(
             f"{path}: is a journal of another version of audiocnn; go on with that version, or remove the"
             " journal"
         )
     if tables or version:
         raise UsageError(f"{path}: is not a journal of audiocnn; give another name, or remove it")
-    for statement in _TABLES.split(";"):
+    for statement in statements:
         database.execute(statement)
     database.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def meta(database: sqlite3.Connection, key: str) -> Any:
-    """A value about the journal as a whole; None if there is none of that name."""
+    """A value about the journal as a whole; None if there is none of that name.
+
+    Raises:
+        DamagedError: it is of another type.
+    """
     row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else json.loads(row["value"])
+    if row is None:
+        return None
+    with _damaged(f"its {key}"):
+        value = json.loads(row["value"])
+        if type(value) is not _META[key]:
+            raise TypeError
+        return value
 
 
-def pack_result(result: R, codec: Codec[R]) -> bytes:
-    """A result as the column `result` holds it: JSON, compressed."""
-    return zlib.compress(json.dumps(codec.pack(result)).encode(), level=1)
+def pack_result(result: R, codec: Codec[R]) -> bytes | None:
+    """A result as the column `result` holds it: JSON, compressed; None if it is too large to be recalled."""
+    text = json.dumps(codec.pack(result)).encode()
+    return zlib.compress(text, level=1) if len(text) <= _LARGEST_RESULT else None
 
 
 def outcome_in(row: sqlite3.Row, codec: Codec[R]) -> R | Failure:
-    """The outcome of an input that is done or has failed."""
-    if row["state"] == State.FAILED:
-        return Failure(os.fsdecode(row["path"]), FailureKind(row["kind"]), row["message"])
-    return codec.unpack(json.loads(zlib.decompress(row["result"])))
+    """The outcome of an input that is done or has failed.
+
+    Raises:
+        DamagedError: the row does not hold one.
+    """
+    with _damaged("the result of an input"):
+        path, seconds = os.fsdecode(row["path"]), row["seconds"]
+        if not isinstance(seconds, float):
+            raise TypeError
+        if row["state"] == State.FAILED:
+            return Failure(path, FailureKind(row["kind"]), str(row["message"]))
+        inflater = zlib.decompressobj()
+        text = inflater.decompress(row["result"], _LARGEST_RESULT)
+        if not inflater.eof:
+            raise ValueError
+        return codec.unpack(json.loads(text))
+
+
+class DamagedError(Exception):
+    """A journal of another origin holds what audiocnn does not write."""
+
+
+@contextmanager
+def _damaged(what: str) -> Iterator[None]:
+    """Turn the errors of values of other types into `DamagedError`."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, zlib.error) as error:
+        raise DamagedError(what) from error
 
 
 @contextmanager
@@ -124,6 +168,11 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except DamagedError as error:
+        raise UsageError(
+            f"{path}: is not a journal of audiocnn, or a damaged one ({error} is not valid); give another"
+            " name, or remove it"
+        ) from error
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise OutputError(

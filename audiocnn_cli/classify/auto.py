@@ -84,15 +84,16 @@ class _Run(Sink, Protocol):
 class _LikelyType:
     """Runs the gate over a clip, and the model for the type that its first segments are of.
 
-    Samples are kept until those segments have scores, then they are pushed to the model.
+    Samples are kept until those segments have scores, then they are pushed to the model. The type is checked
+    again after twice as many segments each time; once it is another one the model is given up.
     """
 
     def __init__(self, auto: AutoModels, options: ClassifyOptions, source_rate: int) -> None:
         self._auto, self._options, self._source_rate = auto, options, source_rate
-        self._gate = StreamingInference(
-            [ModelStream(auto.gate, sparse=not options.parts)], source_rate=source_rate
-        )
-        self._kept: list[NDArray[np.float32]] = []
+        by_gate = ModelStream(auto.gate, sparse=not options.parts)
+        self._gate = StreamingInference([by_gate], source_rate=source_rate)
+        self._check_at = _FIRST_SEGMENTS
+        self._kept: list[NDArray[np.float32]] | None = []
         self._type: str | None = None
         self._model: StreamingInference | None = None
 
@@ -100,17 +101,17 @@ class _LikelyType:
         self._gate.push(block)
         if self._model is not None:
             self._model.push(block)
-            return
-        self._kept.append(block)
-        if self._gate.complete(0) >= _FIRST_SEGMENTS:
+        elif self._kept is not None:
+            self._kept.append(block)
+        if self._gate.complete(0) >= self._check_at:
+            self._check_at *= 2
             self._gate.settle()
-            self._run_model_for(self._gate.scores(0))
+            self._check(self._gate.scores(0))
 
     def finish(self) -> ClipScores:
         """The scores of the gate."""
         (by_gate,) = self._gate.finish()
-        if self._model is None:
-            self._run_model_for(by_gate)
+        self._check(by_gate)
         return by_gate
 
     def scores(self, wanted: str | None) -> ClipScores | None:
@@ -120,13 +121,21 @@ class _LikelyType:
         (scores,) = self._model.finish()
         return scores
 
-    def _run_model_for(self, by_gate: ClipScores) -> None:
-        self._type = labelled_as(by_gate, self._auto, self._options)
-        stream = self._auto.stream(self._type, self._options)
+    def _check(self, by_gate: ClipScores) -> None:
+        """Begin with the model of the most probable type, or give up one of another type."""
+        found = labelled_as(by_gate, self._auto, self._options)
+        if self._kept is not None:
+            self._begin(found, self._kept)
+            self._kept = None
+        elif found != self._type:
+            self._model = None
+
+    def _begin(self, found: str | None, kept: list[NDArray[np.float32]]) -> None:
+        self._type = found
+        stream = self._auto.stream(found, self._options)
         self._model = StreamingInference([stream], source_rate=self._source_rate)
-        for block in self._kept:
+        for block in kept:
             self._model.push(block)
-        self._kept.clear()
 
 
 class _AllTypes:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from audiocnn_cli.audio.decode import AudioReader
 from audiocnn_cli.audio.load import mix_down
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.audio.streams import live_blocks
 from audiocnn_cli.classify import gate
 from audiocnn_cli.classify.auto import labelled_as, predict_auto
 from audiocnn_cli.classify.clip import predict
@@ -46,8 +47,6 @@ def classify_live(
     Raises:
         SignalError: the stream can't be read, or is too short.
     """
-    from audiocnn_cli.audio.streams import live_blocks
-
     info = reader.info
     start, frames = options.excerpt.span(info)
     clip = Clip(Source(info.path), start / info.sample_rate)

@@ -33,6 +33,9 @@ class TimelineEntry:
     Times are in seconds from the beginning of the recording, also for an excerpt. `labels` are those at or
     above their threshold, the most probable first, at most one unless the model is multi-label. They are
     empty for a silent segment, for another type of sound, or below the threshold; `reason` is which of these.
+
+    A regression model has no labels: `quantity` is the name of what it gives, and `value` its number, None
+    where there is a `reason`.
     """
 
     start_s: float
@@ -40,6 +43,8 @@ class TimelineEntry:
     candidates: tuple[Candidate, ...]
     labels: tuple[str, ...]
     reason: str | None = None
+    quantity: str | None = None
+    value: float | None = None
 
     @property
     def best(self) -> Candidate:
@@ -110,6 +115,8 @@ class Prediction:
         rest_s: how many seconds they are.
         highest_hz: upper limit of the frequencies that the model's features cover.
         sound_type: by the gate; None without a gate.
+        quantity: name of what a regression model gives instead of labels; None for other models.
+        value: its number, the mean over the segments; None where there is a `reason`.
     """
 
     path: str
@@ -127,6 +134,8 @@ class Prediction:
     highest_hz: float
     sound_type: SoundType | None = None
     unlabelled: tuple[Unlabelled, ...] = ()
+    quantity: str | None = None
+    value: float | None = None
 
     @property
     def label(self) -> str | None:
@@ -140,5 +149,5 @@ class Prediction:
 
     @property
     def abstained(self) -> bool:
-        """Whether no label applies."""
-        return not self.labels
+        """Whether no label applies, or there is no value."""
+        return not self.labels and self.value is None

@@ -7,9 +7,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.load import mono_blocks
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.audio.streams import open_once
 from audiocnn_cli.classify.options import ClassifyOptions
 from audiocnn_cli.classify.prediction import Prediction, SoundType, TimelineEntry, Unlabelled
 from audiocnn_cli.classify.timeline import DecisionRule, events, timeline, unlabelled
@@ -51,7 +51,7 @@ def push_all(source: Source, options: ClassifyOptions, sink: Callable[[int], S])
     Raises:
         InputError: the source can't be read.
     """
-    with open_audio(source) as reader:
+    with open_once(source) as reader:
         info = reader.info
         offset_s = options.excerpt.span(info)[0] / info.sample_rate
         pushed = sink(info.sample_rate)
@@ -101,7 +101,9 @@ def prediction_of(
         rest_s=scores.tail_samples / scores.sample_rate,
         highest_hz=signature.features.effective_fmax,
         sound_type=gated.sound if gated else None,
-        unlabelled=others,
+        unlabelled=() if rule.gives_value else others,
+        quantity=signature.labels[0] if rule.gives_value else None,
+        value=float(scores.mean[0]) if rule.gives_value and reason is None else None,
     )
 
 

@@ -1,6 +1,7 @@
 """From scores to labels: the decision rule, the segments of a timeline, and the events in it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from audiocnn_cli.classify.prediction import (
     is_doubt,
 )
 from audiocnn_cli.models.scores import ClipScores
-from audiocnn_cli.models.signature import Signature
+from audiocnn_cli.models.signature import Kind, Signature
 
 
 class DecisionRule:
@@ -27,6 +28,7 @@ class DecisionRule:
         self.signature = signature
         self._thresholds = thresholds.of(signature)
         self._never_abstains = thresholds.never_abstains
+        self.gives_value = signature.kind is Kind.REGRESSION
 
     def candidates(self, probabilities: NDArray[np.floating]) -> tuple[Candidate, ...]:
         """The labels in the model's order, each with its probability."""
@@ -38,8 +40,11 @@ class DecisionRule:
     ) -> tuple[tuple[str, ...], str | None]:
         """The labels that apply, the most probable first, and why there is none.
 
-        `mismatch` is the reason why no label applies at all (see `gate.mismatch`), or None.
+        `mismatch` is the reason why no label applies at all (see `gate.mismatch`), or None. Of a regression
+        model there is no label, and a reason only where its value does not apply.
         """
+        if self.gives_value:
+            return (), None if self._never_abstains else SILENCE if silent else mismatch
         order = (-probabilities).argsort(kind="stable")
         considered = order if self.signature.multi_label else order[:1]
         names = self.signature.labels
@@ -58,7 +63,11 @@ def timeline(
     entries = []
     for i, row in enumerate(scores.probabilities):
         labels, reason = rule.decide(row, silent=bool(scores.silent[i]), mismatch=mismatches[i])
-        entries.append(TimelineEntry(starts[i], ends[i], rule.candidates(row), labels, reason))
+        entry = TimelineEntry(starts[i], ends[i], rule.candidates(row), labels, reason)
+        if rule.gives_value:
+            value = float(row[0]) if reason is None else None
+            entry = replace(entry, quantity=rule.signature.labels[0], value=value)
+        entries.append(entry)
     return tuple(entries)
 
 

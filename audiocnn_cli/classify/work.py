@@ -17,6 +17,7 @@ from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models import runtime
 from audiocnn_cli.models.registry import MODEL_FOR_TYPE, bundled_models
 from audiocnn_cli.models.session import Model, open_labelling
+from audiocnn_cli.models.signature import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,9 @@ class Classification:
         """
         models = tuple(_opened(choice, self.provider) for choice in self.models)
         ensemble = Ensemble(models=models)
+        for model in models:
+            if model.signature.kind is Kind.REGRESSION:
+                self._check_regression(model.signature.name)
         self.options.thresholds.of(ensemble.signature)
         expected = ensemble.signature.sound_type
         if self.gate and expected is None:
@@ -111,6 +115,14 @@ class Classification:
         usual = expected and find_gate() and not self.options.thresholds.never_abstains
         gated = usual if self.gate is None else self.gate
         return replace(ensemble, gate=self._gate()) if gated else ensemble
+
+    def _check_regression(self, name: str) -> None:
+        """Refuse what is for labels, with a model that gives a value."""
+        thresholds = self.options.thresholds
+        if len(self.models) > 1:
+            raise UsageError(f"`ensemble`: {name} gives a value, no labels; use it alone")
+        if thresholds.by_label or thresholds.for_all:
+            raise UsageError(f"`threshold`: {name} gives a value, no probability; leave it out")
 
     def _gate(self) -> Model:
         found = find_gate()

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from audiocnn_cli.audio.sources import find_audio
 from audiocnn_cli.batch import job as batch
+from audiocnn_cli.batch.inputs import named_apart
 from audiocnn_cli.batch.job import BatchOptions
 from audiocnn_cli.batch.outcome import Counts, Failure
 from audiocnn_cli.commands.options import WholeBatch
@@ -52,6 +54,9 @@ def run_job(job: Job[R], options: BatchOptions, write: Callable[[Iterator[R | Fa
     )
     dataset = job.dataset
     if dataset is None:
+        if job.files is not None and options.retry_failures is None:
+            find = job.find or partial(find_audio, options.paths or [])
+            job = replace(job, find=partial(named_apart, find, again=not listed_once))
         folder = job.files.path if job.files else None
         output_of = job.files.file_of if job.files and folder else None
         return batch.run_job(job, options, write, observers=[progress], folder=folder, output_of=output_of)

@@ -19,7 +19,7 @@ from audiocnn_cli.output.views.classify import ClassifyView, write_live
 
 if TYPE_CHECKING:
     from audiocnn_cli.audio.decode import AudioReader
-    from audiocnn_cli.audio.streams import RawFormat
+    from audiocnn_cli.audio.raw import RawFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def stream_of(paths: list[str], given: InputOptions) -> Stream | None:
         raise UsageError("--raw is for raw samples on standard input: give '-' as the only path")
     if given.sample_rate is None:
         raise UsageError(f"--raw {given.raw}: raw samples have no header: add --sr")
-    from audiocnn_cli.audio.streams import RawFormat
+    from audiocnn_cli.audio.raw import RawFormat
 
     return Stream(RawFormat(given.raw, given.sample_rate, given.raw_channels))
 

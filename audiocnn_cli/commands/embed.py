@@ -145,12 +145,12 @@ def embed(
     many: options.ManyFiles,
     logging: options.BatchLogging,
 ) -> None:
-    """Compute a vector for each segment of a recording: an embedding, to search, to cluster, to train on.
+    """Compute an embedding, a vector, for each segment of a recording.
 
-    Segments are those of `audiocnn classify`. All vectors of a run are of one model. Without --model it is
-    the backbone for the type of sound of most recordings, by a sample of 32 of them, and `sound` where
-    they are mixed; a data set that exists keeps its model. Silent segments have a vector too, and are
-    marked.
+    Similar sounds have similar vectors: to search, to cluster, to train a classifier on. Segments are those
+    of `audiocnn classify`. All vectors of a run are of one model. Without --model it is the backbone for the
+    type of sound of most recordings, by a sample of 32 of them, and `sound` where they are mixed; a data set
+    that exists keeps its model. Silent segments have a vector too, and are marked.
     """
     logging.set_up()
     from audiocnn_cli.commands.batch import batch_options

@@ -70,7 +70,7 @@ class Output(options.Report):
     report: Annotated[
         Path | None,
         option(
-            "Write a page with the confusion matrix, or the values, and the clips to hear (needs the"
+            "Write a page with the confusion matrix, or the values, and the clips to play (needs the"
             " [report] extra).",
             metavar="FILE.html",
         ),

@@ -1,6 +1,8 @@
 """The options of `audiocnn features`, in groups; those left out have the default of the dialect."""
 
-from typing import Annotated, Any, ClassVar
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from audiocnn_cli.audio.segments import TailPolicy
 from audiocnn_cli.commands import options
@@ -18,6 +20,11 @@ from audiocnn_cli.features.config import (
     Window,
 )
 from audiocnn_cli.output.formats import TENSOR_FORMATS, Format
+
+if TYPE_CHECKING:
+    from audiocnn_cli.features.plan import Plan
+
+_log = logging.getLogger("audiocnn")
 
 Config = Annotated[
     str | None, option("Read settings; options given here override them.", metavar="FILE.toml")
@@ -187,3 +194,11 @@ class SettingsOptions:
 def settings_of(*groups: FeatureOptions | FrameOptions | SegmentOptions | SpectrumOptions) -> dict[str, Any]:
     """The settings of these groups, as `merged_plan` reads them: None where an option was left out."""
     return {name: value for group in groups for name, value in vars(group).items()}
+
+
+def warn_without_effect(plan: "Plan", given: Mapping[str, Any]) -> None:
+    """Print a line on stderr for each of the `given` settings, by name, that can't change the result."""
+    from audiocnn_cli.features.effect import without_effect
+
+    for sentence in without_effect(plan, {name: value for name, value in given.items() if value is not None}):
+        _log.warning("%s", sentence)

@@ -48,6 +48,7 @@ def features(
     given = groups.settings_of(feature, frames, segments, spectrum)
     no_top_db = given.pop("no_top_db")
     plan = merged_plan(given, settings.config, no_top_db=no_top_db)
+    groups.warn_without_effect(plan, given | {"no_top_db": no_top_db or None})
     destination = _destination(output, many, logging)
     if settings.save_config:
         _save(plan, Path(settings.save_config), force=output.force)
@@ -103,6 +104,7 @@ def _run(
         large_results=destination.keeps_tensors,
         # The journal of a folder holds no tensors for the files beside it, which matters only to --resume.
         no_journal=destination.no_journal if batch.resume or folder is None else None,
+        resumable=destination.no_journal is None,
         only_one=pictures.of_one if pictures else None,
     )
     return run_job(job, batch, destination.write)

@@ -65,25 +65,30 @@ def _gap(part: "Part") -> str:
 
 def _kind_of_results(configuration: dict[str, Any], format: Format) -> "tuple[Codec[Any], View[Any]]":
     """The codec and the view of the results of a command."""
-    if configuration["command"] == "evaluate":
+    command = configuration.get("command")
+    if command not in ("features", "classify", "evaluate"):
+        raise UsageError(f"the journals are those of {command}, whose results can't be joined")
+    if command == "evaluate":
         raise UsageError(
             "the journals of evaluate can't be joined: run audiocnn evaluate with --journal and --resume"
         )
-    if configuration["command"] == "classify":
+    if command == "classify":
         from dataclasses import fields
 
         from audiocnn_cli.batch.task import DataclassCodec
         from audiocnn_cli.classify import Prediction
         from audiocnn_cli.output.views.classify import ClassifyView
 
-        return DataclassCodec(Prediction), ClassifyView(
-            **{each.name: configuration[each.name] for each in fields(ClassifyView)}
-        )
+        options: dict[str, Any] = {each.name: configuration.get(each.name) for each in fields(ClassifyView)}
+        missing = ", ".join(name for name, value in options.items() if value is None)
+        if missing:
+            raise UsageError(f"the journals do not state {missing}: they are not those of audiocnn classify")
+        return DataclassCodec(Prediction), ClassifyView(**options)
     if configuration["command"] == "embed":
         from audiocnn_cli.embeddings.work import EmbeddingCodec
         from audiocnn_cli.output.views.embed import EmbedView
 
-        if format is Format.CSV and configuration["vectors"] != "journal":
+        if format is Format.CSV and configuration.get("vectors") != "journal":
             raise UsageError("the vectors are in the data set, which holds all parts: use --json or --jsonl")
         return EmbeddingCodec(), EmbedView()
     if format is Format.CSV:

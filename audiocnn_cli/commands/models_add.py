@@ -20,6 +20,8 @@ from audiocnn_cli.output.results import write_result
 if TYPE_CHECKING:
     from audiocnn_cli.models.description import Description
 
+# No network of segments takes more at once.
+_LONGEST_SEGMENT_S = 3600.0
 EXAMPLES = (
     "add my-model.onnx",
     "add net.onnx --labels labels.txt --sr 16000 --feature logmel --n-mels 64",
@@ -160,6 +162,10 @@ def _description(model: ModelOptions, settings: FeatureSettings) -> "Description
                 "these options describe a model without a contract: add --labels FILE, or leave them out"
             )
         return None
+    for name, most in (("segment", _LONGEST_SEGMENT_S), ("threshold", 1.0)):
+        value = getattr(model, name)
+        if value is not None and not value <= most:  # the minimum of an option lets NaN pass
+            raise UsageError(f"`{name}` must be at most {most:g}, not {value:g}")
     from audiocnn_cli.features.settings import merged_plan
     from audiocnn_cli.models.contract import NOT_STATED
     from audiocnn_cli.models.description import Description, Normalization, read_labels, read_normalization

@@ -129,11 +129,11 @@ def search(
     report: options.Report,
     logging: options.Logging,
 ) -> None:
-    """List the segments of a set that are most similar to a recording, by the cosine of their vectors.
+    """List the segments of a set that are most similar to a recording.
 
-    The search is exact. A query is embedded with the model of the set; one longer than a segment is the
-    mean of its segments, each divided by its length. Silent segments match nothing. Matches with the same
-    similarity are in the order of path and time.
+    Segments are compared by the cosine of their vectors, all of them. A query is embedded with the model of
+    the set; one longer than a segment is the mean of its segments, each divided by its length. Silent
+    segments match nothing. Matches with the same similarity are in the order of path and time.
     """
     logging.set_up()
     from audiocnn_cli.audio.sources import find_audio
@@ -156,12 +156,15 @@ def _results(
 ) -> "Iterator[SearchResult | Failure]":
     """The matches of all queries, from one pass over the set, in the order of the inputs."""
     from audiocnn_cli.embeddings.search import search as search_blocks
+    from audiocnn_cli.output.terminal.progress import counted, on_terminal
     from audiocnn_cli.output.views.search import SearchResult
 
     queries = [query for outcome in outcomes if isinstance(outcome, tuple) for query in outcome]
     if queries:
         found.require_dimensions(len(queries[0].vector))
-    matches = iter(search_blocks(found.blocks(), queries, wanted)) if queries else iter(())
+    shown = on_terminal(streams_results=False)
+    blocks = counted(found.blocks(), lambda block: len(block.codes), "vectors compared", on_terminal=shown)
+    matches = iter(search_blocks(blocks, queries, wanted)) if queries else iter(())
     model = found.info.model if found.info else None
     for outcome in outcomes:
         if isinstance(outcome, tuple):

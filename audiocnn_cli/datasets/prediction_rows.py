@@ -25,7 +25,9 @@ class PredictionRows:
 
     def of(self, result: Prediction) -> Iterator[dict[str, Any]]:
         """The rows as values: text, numbers, booleans, None for a missing value."""
-        if self.timeline:
+        if result.quantity is not None and not self.timeline:
+            yield _of_values(result)
+        elif self.timeline:
             for entry in result.timeline:
                 yield self.of_segment(entry, path=result.path, model=result.model)
         elif self.events:
@@ -44,6 +46,15 @@ class PredictionRows:
 
     def of_segment(self, entry: TimelineEntry, *, path: str, model: str) -> dict[str, Any]:
         """The row of one segment."""
+        if entry.quantity is not None:
+            return {
+                "path": path,
+                "model": model,
+                "value": entry.value,
+                "start_s": entry.start_s,
+                "end_s": entry.end_s,
+                "reason": entry.reason,
+            }
         record = {
             "path": path,
             "model": model,
@@ -83,6 +94,20 @@ class PredictionRows:
     def without_rows(self, result: Prediction) -> Prediction:
         """The prediction itself, which is no larger than its rows."""
         return result
+
+
+def _of_values(result: Prediction) -> dict[str, Any]:
+    return {
+        "path": result.path,
+        "model": result.model,
+        "value": result.value,
+        "segments": len(result.timeline),
+        "duration_s": result.duration_s,
+        "rest": result.rest,
+        "rest_s": result.rest_s,
+        "reason": result.reason,
+        "sound_type": result.sound_type.name if result.sound_type else None,
+    }
 
 
 def _of_clip(result: Prediction) -> dict[str, Any]:

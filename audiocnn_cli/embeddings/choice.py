@@ -34,35 +34,30 @@ _OTHERWISE = "give the file of that version as `model`, or embed the recordings 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The backbone for some recordings, and how many of those sampled are of each type of sound."""
+    """The backbone for some recordings, and how many of those that were sampled are of each type of sound."""
 
     model: ModelFile
     types: Mapping[str, int]
 
     @property
     def reason(self) -> str:
-        """The types of sound in words: `of 32 recordings 30 are environment, 2 music`."""
+        """The types of sound in words: `recordings sampled: 30 environment, 2 music`."""
         if not self.types:
             return "no type of sound was found"
-        counts = ", ".join(f"{count} {name}" for name, count in self.types.items())
-        return f"of {sum(self.types.values())} recordings: {counts}"
+        return "recordings sampled: " + ", ".join(f"{count} {name}" for name, count in self.types.items())
 
 
 def choose_backbone(inputs: Iterable[Source | InputError], *, excerpt: Excerpt, workers: Workers) -> Choice:
     """The backbone for the type of sound of most of the `inputs`; the one for any sound if they are mixed.
 
-    At most 32 inputs are read, 30 s of each: those whose paths have the smallest CRC-32, so that the same
+    At most 32 inputs are read, 30 s of each: those whose names have the smallest CRC-32, so that the same
     inputs give the same choice in any order. Silence and inputs that can't be read do not count.
 
     Raises:
         ModelRefusedError: the gate or the backbone is not installed.
     """
     sources = (each for each in inputs if isinstance(each, Source) and each.path != STDIN)
-    sampled = nsmallest(
-        _SAMPLED,
-        sources,
-        key=lambda source: (zlib.crc32(source.name.encode("utf-8", "replace")), source.path),
-    )
+    sampled = nsmallest(_SAMPLED, sources, key=_shuffled)
     first = min(_SAMPLED_S, excerpt.duration_s or _SAMPLED_S)
     task = SoundTypes(find_bundled(gate.GATE_MODEL).path, replace(excerpt, duration_s=first))
     found = run_batch(sampled, task, workers=workers)
@@ -74,7 +69,8 @@ def choose_backbone(inputs: Iterable[Source | InputError], *, excerpt: Excerpt, 
 
 
 def _shuffled(source: Source) -> tuple[int, str]:
-    return zlib.crc32(os.fsencode(source.path)), source.path
+    """A sort key that spreads the sample over all folders."""
+    return zlib.crc32(os.fsencode(source.name)), source.path
 
 
 def find_bundled(name: str) -> ModelFile:

@@ -206,8 +206,9 @@ class _Best:
     def _wanted(self, block: Block, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         if not self.options.exclude_self:
             return np.ones(len(rows), dtype=np.bool_)
-        own = [code for code, name in enumerate(block.names) if _same_file(name, self.query.path)]
-        return np.asarray(~np.isin(block.codes[rows], own))
+        codes = block.codes[rows]
+        own = [code for code in np.unique(codes).tolist() if _same_file(block.names[code], self.query.path)]
+        return np.asarray(~np.isin(codes, own))
 
     def _shortlist(
         self,

@@ -117,7 +117,7 @@ def require_kind(model: Model, kind: Kind) -> None:
     """Refuse a model of another kind.
 
     Raises:
-        UsageError: it is of another kind; the message says how that one is evaluated.
+        UsageError: it is of another kind; the message is how that one is evaluated.
     """
     name, own = model.contract.name, model.contract.kind
     if own is Kind.EMBEDDING:

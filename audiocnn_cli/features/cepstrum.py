@@ -8,11 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.features.config import DctNorm, Dialect, FeatureConfig, Log
+from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log
 from audiocnn_cli.features.spectrum import Chunk
 
 # The smallest power: -100 dB (librosa, torchaudio), or the smallest step of float32 at 1 (Kaldi).
 _FLOORS = {Log.DB: 1e-10, Log.LN: 2.0**-23}
+# A depth that no level reaches, and that float32 holds.
+_DEEPEST = 1e30
 _DB_PER_NEPER = 4.342944819032518  # 10 / ln(10), for powers
 
 
@@ -28,8 +30,10 @@ def floored(
     if config.top_db is None:
         return levels
     # Contrast is in dB whatever `log` is, so that only mel levels are ever in nepers.
-    depth = config.top_db if config.log is Log.DB else config.top_db / _DB_PER_NEPER
-    return np.asarray(np.maximum(levels, maxima.max() - np.float32(depth)), dtype=np.float32)
+    nepers = config.log is Log.LN and config.feature is not Feature.CONTRAST
+    depth = config.top_db / _DB_PER_NEPER if nepers else config.top_db
+    floor = maxima.max() - np.float32(min(depth, _DEEPEST))
+    return np.asarray(np.maximum(levels, floor), dtype=np.float32)
 
 
 def log_mel_and_energy(chunk: Chunk) -> NDArray[np.float32]:

@@ -217,7 +217,7 @@ class FeatureConfig:
             ("power", self.power in (None, 1, 2), "must be 1 (magnitude) or 2 (power)"),
             ("top_db", self.top_db is None or 0 <= self.top_db < math.inf, "must be 0 or more, in dB"),
             ("n_mfcc", few, f"must be at most `n_mels` ({self.n_mels})"),
-            ("lifter", 0 <= self.lifter < math.inf, "must be 0 (none) or more"),
+            ("lifter", self.lifter == 0 or 1 <= self.lifter < math.inf, "must be 0 (none), or 1 or more"),
             ("delta", self.delta in (0, 1, 2), "must be 0, 1 or 2"),
             ("delta_width", width >= 3 and width % 2 == 1, "must be odd and at least 3"),
             ("delta", self.delta == 0 or has_deltas, f"must be 0 for {self.feature}"),

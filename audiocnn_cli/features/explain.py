@@ -209,4 +209,4 @@ def recording_of(source: Source | None, plan: Plan) -> Recording:
         return Recording(f"{seconds:g} s at {rate} Hz", rate, 1, max(1, int(seconds * rate)))
     with open_audio(source) as reader:
         info = reader.info
-        return Recording(source.path, info.sample_rate, info.channels, plan.excerpt.frames(info))
+        return Recording(source.path, info.sample_rate, info.channels, plan.excerpt.frames(reader))

@@ -12,7 +12,7 @@ from audiocnn_cli.features import cepstrum, chroma, descriptors
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.delta import with_deltas
 from audiocnn_cli.features.frames import Framer
-from audiocnn_cli.features.spectrum import Chunk, Scratch
+from audiocnn_cli.features.spectrum import Chunk, Scratch, needs_double
 from audiocnn_cli.features.spool import Spool
 
 # Imported by decoding and extracting; none starts threads, so a batch imports them before it forks.
@@ -103,10 +103,15 @@ def tuned(
     Only then are the blocks read: a recording is decoded a second time for it.
     """
     for config in configs:
-        if config.feature in _TUNED and config.tuning is None:
+        if needs_tuning([config]):
             tuning = chroma.estimate_tuning(_chunks(blocks, config), config)
             return tuple(replace(each, tuning=tuning) for each in configs)
     return tuple(configs)
+
+
+def needs_tuning(configs: Sequence[FeatureConfig]) -> bool:
+    """Whether a feature needs the tuning of the recording, and none is given."""
+    return any(config.feature in _TUNED and config.tuning is None for config in configs)
 
 
 def _chunks(blocks: Iterable[NDArray[np.float32]], config: FeatureConfig) -> Iterator[Chunk]:
@@ -132,6 +137,8 @@ class Extraction:
         self._configs = tuple(configs)
         self._collectors = [_Collector(config) for config in configs]
         self._framers = {config.framing: Framer(config.framing) for config in configs}
+        # A chunk, and so a spectrum, for all features of the same framing and precision.
+        self._chunk_configs = {(config.framing, needs_double(config)): config for config in configs}
         self._samples = 0
         self._mono = True
 
@@ -164,17 +171,18 @@ class Extraction:
         keeps_channels = not self._mono or self._configs[0].feature is Feature.COMPLEX
         return data if keeps_channels else data[..., 0]
 
-    def _collect(self, spans: Iterable[Iterator[NDArray[np.float32]]]) -> None:
+    def _collect(self, framed: Iterable[Iterator[NDArray[np.float32]]]) -> None:
         # Framings differ in their padding only, so their chunks are complete at the same time.
-        for step in zip(*spans, strict=True):
+        for step in zip(*framed, strict=True):
             # Returned after each step, since thousands of overlapping segments may be open.
-            scratches = [Scratch.take() for _ in step]
+            scratches = [Scratch.take() for _ in self._chunk_configs]
+            spans = dict(zip(self._framers, step, strict=True))
             chunks = {
-                framing: Chunk(span, self._configs[0], scratch)
-                for framing, span, scratch in zip(self._framers, step, scratches, strict=True)
+                key: Chunk(spans[key[0]], config, scratch)
+                for (key, config), scratch in zip(self._chunk_configs.items(), scratches, strict=True)
             }
             for collector in self._collectors:
-                collector.add(chunks[collector.framing])
+                collector.add(chunks[collector.chunk_key])
             for scratch in scratches:
                 scratch.give_back()
 
@@ -195,7 +203,7 @@ class _Collector:
     """The rows of one feature."""
 
     def __init__(self, config: FeatureConfig) -> None:
-        self.framing = config.framing
+        self.chunk_key = (config.framing, needs_double(config))
         self._config = config
         self._kind = KINDS[config.feature]
         self._deferred = self._kind.finish is not None and config.top_db is not None

@@ -14,25 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 _COMPILED = "scipy.fft._pocketfft.pypocketfft"
-Transform = Callable[[NDArray[np.float32], NDArray[np.complex64]], None]
+Real = NDArray[np.float32] | NDArray[np.float64]
+Complex = NDArray[np.complex64] | NDArray[np.complex128]
+Transform = Callable[[Real, Complex], None]
 
 
-def rfft(frames: NDArray[np.float32], *, n: int, out: NDArray[np.complex64]) -> None:
+def rfft(frames: Real, *, n: int, out: Complex) -> None:
     """Write the one-sided DFT of `frames` (..., length) padded with zeros to `n` to `out` (..., 1 + n // 2).
 
-    `out` may be a view with its axes in any order.
+    `out` has the precision of `frames`, and may be a view with its axes in any order.
     """
+    padded: Any = frames
     missing = n - frames.shape[-1]
     if missing:
-        frames = np.pad(frames, [(0, 0)] * (frames.ndim - 1) + [(0, missing)])
-    _transform(frames, out)
+        padded = np.pad(padded, [(0, 0)] * (frames.ndim - 1) + [(0, missing)])
+    _transform(padded, out)
 
 
 def _load() -> Transform:
     try:
         pocketfft = _pypocketfft()
 
-        def transform(frames: NDArray[np.float32], out: NDArray[np.complex64]) -> None:
+        def transform(frames: Real, out: Complex) -> None:
             pocketfft.r2c(frames, (frames.ndim - 1,), True, 0, out, 1)
 
         steps = np.array([[1, 2, 4, 8]], dtype=np.float32)
@@ -56,7 +59,7 @@ def _pypocketfft() -> Any:
     return module
 
 
-def _public(frames: NDArray[np.float32], out: NDArray[np.complex64]) -> None:
+def _public(frames: Real, out: Complex) -> None:
     import scipy.fft  # 0.3 s, so only where its compiled module can't be loaded
 
     out[...] = scipy.fft.rfft(frames, axis=-1)

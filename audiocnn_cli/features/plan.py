@@ -33,7 +33,8 @@ class Plan:
     `configs` are alike in all but `feature`. With a `summary`, its statistics replace the frames.
 
     Raises:
-        UsageError: features that can't stand side by side, or a statistic that is named twice.
+        UsageError: features that can't stand side by side, a statistic that is named twice, or segments of
+            less than a sample.
     """
 
     configs: tuple[FeatureConfig, ...]
@@ -46,6 +47,10 @@ class Plan:
         require_compatible(self.configs)
         if len(set(self.summary)) < len(self.summary):
             raise UsageError(f"`summary` {','.join(self.summary)} names a statistic twice")
+        length_s = self.segmentation.length_s if self.segmentation else None
+        if length_s is not None and length_s * self.config.sample_rate < 1:
+            shortest = f"one sample ({1 / self.config.sample_rate:.3g} s at {self.config.sample_rate} Hz)"
+            raise UsageError(f"`segment` must be at least {shortest}, not {length_s}")
 
     @property
     def config(self) -> FeatureConfig:

@@ -15,9 +15,10 @@ from audiocnn_cli.audio.load import channel_blocks, mono_blocks
 from audiocnn_cli.audio.resample import resampled_length
 from audiocnn_cli.audio.segments import Segmentation, SegmentConfig, Splitter, TailHandling, TailPolicy
 from audiocnn_cli.audio.sources import Source
+from audiocnn_cli.audio.streams import open_once
 from audiocnn_cli.errors import FailureKind, InputError, SignalError
 from audiocnn_cli.features.config import Feature, FeatureConfig, Statistic
-from audiocnn_cli.features.extract import Extraction, extract_blocks, tuned
+from audiocnn_cli.features.extract import Extraction, extract_blocks, needs_tuning, tuned
 from audiocnn_cli.features.plan import Plan, axes, columns
 from audiocnn_cli.features.spool import Spool
 
@@ -84,7 +85,9 @@ def extract_source(source: Source, plan: Plan) -> FeatureResult:
     Raises:
         InputError: the source can't be used.
     """
-    with open_audio(source) as reader:
+    twice = plan.segmentation is not None and plan.segmentation.count is not None
+    twice = twice or needs_tuning(plan.configs)
+    with open_audio(source) if twice else open_once(source) as reader:
         info, rate = reader.info, plan.config.sample_rate
         read = channel_blocks if plan.keep_channels else mono_blocks
         blocks = partial(read, reader, sample_rate=rate, excerpt=plan.excerpt)
@@ -92,7 +95,7 @@ def extract_source(source: Source, plan: Plan) -> FeatureResult:
         try:
             # Only equal segments need the length before the end; it is counted where the header estimates it.
             if plan.segmentation is not None and plan.segmentation.count is not None:
-                frames = plan.excerpt.frames(info) if info.exact_length else 0
+                frames = plan.excerpt.frames(reader) if info.exact_length else 0
                 length = resampled_length(frames, source_rate=info.sample_rate, sample_rate=rate)
                 length = length or sum(map(len, blocks()))
             return FeatureResult(source, info, compute(blocks, length, plan))

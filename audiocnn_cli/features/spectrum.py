@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.features.config import Dialect, FeatureConfig, Window
+from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, Window
 from audiocnn_cli.features.fft import rfft
 from audiocnn_cli.features.mel import mel_product
 
@@ -22,17 +22,37 @@ _COSINE_TERMS = {
 }
 _POVEY_EXPONENT = 0.85
 _BINS_LAST = (1, 2, 0)
+# So far below the loudest value the errors of a transform in float32 change a level by less than 0.01 dB.
+_FLOAT32_DB = 80.0
+
+
+def needs_double(config: FeatureConfig) -> bool:
+    """Whether spectra are computed in float64, and then rounded to float32 bin by bin.
+
+    In float32 each bin errs by about 1e-7 of the largest one. It matters to features that take the logarithm
+    of bins without a floor, or with a low one: in a recording that was resampled to a higher rate the upper
+    bins are below that error. Kaldi computes its levels, which have no such floor, in float32 as well.
+    """
+    if config.feature in (Feature.CONTRAST, Feature.FLATNESS):
+        return True
+    levels = config.feature in (Feature.LOGMEL, Feature.MFCC) and config.like is not Dialect.KALDI
+    return levels and (config.top_db is None or config.top_db > _FLOAT32_DB)
 
 
 @lru_cache(maxsize=8)
 def window(config: FeatureConfig) -> NDArray[np.float32]:
     """The weights of a frame, shape (frame_length,): `win_length` samples centred in zeros."""
+    return _window(config).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _window(config: FeatureConfig) -> NDArray[np.float64]:
     length = config.effective_win_length
     if config.like is Dialect.KALDI:  # symmetric: the last weight is the first
-        return _cosine_sum(config.window, length, period=max(1, length - 1)).astype(np.float32)
+        return _cosine_sum(config.window, length, period=max(1, length - 1))
     before = (config.n_fft - length) // 2
     weights = _cosine_sum(config.window, length, period=length)  # `scipy.signal.get_window`
-    return np.pad(weights, (before, config.n_fft - length - before)).astype(np.float32)
+    return np.pad(weights, (before, config.n_fft - length - before))
 
 
 def _cosine_sum(window: Window, length: int, *, period: int) -> NDArray[np.float64]:
@@ -113,13 +133,17 @@ class Chunk:
         return np.asarray(self.frames - self.frames.mean(axis=-1, keepdims=True, dtype=np.float32))
 
     @cached_property
-    def weighted_frames(self) -> NDArray[np.float32]:
+    def weighted_frames(self) -> "NDArray[np.float32] | NDArray[np.float64]":
         """The frames times the window, after `preemphasis`; overwritten by the next chunk."""
         frames = self.centred_frames
         if self.config.preemphasis:
             frames = _pre_emphasised(frames, self.config.preemphasis)
-        weighted = self._scratch.array("weighted", *frames.shape)
-        return np.multiply(frames, window(self.config), out=weighted)
+        if not needs_double(self.config):
+            weighted = self._scratch.array("weighted", *frames.shape)
+            return np.multiply(frames, window(self.config), out=weighted)
+        channels, count, length = frames.shape
+        double = self._scratch.array("weighted", channels, count, 2 * length).view(np.float64)
+        return np.multiply(frames, _window(self.config), out=double)
 
     @property
     def spectrum(self) -> NDArray[np.complex64]:
@@ -156,9 +180,15 @@ class Chunk:
         """Shape (n_frequencies, channels, frames)."""
         weighted = self.weighted_frames
         channels, count, _ = weighted.shape
-        parts = self._scratch.array("spectrum", self.config.n_frequencies, channels, 2 * count)
-        spectrum = parts.view(np.complex64)
-        rfft(weighted, n=self.config.n_fft, out=spectrum.transpose(_BINS_LAST))
+        n_fft, bins = self.config.n_fft, self.config.n_frequencies
+        spectrum = self._scratch.array("spectrum", bins, channels, 2 * count).view(np.complex64)
+        bins_last = spectrum.transpose(_BINS_LAST)
+        if weighted.dtype == np.float32:
+            rfft(weighted, n=n_fft, out=bins_last)
+        else:
+            double = self._scratch.array("double", channels, count, 4 * bins).view(np.complex128)
+            rfft(weighted, n=n_fft, out=double)
+            bins_last[...] = double
         return spectrum
 
     @cached_property

@@ -16,6 +16,7 @@ from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.inspection.occlusion import Why, explain_label
 from audiocnn_cli.inspection.trace import Trace, trace
 from audiocnn_cli.models.inference import ModelStream
+from audiocnn_cli.models.signature import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class Inspection:
         if len(work.models) > 1 and not work.auto:
             raise UsageError("`trace`, `why` and `report` inspect one model: leave out `ensemble`")
         models, excerpt = work.opened(), work.options.excerpt
+        if isinstance(models, Ensemble) and models.signature.kind is Kind.REGRESSION:
+            raise UsageError(
+                f"`trace`, `why` and `report` inspect a label: {models.signature.name} gives a value; leave"
+                " them out"
+            )
 
         def inspect(source: Source) -> Inspected:
             require_seekable(streamed=source.path == STDIN)

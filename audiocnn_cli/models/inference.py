@@ -107,7 +107,8 @@ class StreamingInference:
     def push(self, block: NDArray[np.float32]) -> None:
         """Take the next samples, shape (n,)."""
         for rate, resampler in self._resamplers.items():
-            self._distribute(rate, resampler.push(block))
+            for resampled in resampler.push(block):
+                self._distribute(rate, resampled)
 
     def count(self, stream: int) -> int:
         """Number of segments of that stream that have scores so far."""

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.errors import ModelRefusedError, UsageError
+from audiocnn_cli.models.memory import RUNNING_BYTES, limited_memory, loading_bytes, ran_out
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -25,6 +27,7 @@ INTEGERS = {"tensor(int64)": "int64", "tensor(int32)": "int32"}
 # 2 GiB of float32: no tensor of an audio network comes near it, a mistake or an attack does.
 _LARGEST_TENSOR = 1 << 29
 _SUFFIX = "ExecutionProvider"
+_CPU_PROVIDER = "CPUExecutionProvider"
 _ONLY_FATAL = 4
 
 
@@ -102,10 +105,15 @@ def open_session(path: Path, *, provider: str = CPU) -> Any:
 
     if not path.is_file():
         raise ModelRefusedError(f"{path}: no such model file")
-    name = "CPUExecutionProvider" if provider == CPU else find_provider(provider).onnxruntime_name
+    name = _CPU_PROVIDER if provider == CPU else find_provider(provider).onnxruntime_name
     try:
-        session = onnxruntime.InferenceSession(path, session_options(), providers=[name])
+        # The drivers of graphics cards map more memory than there is.
+        with limited_memory(loading_bytes(path)) if provider == CPU else nullcontext():
+            session = onnxruntime.InferenceSession(path, session_options(), providers=[name])
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
+        if ran_out(error):
+            most = f"{loading_bytes(path) / 2**30:.1f} GiB of memory"
+            raise ModelRefusedError(f"{path}: its constants take more than {most}") from error
         raise ModelRefusedError(
             f"{path}: not an ONNX model that ONNX Runtime reads ({first_line(error)})"
         ) from error
@@ -139,11 +147,15 @@ def run(session: Any, output: str, feeds: Mapping[str, NDArray[Any]], *, where: 
     options.log_severity_level = _ONLY_FATAL
     key = _limit(options)
     try:
-        (found,) = session.run([output], dict(feeds), options)
+        on_cpu = session.get_providers()[0] == _CPU_PROVIDER
+        with limited_memory(RUNNING_BYTES) if on_cpu else nullcontext():
+            (found,) = session.run([output], dict(feeds), options)
         return np.asarray(found, dtype=np.float32)
     except Exception as error:  # ONNX Runtime's exceptions share no root of their own
         late = f"takes longer than {LONGEST_RUN_S:g} s"
         reason = late if options.terminate else f"fails: {first_line(error)}"
+        if ran_out(error):
+            reason = f"takes more than {RUNNING_BYTES >> 30} GiB of memory"
         raise ModelRefusedError(f"{where}: running it {reason}") from error
     finally:
         _running.pop(key, None)

@@ -13,7 +13,7 @@ from typing import IO, Any, Generic, Protocol, TypeVar
 from audiocnn_cli.batch.outcome import Counts, Failure, failure_document
 from audiocnn_cli.datasets.dataset import parquet_options
 from audiocnn_cli.errors import OutputError
-from audiocnn_cli.files import atomic_writer
+from audiocnn_cli.files import atomic_writer, safe_cell
 from audiocnn_cli.output.destination import Destination, Format
 from audiocnn_cli.output.terminal.console import console, display, print_failure
 from audiocnn_cli.parameters import with_flags
@@ -74,7 +74,7 @@ class OutcomeWriter(Generic[R]):
         self.destination = destination
         self._stream = stream
         self._view = view
-        self._csv: csv.DictWriter[str] | None = None
+        self._csv: CsvWriter | None = None
         self._listed = False
         self._rows: list[R] = []
         self._failures: list[Failure] = []
@@ -122,9 +122,8 @@ class OutcomeWriter(Generic[R]):
         """CSV rows, before the first of them its header."""
         for row in rows:
             if self._csv is None:
-                self._csv = csv.DictWriter(self._stream, list(row), lineterminator="\n")
-                self._csv.writeheader()
-            self._csv.writerow(row)
+                self._csv = CsvWriter(self._stream, list(row))
+            self._csv.write(row)
         self._stream.flush()
 
     def _text(self, line: str) -> None:
@@ -183,11 +182,41 @@ def dump(document: Mapping[str, Any], stream: IO[str], *, indent: int | None = 2
     stream.write("\n")
 
 
+class CsvWriter:
+    """Rows of CSV below a header; cells are those of `safe_cell`."""
+
+    def __init__(self, stream: IO[str], header: Sequence[str]) -> None:
+        self._header = header
+        self._names = frozenset(header)
+        self._plain = csv.writer(stream, lineterminator="\n")
+        # Readers take a carriage return without quotes for the end of a line.
+        self._quoted = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        self._write(list(header))
+
+    def write(self, row: Row) -> None:
+        """Write one row; a cell for which it has no key is empty.
+
+        Raises:
+            ValueError: it has a key that the header lacks.
+        """
+        if not row.keys() <= self._names:
+            raise ValueError(f"the header has no {', '.join(sorted(row.keys() - self._names))}")
+        self._write([row.get(name, "") for name in self._header])
+
+    def _write(self, cells: list[object]) -> None:
+        writer = self._plain
+        for place, cell in enumerate(cells):
+            if isinstance(cell, str):
+                cells[place] = safe_cell(cell)
+                writer = self._quoted if "\r" in cell else writer
+        writer.writerow(cells)
+
+
 def write_rows(rows: Iterable[Row], stream: IO[str], *, header: Sequence[str]) -> None:
     """CSV with a header, also when there are no rows."""
-    writer = csv.DictWriter(stream, header, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = CsvWriter(stream, header)
+    for row in rows:
+        writer.write(row)
 
 
 def encode(document: Mapping[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """Fit a network to the training side of a split, with early stopping and checkpoints."""
 
 import copy
-import logging
 import math
 import pickle
 from collections.abc import Callable
@@ -16,8 +15,6 @@ from audiocnn_cli.errors import AudiocnnError
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.training.batches import AugmentConfig, Side
 from audiocnn_cli.training.recipes import Optimizer
-
-log = logging.getLogger("audiocnn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,19 +68,22 @@ class Validation:
 class Epoch:
     """One pass over the training side, and the validation after it.
 
-    Args:
-        number: counted from 1.
-        loss: the mean over the segments as they were trained on (augmented), in nats.
-        accuracy: the proportion of these segments that were classified correctly, 0 to 1.
-        validation: after the pass; None without a validation side.
-        best: whether the weights after it are the best so far.
+    `loss` is the mean loss in nats a segment, and `accuracy` that of the segments, both while the network is
+    trained on them: with dropout, and on augmented segments. `best` is the number of the best epoch so far,
+    whose weights are kept, and `last` whether the fit ends with this one.
     """
 
     number: int
     loss: float
-    accuracy: float
     validation: Validation | None = None
-    best: bool = True
+    accuracy: float | None = None
+    best: int = 1
+    last: bool = False
+
+    @property
+    def is_best(self) -> bool:
+        """Whether its weights are kept if no further epoch is run."""
+        return self.best == self.number
 
 
 def fit(
@@ -117,17 +117,6 @@ def fit(
         on_epoch(epoch)
     network.load_state_dict(run.best)
     network.to("cpu").eval()
-    done, best = len(run.history), run.best_number
-    if done < config.epochs:
-        log.info(
-            "early stopping after epoch %d: %d epochs without a lower validation loss; the weights of epoch"
-            " %d are kept",
-            done,
-            done - best,
-            best,
-        )
-    elif best < done:
-        log.info("the weights of epoch %d, with the lowest validation loss, are kept", best)
     return tuple(run.history)
 
 
@@ -152,33 +141,33 @@ class _Run:
 
     def continues(self) -> bool:
         done = len(self.history)
-        return done < self.config.epochs and done - self.best_number < self.config.patience
+        return done < self.config.epochs and done - self._best_number() < self.config.patience
 
     def epoch(self, validation: Side | None) -> Epoch:
         """Run one pass; afterwards `best` is the weights to keep if no further epoch is run."""
         size, augment = self.config.batch_size, self.config.augment
         self.network.train()
-        total = correct = count = 0.0
+        total = count = correct = 0.0
         for tensors, targets in self.train.epoch(batch_size=size, config=augment, random=self.random):
-            loss, right = self._step(tensors.to(self.device), targets.to(self.device))
+            loss, hits = self._step(tensors.to(self.device), targets.to(self.device))
             total += loss * len(tensors)
-            correct += right
+            correct += hits
             count += len(tensors)
         kept = self.averaged if self.config.average else self.network
         check = None
         if validation is not None:
             logits, labels = predict(kept, validation, self.device)
-            held_out = torch.nn.functional.cross_entropy(logits, labels).item()
-            check = Validation(held_out, (logits.argmax(dim=1) == labels).float().mean().item())
-        self.history.append(Epoch(len(self.history) + 1, total / count, correct / count, check))
-        if self.best_number == len(self.history):
+            loss = torch.nn.functional.cross_entropy(logits, labels).item()
+            check = Validation(loss, (logits.argmax(dim=1) == labels).float().mean().item())
+        self.history.append(Epoch(len(self.history) + 1, total / count, check, correct / count))
+        epoch = replace(self.history[-1], best=self._best_number(), last=not self.continues())
+        self.history[-1] = epoch
+        if epoch.is_best:
             self.best = copy.deepcopy(kept.state_dict())
-        else:
-            self.history[-1] = replace(self.history[-1], best=False)
-        return self.history[-1]
+        return epoch
 
     def _step(self, tensors: torch.Tensor, targets: torch.Tensor) -> tuple[float, int]:
-        """Take one step; gives the loss and the number of segments that were classified correctly."""
+        """The loss of a batch before the weights change, and how many of its segments are correct."""
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
@@ -187,7 +176,6 @@ class _Run:
         loss = torch.nn.functional.cross_entropy(
             logits, targets, self.weights, label_smoothing=config.label_smoothing
         )
-        correct = int((logits.argmax(dim=1) == targets.argmax(dim=1)).sum().item())
         loss.backward()
         self.optimizer.step()
         self.step += 1
@@ -198,7 +186,7 @@ class _Run:
             for name, mean in self.averaged.state_dict().items():
                 if mean.dtype.is_floating_point:
                     mean.lerp_(trained[name], 1 - decay)
-        return float(loss.item()), correct
+        return float(loss.item()), int((logits.argmax(dim=1) == targets.argmax(dim=1)).sum().item())
 
     def _learning_rate(self) -> float:
         most = self.config.learning_rate
@@ -209,8 +197,7 @@ class _Run:
             return most * ((self.step + 1) / rising)
         return most * (0.5 * (1 + math.cos(math.pi * (self.step - rising) / max(1.0, self.steps - rising))))
 
-    @property
-    def best_number(self) -> int:
+    def _best_number(self) -> int:
         """The epoch with the lowest validation loss; the last one without a validation side."""
         losses = [epoch.validation.loss for epoch in self.history if epoch.validation]
         return losses.index(min(losses)) + 1 if losses else len(self.history)
@@ -234,11 +221,7 @@ class _Run:
         """Continue from a checkpoint, if there is one that can be read."""
         try:
             state = torch.load(path, weights_only=True)
-            history = [
-                Epoch(number, loss, accuracy, check and Validation(*check), best)
-                for number, loss, accuracy, check, best in state["history"]
-            ]
-        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError, EOFError):
+        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError):
             return
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
@@ -246,7 +229,10 @@ class _Run:
         self.best = state["best"]
         self.random.set_state(state["random"])
         torch.set_rng_state(state["torch_random"])
-        self.history = history
+        self.history = [
+            Epoch(number, loss, check and Validation(*check), *rest)
+            for number, loss, check, *rest in state["history"]
+        ]
         self.step = state["step"]
 
 

@@ -131,31 +131,38 @@ def _short(value: float | None) -> str:
 
 
 def plot_learning_curve(histories: "Sequence[Sequence[Epoch]]", path: Path, *, force: bool) -> None:
-    """Plot the loss of every network against its epochs, and the validation accuracy if there is one.
+    """Plot loss and accuracy of every network against its epochs, of training and validation.
+
+    The best epoch of a network with validation, whose weights are kept, is marked.
 
     Raises:
         OutputError: the figure can't be written.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    losses = figure.subplots()
-    losses.set(xlabel="epoch", ylabel="loss (nats a segment)", title="Learning curve")
-    losses.grid(alpha=0.3)
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    losses, accuracies = figure.subplots(1, 2)
+    losses.set(xlabel="epoch", ylabel="loss (nats a segment)", title="Loss")
+    accuracies.set(xlabel="epoch", ylabel="accuracy of segments", ylim=(0, 1.02), title="Accuracy")
     for number, history in enumerate(histories, start=1):
+        which = "" if len(histories) == 1 else f", network {number}"
         epochs = [epoch.number for epoch in history]
-        label = "training" if len(histories) == 1 else f"network {number}"
-        losses.plot(epochs, [epoch.loss for epoch in history], label=label)
-        checks = [epoch.validation for epoch in history if epoch.validation is not None]
-        if checks:
-            losses.plot(epochs, [check.loss for check in checks], label="validation")
-            accuracy = losses.twinx()
-            values = [check.accuracy for check in checks]
-            accuracy.plot(epochs, values, "k--", label="validation accuracy")
-            accuracy.plot(epochs, [epoch.accuracy for epoch in history], "k:", label="training accuracy")
-            best = max(epoch.number for epoch in history if epoch.best)
-            accuracy.axvline(best, color="0.7", label=f"best epoch, {best}")
-            accuracy.set(ylabel="accuracy of segments", ylim=(0, 1))
-            accuracy.legend(loc="upper right")
-    losses.legend(loc="upper center")
+        (line,) = losses.plot(epochs, [epoch.loss for epoch in history], label=f"training{which}")
+        colour = line.get_color()
+        trained = [epoch for epoch in history if epoch.accuracy is not None]
+        points = [epoch.number for epoch in trained], [epoch.accuracy for epoch in trained]
+        accuracies.plot(*points, color=colour, label=f"training{which}")
+        checked = [epoch for epoch in history if epoch.validation is not None]
+        if not checked:
+            continue
+        for axes, name in ((losses, "loss"), (accuracies, "accuracy")):
+            values = [getattr(epoch.validation, name) for epoch in checked]
+            numbers = [epoch.number for epoch in checked]
+            axes.plot(numbers, values, "--", color=colour, label=f"validation{which}")
+            best = checked[-1].best
+            at = [(n, v) for n, v in zip(numbers, values, strict=True) if n == best]
+            axes.plot(*zip(*at, strict=True), "o", color=colour, label=f"best epoch: {best}{which}")
+    for axes in (losses, accuracies):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
     save_picture(figure, path, force=force)

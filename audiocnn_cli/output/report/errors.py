@@ -1,4 +1,4 @@
-"""`evaluate --report`: a page with the confusion matrix, or the values, and the clips to hear."""
+"""`evaluate --report`: a page with the confusion matrix, or the values, and the clips to play."""
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ _SAME: dict[str, Any] = {
 def write_page(
     evaluation: Evaluation | RegressionEvaluation, folder: Path, path: Path, *, force: bool
 ) -> None:
-    """Write the page of an evaluation of `folder`, with as many clips to hear as have room in it.
+    """Write the page of an evaluation of `folder`, with the sound of as many clips as have room in it.
 
     Raises:
         OutputError: it can't be written.
@@ -117,7 +117,7 @@ def values_page(evaluation: RegressionEvaluation, folder: Path) -> str:
 
 
 def embedded_text(embedded: int, shown: int, clips: int, *, first: str) -> str | None:
-    """One sentence on what the page lacks; None if all clips are listed and can be heard."""
+    """One sentence on what the page lacks; None if all clips are listed and can be played."""
     if not can_embed():
         return "The page has no sound: the installed libsndfile can't write MP3."
     if embedded == clips:

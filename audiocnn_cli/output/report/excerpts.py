@@ -1,4 +1,4 @@
-"""Excerpts of clips as MP3, for a page on which many clips can be heard: the first ones that fit."""
+"""Excerpts of clips as MP3, for a page on which many clips can be played: the first ones that fit."""
 
 import os
 from collections.abc import Iterable

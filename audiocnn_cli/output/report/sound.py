@@ -58,9 +58,8 @@ def read_sound(source: Source, excerpt: Excerpt = WHOLE) -> Sound:
     """
     with open_audio(source) as reader:
         info = reader.info
-        start, frames = excerpt.span(info)
-        left = info.frames - start
-        seconds = (left if frames is None else min(frames, left)) / info.sample_rate
+        start = excerpt.span(info)[0]
+        seconds = excerpt.frames(reader) / info.sample_rate
         expected = max(1, int(seconds * SAMPLE_RATE))
         hop = min(max(expected // _WIDEST_PICTURE, _HOPS[0]), _HOPS[1])
         config = FeatureConfig(feature=Feature.LOGMEL, sample_rate=SAMPLE_RATE, hop_length=hop, n_mels=_MELS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,30 @@ class FeatureReportCodec:
         return {"document": dict(result.document)}
 
     def unpack(self, values: Any) -> FeatureReport:
-        """The report again."""
+        """The report again.
+
+        Raises:
+            ValueError: the values are not those of a report.
+        """
+        import msgspec
+
         document = values["document"]
+        msgspec.convert(document, _Document)
         return FeatureReport(document, document["duration_s"])
+
+
+class _Document(TypedDict):
+    """What views read of each document."""
+
+    path: str
+    feature: str
+    shape: list[int]
+    axes: list[str]
+    sample_rate: int
+    duration_s: float
+    mean: list[Any]
+    std: list[Any]
+    output: str | None
 
 
 def report(result: FeatureResult, *, outputs: Sequence[str], keep: bool, picture: bool) -> FeatureReport:

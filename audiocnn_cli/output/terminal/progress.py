@@ -192,6 +192,28 @@ class Progress(Generic[R]):
         return ", ".join(parts)
 
 
+def counted(
+    blocks: Iterable[R],
+    size: Callable[[R], int],
+    what: str,
+    *,
+    on_terminal: bool,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[R]:
+    """The blocks as they pass; on a terminal a changing line has the sum of their sizes, and `what`."""
+    total, next_s = 0, clock() + _LINE_EVERY_S
+    try:
+        for block in blocks:
+            yield block
+            total += size(block)
+            if on_terminal and clock() >= next_s:
+                show_status(f"{total:,} {what}")
+                next_s = clock() + _LINE_EVERY_S
+    finally:
+        if on_terminal:
+            show_status("")
+
+
 def on_terminal(*, streams_results: bool) -> bool:
     """Whether a changing line can be shown: stderr is a terminal, and results are not streamed to it."""
     return sys.stderr.isatty() and not (streams_results and sys.stdout.isatty())

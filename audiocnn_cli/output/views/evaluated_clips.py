@@ -15,11 +15,11 @@ from audiocnn_cli.output.terminal.layout import Column, FittedTable
 
 _MOST_ERRORS = 10
 _BETWEEN = "|"
-ALL_CLIPS = "  all clips: `audiocnn evaluate --csv`; to hear them: `--report errors.html`"
+ALL_CLIPS = "  all clips: `audiocnn evaluate --csv`; to play them: `--report errors.html`"
 
 
 def clip_document(clip: ClipPrediction) -> dict[str, Any]:
-    """One clip: `predicted` is the most probable label also where the model abstains; `reason` says why."""
+    """One clip: `predicted` is the most probable label also where the model abstains; `reason` is why."""
     return {
         "path": clip.clip.source.path,
         "true": clip.clip.label,

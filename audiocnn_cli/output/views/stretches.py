@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from audiocnn_cli.classify.prediction import Prediction, is_doubt
+from audiocnn_cli.errors import UsageError
 from audiocnn_cli.output.terminal.console import display
 
 
@@ -41,7 +42,16 @@ class Stretch(NamedTuple):
 
 
 def stretches(result: Prediction) -> list[Stretch]:
-    """The events of a clip and the parts between them, by time."""
+    """The events of a clip and the parts between them, by time.
+
+    Raises:
+        UsageError: the model gives a value, and no labels.
+    """
+    if result.quantity is not None:
+        raise UsageError(
+            f"{result.model} gives a value, no labels or events: write it as `json`, `jsonl`, `csv` or"
+            " `parquet`, with `timeline` of each segment"
+        )
     found = [
         Stretch(event.start_s, event.end_s, display(event.label), event.probability, labelled=True)
         for event in result.events
