@@ -218,6 +218,28 @@ def test_packages_are_checked(tmp_path: Path) -> None:
         speech.read_network(b"\0" * 50, where="embedding_model.onnx")
 
 
+@pytest.mark.parametrize(("largest", "bits"), [(1.0, 16), (1e5, 32)])
+def test_weights_beyond_half_precision_stay_whole(largest: float, bits: int) -> None:
+    builder = GraphBuilder(opset=18)
+    matrix = RANDOM.uniform(-largest, largest, (64, 32)).astype(np.float32)
+    product = builder.node("MatMul", "features", builder.matrix(matrix))
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        builder.nodes,
+        "test",
+        [value("features", TensorProto.FLOAT, ["n", 64])],
+        [value(product, TensorProto.FLOAT, None)],
+        builder.constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    store_weights(model, bits=16)
+    x = RANDOM.normal(size=(3, 64)).astype(np.float32)
+    found = run_model(model, x)
+    np.testing.assert_allclose(found, x @ matrix, atol=(1e-2 if bits == 16 else 1e-5) * largest)
+    stored = {tensor.data_type for tensor in model.graph.initializer}
+    assert stored == {TensorProto.FLOAT16 if bits == 16 else TensorProto.FLOAT}
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_bundled_backbone_is_whole(name: str) -> None:
     model = open_model(bundled_folder() / f"{name}.onnx")

@@ -18,9 +18,9 @@ _FEWEST_WEIGHTS = 1024
 def store_weights(proto: Any, *, bits: int) -> None:
     """Store large weights in 16 or 8 bits, converted to float32 when the graph is loaded; 32: unchanged.
 
-    16 bits (half precision) change probabilities by about 1e-4, 8 bits (with a scale for each output
-    channel) by about 1e-2. Both use operators that ONNX Runtime folds into constants when it opens the file;
-    it would run a `DequantizeLinear` for each input.
+    16 bits (half precision; weights beyond its range stay float32) change probabilities by about 1e-4, 8 bits
+    (with a scale for each output channel) by about 1e-2. Both use operators that ONNX Runtime folds into
+    constants when it opens the file; it would run a `DequantizeLinear` for each input.
     """
     if bits == 32:
         return
@@ -29,6 +29,8 @@ def store_weights(proto: Any, *, bits: int) -> None:
     for tensor in proto.graph.initializer:
         weights = numpy_helper.to_array(tensor)
         if weights.dtype != np.float32 or weights.size < _FEWEST_WEIGHTS:
+            continue
+        if bits == 16 and np.abs(weights).max() > np.finfo(np.float16).max:
             continue
         restored_by, stored, *scale = store(tensor.name, weights)
         tensor.CopyFrom(stored)

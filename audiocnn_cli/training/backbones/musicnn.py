@@ -47,8 +47,9 @@ def musicnn(graph: GraphBuilder, spectra: str, weights: Weights, *, prune: bool)
 def vgg(graph: GraphBuilder, spectra: str, weights: Weights, *, prune: bool) -> str:
     """The 256 numbers of the last pooling, (n, 256); `spectra` is (n, 1, 187, 96)."""
     value, sizes = _input(graph, spectra, weights), (FRAMES, MELS)
-    pools = [((4, 1), (2, 2)), *[((2, 2), (2, 2))] * 3, ((4, 4), (4, 4))]
-    for number, (window, strides) in enumerate(pools, start=1):
+    # The first pooling is (4, 1) by strides of (2, 2): only every second mel band is computed.
+    strides, pools = (1, 2), [((4, 1), (2, 1)), *[((2, 2), (2, 2))] * 3, ((4, 4), (4, 4))]
+    for number, (window, steps) in enumerate(pools, start=1):
         value = convolve(
             graph,
             value,
@@ -57,10 +58,13 @@ def vgg(graph: GraphBuilder, spectra: str, weights: Weights, *, prune: bool) -> 
             _normalisation(weights, number),
             pads=(1, 1, 1, 1),
             sizes=sizes,
+            strides=strides,
             prune=prune,
-            maximum=partial(graph.node, "MaxPool", kernel_shape=window, strides=strides),
+            maximum=partial(graph.node, "MaxPool", kernel_shape=window, strides=steps),
         )
-        sizes = (sizes[0] - window[0]) // strides[0] + 1, (sizes[1] - window[1]) // strides[1] + 1
+        convolved = [(n - 1) // s + 1 for n, s in zip(sizes, strides, strict=True)]
+        height, width = ((n - k) // s + 1 for n, k, s in zip(convolved, window, steps, strict=True))
+        sizes, strides = (height, width), (1, 1)
     return graph.node("Reshape", value.value, graph.sizes(0, -1))
 
 

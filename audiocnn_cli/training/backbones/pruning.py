@@ -54,6 +54,7 @@ def convolve(
     *,
     pads: tuple[int, ...],
     sizes: tuple[int, ...],
+    strides: tuple[int, ...] | None = None,
     prune: bool,
     maximum: Callable[[str], str] | None = None,
 ) -> Channels:
@@ -67,20 +68,22 @@ def convolve(
         normalise: of the filters' outputs.
         pads: zeros before each axis, then behind each.
         sizes: of the input's axes.
+        strides: of the window; None: 1.
         prune: whether constant filters are removed.
         maximum: adds a maximum over positions of each channel, and keeps the axes.
     """
     keep = ~dead(kernel) if prune else np.ones(len(kernel), dtype=bool)
     constants = np.where(keep, 0, normalise.scale * np.maximum(bias, 0) + normalise.shift)
     live = kernel[keep]
+    steps = strides or (1,) * len(sizes)
     if given.live.any() and given.constants.any():
         steady = np.einsum("fc...,c->f...", live[:, ~given.live], given.constants[~given.live])
         ones = graph.matrix(np.ones((1, 1, *sizes)))
-        edges = graph.node("Conv", ones, graph.matrix(steady[:, None]), pads=pads)
+        edges = graph.node("Conv", ones, graph.matrix(steady[:, None]), pads=pads, strides=steps)
     else:
         edges = ""
     weights, offsets = graph.matrix(live[:, given.live]), graph.matrix(bias[keep])
-    value = graph.node("Conv", given.value, weights, offsets, pads=pads)
+    value = graph.node("Conv", given.value, weights, offsets, pads=pads, strides=steps)
     if edges:
         value = graph.node("Add", value, edges)
     value = graph.node("Relu", value)
