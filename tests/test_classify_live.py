@@ -302,3 +302,16 @@ def test_no_microphone_is_a_sentence(run: Run, tiny: Path, monkeypatch: pytest.M
     absent = run("classify", "--mic", "--model", tiny)
     assert absent.exit_code == 3
     assert "microphone: can't be used" in absent.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--sr", "8000", "--raw-channels", "1025"], "--raw-channels must be 1 to 1024, not 1025"),
+        (["--sr", "1" + "0" * 30], f"--sample-rate of --raw must be 50 to 10000000 Hz, not 1{'0' * 30}"),
+        (["--sr", "49"], "--sample-rate of --raw must be 50 to 10000000 Hz, not 49"),
+    ],
+)
+def test_raw_samples_of_no_device_are_usage_errors(options: list[str], sentence: str, run: Run) -> None:
+    finished = run("classify", "-", "--raw", "s16le", *options)
+    assert (finished.exit_code, finished.stderr) == (2, f"error: {sentence}\n")

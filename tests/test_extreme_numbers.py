@@ -69,7 +69,9 @@ def limited_memory() -> Iterator[None]:
 
 
 @pytest.fixture
-def arguments(tmp_path: Path, make_wav: MakeWav, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+def arguments(
+    tmp_path: Path, make_wav: MakeWav, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, list[str]]:
     """The other arguments of each command."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
@@ -78,10 +80,13 @@ def arguments(tmp_path: Path, make_wav: MakeWav, monkeypatch: pytest.MonkeyPatch
         (tmp_path / "data" / label).mkdir(parents=True)
         make_wav(tmp_path / "data" / label / "a.wav", 0.1 * rng.standard_normal(6000))
     Path("labels.txt").write_text("a\nb\nc\n")
+    assert run("embed", clip, "--model", "speech", "-o", "vectors.csv").exit_code == 0
     network = write_linear(tmp_path / "network.onnx", ("n", 96, 64), last=None)
     return {
         "features": [str(clip), "--jsonl"],
         "classify": [str(clip), "--jsonl", "--model", "genre-cnn"],
+        "embed": [str(clip), "--model", "speech", "--jsonl"],
+        "search": [str(clip), "--in", "vectors.csv", "--json"],
         "evaluate": ["data", "--json", "--model", "genre-cnn"],
         "models add": [
             *(str(network), "--labels", "labels.txt", "-o", "added.onnx", "--force", "--json"),

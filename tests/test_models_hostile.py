@@ -201,6 +201,28 @@ def test_a_lower_limit_stays() -> None:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+def test_threads_that_overlap_leave_the_limit_as_it_was() -> None:
+    """The first to enter leaves first, so that each would restore what the other had set."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    entered, left = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with limited_memory(6 << 30):
+            entered.wait(10)
+        left.set()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    while resource.getrlimit(resource.RLIMIT_AS) == before:
+        pass
+    with limited_memory(5 << 30):
+        entered.set()
+        assert left.wait(10)
+        assert resource.getrlimit(resource.RLIMIT_AS) != before
+    thread.join()
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
 def test_a_long_run_is_terminated_while_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "LONGEST_RUN_S", 0.5)
     feeds = {"x": np.zeros((1, 96, 64), dtype=np.float32)}

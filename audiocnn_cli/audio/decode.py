@@ -29,7 +29,7 @@ from audiocnn_cli.extras import install_command
 
 _BLOCK_SAMPLES = 1 << 16
 # Outside of these a sample rate is an error of the header, and resampling would take hours or gigabytes.
-_LOWEST_RATE, _HIGHEST_RATE = 50, 10_000_000
+LOWEST_RATE, HIGHEST_RATE = 50, 10_000_000
 
 _log = logging.getLogger("audiocnn")
 
@@ -152,8 +152,8 @@ def require_rate(path: str, sample_rate: int | None) -> None:
     Raises:
         InputError: it is below 50 Hz or above 10 MHz.
     """
-    if sample_rate is not None and not _LOWEST_RATE <= sample_rate <= _HIGHEST_RATE:
-        limits = f"{_LOWEST_RATE} Hz to {_HIGHEST_RATE // 1_000_000} MHz"
+    if sample_rate is not None and not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+        limits = f"{LOWEST_RATE} Hz to {HIGHEST_RATE // 1_000_000} MHz"
         message = f"states a sample rate of {sample_rate} Hz, which must be from {limits}"
         raise InputError(path, FailureKind.NOT_AUDIO, message)
 

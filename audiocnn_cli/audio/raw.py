@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiocnn_cli.audio.arrays import scaled
+from audiocnn_cli.audio.decode import HIGHEST_RATE, LOWEST_RATE
 from audiocnn_cli.audio.decoders import Decoder
 from audiocnn_cli.errors import UsageError
 
+_MOST_CHANNELS = 1024
 # As sox and FFmpeg name them, and NumPy; three bytes have no type of their own.
 RAW_FORMATS = {
     "u8": "u1",
@@ -32,7 +34,8 @@ class RawFormat:
     """Bare interleaved samples, as `RAW_FORMATS` names them.
 
     Raises:
-        UsageError: there is no such format, or a number is below 1.
+        UsageError: there is no such format, the rate is not from 50 Hz to 10 MHz, or there are not 1 to 1024
+            channels.
     """
 
     name: str
@@ -42,8 +45,12 @@ class RawFormat:
     def __post_init__(self) -> None:
         if self.name not in RAW_FORMATS:
             raise UsageError(f"`raw={self.name}` is none of {', '.join(RAW_FORMATS)}")
-        if self.sample_rate < 1 or self.channels < 1:
-            raise UsageError("`raw` requires a rate and a number of channels of 1 or more")
+        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
+            raise UsageError(
+                f"`sample_rate` of `raw` must be {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {self.sample_rate}"
+            )
+        if not 1 <= self.channels <= _MOST_CHANNELS:
+            raise UsageError(f"`raw_channels` must be 1 to {_MOST_CHANNELS}, not {self.channels}")
 
 
 class ForwardOnly:
