@@ -1,5 +1,6 @@
 """`audiocnn evaluate --all`: a card whose figures differ from the recordings' is detected."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -159,7 +160,8 @@ def test_a_bundled_card_is_that_of_its_contract(file: ModelFile) -> None:
     rows = [line.split("|") for line in text.splitlines() if line.startswith("| **")]
     counts = {cells[1].strip(" *"): tuple(map(int, cells[2:-2])) for cells in rows}
     clips = ConfusionMatrix(contract.labels, tuple(counts[label] for label in contract.labels))
-    assert text == card(contract, clips)
+    notes = re.search(r"## Thresholds\n.*?(?=## Limitations)", text, re.DOTALL)
+    assert text == card(contract, clips, notes=notes[0] if notes else "")
     figures = {figure.name: figure for figure in contract.figures}
     accuracy = figures["accuracy over clips"]
     assert clips.n == accuracy.n

@@ -1,5 +1,6 @@
 """`audiocnn train` without `--arch`: heads on pre-trained networks, on signals and backbones made here."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 from audiocnn_cli.audio.segments import SegmentConfig
 from audiocnn_cli.evaluation.labelled import Grouping, content_hash
@@ -134,7 +136,7 @@ def test_what_is_trained_can_be_used(run: Run, folder: Path, backbone: Path, tmp
         "accuracy over clips", "accuracy over clips, 8 kHz copy", "expected calibration error (ECE)",
     }  # fmt: skip
     labelled = run("classify", folder / "high", "--model", output, "--threshold", "0", "--json").document
-    assert sum(result["label"] == "high" for result in labelled["results"]) >= 9
+    assert sum(result["label"] == "high" for result in labelled["results"]) >= 8
     contract = open_model(output).contract
     assert (contract.members, contract.dimensions, contract.threshold) == (5, MELS, 0.5)
     assert contract.notices == (NOTICE,)
@@ -183,9 +185,7 @@ def features_of(clip: Path, backbone: Path) -> NDArray[np.float32]:
 def test_each_member_is_scikit_learns_pipeline_on_the_other_folds(
     run: Run, folder: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fitted with librosa's spectra, without the copies; temperature and strength are found from the file."""
-    monkeypatch.setattr("audiocnn_cli.training.heads.embed.copies", lambda *_, **__: iter(()))
-    monkeypatch.setattr("audiocnn_cli.training.heads.fit.STRENGTHS", (1e-2,))
+    """Fitted to librosa's spectra; the temperature is found from the file. Clips at 8 kHz have no copies."""
     monkeypatch.setattr("audiocnn_cli.training.heads.validate.STRENGTHS", (1e-2,))
     monkeypatch.setattr("audiocnn_cli.training.heads.fit._TOLERANCE", 1e-8)
     output = tmp_path / "m.onnx"
@@ -201,9 +201,12 @@ def test_each_member_is_scikit_learns_pipeline_on_the_other_folds(
         used = [i for i in range(len(clips)) if fold[i] != member]
         x = np.concatenate([rows[i] for i in used])
         y = np.concatenate([[clips[i].parent.name] * len(rows[i]) for i in used])
-        w = np.concatenate([[1 / len(rows[i])] * len(rows[i]) for i in used])
+        balanced = compute_sample_weight("balanced", [clips[i].parent.name for i in used])
+        shares = zip(balanced, used, strict=True)
+        w = np.concatenate([[share / len(rows[i])] * len(rows[i]) for share, i in shares])
+        even = np.concatenate([[1 / len(rows[i])] * len(rows[i]) for i in used])
         pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=1e-2, tol=1e-8, max_iter=1000))
-        names = {"standardscaler__sample_weight": w, "logisticregression__sample_weight": w}
+        names = {"standardscaler__sample_weight": even, "logisticregression__sample_weight": w}
         pipeline.fit(x, y, **names)
         order = [list(pipeline.classes_).index(label) for label in model.contract.labels]
         expected = pipeline.decision_function(x)[:, order]
@@ -300,17 +303,30 @@ def test_the_default_is_the_best_backbone(
 
 
 def test_three_short_clips_a_class_are_enough(run: Run, tmp_path: Path) -> None:
-    """On the bundled backbones, without PyTorch, in a process of its own."""
-    root = tmp_path / "data"
+    """On the bundled backbones, in a process that has no PyTorch."""
+    root, without = tmp_path / "data", tmp_path / "without"
     write_clips(root, "low", 3, 300)
     write_clips(root, "high", 3, 3000)
-    code = "import sys; sys.modules['torch'] = None\nfrom audiocnn_cli.commands.main import main; main()"
+    without.mkdir()
+    (without / "torch.py").write_text("raise ImportError('not installed')")
+    code = f"import sys; sys.path.insert(0, {str(without)!r})\n"
+    code += "from audiocnn_cli.commands.main import main; main()"
     output = tmp_path / "m.onnx"
-    command = [sys.executable, "-c", code, "train", root, "-o", output, "--cache", tmp_path / "cache"]
-    finished = subprocess.run([*map(str, command), "--json"], capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "train",
+        root,
+        "-o",
+        output,
+        "--cache",
+        tmp_path / "cache",
+        "--json",
+    ]
+    finished = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
-    assert "music " in finished.stderr
-    assert "speech " in finished.stderr
+    assert re.search(r"backbone \w+, by cross-validated accuracy: \w+ 1.000, \w+ [01]", finished.stderr)
     assert run("models", "verify", output).exit_code == 0
 
 

@@ -41,7 +41,7 @@ def run_training(
     *,
     quiet: bool,
 ) -> None:
-    """Train as the options say, write the model and print its evaluation.
+    """Train with these options, write the model and print its evaluation.
 
     Raises:
         typer.Exit: always, with the exit code.

@@ -31,7 +31,7 @@ _VALUE_BINS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipSet:
-    """The clips to train on, and what they have to be answered with.
+    """The clips to train on, and their labels or values.
 
     A classifier has `labels`, the name of each class, and each clip has one. A regressor has one label, the
     name of its value, and `values` holds that of each clip. A split must not divide the clips of one of

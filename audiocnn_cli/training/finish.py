@@ -22,7 +22,7 @@ from audiocnn_cli.training.split import Split
 _log = logging.getLogger("audiocnn")
 
 GOLDEN_SEGMENTS = 2.7
-# Below it a calibrated answer is more often wrong than right.
+# Below it a calibrated label is more often wrong than right.
 THRESHOLD = 0.5
 _FEW_COVERED = 0.5
 # Telephone bandwidth lowers the accuracy of many networks, so that every card states the figure.
@@ -61,7 +61,7 @@ def choose_threshold(confidences: Sequence[float]) -> float:
     """0.5, or 0 with a warning where the model would then abstain on every clip.
 
     `confidences` are the calibrated probabilities of the predicted labels of clips not trained on. Below 0.5
-    an answer is more often wrong than right.
+    a label is more often wrong than right.
     """
     covered = sum(confidence >= THRESHOLD for confidence in confidences)
     if not covered:

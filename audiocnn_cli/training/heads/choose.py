@@ -28,7 +28,7 @@ _IMBALANCE = 10
 
 
 class Progress(Protocol):
-    """Is told what a training does."""
+    """Takes the progress of a training."""
 
     def embedded(self, done: int, total: int) -> None:
         """So many of the clips have been embedded."""

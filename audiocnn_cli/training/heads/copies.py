@@ -15,8 +15,6 @@ Samples = NDArray[np.float32]
 
 NARROW_BAND = next(each for each in DEGRADATIONS if each.name == "8khz")
 ORIGINAL = "original"
-# The weight of a clip in the fit is 1; that of each copy of it:
-COPY_WEIGHT = 0.5
 # Parts of a segment by which a clip of one segment is shifted. A repeated clip is shifted circularly, a
 # padded one within its padding: far, and the end of a word would be lost.
 _CIRCULAR = (1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6)

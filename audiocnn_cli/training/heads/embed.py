@@ -13,6 +13,7 @@ from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import Workers, run_batch
 from audiocnn_cli.evaluation.labelled import content_hash
+from audiocnn_cli.features.config import Feature
 from audiocnn_cli.features.extract import DECODE_AND_EXTRACT
 from audiocnn_cli.models.inference import ModelStream, StreamingInference
 from audiocnn_cli.models.session import Model, open_model
@@ -21,7 +22,7 @@ from audiocnn_cli.training.heads.copies import NARROW_BAND, ORIGINAL, copies
 from audiocnn_cli.training.heads.store import Embedding, Embeddings, EmbeddingStore
 
 # Part of the key in the store: another number where copies are made in another way.
-_VERSION = 1
+_VERSION = 2
 # Shifted copies multiply the rows; sets larger than this have variety of their own.
 _MOST_SHIFTED = 5000
 
@@ -51,7 +52,10 @@ class EmbeddedClips:
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """The batch's task: the embeddings of a clip, and with `copies` of its copies, by each of the models."""
+    """The batch's task: the embeddings of a clip, and with `copies` of its copies, by each of the models.
+
+    With `shifts` those by models of waveforms have shifted copies too.
+    """
 
     models: tuple[Path, ...]
     copies: bool
@@ -87,7 +91,7 @@ class Embed:
                     signal.sample_rate,
                     segment_s=model.contract.segment_s,
                     pad_short=model.contract.segment.pad_short,
-                    shifts=self.shifts,
+                    shifts=self.shifts and model.contract.features.feature is Feature.WAVEFORM,
                 )
                 for copy in made:
                     embeddings[copy.name] = _embedding(copy.samples, signal.sample_rate, model)

@@ -11,7 +11,6 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from audiocnn_cli.training.clips import ClipSet
-from audiocnn_cli.training.heads.copies import COPY_WEIGHT, ORIGINAL
 from audiocnn_cli.training.heads.embed import EmbeddedClips
 from audiocnn_cli.training.heads.store import Embedding
 
@@ -53,15 +52,14 @@ def sounding(embedding: Embedding) -> NDArray[np.float32]:
 
 
 def side_of(embedded: EmbeddedClips, clips: NDArray[np.int64]) -> Side:
-    """The rows of `clips`. A clip weighs 1 and each copy of it `COPY_WEIGHT`, divided among its segments."""
+    """The rows of `clips`. A clip and each copy of it weigh 1, divided among their segments."""
     rows, index, weights = [], [], []
     for clip in clips:
-        for name, embedding in embedded.clips[clip].items():
+        for embedding in embedded.clips[clip].values():
             found = sounding(embedding)
-            weight = 1.0 if name == ORIGINAL else COPY_WEIGHT
             rows.append(found)
             index += [clip] * len(found)
-            weights += [weight / len(found)] * len(found)
+            weights += [1 / len(found)] * len(found)
     return Side(np.concatenate(rows).astype(np.float64), np.array(index), np.array(weights))
 
 
