@@ -106,16 +106,17 @@ models: backbones $(VENV)/.installed-train
 	  -o models/genre-small.onnx --force
 	for arch in cnn mlp lstm; do $(AUDIOCNN) train $(DATA)/gtzan --arch $$arch $(BLOCKS) 5 \
 	  --keep-apart '\.000(2[89]|3.|40)\.' --threshold 0 --seed 1 $(GTZAN) --bits $$([ $$arch = mlp ] && echo 8 || echo 16) -o models/genre-$$arch.onnx --force || exit; done
-	$(AUDIOCNN) train $(DATA)/esc10 --group-by '/(\d)-' --folds 4 --networks 3 --segment 5 --epochs 200 \
-	  --task 'environmental sounds' --sound-type environment --data-name 'ESC-10, folds 1 to 4' --data-licence 'CC BY 3.0' --bits 8 \
+	$(AUDIOCNN) train $(DATA)/gtzan --backbone music $(BLOCKS) 14 --folds 3 $(GTZAN) -o models/genre.onnx --force
+	$(AUDIOCNN) train $(DATA)/esc10 --backbone sound --group-by '/(\d)-' --folds 4 --task 'environmental sounds' \
+	  --sound-type environment --data-name 'ESC-10, folds 1 to 4' --data-licence 'CC BY 3.0' \
 	  -o models/environment.onnx --force
-	$(AUDIOCNN) train $(DATA)/fsdd --group-by '/([a-z]+)_' --folds 5 --keep-apart '_0[0-4]\.' --sr 8000 --segment 0.64 \
-	  --hop 64 --n-mels 40 --no-roll --epochs 60 --task 'spoken digits' --sound-type speech \
-	  --data-name 'Free Spoken Digit Dataset, 5 speakers' --data-licence 'CC BY-SA 4.0' --bits 16 -o models/digits.onnx --force
-	$(AUDIOCNN) train $(DATA)/music_speech --folds 5 --epochs 40 --task 'music or speech' \
+	$(AUDIOCNN) train $(DATA)/fsdd --backbone speech --group-by '/([a-z]+)_' --folds 5 --keep-apart '_0[0-4]\.' \
+	  --task 'spoken digits' --sound-type speech --data-name 'Free Spoken Digit Dataset, 5 speakers' \
+	  --data-licence 'CC BY-SA 4.0' -o models/digits.onnx --force
+	$(AUDIOCNN) train $(DATA)/music_speech --arch logmel-cnn --folds 5 --epochs 40 --task 'music or speech' \
 	  --data-name 'GTZAN music/speech, 64 + 64 tracks' --data-licence 'none stated: research only' --bits 16 \
 	  -o models/music-speech.onnx --force
-	$(AUDIOCNN) train $(DATA) --part music/gtzan=gtzan --part music/music=music_speech/music \
+	$(AUDIOCNN) train $(DATA) --arch logmel-cnn --part music/gtzan=gtzan --part music/music=music_speech/music \
 	  --part speech/speech=music_speech/speech --part environment=esc10 \
 	  $$(for digit in 0 1 2 3 4 5 6 7 8 9; do echo "--part speech/$$digit=fsdd/$$digit/*_0[0-4].wav"; done) \
 	  --folds 3 --epochs 30 --threshold 0 --task 'type of sound' \

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from audiocnn_cli.evaluation.cards import card
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import evaluate
-from audiocnn_cli.evaluation.figures import Protocol, card, measured_figures
+from audiocnn_cli.evaluation.figures import Protocol, measured_figures
 from audiocnn_cli.evaluation.metrics import ConfusionMatrix
 from audiocnn_cli.models.contract import DataStatement
 from audiocnn_cli.models.registry import ModelFile, bundled_models

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from audiocnn_cli.evaluation.cards import card, coverage_section
 from audiocnn_cli.evaluation.degrade import DEGRADATIONS
 from audiocnn_cli.evaluation.evaluate import Evaluation, evaluate
-from audiocnn_cli.evaluation.figures import Protocol, card, coverage_section, measured_figures
+from audiocnn_cli.evaluation.figures import Protocol, measured_figures
 from audiocnn_cli.evaluation.labelled import Grouping
 from audiocnn_cli.files import atomic_writer
 from audiocnn_cli.models.contract import SEEN_BY_ALL, DataStatement, Golden, ModelContract

@@ -9,7 +9,8 @@ from typing import Any
 
 from audiocnn_cli.batch.outcome import Failure
 from audiocnn_cli.batch.run import Workers, run_batch
-from audiocnn_cli.evaluation.figures import Protocol, value_card, value_figures
+from audiocnn_cli.evaluation.cards import value_card
+from audiocnn_cli.evaluation.figures import Protocol, value_figures
 from audiocnn_cli.evaluation.regression import RegressionEvaluation, evaluate_values
 from audiocnn_cli.evaluation.targets import Target
 from audiocnn_cli.evaluation.value_scoring import ValuePredictions, ValueScoring
