@@ -4,10 +4,14 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Protocol
 
 import numpy as np
 
+from audiocnn_cli.audio.load import WHOLE
+from audiocnn_cli.batch.run import Workers
+from audiocnn_cli.embeddings.choice import choose_backbone
 from audiocnn_cli.errors import UsageError
 from audiocnn_cli.models.registry import find_model
 from audiocnn_cli.models.session import Model, open_model
@@ -96,9 +100,9 @@ def choose(found: ClipSet, config: HeadConfig, progress: Progress) -> Chosen:
     with open_store(statement.cache / "embeddings.sqlite") as store:
         if len(models) > 1:
             found, scores = _compare_backbones(found, models, statement, store, progress)
-            name = next(iter(scores))
+            name, reason = _best(found, scores)
             listed = ", ".join(f"{each} {value:.3f}" for each, value in scores.items())
-            progress.stage(f"backbone {name}, by cross-validated {score}: {listed}")
+            progress.stage(f"backbone {name}{reason}, by cross-validated {score}: {listed}")
         path = models[name].path
         clips, embedded = embed_clips(found, [path], store, copies=True, report=progress.embedded)
     clips.warn_of_duplicates()
@@ -120,6 +124,27 @@ def choose(found: ClipSet, config: HeadConfig, progress: Progress) -> Chosen:
         scores=scores,
         curve=curve,
     )
+
+
+def _best(clips: ClipSet, scores: dict[str, float]) -> tuple[str, str]:
+    """The name of the backbone with the highest score, and a reason if it is another.
+
+    Accuracies within one standard error of the highest are not told apart by so few clips. Of these backbones
+    the one for the type of sound is taken. Source: Hastie, Tibshirani and Friedman, The Elements of
+    Statistical Learning, section 7.10 (one standard error).
+    """
+    best, highest = max(scores.items(), key=lambda item: item[1])
+    if clips.values:
+        return best, ""
+    error = sqrt(highest * (1 - highest) / len(clips))
+    close = [name for name, value in scores.items() if value >= highest - error]
+    if len(close) < 2:
+        return best, ""
+    sources = [clip.source for clip in clips.clips]
+    typed = choose_backbone(sources, excerpt=WHOLE, workers=Workers()).model.name
+    if typed == best or typed not in close:
+        return best, ""
+    return typed, f" (for this type of sound; within one standard error of {best})"
 
 
 def open_backbones(names: Sequence[str]) -> dict[str, Model]:
