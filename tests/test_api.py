@@ -138,7 +138,7 @@ def test_a_model_is_callable_on_samples() -> None:
     by_array = model(samples, sample_rate=rate, threshold=0)
     assert by_array.label == audiocnn.classify(CHORDS, "digits", threshold=0).label
     assert len(model.labels) == 10
-    assert model.sample_rate == 8000
+    assert model.sample_rate == 16000
     assert model.contract.name == "digits"
     assert model(np.zeros(8000), sample_rate=8000).reason == "silence"
 

@@ -46,7 +46,7 @@ def test_the_bundled_models_lie_inside(installed: Path, tmp_path: Path) -> None:
 
 def test_training_says_which_extra_it_needs(installed: Path, tmp_path: Path) -> None:
     finished = subprocess.run(
-        [installed / "audiocnn", "train", ".", "-o", "x.onnx"],
+        [installed / "audiocnn", "train", ".", "--arch", "cnn", "-o", "x.onnx"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

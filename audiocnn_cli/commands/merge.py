@@ -66,7 +66,7 @@ def _gap(part: "Part") -> str:
 def _kind_of_results(configuration: dict[str, Any], format: Format) -> "tuple[Codec[Any], View[Any]]":
     """The codec and the view of the results of a command."""
     command = configuration.get("command")
-    if command not in ("features", "classify", "evaluate"):
+    if command not in ("features", "classify", "embed", "evaluate"):
         raise UsageError(f"the journals are those of {command}, whose results can't be joined")
     if command == "evaluate":
         raise UsageError(
@@ -84,7 +84,7 @@ def _kind_of_results(configuration: dict[str, Any], format: Format) -> "tuple[Co
         if missing:
             raise UsageError(f"the journals do not state {missing}: they are not those of audiocnn classify")
         return DataclassCodec(Prediction), ClassifyView(**options)
-    if configuration["command"] == "embed":
+    if command == "embed":
         from audiocnn_cli.embeddings.work import EmbeddingCodec
         from audiocnn_cli.output.views.embed import EmbedView
 

@@ -100,9 +100,11 @@ def _channels_last(shape: Sizes, step: Step, *, channels_first: bool) -> Sizes:
     if step.type in _RECURRENT and len(shape) in {3, 4}:  # ([time,] directions, batch, units)
         *time, directions, _, units = shape
         return (*(time if step.return_sequences else ()), directions * units)
+    # Where an operator puts other axes into that of the batch, it stays: for one segment it holds these alone.
+    merged = shape[:1] if len(step.output) == len(shape) else ()
     if channels_first and len(shape) > 2:
-        return (*shape[2:], shape[1])
-    return shape[1:]
+        return (*merged, *shape[2:], shape[1])
+    return (*merged, *shape[1:])
 
 
 def _run(
