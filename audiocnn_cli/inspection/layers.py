@@ -100,7 +100,7 @@ def _channels_last(shape: Sizes, step: Step, *, channels_first: bool) -> Sizes:
     if step.type in _RECURRENT and len(shape) in {3, 4}:  # ([time,] directions, batch, units)
         *time, directions, _, units = shape
         return (*(time if step.return_sequences else ()), directions * units)
-    # Where an operator puts other axes into that of the batch, it stays: for one segment it holds these alone.
+    # An axis of the batch into which an operator puts others stays: for one segment it holds these alone.
     merged = shape[:1] if len(step.output) == len(shape) else ()
     if channels_first and len(shape) > 2:
         return (*merged, *shape[2:], shape[1])
