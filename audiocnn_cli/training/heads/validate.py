@@ -57,8 +57,7 @@ def screen(clips: ClipSet, embedded: EmbeddedClips, splits: Sequence[Split]) -> 
 def validate(clips: ClipSet, embedded: EmbeddedClips, splits: Sequence[Split]) -> Validated:
     """The heads of the strength with the lowest loss.
 
-    The figures come from the folds by which the strength is chosen; as four values are tried they are
-    optimistic by little (`docs/training.md` has the measurement).
+    The figures come from the folds by which the strength is chosen among four, so they are slightly optimistic.
     """
     return _best(clips, embedded, splits, STRENGTHS)
 
