@@ -129,7 +129,7 @@ def choose(found: ClipSet, config: HeadConfig, progress: Progress) -> Chosen:
 def _best(clips: ClipSet, scores: dict[str, float]) -> tuple[str, str]:
     """The name of the backbone with the highest score, and a reason if it is another.
 
-    Accuracies within one standard error of the highest are not told apart by so few clips. Of these backbones
+    Accuracies within one standard error of the highest do not differ reliably. Of these backbones
     the one for the type of sound is taken. Source: Hastie, Tibshirani and Friedman, The Elements of
     Statistical Learning, section 7.10 (one standard error).
     """
