@@ -57,7 +57,8 @@ def screen(clips: ClipSet, embedded: EmbeddedClips, splits: Sequence[Split]) -> 
 def validate(clips: ClipSet, embedded: EmbeddedClips, splits: Sequence[Split]) -> Validated:
     """The heads of the strength with the lowest loss.
 
-    The figures come from the folds by which the strength is chosen among four, so they are slightly optimistic.
+    The figures come from the folds by which the strength is chosen among four, so they are slightly
+    optimistic.
     """
     return _best(clips, embedded, splits, STRENGTHS)
 
