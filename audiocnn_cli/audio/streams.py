@@ -196,7 +196,7 @@ def _decoder(arrived: Incoming, head: bytes, opened: ExitStack) -> Decoder:
     except DecodingError as error:
         arrived.check()
         require_rate(STDIN, stated_rate(OpenFile(io.BytesIO(head), len(head), head)))
-        message = f"not audio that can be read from a pipe ({error}); set `raw` for bare samples"
+        message = f"not audio that can be read from a pipe ({error}); bare samples need `raw`, which `audiocnn classify` has"
         raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
     raise needs_av(STDIN, format, "which has no decoder for it")
 
@@ -221,6 +221,6 @@ def _mpeg_decoder(arrived: Incoming, opened: ExitStack) -> Decoder:
         except SignalError as refused:
             if refused.kind is not FailureKind.NOT_AUDIO:
                 raise
-        advice = "set `raw` for bare samples"
+        advice = "bare samples need `raw`, which `audiocnn classify` has"
         message = f"not a WAV, AU, FLAC, Ogg or MP3 stream, nor one that FFmpeg reads; {advice}"
         raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
