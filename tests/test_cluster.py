@@ -134,10 +134,10 @@ def test_an_evaluation_is_the_same_as_on_this_machine(
     here = run(*command)
     there = run(*command, "--cluster", address, "--journal", tmp_path / "run.sqlite")
     assert there.exit_code == 0, there.stderr
-    for document in (here.document, there.document):  # paths are absolute with a cluster
-        for prediction in document["predictions"]:
-            prediction["path"] = Path(prediction["path"]).name
-    assert there.document == here.document
+    documents = [here.document, there.document]
+    for prediction in (each for document in documents for each in document["predictions"]):
+        prediction["path"] = Path(prediction["path"]).name  # with a cluster paths are absolute
+    assert documents[1] == documents[0]
 
 
 @slow
