@@ -38,6 +38,7 @@ _MICROPHONE = "microphone"
 _BLOCKS_PER_S = 20
 # The first bytes that a header is searched in.
 _CHUNK = 1 << 16
+_FOR_BARE_SAMPLES = "bare samples need `raw`, which `audiocnn classify` has"
 
 
 class _AvStreamDecoder(ForwardOnly, AvDecoder):
@@ -196,7 +197,7 @@ def _decoder(arrived: Incoming, head: bytes, opened: ExitStack) -> Decoder:
     except DecodingError as error:
         arrived.check()
         require_rate(STDIN, stated_rate(OpenFile(io.BytesIO(head), len(head), head)))
-        message = f"not audio that can be read from a pipe ({error}); bare samples need `raw`, which `audiocnn classify` has"
+        message = f"not audio that can be read from a pipe ({error}); {_FOR_BARE_SAMPLES}"
         raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
     raise needs_av(STDIN, format, "which has no decoder for it")
 
@@ -221,6 +222,6 @@ def _mpeg_decoder(arrived: Incoming, opened: ExitStack) -> Decoder:
         except SignalError as refused:
             if refused.kind is not FailureKind.NOT_AUDIO:
                 raise
-        advice = "bare samples need `raw`, which `audiocnn classify` has"
+        advice = _FOR_BARE_SAMPLES
         message = f"not a WAV, AU, FLAC, Ogg or MP3 stream, nor one that FFmpeg reads; {advice}"
         raise InputError(STDIN, FailureKind.NOT_AUDIO, message) from error
