@@ -15,10 +15,10 @@ from audiocnn_cli.features.config import (
     Feature,
     Log,
     MelNorm,
-    PadMode,
     Statistic,
     Window,
 )
+from audiocnn_cli.features.framing import PadMode
 from audiocnn_cli.output.formats import TENSOR_FORMATS, Format
 
 if TYPE_CHECKING:

@@ -3,11 +3,12 @@
 Imports nothing heavy, so that the command line can list the choices.
 """
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.features.framing import Framing, PadMode
+from audiocnn_cli.features.rules import rules
 
 
 class Feature(StrEnum):
@@ -53,15 +54,6 @@ class Window(StrEnum):
     POVEY = "povey"
 
 
-class PadMode(StrEnum):
-    """The values beyond the ends of the signal when frames are centred; the names are NumPy's."""
-
-    CONSTANT = "constant"
-    EDGE = "edge"
-    REFLECT = "reflect"
-    SYMMETRIC = "symmetric"
-
-
 class MelNorm(StrEnum):
     """The scale of each mel filter: unit area (Slaney) or unit height."""
 
@@ -103,48 +95,6 @@ def feature_named(name: str) -> Feature:
         return FEATURE_ALIASES.get(name) or Feature(name)
     except ValueError as error:
         raise UsageError(f"unknown feature {name!r}; one of {', '.join(Feature)}") from error
-
-
-# Upper limits that catch mistyped numbers before memory is allocated for them.
-_LARGEST = {
-    "sample_rate": 1 << 26,
-    "n_fft": 1 << 18,
-    "hop_length": 1 << 30,
-    "n_mels": 1 << 12,
-    "n_mfcc": 1 << 12,
-    "n_chroma": 1 << 12,
-    "n_bands": 1 << 6,
-}
-# 192 frames of 2048 samples: more exceed the processor's cache, fewer cost more of the interpreter's time.
-_CHUNK_SAMPLES = 3 << 17
-
-
-@dataclass(frozen=True, slots=True)
-class Framing:
-    """Frames of `length` samples every `hop`, the first starting `before` samples ahead of the signal.
-
-    A frame counts when it ends at most `after` samples behind the signal and, for `exact`, when the hop
-    that it stands for lies inside, which makes samples // hop frames.
-    """
-
-    length: int
-    hop: int
-    before: int
-    after: int
-    pad_mode: PadMode
-    exact: bool = False
-
-    def n_frames(self, samples: int) -> int:
-        """The number of frames of a signal of `samples` samples, 0 or more."""
-        if samples < 1:
-            return 0
-        inside = 1 + (samples + self.before + self.after - self.length) // self.hop
-        return max(0, min(inside, samples // self.hop) if self.exact else inside)
-
-    @property
-    def chunk_frames(self) -> int:
-        """The number of frames that are computed at once."""
-        return max(1, _CHUNK_SAMPLES // self.length)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,34 +147,7 @@ class FeatureConfig:
     n_bands: int = 6
 
     def __post_init__(self) -> None:
-        half, fmax = self.sample_rate / 2, self.effective_fmax
-        win_length, width = self.effective_win_length, self.delta_frames
-        aligned = self.center or not self.frames_exact
-        has_deltas = self.feature not in (Feature.WAVEFORM, Feature.COMPLEX)
-        few = self.n_mfcc <= self.n_mels or self.feature is not Feature.MFCC
-        rules = [
-            *((field, getattr(self, field) >= 1, "must be at least 1") for field in _LARGEST),
-            *(
-                (field, getattr(self, field) <= top, f"must be at most {top}")
-                for field, top in _LARGEST.items()
-            ),
-            ("win_length", 1 <= win_length <= self.n_fft, f"must be 1 to `n_fft` ({self.n_fft})"),
-            ("frames_exact", aligned, "is for centred frames, so must be off with `center=False`"),
-            ("sample_scale", 0 < self.sample_scale < math.inf, "must be above 0"),
-            ("preemphasis", 0 <= self.preemphasis <= 1, "must be 0 to 1"),
-            ("fmax", 0 < fmax <= half, f"must be above 0 and at most half the sample rate ({half:g} Hz)"),
-            ("fmin", 0 <= self.fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)"),
-            ("power", self.power in (None, 1, 2), "must be 1 (magnitude) or 2 (power)"),
-            ("top_db", self.top_db is None or 0 <= self.top_db < math.inf, "must be 0 or more, in dB"),
-            ("n_mfcc", few, f"must be at most `n_mels` ({self.n_mels})"),
-            ("lifter", self.lifter == 0 or 1 <= self.lifter < math.inf, "must be 0 (none), or 1 or more"),
-            ("delta", self.delta in (0, 1, 2), "must be 0, 1 or 2"),
-            ("delta_width", width >= 3 and width % 2 == 1, "must be odd and at least 3"),
-            ("delta", self.delta == 0 or has_deltas, f"must be 0 for {self.feature}"),
-            ("roll_percent", 0 < self.roll_percent < 1, "must be above 0 and below 1"),
-            ("tuning", self.tuning is None or -0.5 <= self.tuning < 0.5, "must be -0.5 to 0.5"),
-        ]
-        for field, holds, rule in rules:
+        for field, holds, rule in rules(self):
             if not holds:
                 raise UsageError(f"`{field}` {rule}, not {getattr(self, field)}")
 

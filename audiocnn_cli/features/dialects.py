@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from audiocnn_cli.features.config import Dialect, FeatureConfig, Log, MelNorm, PadMode, Window
+from audiocnn_cli.features.config import Dialect, FeatureConfig, Log, MelNorm, Window
+from audiocnn_cli.features.framing import PadMode
 
 
 def config_like(like: Dialect, given: Mapping[str, Any]) -> FeatureConfig:

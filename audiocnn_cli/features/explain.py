@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.segments import segment_count
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Framing, Log
+from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log
+from audiocnn_cli.features.framing import Framing
 from audiocnn_cli.features.plan import Plan
 
 Shape = tuple[int, ...]
