@@ -38,6 +38,8 @@ PROBES: dict[str, tuple[Any, ...]] = {
     "htk": (True, False), "mel_norm": ("none", "slaney"), "log": ("ln", "db"), "dct_norm": ("none",),
     "lifter": (9.0,), "delta_width": (3,), "n_chroma": (24,), "tuning": (0.31,),
     "n_bands": (2,), "roll_percent": (0.5,),
+    "pcen_scale": (3.0,), "pcen_gain": (0.5,), "pcen_bias": (7.0,), "pcen_power": (0.3,),
+    "pcen_time_constant": (0.1,), "pcen_eps": (1e30,), "max_size": (3,),
 }  # fmt: skip
 CONTEXTS: dict[str, Settings] = {
     "plain": {},
@@ -134,6 +136,15 @@ def test_the_command_prints_a_line_for_each(run: Run, make_wav: Callable[..., Pa
         (["--feature", "mel", "--no-top-db"], "--no-top-db has no effect on mel"),
         (["--delta-width", "5"], "--delta-width has no effect without --delta"),
         (["--no-center", "--pad-mode", "edge"], "--pad-mode has no effect with --no-center"),
+        (["--feature", "pcen", "--top-db", "60"], "--top-db has no effect on pcen"),
+        (
+            ["--feature", "pcen", "--pcen-power", "0", "--pcen-bias", "1"],
+            "--pcen-bias has no effect with --pcen-power 0",
+        ),
+        (
+            ["--feature", "pcen", "--pcen-gain", "0", "--pcen-eps", "1"],
+            "--pcen-eps has no effect with --pcen-gain 0",
+        ),
         (["--segments", "1", "--rest", "pad"], "--rest has no effect with --segments 1"),
         (["--feature", "rms", "--like", "kaldi", "--n-fft", "1024"], "--n-fft has no effect on rms"),
     ],

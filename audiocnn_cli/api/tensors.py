@@ -46,6 +46,13 @@ def features(
     fmax: float | None = None,
     htk: bool | None = None,
     mel_norm: str | None = None,
+    pcen_scale: float | None = None,
+    pcen_gain: float | None = None,
+    pcen_bias: float | None = None,
+    pcen_power: float | None = None,
+    pcen_time_constant: float | None = None,
+    pcen_eps: float | None = None,
+    max_size: int | None = None,
     log: str | None = None,
     top_db: float | Default | None = Default.OF_LIKE,
     n_mfcc: int | None = None,
@@ -95,6 +102,13 @@ def features(
         fmax: upper edge of the last mel band in Hz.
         htk: HTK's mel scale in place of Slaney's.
         mel_norm: "slaney" for filters of unit area, "none" for filters of unit height.
+        pcen_scale: factor on the mel spectrum before pcen.
+        pcen_gain: exponent of the smoothed level that pcen divides by, 0 to 4.
+        pcen_bias: what is added before pcen compresses, 0 or more.
+        pcen_power: exponent of the compression, 0 to 4; 0 for ln(1 + x).
+        pcen_time_constant: seconds that the level is smoothed over.
+        pcen_eps: what is added to the level, so that none is 0.
+        max_size: mel bands that the level of pcen is the largest of; 1 for each its own.
         log: "db" for 10 log10, "ln" for the natural logarithm.
         top_db: floor in dB below the largest value; None for no floor.
         n_mfcc: cepstral coefficients.

@@ -39,7 +39,7 @@ class Computed:
     feature: Annotated[
         str | None,
         option(
-            f"{', '.join(Feature)}; several with commas. melspectrogram is mel; logmel is it in dB.",
+            f"{', '.join(Feature)}; several with commas. logmel is mel in dB, pcen normalised.",
             default="mfcc",
             metavar="NAME,...",
             autocompletion=completes(*Feature, *FEATURE_ALIASES),
@@ -136,9 +136,22 @@ class SpectrumOptions:
     fmax: Annotated[float | None, option("Highest frequency in Hz.", default="half the rate")] = None
     top_db: Annotated[float | None, option("Floor, in dB below the loudest value.", default="80")] = None
     no_top_db: Annotated[bool, option("No such floor.", "--no-top-db")] = False
-    power: Annotated[int | None, option("1 for magnitude, 2 for power.", default="1 for stft, else 2")] = None
+    power: Annotated[
+        int | None, option("1 for magnitude, 2 for power.", default="1 for stft and pcen, else 2")
+    ] = None
     htk: Annotated[bool | None, option("Mel scale.", "--htk/--slaney", default="slaney")] = None
     mel_norm: Annotated[MelNorm | None, option("Scale of the mel filters.", default="slaney")] = None
+    pcen_gain: Annotated[
+        float | None, option("Exponent of the level that pcen divides by.", default="0.98")
+    ] = None
+    pcen_bias: Annotated[float | None, option("Added before pcen compresses.", default="2")] = None
+    pcen_power: Annotated[float | None, option("Exponent of that; 0 for a logarithm.", default="0.5")] = None
+    pcen_time_constant: Annotated[
+        float | None, option("Seconds that the level is smoothed over.", default="0.4")
+    ] = None
+    pcen_eps: Annotated[float | None, option("Smallest level.", default="1e-6")] = None
+    pcen_scale: Annotated[float | None, option("Factor on the mel spectrum.", default="2^31")] = None
+    max_size: Annotated[int | None, option("Mel bands that the level is the largest of.", default="1")] = None
     log: Annotated[Log | None, option("Decibels or natural logarithm.", default="db")] = None
     dct_norm: Annotated[DctNorm | None, option("Scale of the DCT.", default="ortho")] = None
     lifter: Annotated[float | None, option("Weight of higher coefficients.", default="0: none")] = None

@@ -19,6 +19,7 @@ class Feature(StrEnum):
     COMPLEX = "complex"
     MEL = "mel"
     LOGMEL = "logmel"
+    PCEN = "pcen"
     MFCC = "mfcc"
     CHROMA = "chroma"
     CONTRAST = "contrast"
@@ -102,8 +103,9 @@ class FeatureConfig:
     """All parameters from samples to features; the defaults are those of `librosa.feature.mfcc`.
 
     Rates and frequencies are in Hz, lengths in samples. None stands for: `win_length` of `n_fft`, `fmax` of
-    half the sample rate, `power` of 1 for stft and 2 for mel filters, no `top_db` floor, `tuning` estimated
-    from the recording, `delta_width` of the dialect (9 frames for librosa, 5 for the others).
+    half the sample rate, `power` of 1 for stft and pcen and 2 for other mel spectra, no `top_db` floor,
+    `tuning` estimated from the recording, `delta_width` of the dialect (9 frames for librosa, 5 for the
+    others).
 
     Raises:
         UsageError: a value is out of its range; the message names the field.
@@ -130,6 +132,15 @@ class FeatureConfig:
     fmax: float | None = None
     htk: bool = False
     mel_norm: MelNorm = MelNorm.SLANEY
+    # Per-channel energy normalisation; the time constant is in seconds.
+    pcen_scale: float = 2.0**31
+    pcen_gain: float = 0.98
+    pcen_bias: float = 2.0
+    pcen_power: float = 0.5
+    pcen_time_constant: float = 0.4
+    pcen_eps: float = 1e-6
+    # Mel bands that a maximum is taken over.
+    max_size: int = 1
     # Logarithm and cepstrum.
     log: Log = Log.DB
     top_db: float | None = 80.0
@@ -189,6 +200,7 @@ class FeatureConfig:
             Feature.COMPLEX: self.n_frequencies,
             Feature.MEL: self.n_mels,
             Feature.LOGMEL: self.n_mels,
+            Feature.PCEN: self.n_mels,
             Feature.MFCC: self.n_mfcc,
             Feature.CHROMA: self.n_chroma,
             Feature.CONTRAST: self.n_bands + 1,

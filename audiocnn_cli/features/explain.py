@@ -153,7 +153,7 @@ def _feature(config: FeatureConfig, shape: Shape) -> list[Stage]:
 
 def _last_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     feature, whole = config.feature, (*shape, config.base_bins)
-    if feature in (Feature.MEL, Feature.LOGMEL, Feature.MFCC):
+    if feature in (Feature.MEL, Feature.LOGMEL, Feature.PCEN, Feature.MFCC):
         return _mel_stages(config, shape)
     if feature is Feature.STFT:
         name, unit = ("power", "amplitude squared") if config.power == 2 else ("magnitude", "amplitude")
@@ -180,9 +180,12 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     edges = f"{config.fmin:g} to {config.effective_fmax:g} Hz"
     detail = f"{config.n_mels} triangles {over}, {edges}, {scale} scale, {norm}"
     whole = (*shape, config.n_mels)
-    stages = [Stage("mel", detail, whole, "amplitude" if config.power == 1 else "power")]
+    magnitudes = config.power == 1 or (config.power is None and config.feature is Feature.PCEN)
+    stages = [Stage("mel", detail, whole, "amplitude" if magnitudes else "power")]
     if config.feature is Feature.MEL:
         return stages
+    if config.feature is Feature.PCEN:
+        return [*stages, Stage("pcen", _pcen_detail(config), whole, "compressed ratio")]
     decibels = config.log is Log.DB
     detail = "10 log10, at least -100 dB" if decibels else "natural logarithm, at least that of 2^-23"
     if config.top_db is not None:
@@ -196,6 +199,16 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     if config.use_energy:
         detail += ", coefficient 0 the log energy"
     return [*stages, Stage("dct", detail, (*shape, config.n_mfcc), stages[-1].unit)]
+
+
+def _pcen_detail(config: FeatureConfig) -> str:
+    """The arithmetic of per-channel energy normalisation, as it is."""
+    above = "" if config.max_size == 1 else f" of the largest of {config.max_size} bands"
+    ratio = f"x / ({config.pcen_eps:g} + s)^{config.pcen_gain:g}"
+    power, bias = f"{config.pcen_power:g}", f"{config.pcen_bias:g}"
+    compressed = f"({ratio} + {bias})^{power} - {bias}^{power}" if config.pcen_power else f"ln(1 + {ratio})"
+    smooth = f"s the mean{above} over the last {config.pcen_time_constant:g} s"
+    return f"{compressed}; x the mel spectrum times {config.pcen_scale:g}, {smooth}"
 
 
 def recording_of(source: Source | None, plan: Plan) -> Recording:

@@ -19,6 +19,7 @@ _BIN_AXES = {
     Feature.COMPLEX: "frequency",
     Feature.MEL: "mel",
     Feature.LOGMEL: "mel",
+    Feature.PCEN: "mel",
     Feature.MFCC: "coefficient",
     Feature.CHROMA: "pitch_class",
     Feature.CONTRAST: "band",
@@ -89,6 +90,6 @@ def frequencies_hz(configs: Sequence[FeatureConfig]) -> NDArray[np.float64] | No
         return None
     if configs[0].feature in (Feature.STFT, Feature.COMPLEX):
         return bin_frequencies(configs[0])
-    if configs[0].feature in (Feature.MEL, Feature.LOGMEL):
+    if configs[0].feature in (Feature.MEL, Feature.LOGMEL, Feature.PCEN):
         return mel_edges(configs[0])[1:-1]
     return None

@@ -15,6 +15,7 @@ _LARGEST = {
     "n_mfcc": 1 << 12,
     "n_chroma": 1 << 12,
     "n_bands": 1 << 6,
+    "max_size": 1 << 12,
 }
 
 
@@ -38,6 +39,12 @@ def rules(config: "FeatureConfig") -> list[tuple[str, bool, str]]:
         ("fmax", 0 < fmax <= half, f"must be above 0 and at most half the sample rate ({half:g} Hz)"),
         ("fmin", 0 <= config.fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)"),
         ("power", config.power in (None, 1, 2), "must be 1 (magnitude) or 2 (power)"),
+        ("pcen_scale", 0 < config.pcen_scale <= 1e12, "must be above 0 and at most 1e12"),
+        ("pcen_gain", 0 <= config.pcen_gain <= 4, "must be 0 to 4"),
+        ("pcen_bias", 0 <= config.pcen_bias < math.inf, "must be 0 or more"),
+        ("pcen_power", 0 <= config.pcen_power <= 4, "must be 0 to 4"),
+        ("pcen_time_constant", 0 < config.pcen_time_constant < math.inf, "must be above 0, in seconds"),
+        ("pcen_eps", 1e-30 <= config.pcen_eps < math.inf, "must be at least 1e-30"),
         ("top_db", config.top_db is None or 0 <= config.top_db < math.inf, "must be 0 or more, in dB"),
         ("n_mfcc", few, f"must be at most `n_mels` ({config.n_mels})"),
         ("lifter", config.lifter == 0 or 1 <= config.lifter < math.inf, "must be 0 (none), or 1 or more"),

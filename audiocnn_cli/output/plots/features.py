@@ -26,6 +26,7 @@ _UNITS = {
     **dict.fromkeys((Feature.CENTROID, Feature.BANDWIDTH, Feature.ROLLOFF), "Hz"),
     Feature.ZCR: "share of the frame",
     Feature.FLATNESS: "0 to 1",
+    Feature.PCEN: "compressed ratio",
     Feature.CHROMA: "share of the largest",
     Feature.TONNETZ: "coordinate",
     Feature.CONTRAST: "dB",

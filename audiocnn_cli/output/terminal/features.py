@@ -24,7 +24,9 @@ _ROWS = 24
 # Fewer bins than so many lines are drawn thicker.
 _LINES = 12
 # Bins of one kind share a scale; cepstral coefficients and mixtures have one each.
-_ONE_SCALE = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL, Feature.LOGMEL, Feature.CHROMA})
+_ONE_SCALE = frozenset(
+    {Feature.STFT, Feature.COMPLEX, Feature.MEL, Feature.LOGMEL, Feature.PCEN, Feature.CHROMA}
+)
 LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
 
 
