@@ -35,6 +35,7 @@ BESIDE = {
     ("features", "n_bands"): ["--feature", "contrast"],
     **{("features", f"pcen_{name}"): ["--feature", "pcen"] for name in ("scale", "gain", "bias", "power")},
     **{("features", f"pcen_{name}"): ["--feature", "pcen"] for name in ("time_constant", "eps")},
+    ("features", "lag"): ["--feature", "onset"],
     ("features", "max_size"): ["--feature", "pcen"],
     ("features", "roll_percent"): ["--feature", "rolloff"],
     ("features", "part_files"): ["--format", "parquet", "-o", "set/", "--force"],

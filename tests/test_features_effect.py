@@ -40,6 +40,7 @@ PROBES: dict[str, tuple[Any, ...]] = {
     "n_bands": (2,), "roll_percent": (0.5,),
     "pcen_scale": (3.0,), "pcen_gain": (0.5,), "pcen_bias": (7.0,), "pcen_power": (0.3,),
     "pcen_time_constant": (0.1,), "pcen_eps": (1e30,), "max_size": (3,),
+    "lag": (2,), "aggregate": ("median",), "detrend": (True,),
 }  # fmt: skip
 CONTEXTS: dict[str, Settings] = {
     "plain": {},
@@ -145,6 +146,7 @@ def test_the_command_prints_a_line_for_each(run: Run, make_wav: Callable[..., Pa
             ["--feature", "pcen", "--pcen-gain", "0", "--pcen-eps", "1"],
             "--pcen-eps has no effect with --pcen-gain 0",
         ),
+        (["--feature", "onset,rms", "--pcen-gain", "1"], "--pcen-gain has no effect on onset, rms"),
         (["--segments", "1", "--rest", "pad"], "--rest has no effect with --segments 1"),
         (["--feature", "rms", "--like", "kaldi", "--n-fft", "1024"], "--n-fft has no effect on rms"),
     ],

@@ -53,6 +53,9 @@ def features(
     pcen_time_constant: float | None = None,
     pcen_eps: float | None = None,
     max_size: int | None = None,
+    lag: int | None = None,
+    aggregate: str | None = None,
+    detrend: bool | None = None,
     log: str | None = None,
     top_db: float | Default | None = Default.OF_LIKE,
     n_mfcc: int | None = None,
@@ -108,7 +111,10 @@ def features(
         pcen_power: exponent of the compression, 0 to 4; 0 for ln(1 + x).
         pcen_time_constant: seconds that the level is smoothed over.
         pcen_eps: what is added to the level, so that none is 0.
-        max_size: mel bands that the level of pcen is the largest of; 1 for each its own.
+        max_size: mel bands that the level of pcen, or the earlier level of onset, is the largest of.
+        lag: frames that an onset is measured over.
+        aggregate: "mean" or "median" over the bands, for onset.
+        detrend: subtract from onset its mean so far.
         log: "db" for 10 log10, "ln" for the natural logarithm.
         top_db: floor in dB below the largest value; None for no floor.
         n_mfcc: cepstral coefficients.

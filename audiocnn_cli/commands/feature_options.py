@@ -10,6 +10,7 @@ from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import completes, option
 from audiocnn_cli.features.config import (
     FEATURE_ALIASES,
+    Aggregate,
     DctNorm,
     Dialect,
     Feature,
@@ -151,7 +152,14 @@ class SpectrumOptions:
     ] = None
     pcen_eps: Annotated[float | None, option("Smallest level.", default="1e-6")] = None
     pcen_scale: Annotated[float | None, option("Factor on the mel spectrum.", default="2^31")] = None
-    max_size: Annotated[int | None, option("Mel bands that the level is the largest of.", default="1")] = None
+    max_size: Annotated[
+        int | None, option("Mel bands that pcen and onset take the largest of.", default="1")
+    ] = None
+    lag: Annotated[int | None, option("Frames that an onset is measured over.", default="1")] = None
+    aggregate: Annotated[Aggregate | None, option("Of the bands' increases, for onset.", default="mean")] = (
+        None
+    )
+    detrend: Annotated[bool | None, option("Subtract the mean so far of onset.", "--detrend")] = None
     log: Annotated[Log | None, option("Decibels or natural logarithm.", default="db")] = None
     dct_norm: Annotated[DctNorm | None, option("Scale of the DCT.", default="ortho")] = None
     lifter: Annotated[float | None, option("Weight of higher coefficients.", default="0: none")] = None

@@ -30,6 +30,7 @@ class Feature(StrEnum):
     BANDWIDTH = "bandwidth"
     ROLLOFF = "rolloff"
     FLATNESS = "flatness"
+    ONSET = "onset"
 
 
 # Names that users of other libraries type.
@@ -74,6 +75,13 @@ class DctNorm(StrEnum):
 
     ORTHO = "ortho"
     NONE = "none"
+
+
+class Aggregate(StrEnum):
+    """How the changes of all bands become one number."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
 
 
 class Statistic(StrEnum):
@@ -141,6 +149,10 @@ class FeatureConfig:
     pcen_eps: float = 1e-6
     # Mel bands that a maximum is taken over.
     max_size: int = 1
+    # Onset strength: the frames that a change is over.
+    lag: int = 1
+    aggregate: Aggregate = Aggregate.MEAN
+    detrend: bool = False
     # Logarithm and cepstrum.
     log: Log = Log.DB
     top_db: float | None = 80.0

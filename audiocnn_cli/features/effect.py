@@ -36,6 +36,7 @@ READS: dict[Feature, frozenset[str]] = {
     Feature.BANDWIDTH: _SPECTRUM | _DELTAS,
     Feature.ROLLOFF: _SPECTRUM | _DELTAS | {"roll_percent"},
     Feature.FLATNESS: _SPECTRUM | _DELTAS,
+    Feature.ONSET: _LEVELS | _DELTAS | {"lag", "max_size", "aggregate", "detrend"},
 }
 # Options that stand for a value of another setting.
 _MEANS = {"no_top_db": "top_db"}

@@ -7,6 +7,7 @@ from audiocnn_cli.audio.segments import segment_count
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log
 from audiocnn_cli.features.framing import Framing
+from audiocnn_cli.features.onset import delay
 from audiocnn_cli.features.plan import Plan
 
 Shape = tuple[int, ...]
@@ -153,7 +154,7 @@ def _feature(config: FeatureConfig, shape: Shape) -> list[Stage]:
 
 def _last_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     feature, whole = config.feature, (*shape, config.base_bins)
-    if feature in (Feature.MEL, Feature.LOGMEL, Feature.PCEN, Feature.MFCC):
+    if feature in (Feature.MEL, Feature.LOGMEL, Feature.PCEN, Feature.ONSET, Feature.MFCC):
         return _mel_stages(config, shape)
     if feature is Feature.STFT:
         name, unit = ("power", "amplitude squared") if config.power == 2 else ("magnitude", "amplitude")
@@ -193,12 +194,23 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     stages.append(Stage("log", detail, whole, "dB" if decibels else "neper (of power)"))
     if config.feature is Feature.LOGMEL:
         return stages
+    if config.feature is Feature.ONSET:
+        return [*stages, Stage("onset", _onset_detail(config), (*shape, 1), stages[-1].unit)]
     detail = "DCT-II, orthonormal" if config.dct_norm is DctNorm.ORTHO else "DCT-II, plain sum times 2"
     if config.lifter:
         detail += f", lifter {config.lifter:g}"
     if config.use_energy:
         detail += ", coefficient 0 the log energy"
     return [*stages, Stage("dct", detail, (*shape, config.n_mfcc), stages[-1].unit)]
+
+
+def _onset_detail(config: FeatureConfig) -> str:
+    """The arithmetic of onset strength, as it is."""
+    over = f"{config.lag} frames" if config.lag > 1 else "one frame"
+    above = f", above the largest of {config.max_size} bands" if config.max_size > 1 else ""
+    end = f"; {later} frames later, in the middle of the window" if (later := delay(config)) else ""
+    end += "; less its mean so far" if config.detrend else ""
+    return f"{config.aggregate} over the bands of the increase over {over}{above}{end}"
 
 
 def _pcen_detail(config: FeatureConfig) -> str:

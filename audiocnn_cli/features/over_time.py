@@ -44,22 +44,27 @@ def maximum_over_bands(rows: NDArray[np.float32], size: int) -> NDArray[np.float
 
 
 class Smoother:
-    """A first-order low-pass filter over frames: m[t] = (1 - b) m[t - 1] + b x[t], and m[-1] = 1.
+    """A first-order low-pass filter over frames: m[t] = (1 - b) m[t - 1] + b x[t], and m[-1] = `start`.
 
     Blocks of frames are multiplied by a triangular matrix, which takes less time than a loop over frames.
     """
 
     _BLOCK = 64
 
-    def __init__(self, b: float) -> None:
+    def __init__(self, b: float, *, start: float = 1.0) -> None:
         self._b = b
+        self._start = start
         self._last: NDArray[np.float64] | None = None
+
+    def state(self, size: int) -> NDArray[np.float64]:
+        """The last filtered row, (size,)."""
+        return np.full(size, self._start) if self._last is None else self._last
 
     def push(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The filtered rows, (frames, n)."""
         smooth = np.empty(rows.shape)
         weights, decay = _recursion(self._b, self._BLOCK)
-        last = np.ones(rows.shape[1]) if self._last is None else self._last
+        last = self.state(rows.shape[1])
         for start in range(0, len(rows), self._BLOCK):
             block = rows[start : start + self._BLOCK]
             out = smooth[start : start + len(block)]

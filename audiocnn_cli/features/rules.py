@@ -16,6 +16,7 @@ _LARGEST = {
     "n_chroma": 1 << 12,
     "n_bands": 1 << 6,
     "max_size": 1 << 12,
+    "lag": 1 << 12,
 }
 
 

@@ -36,7 +36,9 @@ def needs_double(config: FeatureConfig) -> bool:
     """
     if config.feature in (Feature.CONTRAST, Feature.FLATNESS, Feature.PCEN):
         return True
-    levels = config.feature in (Feature.LOGMEL, Feature.MFCC) and config.like is not Dialect.KALDI
+    levels = (
+        config.feature in (Feature.LOGMEL, Feature.ONSET, Feature.MFCC) and config.like is not Dialect.KALDI
+    )
     return levels and (config.top_db is None or config.top_db > _FLOAT32_DB)
 
 

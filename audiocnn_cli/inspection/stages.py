@@ -148,7 +148,7 @@ class Pipeline:
             raws.append(measuring.time(partial(kind.measure, chunk))[0])
         raw = np.concatenate(raws)
         maxima = raw.max(axis=0)
-        if "dct" in names:
+        if "dct" in names or "onset" in names:
             mel = slice(config.n_mels)
             measuring.measure(partial(floored, raw[:, mel], maxima[mel], config))
         data = raw

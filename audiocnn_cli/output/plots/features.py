@@ -189,6 +189,6 @@ def _label_bins(axes: Any, config: FeatureConfig) -> None:
 def _unit(config: FeatureConfig) -> str:
     if config.feature in LINEAR_SPECTRA:
         return "dB"
-    if config.feature in (Feature.LOGMEL, Feature.MFCC):
+    if config.feature in (Feature.LOGMEL, Feature.ONSET, Feature.MFCC):
         return "dB" if config.log is Log.DB else "neper"
     return _UNITS[config.feature]
