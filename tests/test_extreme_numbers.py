@@ -35,6 +35,8 @@ BESIDE = {
     ("features", "n_bands"): ["--feature", "contrast"],
     **{("features", f"pcen_{name}"): ["--feature", "pcen"] for name in ("scale", "gain", "bias", "power")},
     **{("features", f"pcen_{name}"): ["--feature", "pcen"] for name in ("time_constant", "eps")},
+    ("features", "voicing_threshold"): ["--feature", "f0"],
+    ("features", "trough_threshold"): ["--feature", "f0"],
     ("features", "lag"): ["--feature", "onset"],
     ("features", "max_size"): ["--feature", "pcen"],
     ("features", "roll_percent"): ["--feature", "rolloff"],

@@ -43,7 +43,7 @@ def librosa_arguments(config: FeatureConfig) -> dict[str, Any]:
         "center": config.center,
         "pad_mode": config.pad_mode.value,
         "n_mels": config.n_mels,
-        "fmin": config.fmin,
+        "fmin": config.effective_fmin,
         "fmax": config.fmax,
         "htk": config.htk,
         "norm": None if config.mel_norm is MelNorm.NONE else "slaney",

@@ -56,6 +56,10 @@ def features(
     lag: int | None = None,
     aggregate: str | None = None,
     detrend: bool | None = None,
+    unvoiced: str | None = None,
+    voicing_threshold: float | None = None,
+    trough_threshold: float | None = None,
+    f0_track: bool | None = None,
     log: str | None = None,
     top_db: float | Default | None = Default.OF_LIKE,
     n_mfcc: int | None = None,
@@ -101,8 +105,8 @@ def features(
         preemphasis: coefficient of the filter x[n] - c x[n-1], 0 to 1.
         power: 1 for magnitudes, 2 for powers.
         n_mels: mel bands.
-        fmin: lower edge of the first mel band in Hz.
-        fmax: upper edge of the last mel band in Hz.
+        fmin: lower edge of the first mel band, or the lowest f0, in Hz.
+        fmax: upper edge of the last mel band, or the highest f0, in Hz.
         htk: HTK's mel scale in place of Slaney's.
         mel_norm: "slaney" for filters of unit area, "none" for filters of unit height.
         pcen_scale: factor on the mel spectrum before pcen.
@@ -115,6 +119,10 @@ def features(
         lag: frames that an onset is measured over.
         aggregate: "mean" or "median" over the bands, for onset.
         detrend: subtract from onset its mean so far.
+        unvoiced: f0 of a frame that is not periodic: "zero", "nan" or "estimate".
+        voicing_threshold: voicing below which a frame has no f0, 0 to 1.
+        trough_threshold: normalised difference below which YIN takes the first trough, 0 to 1.
+        f0_track: f0 on the path of least cost through the troughs of all frames.
         log: "db" for 10 log10, "ln" for the natural logarithm.
         top_db: floor in dB below the largest value; None for no floor.
         n_mfcc: cepstral coefficients.

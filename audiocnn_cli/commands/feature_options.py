@@ -17,6 +17,7 @@ from audiocnn_cli.features.config import (
     Log,
     MelNorm,
     Statistic,
+    Unvoiced,
     Window,
 )
 from audiocnn_cli.features.framing import PadMode
@@ -133,8 +134,8 @@ class SpectrumOptions:
     """Parameters of the spectrum, the mel filters, the cepstrum and the descriptors."""
 
     heading: ClassVar[str] = "Spectrum and descriptors"
-    fmin: Annotated[float | None, option("Lowest frequency in Hz.", default="0")] = None
-    fmax: Annotated[float | None, option("Highest frequency in Hz.", default="half the rate")] = None
+    fmin: Annotated[float | None, option("Lowest frequency in Hz.", default="0; 65 for f0")] = None
+    fmax: Annotated[float | None, option("Highest frequency in Hz.", default="rate / 2; 2093 for f0")] = None
     top_db: Annotated[float | None, option("Floor, in dB below the loudest value.", default="80")] = None
     no_top_db: Annotated[bool, option("No such floor.", "--no-top-db")] = False
     power: Annotated[
@@ -160,6 +161,18 @@ class SpectrumOptions:
         None
     )
     detrend: Annotated[bool | None, option("Subtract the mean so far of onset.", "--detrend")] = None
+    unvoiced: Annotated[
+        Unvoiced | None, option("The f0 of frames that are not periodic.", default="zero")
+    ] = None
+    voicing_threshold: Annotated[
+        float | None, option("Frames below this voicing have no f0.", default="0.5")
+    ] = None
+    trough_threshold: Annotated[
+        float | None, option("f0 is of the first trough below it.", default="0.1")
+    ] = None
+    f0_track: Annotated[
+        bool | None, option("f0 on the path of least cost, without octave errors.", "--f0-track")
+    ] = None
     log: Annotated[Log | None, option("Decibels or natural logarithm.", default="db")] = None
     dct_norm: Annotated[DctNorm | None, option("Scale of the DCT.", default="ortho")] = None
     lifter: Annotated[float | None, option("Weight of higher coefficients.", default="0: none")] = None

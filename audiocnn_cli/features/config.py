@@ -31,8 +31,11 @@ class Feature(StrEnum):
     ROLLOFF = "rolloff"
     FLATNESS = "flatness"
     ONSET = "onset"
+    F0 = "f0"
 
 
+# From C2 to C7, in Hz.
+_F0_RANGE = (65.0, 2093.0)
 # Names that users of other libraries type.
 FEATURE_ALIASES = {"melspectrogram": Feature.MEL}
 
@@ -84,6 +87,14 @@ class Aggregate(StrEnum):
     MEDIAN = "median"
 
 
+class Unvoiced(StrEnum):
+    """The f0 of a frame that is not periodic: 0 Hz, NaN, or the estimate all the same."""
+
+    ZERO = "zero"
+    NAN = "nan"
+    ESTIMATE = "estimate"
+
+
 class Statistic(StrEnum):
     """A summary of the frames of each bin."""
 
@@ -110,10 +121,10 @@ def feature_named(name: str) -> Feature:
 class FeatureConfig:
     """All parameters from samples to features; the defaults are those of `librosa.feature.mfcc`.
 
-    Rates and frequencies are in Hz, lengths in samples. None stands for: `win_length` of `n_fft`, `fmax` of
-    half the sample rate, `power` of 1 for stft and pcen and 2 for other mel spectra, no `top_db` floor,
-    `tuning` estimated from the recording, `delta_width` of the dialect (9 frames for librosa, 5 for the
-    others).
+    Rates and frequencies are in Hz, lengths in samples. None stands for: `win_length` of `n_fft`, `fmin` of 0
+    (Kaldi 20, f0 65 Hz), `fmax` of half the sample rate (f0 2093 Hz), `power` of 1 for stft and pcen and 2
+    for other mel spectra, no `top_db` floor, `tuning` estimated from the recording, `delta_width` of the
+    dialect (9 frames for librosa, 5 for the others).
 
     Raises:
         UsageError: a value is out of its range; the message names the field.
@@ -136,7 +147,7 @@ class FeatureConfig:
     # Spectrum and mel filters.
     power: int | None = None
     n_mels: int = 128
-    fmin: float = 0.0
+    fmin: float | None = None
     fmax: float | None = None
     htk: bool = False
     mel_norm: MelNorm = MelNorm.SLANEY
@@ -163,6 +174,11 @@ class FeatureConfig:
     # Differences over time: 1 adds those of first order to the bins, 2 those of second order as well.
     delta: int = 0
     delta_width: int | None = None
+    # Fundamental frequency.
+    unvoiced: Unvoiced = Unvoiced.ZERO
+    voicing_threshold: float = 0.5
+    trough_threshold: float = 0.1
+    f0_track: bool = False
     # Descriptors.
     roll_percent: float = 0.85
     n_chroma: int = 12
@@ -172,7 +188,8 @@ class FeatureConfig:
     def __post_init__(self) -> None:
         for field, holds, rule in rules(self):
             if not holds:
-                raise UsageError(f"`{field}` {rule}, not {getattr(self, field)}")
+                value = getattr(self, field)
+                raise UsageError(f"`{field}` {rule}, not {self.lowest_hz if value is None else value}")
 
     @property
     def effective_win_length(self) -> int:
@@ -187,7 +204,28 @@ class FeatureConfig:
     @property
     def effective_fmax(self) -> float:
         """Upper edge of the last mel filter in Hz."""
-        return self.sample_rate / 2 if self.fmax is None else self.fmax
+        if self.fmax is not None:
+            return self.fmax
+        return float(self.sample_rate // 2) if self.like is Dialect.TORCHAUDIO else self.sample_rate / 2
+
+    @property
+    def effective_fmin(self) -> float:
+        """Lower edge of the first mel filter in Hz."""
+        if self.fmin is not None:
+            return self.fmin
+        return 20.0 if self.like is Dialect.KALDI else 0.0
+
+    @property
+    def lowest_hz(self) -> float:
+        """The lowest frequency that the feature looks at: `fmin`, or its default."""
+        return self.f0_range[0] if self.feature is Feature.F0 else self.effective_fmin
+
+    @property
+    def f0_range(self) -> tuple[float, float]:
+        """The lowest and the highest f0 in Hz."""
+        lowest, highest = _F0_RANGE
+        fmin = lowest if self.fmin is None else self.fmin
+        return fmin, min(highest, self.sample_rate / 2) if self.fmax is None else self.fmax
 
     @property
     def n_frequencies(self) -> int:
@@ -217,6 +255,7 @@ class FeatureConfig:
             Feature.CHROMA: self.n_chroma,
             Feature.CONTRAST: self.n_bands + 1,
             Feature.TONNETZ: 6,
+            Feature.F0: 2,
         }
         return sizes.get(self.feature, 1)
 

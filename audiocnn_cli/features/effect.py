@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 
-from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig
+from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, Unvoiced
 from audiocnn_cli.features.plan import Plan
 
 # What every feature reads: the samples themselves, and the defaults of a library.
@@ -36,16 +36,24 @@ READS: dict[Feature, frozenset[str]] = {
     Feature.BANDWIDTH: _SPECTRUM | _DELTAS,
     Feature.ROLLOFF: _SPECTRUM | _DELTAS | {"roll_percent"},
     Feature.FLATNESS: _SPECTRUM | _DELTAS,
+    Feature.F0: _FRAMES
+    | _DELTAS
+    | {"fmin", "fmax", "unvoiced", "voicing_threshold", "trough_threshold", "f0_track"},
     Feature.ONSET: _LEVELS | _DELTAS | {"lag", "max_size", "aggregate", "detrend"},
 }
 # Options that stand for a value of another setting.
 _MEANS = {"no_top_db": "top_db"}
 # Kaldi's frames are as long as the window, and only a transform pads them to `n_fft`.
-_UNPADDED = (Feature.ZCR, Feature.RMS)
+_UNPADDED = (Feature.ZCR, Feature.RMS, Feature.F0)
 # Settings that others switch off: names, the condition, and its words in the message.
 _SWITCHES: tuple[tuple[frozenset[str], Callable[[Plan], bool], str], ...] = (
     (frozenset({"pad_mode"}), lambda plan: not plan.config.center, "with `center=False`"),
     (frozenset({"delta_width"}), lambda plan: plan.config.delta == 0, "without `delta`"),
+    (
+        frozenset({"voicing_threshold"}),
+        lambda plan: plan.config.unvoiced is Unvoiced.ESTIMATE,
+        "with `unvoiced=estimate`",
+    ),
     (frozenset({"pcen_bias"}), lambda plan: plan.config.pcen_power == 0, "with `pcen_power=0`"),
     (
         frozenset({"pcen_time_constant", "pcen_eps", "max_size"}),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import require_finite
 from audiocnn_cli.errors import FailureKind, SignalError, UsageError
-from audiocnn_cli.features import cepstrum, chroma, descriptors, onset, pcen
+from audiocnn_cli.features import cepstrum, chroma, descriptors, f0, onset, pcen
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.delta import with_deltas
 from audiocnn_cli.features.frames import Framer
@@ -58,6 +58,7 @@ KINDS: dict[Feature, Kind] = {
     Feature.ROLLOFF: Kind(descriptors.spectral_rolloff),
     Feature.FLATNESS: Kind(descriptors.spectral_flatness),
     Feature.ONSET: Kind(cepstrum.log_mel, cepstrum.floored, onset.SpectralFlux),
+    Feature.F0: Kind(f0.estimates, over_time=f0.over_time),
 }
 
 

@@ -22,7 +22,11 @@ _LARGEST = {
 
 def rules(config: "FeatureConfig") -> list[tuple[str, bool, str]]:
     """The name of a field, whether its value is allowed, and what it must be, for each rule."""
-    half, fmax = config.sample_rate / 2, config.effective_fmax
+    half = config.sample_rate / 2
+    fmin, fmax = config.lowest_hz, config.f0_range[1] if config.feature == "f0" else config.effective_fmax
+    # One period of the lowest f0 has to fit into a frame.
+    lowest = config.sample_rate / max(1, config.frame_length - 1)
+    fits = config.feature != "f0" or fmin > lowest
     win_length, width = config.effective_win_length, config.delta_frames
     aligned = config.center or not config.frames_exact
     has_deltas = config.feature not in ("waveform", "complex")
@@ -38,7 +42,10 @@ def rules(config: "FeatureConfig") -> list[tuple[str, bool, str]]:
         ("sample_scale", 0 < config.sample_scale < math.inf, "must be above 0"),
         ("preemphasis", 0 <= config.preemphasis <= 1, "must be 0 to 1"),
         ("fmax", 0 < fmax <= half, f"must be above 0 and at most half the sample rate ({half:g} Hz)"),
-        ("fmin", 0 <= config.fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)"),
+        ("fmin", 0 <= fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)"),
+        ("fmin", fits, f"must be above {lowest:.4g} Hz, or `n_fft` larger: a period has to fit"),
+        ("voicing_threshold", 0 <= config.voicing_threshold <= 1, "must be 0 to 1"),
+        ("trough_threshold", 0 < config.trough_threshold <= 1, "must be above 0 and at most 1"),
         ("power", config.power in (None, 1, 2), "must be 1 (magnitude) or 2 (power)"),
         ("pcen_scale", 0 < config.pcen_scale <= 1e12, "must be above 0 and at most 1e12"),
         ("pcen_gain", 0 <= config.pcen_gain <= 4, "must be 0 to 4"),
