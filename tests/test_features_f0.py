@@ -170,7 +170,7 @@ def test_the_path_is_that_of_least_cost(seed: int, sizes: list[int]) -> None:
     ways = np.stack(np.meshgrid(*[range(3)] * count, indexing="ij"), axis=-1).reshape(-1, count)
     frames = np.arange(count)
     pitches, noises = rows[frames, 0, 2 * ways], rows[frames, 0, 2 * ways + 1]
-    own = np.maximum(noises, 0.1) + 0.01 * np.log2(2093 / pitches)
+    own = np.maximum(noises, 0.1) + 0.04 * np.log2(2093 / pitches)
     leaps = np.abs(np.diff(np.log2(pitches), axis=1)) * (1 - noises[:, 1:]) * (1 - noises[:, :-1])
     costs = own.sum(axis=1) + 0.35 * 0.01 * RATE / 512 * leaps.sum(axis=1)
     np.testing.assert_array_equal(chosen[:, 0], pitches[costs.argmin()])
@@ -180,7 +180,7 @@ def test_what_is_held_back_is_bounded() -> None:
     """The paths of two candidates never meet, where no leap is worth its cost."""
     config = FeatureConfig(feature=Feature.F0, f0_track=True)
     rows = np.tile(np.array([100.0, 0.1, 141.0, 0.1], dtype=np.float32), (10_000, 1, 1))
-    with mock.patch("audiocnn_cli.features.f0_path._LEAP_COST", 1e3):
+    with mock.patch("audiocnn_cli.features.f0_path._LEAP_COST", 1e6):
         path = LeastCost(config, unchanged)
         given_back = sum(len(path.push(part)) for part in np.split(rows, 100))
     assert given_back == len(rows) - 4096

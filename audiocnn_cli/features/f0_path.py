@@ -4,7 +4,7 @@ The cost of a candidate is its aperiodicity, alike for all below `trough_thresho
 more the lower it is, as multiples of a period fit a periodic sound as well as the period. Each step costs the
 size of the leap in octaves, weighted with how periodic both ends are. Source of the costs: Boersma, Accurate
 short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a sampled sound, IFA
-Proceedings 17, 1993; weights as in Praat.
+Proceedings 17, 1993; the cost of leaps is that of Praat.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.features.config import FeatureConfig
 
-# Of an octave, at the frame rate of `_STEP_S`.
-OCTAVE_COST = 0.01
+# A candidate an octave lower, in each frame.
+OCTAVE_COST = 0.04
+# An octave from one frame to the next, where frames are `_STEP_S` apart.
 _LEAP_COST = 0.35
 _STEP_S = 0.01
-# The paths of all candidates have met this many frames ago; else that of the best one is taken.
+# Frames that are held back at most; paths usually meet after a few.
 _LONGEST = 4096
 
 Finish = Callable[[NDArray[np.float32], FeatureConfig], NDArray[np.float32]]
