@@ -251,3 +251,18 @@ def test_mel_features_beside_it_keep_their_range() -> None:
         together = extract_blocks([y], configs)
         np.testing.assert_array_equal(together[:, :128], extract(y, configs[0]))
         np.testing.assert_array_equal(together[:, 128:], extract(y, configs[1]))
+
+
+@pytest.mark.parametrize("unvoiced", list(Unvoiced))
+def test_the_plot_has_a_line_and_no_warning(
+    unvoiced: Unvoiced, run: Run, make_wav: Callable[..., Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    y = np.concatenate([SIGNALS["voice"], np.zeros(RATE, dtype=np.float32)])
+    picture = tmp_path / "f0.svg"
+    options = ["--feature", "f0,rms", "--unvoiced", unvoiced.value, "--segment", "1.5", "--plot", picture]
+    finished = run("features", make_wav(samples=y, rate=RATE), *options)
+    assert finished.exit_code == 0
+    assert finished.stderr == ""
+    assert ">f0 (Hz)<" in picture.read_text()
+    assert ">voicing<" in picture.read_text()

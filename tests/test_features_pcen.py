@@ -22,6 +22,8 @@ from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.extract import extract, extract_blocks
 from audiocnn_cli.features.over_time import Smoother, maximum_over_bands
 from audiocnn_cli.inspection.stages import Pipeline
+from tests.conftest import Finished
+from tests.onnx_models import random_matrix, write_linear
 from tests.signals import in_blocks, tones_and_noise
 
 Array = NDArray[Any]
@@ -173,3 +175,29 @@ def test_numbers_beyond_float32_are_refused() -> None:
             silence_then_noise,
             pcen_scale=1e-9, pcen_gain=4.0, pcen_eps=1e-30, pcen_power=4.0, pcen_time_constant=0.1,
         )  # fmt: skip
+
+
+def test_a_model_takes_it(
+    run: Callable[..., Finished], make_wav: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Its scores are those of the network for the tensor that `features` gives of each segment."""
+    model, named = tmp_path / "pcen.onnx", tmp_path / "labels.txt"
+    write_linear(model, ("n", 32, 40), last=None)
+    named.write_text("one\ntwo\nthree\n")
+    settings = ["--feature", "pcen", "--sr", "8000", "--n-mels", "40", "--n-fft", "512", "--hop", "250"]
+    added = tmp_path / "added.onnx"
+    options = ["--labels", named, *settings, "--pcen-gain", "0.8", "--segment", "0.98", "-o", added]
+    finished = run("models", "add", model, *options)
+    assert finished.exit_code == 0, finished.stderr
+    path = make_wav(samples=quiet_and_loud()[:16_000], rate=8000, subtype="FLOAT")
+    answers = run("classify", path, "--model", added, "--timeline", "--trace", "--json").document["results"]
+    segments = audiocnn.features(
+        path, sample_rate=8000, feature="pcen", n_mels=40, n_fft=512, hop_length=250, pcen_gain=0.8,
+        segment=0.98,
+    ).data  # fmt: skip
+    scores = segments.reshape(len(segments), -1) @ random_matrix(32 * 40)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    found = [list(span["probabilities"].values()) for span in answers[0]["timeline"]]
+    np.testing.assert_allclose(found[: len(expected)], expected, rtol=1e-4)
+    assert answers[0]["trace"]["agrees"] is True
