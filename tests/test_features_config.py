@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.config import Feature, FeatureConfig, PadMode, Window, feature_named
+from audiocnn_cli.features.config import Feature, FeatureConfig, Window, feature_named
+from audiocnn_cli.features.framing import PadMode
 
 NAN = float("nan")
 BAD: list[tuple[str, Any]] = [

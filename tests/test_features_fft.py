@@ -26,6 +26,23 @@ def test_equals_scipy(length: int, n: int) -> None:
         np.testing.assert_array_equal(out, expected)
 
 
+@pytest.mark.parametrize("n", [1, 2, 7, 400, 2400])
+def test_the_inverse_equals_scipy(n: int) -> None:
+    spectrum = scipy.fft.rfft(np.random.default_rng(n).standard_normal((3, n)))
+    expected = scipy.fft.irfft(spectrum, n=n)
+    np.testing.assert_array_equal(fft.irfft(spectrum, n=n), expected)
+    found = np.empty((3, n))
+    fft._PUBLIC.inverse(spectrum, found)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n", [1, 7, 11, 2388, 2401])
+def test_good_sizes_have_small_factors(n: int) -> None:
+    assert n <= fft.good_size(n) <= 1.1 * n + 1
+    assert fft.good_size(fft.good_size(n)) == fft.good_size(n)
+    assert 30**20 % fft.good_size(n) == 0
+
+
 def test_scipy_fft_is_not_imported_and_may_be_afterwards() -> None:
     code = (
         "import sys, numpy as np\n"
@@ -42,9 +59,9 @@ def test_scipy_fft_is_not_imported_and_may_be_afterwards() -> None:
 
 
 def test_without_the_compiled_modules_the_packages_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fft._load() is not fft._public
+    assert fft._load() is not fft._PUBLIC
     monkeypatch.setattr(fft, "_COMPILED", "scipy.none")
-    assert fft._load() is fft._public
+    assert fft._load() is fft._PUBLIC
 
 
 def test_what_is_kept_of_a_chunk_outlives_the_next() -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audiocnn_cli.errors import SignalError, UsageError
-from audiocnn_cli.features.config import DctNorm, Feature, FeatureConfig, PadMode
+from audiocnn_cli.features.config import DctNorm, Feature, FeatureConfig
 from audiocnn_cli.features.extract import ALONE, extract, extract_blocks, tuned
 from audiocnn_cli.features.frames import Framer
+from audiocnn_cli.features.framing import PadMode
 from tests.numerics import EPS, assert_close, mfcc_scale
 from tests.signals import in_blocks, tones_and_noise
 
@@ -210,7 +211,7 @@ def test_frames_and_blocks_hold_for_any_sizes(data: st.DataObject) -> None:
         return
     blocks = in_blocks(y, data.draw(st.integers(1, 1000)))
     # Small chunks, so that a signal of this length is several of them.
-    with mock.patch("audiocnn_cli.features.config._CHUNK_SAMPLES", data.draw(st.integers(1, 4000))):
+    with mock.patch("audiocnn_cli.features.framing._CHUNK_SAMPLES", data.draw(st.integers(1, 4000))):
         whole = extract(y, config)
         np.testing.assert_array_equal(extract_blocks(blocks, [config]), whole)
     assert whole.shape == (frames, config.n_bins)
@@ -227,7 +228,7 @@ def test_the_last_frame_mirrors_all_that_it_needs(mode: PadMode) -> None:
     config = FeatureConfig(feature=Feature.RMS, n_fft=100, hop_length=90, pad_mode=mode)
     padded = np.pad(y, 50, mode=mode.value)
     expected = [np.sqrt(np.mean(padded[start : start + 100] ** 2)) for start in range(0, 901, 90)]
-    with mock.patch("audiocnn_cli.features.config._CHUNK_SAMPLES", 100):
+    with mock.patch("audiocnn_cli.features.framing._CHUNK_SAMPLES", 100):
         for block in (10, 900):
             data = extract_blocks(in_blocks(y, block), [config])
             assert_close(data[:, 0], expected)

@@ -18,8 +18,9 @@ from audiocnn_cli.audio.load import WHOLE, load
 from audiocnn_cli.audio.segments import TailPolicy
 from audiocnn_cli.audio.sources import Source
 from audiocnn_cli.errors import SignalError
-from audiocnn_cli.features.config import Feature, FeatureConfig, MelNorm, PadMode, Window
+from audiocnn_cli.features.config import Feature, FeatureConfig, MelNorm, Window
 from audiocnn_cli.features.extract import extract
+from audiocnn_cli.features.framing import PadMode
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.result import Tensor, compute, extract_source
 from audiocnn_cli.features.settings import plan_from
@@ -42,7 +43,7 @@ def librosa_arguments(config: FeatureConfig) -> dict[str, Any]:
         "center": config.center,
         "pad_mode": config.pad_mode.value,
         "n_mels": config.n_mels,
-        "fmin": config.fmin,
+        "fmin": config.effective_fmin,
         "fmax": config.fmax,
         "htk": config.htk,
         "norm": None if config.mel_norm is MelNorm.NONE else "slaney",

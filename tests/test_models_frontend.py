@@ -22,17 +22,9 @@ from onnx import TensorProto, helper
 
 from audiocnn_cli.audio.segments import SegmentConfig, cut
 from audiocnn_cli.features.cepstrum import cepstral_basis
-from audiocnn_cli.features.config import (
-    DctNorm,
-    Dialect,
-    Feature,
-    FeatureConfig,
-    Log,
-    MelNorm,
-    PadMode,
-    Window,
-)
+from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log, MelNorm, Window
 from audiocnn_cli.features.extract import extract
+from audiocnn_cli.features.framing import PadMode
 from audiocnn_cli.models.contract import ModelContract
 from audiocnn_cli.models.frontend.export import segments
 from audiocnn_cli.models.frontend.features import GraphBuilder, features

@@ -46,6 +46,20 @@ def features(
     fmax: float | None = None,
     htk: bool | None = None,
     mel_norm: str | None = None,
+    pcen_scale: float | None = None,
+    pcen_gain: float | None = None,
+    pcen_bias: float | None = None,
+    pcen_power: float | None = None,
+    pcen_time_constant: float | None = None,
+    pcen_eps: float | None = None,
+    max_size: int | None = None,
+    lag: int | None = None,
+    aggregate: str | None = None,
+    detrend: bool | None = None,
+    unvoiced: str | None = None,
+    voicing_threshold: float | None = None,
+    trough_threshold: float | None = None,
+    f0_track: bool | None = None,
     log: str | None = None,
     top_db: float | Default | None = Default.OF_LIKE,
     n_mfcc: int | None = None,
@@ -91,10 +105,24 @@ def features(
         preemphasis: coefficient of the filter x[n] - c x[n-1], 0 to 1.
         power: 1 for magnitudes, 2 for powers.
         n_mels: mel bands.
-        fmin: lower edge of the first mel band in Hz.
-        fmax: upper edge of the last mel band in Hz.
+        fmin: lower edge of the first mel band, or the lowest f0, in Hz.
+        fmax: upper edge of the last mel band, or the highest f0, in Hz.
         htk: HTK's mel scale in place of Slaney's.
         mel_norm: "slaney" for filters of unit area, "none" for filters of unit height.
+        pcen_scale: factor on the mel spectrum before pcen.
+        pcen_gain: exponent of the smoothed level that pcen divides by, 0 to 4.
+        pcen_bias: what is added before pcen compresses, 0 or more.
+        pcen_power: exponent of the compression, 0 to 4; 0 for ln(1 + x).
+        pcen_time_constant: seconds that the level is smoothed over.
+        pcen_eps: what is added to the level, so that none is 0.
+        max_size: mel bands that the level of pcen, or the earlier level of onset, is the largest of.
+        lag: frames that an onset is measured over.
+        aggregate: "mean" or "median" over the bands, for onset.
+        detrend: subtract from onset its mean so far.
+        unvoiced: f0 of a frame that is not periodic: "zero", "nan" or "estimate".
+        voicing_threshold: voicing below which a frame has no f0, 0 to 1.
+        trough_threshold: normalised difference below which YIN takes the first trough, 0 to 1.
+        f0_track: f0 on the path of least cost through the troughs of all frames.
         log: "db" for 10 log10, "ln" for the natural logarithm.
         top_db: floor in dB below the largest value; None for no floor.
         n_mfcc: cepstral coefficients.

@@ -10,15 +10,17 @@ from audiocnn_cli.commands.groups import option_group
 from audiocnn_cli.commands.options import completes, option
 from audiocnn_cli.features.config import (
     FEATURE_ALIASES,
+    Aggregate,
     DctNorm,
     Dialect,
     Feature,
     Log,
     MelNorm,
-    PadMode,
     Statistic,
+    Unvoiced,
     Window,
 )
+from audiocnn_cli.features.framing import PadMode
 from audiocnn_cli.output.formats import TENSOR_FORMATS, Format
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Computed:
     feature: Annotated[
         str | None,
         option(
-            f"{', '.join(Feature)}; several with commas. melspectrogram is mel; logmel is it in dB.",
+            f"{', '.join(Feature)}; several with commas. logmel is mel in dB, pcen normalised.",
             default="mfcc",
             metavar="NAME,...",
             autocompletion=completes(*Feature, *FEATURE_ALIASES),
@@ -132,13 +134,45 @@ class SpectrumOptions:
     """Parameters of the spectrum, the mel filters, the cepstrum and the descriptors."""
 
     heading: ClassVar[str] = "Spectrum and descriptors"
-    fmin: Annotated[float | None, option("Lowest frequency in Hz.", default="0")] = None
-    fmax: Annotated[float | None, option("Highest frequency in Hz.", default="half the rate")] = None
+    fmin: Annotated[float | None, option("Lowest frequency in Hz.", default="0; 65 for f0")] = None
+    fmax: Annotated[float | None, option("Highest frequency in Hz.", default="rate / 2; 2093 for f0")] = None
     top_db: Annotated[float | None, option("Floor, in dB below the loudest value.", default="80")] = None
     no_top_db: Annotated[bool, option("No such floor.", "--no-top-db")] = False
-    power: Annotated[int | None, option("1 for magnitude, 2 for power.", default="1 for stft, else 2")] = None
+    power: Annotated[
+        int | None, option("1 for magnitude, 2 for power.", default="1 for stft and pcen, else 2")
+    ] = None
     htk: Annotated[bool | None, option("Mel scale.", "--htk/--slaney", default="slaney")] = None
     mel_norm: Annotated[MelNorm | None, option("Scale of the mel filters.", default="slaney")] = None
+    pcen_gain: Annotated[
+        float | None, option("Exponent of the level that pcen divides by.", default="0.98")
+    ] = None
+    pcen_bias: Annotated[float | None, option("Added before pcen compresses.", default="2")] = None
+    pcen_power: Annotated[float | None, option("Exponent of that; 0 for a logarithm.", default="0.5")] = None
+    pcen_time_constant: Annotated[
+        float | None, option("Seconds that the level is smoothed over.", default="0.4")
+    ] = None
+    pcen_eps: Annotated[float | None, option("Smallest level.", default="1e-6")] = None
+    pcen_scale: Annotated[float | None, option("Factor on the mel spectrum.", default="2^31")] = None
+    max_size: Annotated[
+        int | None, option("Mel bands that pcen and onset take the largest of.", default="1")
+    ] = None
+    lag: Annotated[int | None, option("Frames that an onset is measured over.", default="1")] = None
+    aggregate: Annotated[Aggregate | None, option("Of the bands' increases, for onset.", default="mean")] = (
+        None
+    )
+    detrend: Annotated[bool | None, option("Subtract the mean so far of onset.", "--detrend")] = None
+    unvoiced: Annotated[
+        Unvoiced | None, option("The f0 of frames that are not periodic.", default="zero")
+    ] = None
+    voicing_threshold: Annotated[
+        float | None, option("Frames below this voicing have no f0.", default="0.5")
+    ] = None
+    trough_threshold: Annotated[
+        float | None, option("f0 is of the first trough below it.", default="0.1")
+    ] = None
+    f0_track: Annotated[
+        bool | None, option("f0 on the path of least cost, without octave errors.", "--f0-track")
+    ] = None
     log: Annotated[Log | None, option("Decibels or natural logarithm.", default="db")] = None
     dct_norm: Annotated[DctNorm | None, option("Scale of the DCT.", default="ortho")] = None
     lifter: Annotated[float | None, option("Weight of higher coefficients.", default="0: none")] = None

@@ -3,11 +3,12 @@
 Imports nothing heavy, so that the command line can list the choices.
 """
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 from audiocnn_cli.errors import UsageError
+from audiocnn_cli.features.framing import Framing, PadMode
+from audiocnn_cli.features.rules import rules
 
 
 class Feature(StrEnum):
@@ -18,6 +19,7 @@ class Feature(StrEnum):
     COMPLEX = "complex"
     MEL = "mel"
     LOGMEL = "logmel"
+    PCEN = "pcen"
     MFCC = "mfcc"
     CHROMA = "chroma"
     CONTRAST = "contrast"
@@ -28,8 +30,12 @@ class Feature(StrEnum):
     BANDWIDTH = "bandwidth"
     ROLLOFF = "rolloff"
     FLATNESS = "flatness"
+    ONSET = "onset"
+    F0 = "f0"
 
 
+# From C2 to C7, in Hz.
+_F0_RANGE = (65.0, 2093.0)
 # Names that users of other libraries type.
 FEATURE_ALIASES = {"melspectrogram": Feature.MEL}
 
@@ -53,15 +59,6 @@ class Window(StrEnum):
     POVEY = "povey"
 
 
-class PadMode(StrEnum):
-    """The values beyond the ends of the signal when frames are centred; the names are NumPy's."""
-
-    CONSTANT = "constant"
-    EDGE = "edge"
-    REFLECT = "reflect"
-    SYMMETRIC = "symmetric"
-
-
 class MelNorm(StrEnum):
     """The scale of each mel filter: unit area (Slaney) or unit height."""
 
@@ -81,6 +78,21 @@ class DctNorm(StrEnum):
 
     ORTHO = "ortho"
     NONE = "none"
+
+
+class Aggregate(StrEnum):
+    """How the changes of all bands become one number."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+
+
+class Unvoiced(StrEnum):
+    """The f0 of a frame that is not periodic: 0 Hz, NaN, or the estimate all the same."""
+
+    ZERO = "zero"
+    NAN = "nan"
+    ESTIMATE = "estimate"
 
 
 class Statistic(StrEnum):
@@ -105,55 +117,14 @@ def feature_named(name: str) -> Feature:
         raise UsageError(f"unknown feature {name!r}; one of {', '.join(Feature)}") from error
 
 
-# Upper limits that catch mistyped numbers before memory is allocated for them.
-_LARGEST = {
-    "sample_rate": 1 << 26,
-    "n_fft": 1 << 18,
-    "hop_length": 1 << 30,
-    "n_mels": 1 << 12,
-    "n_mfcc": 1 << 12,
-    "n_chroma": 1 << 12,
-    "n_bands": 1 << 6,
-}
-# 192 frames of 2048 samples: more exceed the processor's cache, fewer cost more of the interpreter's time.
-_CHUNK_SAMPLES = 3 << 17
-
-
-@dataclass(frozen=True, slots=True)
-class Framing:
-    """Frames of `length` samples every `hop`, the first starting `before` samples ahead of the signal.
-
-    A frame counts when it ends at most `after` samples behind the signal and, for `exact`, when the hop
-    that it stands for lies inside, which makes samples // hop frames.
-    """
-
-    length: int
-    hop: int
-    before: int
-    after: int
-    pad_mode: PadMode
-    exact: bool = False
-
-    def n_frames(self, samples: int) -> int:
-        """The number of frames of a signal of `samples` samples, 0 or more."""
-        if samples < 1:
-            return 0
-        inside = 1 + (samples + self.before + self.after - self.length) // self.hop
-        return max(0, min(inside, samples // self.hop) if self.exact else inside)
-
-    @property
-    def chunk_frames(self) -> int:
-        """The number of frames that are computed at once."""
-        return max(1, _CHUNK_SAMPLES // self.length)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureConfig:
     """All parameters from samples to features; the defaults are those of `librosa.feature.mfcc`.
 
-    Rates and frequencies are in Hz, lengths in samples. None stands for: `win_length` of `n_fft`, `fmax` of
-    half the sample rate, `power` of 1 for stft and 2 for mel filters, no `top_db` floor, `tuning` estimated
-    from the recording, `delta_width` of the dialect (9 frames for librosa, 5 for the others).
+    Rates and frequencies are in Hz, lengths in samples. None stands for: `win_length` of `n_fft`, `fmin` of 0
+    (Kaldi 20, f0 65 Hz), `fmax` of half the sample rate (f0 2093 Hz), `power` of 1 for stft and pcen and 2
+    for other mel spectra, no `top_db` floor, `tuning` estimated from the recording, `delta_width` of the
+    dialect (9 frames for librosa, 5 for the others).
 
     Raises:
         UsageError: a value is out of its range; the message names the field.
@@ -176,10 +147,23 @@ class FeatureConfig:
     # Spectrum and mel filters.
     power: int | None = None
     n_mels: int = 128
-    fmin: float = 0.0
+    fmin: float | None = None
     fmax: float | None = None
     htk: bool = False
     mel_norm: MelNorm = MelNorm.SLANEY
+    # Per-channel energy normalisation; the time constant is in seconds.
+    pcen_scale: float = 2.0**31
+    pcen_gain: float = 0.98
+    pcen_bias: float = 2.0
+    pcen_power: float = 0.5
+    pcen_time_constant: float = 0.4
+    pcen_eps: float = 1e-6
+    # Mel bands that a maximum is taken over.
+    max_size: int = 1
+    # Onset strength: the frames that a change is over.
+    lag: int = 1
+    aggregate: Aggregate = Aggregate.MEAN
+    detrend: bool = False
     # Logarithm and cepstrum.
     log: Log = Log.DB
     top_db: float | None = 80.0
@@ -190,6 +174,11 @@ class FeatureConfig:
     # Differences over time: 1 adds those of first order to the bins, 2 those of second order as well.
     delta: int = 0
     delta_width: int | None = None
+    # Fundamental frequency.
+    unvoiced: Unvoiced = Unvoiced.ZERO
+    voicing_threshold: float = 0.5
+    trough_threshold: float = 0.1
+    f0_track: bool = False
     # Descriptors.
     roll_percent: float = 0.85
     n_chroma: int = 12
@@ -197,36 +186,10 @@ class FeatureConfig:
     n_bands: int = 6
 
     def __post_init__(self) -> None:
-        half, fmax = self.sample_rate / 2, self.effective_fmax
-        win_length, width = self.effective_win_length, self.delta_frames
-        aligned = self.center or not self.frames_exact
-        has_deltas = self.feature not in (Feature.WAVEFORM, Feature.COMPLEX)
-        few = self.n_mfcc <= self.n_mels or self.feature is not Feature.MFCC
-        rules = [
-            *((field, getattr(self, field) >= 1, "must be at least 1") for field in _LARGEST),
-            *(
-                (field, getattr(self, field) <= top, f"must be at most {top}")
-                for field, top in _LARGEST.items()
-            ),
-            ("win_length", 1 <= win_length <= self.n_fft, f"must be 1 to `n_fft` ({self.n_fft})"),
-            ("frames_exact", aligned, "is for centred frames, so must be off with `center=False`"),
-            ("sample_scale", 0 < self.sample_scale < math.inf, "must be above 0"),
-            ("preemphasis", 0 <= self.preemphasis <= 1, "must be 0 to 1"),
-            ("fmax", 0 < fmax <= half, f"must be above 0 and at most half the sample rate ({half:g} Hz)"),
-            ("fmin", 0 <= self.fmin < fmax, f"must be 0 or more and below `fmax` ({fmax:g} Hz)"),
-            ("power", self.power in (None, 1, 2), "must be 1 (magnitude) or 2 (power)"),
-            ("top_db", self.top_db is None or 0 <= self.top_db < math.inf, "must be 0 or more, in dB"),
-            ("n_mfcc", few, f"must be at most `n_mels` ({self.n_mels})"),
-            ("lifter", self.lifter == 0 or 1 <= self.lifter < math.inf, "must be 0 (none), or 1 or more"),
-            ("delta", self.delta in (0, 1, 2), "must be 0, 1 or 2"),
-            ("delta_width", width >= 3 and width % 2 == 1, "must be odd and at least 3"),
-            ("delta", self.delta == 0 or has_deltas, f"must be 0 for {self.feature}"),
-            ("roll_percent", 0 < self.roll_percent < 1, "must be above 0 and below 1"),
-            ("tuning", self.tuning is None or -0.5 <= self.tuning < 0.5, "must be -0.5 to 0.5"),
-        ]
-        for field, holds, rule in rules:
+        for field, holds, rule in rules(self):
             if not holds:
-                raise UsageError(f"`{field}` {rule}, not {getattr(self, field)}")
+                value = getattr(self, field)
+                raise UsageError(f"`{field}` {rule}, not {self.lowest_hz if value is None else value}")
 
     @property
     def effective_win_length(self) -> int:
@@ -241,7 +204,28 @@ class FeatureConfig:
     @property
     def effective_fmax(self) -> float:
         """Upper edge of the last mel filter in Hz."""
-        return self.sample_rate / 2 if self.fmax is None else self.fmax
+        if self.fmax is not None:
+            return self.fmax
+        return float(self.sample_rate // 2) if self.like is Dialect.TORCHAUDIO else self.sample_rate / 2
+
+    @property
+    def effective_fmin(self) -> float:
+        """Lower edge of the first mel filter in Hz."""
+        if self.fmin is not None:
+            return self.fmin
+        return 20.0 if self.like is Dialect.KALDI else 0.0
+
+    @property
+    def lowest_hz(self) -> float:
+        """The lowest frequency that the feature looks at: `fmin`, or its default."""
+        return self.f0_range[0] if self.feature is Feature.F0 else self.effective_fmin
+
+    @property
+    def f0_range(self) -> tuple[float, float]:
+        """The lowest and the highest f0 in Hz."""
+        lowest, highest = _F0_RANGE
+        fmin = lowest if self.fmin is None else self.fmin
+        return fmin, min(highest, self.sample_rate / 2) if self.fmax is None else self.fmax
 
     @property
     def n_frequencies(self) -> int:
@@ -266,10 +250,12 @@ class FeatureConfig:
             Feature.COMPLEX: self.n_frequencies,
             Feature.MEL: self.n_mels,
             Feature.LOGMEL: self.n_mels,
+            Feature.PCEN: self.n_mels,
             Feature.MFCC: self.n_mfcc,
             Feature.CHROMA: self.n_chroma,
             Feature.CONTRAST: self.n_bands + 1,
             Feature.TONNETZ: 6,
+            Feature.F0: 2,
         }
         return sizes.get(self.feature, 1)
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from audiocnn_cli.features.config import Dialect, FeatureConfig, Log, MelNorm, PadMode, Window
+from audiocnn_cli.features.config import Dialect, FeatureConfig, Log, MelNorm, Window
+from audiocnn_cli.features.framing import PadMode
 
 
 def config_like(like: Dialect, given: Mapping[str, Any]) -> FeatureConfig:
@@ -31,7 +32,6 @@ def _torchaudio(sample_rate: int, n_fft: int) -> dict[str, Any]:
         "n_fft": n_fft,
         "hop_length": n_fft // 2,
         "pad_mode": PadMode.REFLECT,
-        "fmax": float(sample_rate // 2),
         "htk": True,
         "mel_norm": MelNorm.NONE,
         "n_mfcc": 40,
@@ -53,7 +53,6 @@ def _kaldi(sample_rate: int) -> dict[str, Any]:
         "remove_dc": True,
         "preemphasis": 0.97,
         "n_mels": 23,
-        "fmin": 20.0,
         "htk": True,
         "mel_norm": MelNorm.NONE,
         "log": Log.LN,

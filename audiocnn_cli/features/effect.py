@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 
-from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig
+from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, Unvoiced
 from audiocnn_cli.features.plan import Plan
 
 # What every feature reads: the samples themselves, and the defaults of a library.
@@ -12,6 +12,9 @@ _FRAMES = _SAMPLES | {"n_fft", "hop_length", "center", "pad_mode", "frames_exact
 _SPECTRUM = _FRAMES | {"win_length", "window", "remove_dc", "preemphasis"}
 _MEL = _SPECTRUM | {"power", "n_mels", "fmin", "fmax", "htk", "mel_norm"}
 _LEVELS = _MEL | {"log", "top_db"}
+_PCEN = frozenset(
+    {"pcen_scale", "pcen_gain", "pcen_bias", "pcen_power", "pcen_time_constant", "pcen_eps", "max_size"}
+)
 _PITCHES = _SPECTRUM | {"n_chroma", "tuning"}
 _DELTAS = frozenset({"delta", "delta_width"})
 
@@ -21,6 +24,7 @@ READS: dict[Feature, frozenset[str]] = {
     Feature.COMPLEX: _SPECTRUM,
     Feature.MEL: _MEL | _DELTAS,
     Feature.LOGMEL: _LEVELS | _DELTAS,
+    Feature.PCEN: _MEL | _DELTAS | _PCEN,
     Feature.MFCC: _LEVELS | _DELTAS | {"n_mfcc", "dct_norm", "lifter", "use_energy"},
     Feature.CHROMA: _PITCHES | _DELTAS,
     Feature.TONNETZ: _PITCHES | _DELTAS,
@@ -32,15 +36,30 @@ READS: dict[Feature, frozenset[str]] = {
     Feature.BANDWIDTH: _SPECTRUM | _DELTAS,
     Feature.ROLLOFF: _SPECTRUM | _DELTAS | {"roll_percent"},
     Feature.FLATNESS: _SPECTRUM | _DELTAS,
+    Feature.F0: _FRAMES
+    | _DELTAS
+    | {"fmin", "fmax", "unvoiced", "voicing_threshold", "trough_threshold", "f0_track"},
+    Feature.ONSET: _LEVELS | _DELTAS | {"lag", "max_size", "aggregate", "detrend"},
 }
 # Options that stand for a value of another setting.
 _MEANS = {"no_top_db": "top_db"}
 # Kaldi's frames are as long as the window, and only a transform pads them to `n_fft`.
-_UNPADDED = (Feature.ZCR, Feature.RMS)
+_UNPADDED = (Feature.ZCR, Feature.RMS, Feature.F0)
 # Settings that others switch off: names, the condition, and its words in the message.
 _SWITCHES: tuple[tuple[frozenset[str], Callable[[Plan], bool], str], ...] = (
     (frozenset({"pad_mode"}), lambda plan: not plan.config.center, "with `center=False`"),
     (frozenset({"delta_width"}), lambda plan: plan.config.delta == 0, "without `delta`"),
+    (
+        frozenset({"voicing_threshold"}),
+        lambda plan: plan.config.unvoiced is Unvoiced.ESTIMATE,
+        "with `unvoiced=estimate`",
+    ),
+    (frozenset({"pcen_bias"}), lambda plan: plan.config.pcen_power == 0, "with `pcen_power=0`"),
+    (
+        frozenset({"pcen_time_constant", "pcen_eps", "max_size"}),
+        lambda plan: plan.config.pcen_gain == 0 and plan.feature == Feature.PCEN,
+        "with `pcen_gain=0`",
+    ),
     (
         frozenset({"overlap", "rest"}),
         lambda plan: plan.segmentation is not None and plan.segmentation.count == 1,

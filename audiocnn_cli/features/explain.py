@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 from audiocnn_cli.audio.decode import open_audio
 from audiocnn_cli.audio.segments import segment_count
 from audiocnn_cli.audio.sources import Source
-from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Framing, Log
+from audiocnn_cli.features.config import DctNorm, Dialect, Feature, FeatureConfig, Log, Unvoiced
+from audiocnn_cli.features.f0 import CANDIDATES, lags_of
+from audiocnn_cli.features.framing import Framing
+from audiocnn_cli.features.onset import delay
 from audiocnn_cli.features.plan import Plan
 
 Shape = tuple[int, ...]
 
-_TIME_DOMAIN = frozenset({Feature.ZCR, Feature.RMS})
+_TIME_DOMAIN = frozenset({Feature.ZCR, Feature.RMS, Feature.F0})
 _DEFINITIONS = {
     Feature.CHROMA: ("energy of each pitch class, the largest of a frame 1", "share of the largest"),
     Feature.TONNETZ: ("chroma on the circles of fifths, minor and major thirds", "-1 to 1"),
@@ -18,6 +21,7 @@ _DEFINITIONS = {
     Feature.RMS: ("root of the mean of the squared samples, without the window", "amplitude"),
     Feature.CENTROID: ("mean frequency, weighted by magnitude", "Hz"),
     Feature.BANDWIDTH: ("standard deviation of frequency, weighted by magnitude", "Hz"),
+    Feature.ROLLOFF: ("below it lie {config.roll_percent:.0%} of the magnitude", "Hz"),
     Feature.FLATNESS: ("geometric over arithmetic mean of power", "0 (tone) to 1 (noise)"),
 }
 
@@ -152,7 +156,7 @@ def _feature(config: FeatureConfig, shape: Shape) -> list[Stage]:
 
 def _last_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     feature, whole = config.feature, (*shape, config.base_bins)
-    if feature in (Feature.MEL, Feature.LOGMEL, Feature.MFCC):
+    if feature in (Feature.MEL, Feature.LOGMEL, Feature.PCEN, Feature.ONSET, Feature.MFCC):
         return _mel_stages(config, shape)
     if feature is Feature.STFT:
         name, unit = ("power", "amplitude squared") if config.power == 2 else ("magnitude", "amplitude")
@@ -163,10 +167,10 @@ def _last_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
         floor = "" if config.top_db is None else f", floored {config.top_db:g} dB below the maximum"
         detail = f"peaks less valleys of {config.n_bands + 1} octaves{floor}"
         return [Stage("contrast", detail, whole, "dB")]
-    if feature is Feature.ROLLOFF:
-        detail = f"below it lie {config.roll_percent:.0%} of the magnitude"
-        return [Stage("rolloff", detail, whole, "Hz")]
+    if feature is Feature.F0:
+        return [Stage("f0", _f0_detail(config), whole, "Hz, and voicing of 0 to 1")]
     detail, unit = _DEFINITIONS[feature]
+    detail = detail.format(config=config)
     if feature in (Feature.CHROMA, Feature.TONNETZ):
         detail += "; tuning " + ("estimated" if config.tuning is None else f"{config.tuning:g}")
     return [Stage(feature, detail, whole, unit)]
@@ -176,12 +180,15 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     scale = "HTK" if config.htk else "Slaney"
     over = "over mels" if config.like is Dialect.KALDI else "over Hz"
     norm = "unit height" if config.mel_norm == "none" else "unit area"
-    edges = f"{config.fmin:g} to {config.effective_fmax:g} Hz"
+    edges = f"{config.effective_fmin:g} to {config.effective_fmax:g} Hz"
     detail = f"{config.n_mels} triangles {over}, {edges}, {scale} scale, {norm}"
     whole = (*shape, config.n_mels)
-    stages = [Stage("mel", detail, whole, "amplitude" if config.power == 1 else "power")]
+    magnitudes = config.power == 1 or (config.power is None and config.feature is Feature.PCEN)
+    stages = [Stage("mel", detail, whole, "amplitude" if magnitudes else "power")]
     if config.feature is Feature.MEL:
         return stages
+    if config.feature is Feature.PCEN:
+        return [*stages, Stage("pcen", _pcen_detail(config), whole, "compressed ratio")]
     decibels = config.log is Log.DB
     detail = "10 log10, at least -100 dB" if decibels else "natural logarithm, at least that of 2^-23"
     if config.top_db is not None:
@@ -189,12 +196,47 @@ def _mel_stages(config: FeatureConfig, shape: Shape) -> list[Stage]:
     stages.append(Stage("log", detail, whole, "dB" if decibels else "neper (of power)"))
     if config.feature is Feature.LOGMEL:
         return stages
+    if config.feature is Feature.ONSET:
+        return [*stages, Stage("onset", _onset_detail(config), (*shape, 1), stages[-1].unit)]
     detail = "DCT-II, orthonormal" if config.dct_norm is DctNorm.ORTHO else "DCT-II, plain sum times 2"
     if config.lifter:
         detail += f", lifter {config.lifter:g}"
     if config.use_energy:
         detail += ", coefficient 0 the log energy"
     return [*stages, Stage("dct", detail, (*shape, config.n_mfcc), stages[-1].unit)]
+
+
+def _onset_detail(config: FeatureConfig) -> str:
+    """The arithmetic of onset strength, as it is."""
+    over = f"{config.lag} frames" if config.lag > 1 else "one frame"
+    above = f", above the largest of {config.max_size} bands" if config.max_size > 1 else ""
+    end = f"; {later} frames later, in the middle of the window" if (later := delay(config)) else ""
+    end += "; less its mean so far" if config.detrend else ""
+    return f"{config.aggregate} over the bands of the increase over {over}{above}{end}"
+
+
+def _f0_detail(config: FeatureConfig) -> str:
+    """The search of YIN for a period, as it is."""
+    lags, (fmin, fmax) = lags_of(config), config.f0_range
+    first = f"the first trough below {config.trough_threshold:g}, or else the lowest value"
+    path = f"the path of least cost through {CANDIDATES} troughs a frame, those below"
+    path += f" {config.trough_threshold:g} alike"
+    detail = f"normalised difference at lags of {lags.shortest} to {lags.longest} samples,"
+    detail += f" {fmin:g} to {fmax:g} Hz, without the window: {path if config.f0_track else first},"
+    detail += " refined by a parabola"
+    if config.unvoiced is not Unvoiced.ESTIMATE:
+        detail += f"; {config.unvoiced} where voicing is below {config.voicing_threshold:g}"
+    return detail
+
+
+def _pcen_detail(config: FeatureConfig) -> str:
+    """The arithmetic of per-channel energy normalisation, as it is."""
+    above = "" if config.max_size == 1 else f" of the largest of {config.max_size} bands"
+    ratio = f"x / ({config.pcen_eps:g} + s)^{config.pcen_gain:g}"
+    power, bias = f"{config.pcen_power:g}", f"{config.pcen_bias:g}"
+    compressed = f"({ratio} + {bias})^{power} - {bias}^{power}" if config.pcen_power else f"ln(1 + {ratio})"
+    smooth = f"s the mean{above} over the last {config.pcen_time_constant:g} s"
+    return f"{compressed}; x the mel spectrum times {config.pcen_scale:g}, {smooth}"
 
 
 def recording_of(source: Source | None, plan: Plan) -> Recording:

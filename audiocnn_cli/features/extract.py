@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from audiocnn_cli.audio.decode import require_finite
 from audiocnn_cli.errors import FailureKind, SignalError, UsageError
-from audiocnn_cli.features import cepstrum, chroma, descriptors
+from audiocnn_cli.features import cepstrum, chroma, descriptors, f0, onset, pcen
 from audiocnn_cli.features.config import Feature, FeatureConfig
 from audiocnn_cli.features.delta import with_deltas
 from audiocnn_cli.features.frames import Framer
+from audiocnn_cli.features.over_time import OverTime
 from audiocnn_cli.features.spectrum import Chunk, Scratch, needs_double
 from audiocnn_cli.features.spool import Spool
 
@@ -28,13 +29,15 @@ class Kind:
 
     `measure` turns a chunk into raw columns, (channels, frames, n). `finish`, where there is one, floors
     them at `top_db` below the clip's maximum and turns them into bins, (..., bins); its second argument
-    is the largest value of each raw column in the whole clip, shape (n,).
+    is the largest value of each raw column in the whole clip, shape (n,). `over_time`, where there is one,
+    makes for each recording what turns the frames, in their order, into the bins.
     """
 
     measure: Callable[[Chunk], NDArray[np.float32]]
     finish: (
         Callable[[NDArray[np.float32], NDArray[np.float32], FeatureConfig], NDArray[np.float32]] | None
     ) = None
+    over_time: Callable[[FeatureConfig], OverTime] | None = None
 
 
 KINDS: dict[Feature, Kind] = {
@@ -43,6 +46,7 @@ KINDS: dict[Feature, Kind] = {
     Feature.COMPLEX: Kind(lambda chunk: chunk.spectrum.copy().view(chunk.span.dtype)),
     Feature.MEL: Kind(lambda chunk: chunk.mel),
     Feature.LOGMEL: Kind(cepstrum.log_mel, cepstrum.floored),
+    Feature.PCEN: Kind(pcen.scaled_mel, over_time=pcen.Normalised),
     Feature.MFCC: Kind(cepstrum.log_mel_and_energy, cepstrum.cepstrum),
     Feature.CHROMA: Kind(chroma.chroma),
     Feature.TONNETZ: Kind(chroma.tonnetz),
@@ -53,6 +57,8 @@ KINDS: dict[Feature, Kind] = {
     Feature.BANDWIDTH: Kind(descriptors.spectral_bandwidth),
     Feature.ROLLOFF: Kind(descriptors.spectral_rolloff),
     Feature.FLATNESS: Kind(descriptors.spectral_flatness),
+    Feature.ONSET: Kind(cepstrum.log_mel, cepstrum.floored, onset.SpectralFlux),
+    Feature.F0: Kind(f0.estimates, over_time=f0.over_time),
 }
 
 
@@ -207,6 +213,7 @@ class _Collector:
         self._config = config
         self._kind = KINDS[config.feature]
         self._deferred = self._kind.finish is not None and config.top_db is not None
+        self._over_time = self._kind.over_time(config) if self._kind.over_time is not None else None
         self._raw = Spool()
         self._maxima: NDArray[np.float32] | None = None
 
@@ -232,6 +239,8 @@ class _Collector:
             finished = Spool()
             for rows in self._raw.blocks():
                 finished.append(self._bins(rows, self._maxima))
+        if self._over_time is not None and (rest := self._over_time.finish()) is not None:
+            finished.append(rest.swapaxes(1, 2))
         data = finished.array()
         return with_deltas(data, self._config) if self._config.delta else data
 
@@ -239,6 +248,8 @@ class _Collector:
         """Raw columns (frames, channels, n) to (frames, bins, channels)."""
         if self._kind.finish is not None and maxima is not None:
             raw = self._kind.finish(raw, maxima, self._config)
+        if self._over_time is not None:
+            raw = self._over_time.push(raw)
         if self._config.feature is Feature.COMPLEX:
             frames, channels, _ = raw.shape
             pairs = raw.reshape(frames, channels, -1, 2).swapaxes(1, 2)

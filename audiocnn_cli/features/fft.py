@@ -8,7 +8,7 @@ elsewhere, or with another signature, `scipy.fft` is imported.
 import importlib.util
 from collections.abc import Callable
 from importlib.machinery import PathFinder
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 _COMPILED = "scipy.fft._pocketfft.pypocketfft"
 Real = NDArray[np.float32] | NDArray[np.float64]
 Complex = NDArray[np.complex64] | NDArray[np.complex128]
-Transform = Callable[[Real, Complex], None]
 
 
 def rfft(frames: Real, *, n: int, out: Complex) -> None:
@@ -28,24 +27,56 @@ def rfft(frames: Real, *, n: int, out: Complex) -> None:
     missing = n - frames.shape[-1]
     if missing:
         padded = np.pad(padded, [(0, 0)] * (frames.ndim - 1) + [(0, missing)])
-    _transform(padded, out)
+    _transforms.forward(padded, out)
 
 
-def _load() -> Transform:
+def irfft(spectrum: NDArray[np.complex128], *, n: int) -> NDArray[np.float64]:
+    """The inverse of `rfft`: (..., 1 + n // 2) to (..., n), in float64."""
+    signal = np.empty((*spectrum.shape[:-1], n))
+    _transforms.inverse(spectrum, signal)
+    return signal
+
+
+def good_size(n: int) -> int:
+    """The next size from `n` that is transformed fast: a product of small primes."""
+    size = n
+    while not _smooth(size):
+        size += 1
+    return size
+
+
+def _smooth(size: int) -> bool:
+    for prime in (2, 3, 5):
+        while size % prime == 0:
+            size //= prime
+    return size == 1
+
+
+class _Transforms(NamedTuple):
+    forward: Callable[[Real, Complex], None]
+    inverse: Callable[[NDArray[np.complex128], NDArray[np.float64]], None]
+
+
+def _load() -> _Transforms:
     try:
         pocketfft = _pypocketfft()
 
-        def transform(frames: Real, out: Complex) -> None:
+        def forward(frames: Real, out: Complex) -> None:
             pocketfft.r2c(frames, (frames.ndim - 1,), True, 0, out, 1)
+
+        def inverse(spectrum: NDArray[np.complex128], out: NDArray[np.float64]) -> None:
+            pocketfft.c2r(spectrum, (out.ndim - 1,), out.shape[-1], False, 2, out, 1)
 
         steps = np.array([[1, 2, 4, 8]], dtype=np.float32)
         found = np.empty((3, 1), dtype=np.complex64).T
-        transform(steps, found)
-        if found.tolist() == [[15, -3 + 6j, -5]]:
-            return transform
+        forward(steps, found)
+        back = np.empty((1, 4))
+        inverse(found.astype(np.complex128), back)
+        if found.tolist() == [[15, -3 + 6j, -5]] and back.tolist() == steps.tolist():
+            return _Transforms(forward, inverse)
     except (ImportError, AttributeError, TypeError, ValueError):
         pass
-    return _public
+    return _PUBLIC
 
 
 def _pypocketfft() -> Any:
@@ -65,4 +96,11 @@ def _public(frames: Real, out: Complex) -> None:
     out[...] = scipy.fft.rfft(frames, axis=-1)
 
 
-_transform = _load()
+def _public_inverse(spectrum: NDArray[np.complex128], out: NDArray[np.float64]) -> None:
+    import scipy.fft  # as above
+
+    out[...] = scipy.fft.irfft(spectrum, n=out.shape[-1], axis=-1)
+
+
+_PUBLIC = _Transforms(_public, _public_inverse)
+_transforms = _load()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from audiocnn_cli.features.config import Framing
+from audiocnn_cli.features.framing import Framing
 
 # Beyond this number small blocks are joined, so that samples are found fast.
 _MOST_BLOCKS = 8

@@ -47,7 +47,7 @@ def bin_frequencies(config: FeatureConfig) -> NDArray[np.float64]:
 
 def mel_edges(config: FeatureConfig) -> NDArray[np.float64]:
     """The n_mels + 2 frequencies in Hz between which the triangles stand; filter i peaks at edge i + 1."""
-    ends = hz_to_mel(np.array([config.fmin, config.effective_fmax]), htk=config.htk)
+    ends = hz_to_mel(np.array([config.effective_fmin, config.effective_fmax]), htk=config.htk)
     return mel_to_hz(np.linspace(ends[0], ends[1], config.n_mels + 2), htk=config.htk)
 
 

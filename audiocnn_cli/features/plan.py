@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from audiocnn_cli.audio.load import WHOLE, Excerpt
 from audiocnn_cli.audio.segments import Segmentation
 from audiocnn_cli.errors import UsageError
-from audiocnn_cli.features.config import Feature, FeatureConfig, Statistic
+from audiocnn_cli.features.config import Feature, FeatureConfig, Statistic, Unvoiced
 from audiocnn_cli.features.extract import require_compatible
 from audiocnn_cli.features.mel import bin_frequencies, mel_edges
 
@@ -19,6 +19,7 @@ _BIN_AXES = {
     Feature.COMPLEX: "frequency",
     Feature.MEL: "mel",
     Feature.LOGMEL: "mel",
+    Feature.PCEN: "mel",
     Feature.MFCC: "coefficient",
     Feature.CHROMA: "pitch_class",
     Feature.CONTRAST: "band",
@@ -58,9 +59,18 @@ class Plan:
         return self.configs[0]
 
     @property
+    def may_hold_nan(self) -> bool:
+        """Whether frames may have no number, which statistics leave out."""
+        return any(each.feature is Feature.F0 and each.unvoiced is Unvoiced.NAN for each in self.configs)
+
+    @property
     def feature(self) -> str:
         """The names of the features, as the parameter `feature` has them."""
         return ",".join(config.feature for config in self.configs)
+
+
+# Features whose few bins have names of their own.
+_NAMED_BINS = {Feature.F0: ("f0_hz", "voicing")}
 
 
 def axes(configs: Sequence[FeatureConfig]) -> tuple[str, str]:
@@ -78,6 +88,9 @@ def columns(configs: Sequence[FeatureConfig]) -> list[str]:
         orders = ["", "_delta", "_delta2"][: 1 + config.delta]
         several = config.feature in _BIN_AXES and config.feature is not Feature.WAVEFORM
         for order in orders:
+            if config.feature in _NAMED_BINS:
+                names += [f"{name}{order}" for name in _NAMED_BINS[config.feature]]
+                continue
             stem = f"{config.feature}{order}"
             names += [f"{stem}_{i}" for i in range(config.base_bins)] if several else [stem]
     return names
@@ -89,6 +102,6 @@ def frequencies_hz(configs: Sequence[FeatureConfig]) -> NDArray[np.float64] | No
         return None
     if configs[0].feature in (Feature.STFT, Feature.COMPLEX):
         return bin_frequencies(configs[0])
-    if configs[0].feature in (Feature.MEL, Feature.LOGMEL):
+    if configs[0].feature in (Feature.MEL, Feature.LOGMEL, Feature.PCEN):
         return mel_edges(configs[0])[1:-1]
     return None

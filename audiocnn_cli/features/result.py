@@ -138,36 +138,58 @@ def compute(blocks: Callable[[], Iterator[NDArray[np.float32]]], length: int, pl
         data, rest = segments.data, segments.rest
         starts = tuple(plan.excerpt.offset_s + start / rate for start in segments.starts)
     frame_axis = 1 if plan.segmentation else 0
-    mean, std = _mean_and_std(data, axes=1 + frame_axis)
+    skip_nan = plan.may_hold_nan
+    mean, std = _mean_and_std(data, axes=1 + frame_axis, skip_nan=skip_nan)
     if plan.summary:
-        data = _summarise(data.swapaxes(0, frame_axis), plan.summary).swapaxes(0, frame_axis)
-        rest = None if rest is None else _summarise(rest, plan.summary)
+        summarise = partial(_summarise, statistics=plan.summary, skip_nan=skip_nan)
+        data = summarise(data.swapaxes(0, frame_axis)).swapaxes(0, frame_axis)
+        rest = None if rest is None else summarise(rest)
     return Tensor(plan, data, mean, std, samples / plan.config.sample_rate, rest, starts)
 
 
-def _mean_and_std(data: NDArray[np.float32], *, axes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation (over n, not n - 1) over the first `axes` axes, in float64."""
+def _mean_and_std(
+    data: NDArray[np.float32], *, axes: int, skip_nan: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation (over n, not n - 1) over the first `axes` axes, in float64.
+
+    With `skip_nan` those of the other numbers; NaN where there are none.
+    """
     over = tuple(range(axes))
     step = max(1, _BLOCK_VALUES * len(data) // max(1, data.size))
     blocks = [slice(start, start + step) for start in range(0, len(data), step)]
-    count = max(1, int(np.prod(data.shape[:axes])))
     zero = np.zeros(data.shape[axes:])
-    mean = sum((data[rows].sum(axis=over, dtype=np.float64) for rows in blocks), zero) / count
-    squares = sum((((data[rows] - mean) ** 2).sum(axis=over) for rows in blocks), zero)
+    total = np.nansum if skip_nan else np.sum
+    count = zero + max(1, int(np.prod(data.shape[:axes])))
+    if skip_nan:
+        count = sum(((~np.isnan(data[rows])).sum(axis=over) for rows in blocks), zero)
+        count[count == 0] = np.nan
+    mean = sum((total(data[rows], axis=over, dtype=np.float64) for rows in blocks), zero) / count
+    squares = sum((total((data[rows] - mean) ** 2, axis=over) for rows in blocks), zero)
     return mean, np.sqrt(squares / count)
 
 
-def _summarise(data: NDArray[np.float32], statistics: tuple[Statistic, ...]) -> NDArray[np.float32]:
+def _summarise(
+    data: NDArray[np.float32], statistics: tuple[Statistic, ...], *, skip_nan: bool
+) -> NDArray[np.float32]:
     """(frames, ...) to (statistics, ...)."""
     compute: dict[Statistic, Callable[[], NDArray[np.float64]]] = {
-        Statistic.MEAN: lambda: _mean_and_std(data, axes=1)[0],
-        Statistic.STD: lambda: _mean_and_std(data, axes=1)[1],
-        Statistic.MIN: lambda: data.min(axis=0),
-        Statistic.MAX: lambda: data.max(axis=0),
-        Statistic.MEDIAN: lambda: np.median(data, axis=0),
+        Statistic.MEAN: lambda: _mean_and_std(data, axes=1, skip_nan=skip_nan)[0],
+        Statistic.STD: lambda: _mean_and_std(data, axes=1, skip_nan=skip_nan)[1],
+        # They leave out NaN.
+        Statistic.MIN: lambda: np.fmin.reduce(data, axis=0),
+        Statistic.MAX: lambda: np.fmax.reduce(data, axis=0),
+        Statistic.MEDIAN: lambda: _median(data) if skip_nan else np.median(data, axis=0),
     }
     rows = [compute[each]() for each in statistics]
     return np.stack(rows).astype(np.float32)
+
+
+def _median(data: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The median over the first axis of what is not NaN; NaN where there is nothing else."""
+    columns = data.reshape(len(data), -1).T
+    there = [column[~np.isnan(column)] for column in columns]
+    medians = [np.median(column) if column.size else np.nan for column in there]
+    return np.array(medians).reshape(data.shape[1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,15 @@ def needs_double(config: FeatureConfig) -> bool:
     """Whether spectra are computed in float64, and then rounded to float32 bin by bin.
 
     In float32 each bin errs by about 1e-7 of the largest one. It matters to features that take the logarithm
-    of bins without a floor, or with a low one: in a recording that was resampled to a higher rate the upper
-    bins are below that error. Kaldi computes its levels, which have no such floor, in float32 as well.
+    of bins without a floor, or with a low one, or that divide each band by its own level: in a recording
+    that was resampled to a higher rate the upper bins are below that error. Kaldi computes its levels, which
+    have no such floor, in float32 as well.
     """
-    if config.feature in (Feature.CONTRAST, Feature.FLATNESS):
+    if config.feature in (Feature.CONTRAST, Feature.FLATNESS, Feature.PCEN):
         return True
-    levels = config.feature in (Feature.LOGMEL, Feature.MFCC) and config.like is not Dialect.KALDI
+    levels = (
+        config.feature in (Feature.LOGMEL, Feature.ONSET, Feature.MFCC) and config.like is not Dialect.KALDI
+    )
     return levels and (config.top_db is None or config.top_db > _FLOAT32_DB)
 
 
@@ -164,11 +167,19 @@ class Chunk:
     def mel(self) -> NDArray[np.float32]:
         """The power (or magnitude) spectrum through the mel filters, (channels, frames, n_mels)."""
         if self.config.power == 1:
-            mel = self._filtered(np.abs(self._spectrum))
-        else:
-            # Squares of real and imaginary parts are added behind the filters, where there are fewer.
-            mel = _pair_sums(self._filtered(self._squares))
-        return mel.transpose(_BINS_LAST)
+            return self.mel_of_magnitudes
+        # Squares of real and imaginary parts are added behind the filters, where there are fewer.
+        return _pair_sums(self._filtered(self._squares)).transpose(_BINS_LAST)
+
+    @cached_property
+    def mel_of_magnitudes(self) -> NDArray[np.float32]:
+        """The magnitude spectrum through the mel filters, (channels, frames, n_mels)."""
+        return self._filtered(np.abs(self._spectrum)).transpose(_BINS_LAST)
+
+    @property
+    def pcen_mel(self) -> NDArray[np.float32]:
+        """The mel spectrum that pcen normalises: of magnitudes, unless `power` is 2."""
+        return self.mel if self.config.power == 2 else self.mel_of_magnitudes
 
     def _filtered(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """`rows` of shape (n_frequencies, channels, n) through the mel filters: (n_mels, channels, n)."""

@@ -24,6 +24,7 @@ from audiocnn_cli.features.delta import with_deltas
 from audiocnn_cli.features.explain import Recording, Stage, reading_stages, segments_stage, tensor_stages
 from audiocnn_cli.features.extract import KINDS
 from audiocnn_cli.features.frames import Framer
+from audiocnn_cli.features.over_time import applied
 from audiocnn_cli.features.plan import Plan
 from audiocnn_cli.features.spectrum import Chunk, Scratch
 from audiocnn_cli.inspection.meter import Meter, Values
@@ -141,16 +142,21 @@ class Pipeline:
             chunk = Chunk(span, config, self._scratch)
             for name in filter(_OF_A_CHUNK.get, names):
                 meter = self._meters[name]
-                meter.add(meter.time(partial(getattr, chunk, _OF_A_CHUNK[name]))[0])
+                pcen_mel = name == "mel" and config.feature is Feature.PCEN
+                attribute = "pcen_mel" if pcen_mel else _OF_A_CHUNK[name]
+                meter.add(meter.time(partial(getattr, chunk, attribute))[0])
             raws.append(measuring.time(partial(kind.measure, chunk))[0])
         raw = np.concatenate(raws)
         maxima = raw.max(axis=0)
-        if "dct" in names:
+        if "dct" in names or "onset" in names:
             mel = slice(config.n_mels)
             measuring.measure(partial(floored, raw[:, mel], maxima[mel], config))
         data = raw
         if kind.finish is not None:
             data = self._meters[last].time(partial(kind.finish, raw, maxima, config))
+        if kind.over_time is not None:
+            over_time = kind.over_time(config)
+            data = self._meters[last].time(partial(applied, over_time, data[:, None]))[:, 0]
         if config.feature is Feature.COMPLEX:
             data = data.reshape(len(data), -1, 2)
         self._meters[last].add(data)

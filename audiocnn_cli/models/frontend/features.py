@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from audiocnn_cli.features.cepstrum import cepstral_basis
-from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, Log, PadMode
+from audiocnn_cli.features.config import Dialect, Feature, FeatureConfig, Log
+from audiocnn_cli.features.framing import PadMode
 from audiocnn_cli.features.mel import mel_filters
 from audiocnn_cli.features.spectrum import window
 

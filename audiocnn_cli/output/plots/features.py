@@ -1,6 +1,7 @@
 """A feature tensor as a picture: the waveform above, the features below, on one axis of seconds."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _UNITS = {
     **dict.fromkeys((Feature.CENTROID, Feature.BANDWIDTH, Feature.ROLLOFF), "Hz"),
     Feature.ZCR: "share of the frame",
     Feature.FLATNESS: "0 to 1",
+    Feature.PCEN: "compressed ratio",
     Feature.CHROMA: "share of the largest",
     Feature.TONNETZ: "coordinate",
     Feature.CONTRAST: "dB",
@@ -121,6 +123,8 @@ def _draw_feature(axes: Any, tensor: Tensor, config: FeatureConfig, part: slice)
     segments += [] if tensor.rest is None else [tensor.rest]
     seconds = config.hop_length / config.sample_rate
     pieces = [_two_axes(segment[:, part], config) for segment in segments]
+    if config.feature is Feature.F0:
+        return _draw_f0(axes, pieces, tensor.starts_s, seconds)
     axes.set_ylabel(config.feature)
     if config.n_bins == 1:
         for start, piece in zip(tensor.starts_s, pieces, strict=False):
@@ -141,6 +145,25 @@ def _draw_feature(axes: Any, tensor: Tensor, config: FeatureConfig, part: slice)
     _label_bins(axes, config)
     axes.set_xlim(tensor.plan.excerpt.offset_s, tensor.plan.excerpt.offset_s + tensor.duration_s)
     return image
+
+
+def _draw_f0(axes: Any, pieces: list[NDArray[np.float32]], starts_s: Sequence[float], seconds: float) -> None:
+    """f0 as a line, with gaps where there is none, over octaves; voicing in grey, on its own axis."""
+    voicing = axes.twinx()
+    for start, piece in zip(starts_s, pieces, strict=False):
+        times = start + np.arange(len(piece)) * seconds
+        f0 = np.where(piece[:, 0] > 0, piece[:, 0], np.nan)
+        axes.plot(times, f0, color="C0", marker=".", markersize=2, linewidth=0.8)
+        voicing.plot(times, piece[:, 1], color="0.8", linewidth=0.8)
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter("{x:.0f}")
+    axes.set_ylabel("f0 (Hz)")
+    axes.set_zorder(voicing.get_zorder() + 1)
+    axes.patch.set_visible(False)
+    for each in (axes, voicing):
+        each.margins(x=0)
+    voicing.set_ylim(0, 1)
+    voicing.set_ylabel("voicing")
 
 
 def _two_axes(data: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
@@ -188,6 +211,6 @@ def _label_bins(axes: Any, config: FeatureConfig) -> None:
 def _unit(config: FeatureConfig) -> str:
     if config.feature in LINEAR_SPECTRA:
         return "dB"
-    if config.feature in (Feature.LOGMEL, Feature.MFCC):
+    if config.feature in (Feature.LOGMEL, Feature.ONSET, Feature.MFCC):
         return "dB" if config.log is Log.DB else "neper"
     return _UNITS[config.feature]

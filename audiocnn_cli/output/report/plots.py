@@ -59,7 +59,7 @@ def _wave(sound: Sound) -> dict[str, Any]:
 def _spectrogram(sound: Sound) -> dict[str, Any]:
     """The picture, its corners in seconds and mels, and the ticks of its vertical axis."""
     config = sound.config
-    ends = hz_to_mel(np.array([config.fmin, config.effective_fmax]), htk=config.htk)
+    ends = hz_to_mel(np.array([config.effective_fmin, config.effective_fmax]), htk=config.htk)
     step = (ends[1] - ends[0]) / (config.n_mels + 1)
     ticks = np.array([hz for hz in _TICKS_HZ if hz < config.effective_fmax], dtype=np.float64)
     half = config.hop_length / config.sample_rate / 2

@@ -96,7 +96,7 @@ def document(result: FeatureResult, outputs: Sequence[str] = ()) -> dict[str, An
     if result.tensor.plan.summary:
         content["statistics"] = list(result.tensor.plan.summary)
         content["columns"] = result.tensor.columns
-        content["data"] = result.tensor.data.tolist()
+        content["data"] = listed(result.tensor.data)
     if config.tuning is not None:
         content["tuning"] = config.tuning
     return content
@@ -104,8 +104,17 @@ def document(result: FeatureResult, outputs: Sequence[str] = ()) -> dict[str, An
 
 def _short(values: NDArray[np.float64]) -> list[Any]:
     """With as many digits as the float32 numbers that they are of: half of the text."""
-    shortest: list[Any] = values.astype(np.float32).astype(str).astype(np.float64).tolist()
-    return shortest
+    return listed(values.astype(np.float32).astype(str).astype(np.float64))
+
+
+def listed(values: NDArray[Any]) -> list[Any]:
+    """`values` as JSON has them: null for NaN."""
+    missing = np.isnan(values)
+    if missing.any():
+        values = values.astype(object)
+        values[missing] = None
+    numbers: list[Any] = values.tolist()
+    return numbers
 
 
 class FeatureRows:

@@ -24,7 +24,9 @@ _ROWS = 24
 # Fewer bins than so many lines are drawn thicker.
 _LINES = 12
 # Bins of one kind share a scale; cepstral coefficients and mixtures have one each.
-_ONE_SCALE = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL, Feature.LOGMEL, Feature.CHROMA})
+_ONE_SCALE = frozenset(
+    {Feature.STFT, Feature.COMPLEX, Feature.MEL, Feature.LOGMEL, Feature.PCEN, Feature.CHROMA}
+)
 LINEAR_SPECTRA = frozenset({Feature.STFT, Feature.COMPLEX, Feature.MEL})
 
 
@@ -95,6 +97,8 @@ def picture_of(result: FeatureResult) -> FeaturePicture:
         data = np.hypot(data[..., 0], data[..., 1]) if Feature.COMPLEX in features else data[..., 0]
     if Feature.WAVEFORM in features:
         data = np.abs(data)
+    if plan.may_hold_nan:
+        data = np.nan_to_num(data)
     small = shrink(data, width=_COLUMNS, height=_ROWS)
     if features <= LINEAR_SPECTRA:
         small = np.log(np.maximum(small, small.max() * 1e-4 + 1e-30))

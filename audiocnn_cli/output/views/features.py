@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from audiocnn_cli.datasets.feature_rows import blocks
 from audiocnn_cli.features.result import FeatureResult
 from audiocnn_cli.output.results import Row
-from audiocnn_cli.output.tensors.report import FeatureReport
+from audiocnn_cli.output.tensors.report import FeatureReport, listed
 
 
 def rows(result: FeatureResult) -> Iterator[Row]:
@@ -49,7 +49,7 @@ class FeatureView:
         """Shape, rates and statistics a bin."""
         if not self.with_data or result.result is None:
             return result.document
-        return {**result.document, "data": result.result.tensor.data.tolist()}
+        return {**result.document, "data": listed(result.result.tensor.data)}
 
     def rows(self, result: FeatureReport) -> Iterator[Row]:
         """One row a frame, or one a recording for summaries."""
