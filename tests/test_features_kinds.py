@@ -1,5 +1,6 @@
 """Every feature equals its reference, for any framing, and however the signal is cut into blocks."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -21,8 +22,7 @@ from tests.numerics import EPS, assert_close, mfcc_scale
 from tests.signals import in_blocks, tones_and_noise
 
 Array = NDArray[Any]
-# See test_features_mfcc.
-MFCC = 20 * EPS
+MFCC = 20 * EPS  # see test_features_mfcc
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=", "ignore:Empty filters", "ignore:Trying to")
 
 
@@ -295,8 +295,6 @@ def test_contrast_needs_bins_in_every_octave() -> None:
 
 
 def test_empty_mel_filters_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    import logging
-
     logging.getLogger("audiocnn").propagate = True
     extract(SIGNALS["tones"], FeatureConfig(n_fft=256, n_mels=121))
     assert "of 121 mel filters are empty (0, " in caplog.text
