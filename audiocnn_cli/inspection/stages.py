@@ -144,7 +144,9 @@ class Pipeline:
                 meter = self._meters[name]
                 pcen_mel = name == "mel" and config.feature is Feature.PCEN
                 attribute = "pcen_mel" if pcen_mel else _OF_A_CHUNK[name]
-                meter.add(meter.time(partial(getattr, chunk, attribute))[0])
+                computed = meter.time(partial(getattr, chunk, attribute))[0]
+                if name != last:  # the last is added as a whole below
+                    meter.add(computed)
             raws.append(measuring.time(partial(kind.measure, chunk))[0])
         raw = np.concatenate(raws)
         maxima = raw.max(axis=0)

@@ -232,5 +232,6 @@ def describe(curve: Sequence[CurvePoint], clips: ClipSet) -> str:
     points = ", ".join(f"{each.score:.3f} with {each.clips}" for each in curve)
     if len(curve) < 2:
         return f"{score} {points} {of}: too few for a learning curve"
-    gain = curve[-1].score - curve[-2].score
-    return f"{score} {points} {of}: the last doubling brought {gain:+.3f}"
+    more = curve[-1].clips - curve[-2].clips
+    gain = round(curve[-1].score, 3) - round(curve[-2].score, 3)
+    return f"{score} {points} {of}: the last {more} brought {gain:+.3f}"

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.preprocessing import StandardScaler
 
 from audiocnn_cli.training.clips import ClipSet
 from audiocnn_cli.training.heads.embed import EmbeddedClips
@@ -17,6 +16,8 @@ from audiocnn_cli.training.heads.store import Embedding
 Rows = NDArray[np.float64]
 # Inverse strengths of the regularisation that are tried, as scikit-learn's C.
 STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2)
+# A number that deviates less than by this part of its mean is constant but for the rounding of float32.
+_CONSTANT = 1e-6
 # Few iterations are left to gain after these; the figures do not change.
 _ITERATIONS, _TOLERANCE = 200, 1e-3
 
@@ -69,16 +70,27 @@ def fit_heads(side: Side, clips: ClipSet, strengths: Sequence[float]) -> list[De
     All classes weigh the same, however many clips they have. The rows are standardised, so that one strength
     serves every backbone; the standardisation is part of the layer that is returned.
     """
-    scaler = StandardScaler().fit(side.rows, sample_weight=side.weights)
-    rows = scaler.transform(side.rows)
+    mean, scale = _moments(side)
+    rows = (side.rows - mean) / scale
     basis = _basis(rows)
     reduced = rows @ basis
     fit = _fit_values if clips.values else _fit_classes
     heads = []
     for layer in fit(reduced, side, clips, strengths):
-        weights = (basis @ layer.weights) / scaler.scale_[:, None]
-        heads.append(Dense(weights, layer.bias - scaler.mean_ @ weights))
+        weights = (basis @ layer.weights) / scale[:, None]
+        heads.append(Dense(weights, layer.bias - mean @ weights))
     return heads
+
+
+def _moments(side: Side) -> tuple[Rows, Rows]:
+    """The weighted mean and standard deviation of each number of the embedding; 1 for one that is constant.
+
+    In two passes: scikit-learn's StandardScaler loses the variance of numbers that hardly vary to rounding.
+    """
+    mean = np.average(side.rows, axis=0, weights=side.weights)
+    scale = np.sqrt(np.average((side.rows - mean) ** 2, axis=0, weights=side.weights))
+    scale[scale <= _CONSTANT * np.abs(mean)] = 1.0
+    return mean, scale
 
 
 def _basis(rows: Rows) -> Rows:
