@@ -49,6 +49,12 @@ def compute(steps: Any, sizes: dict[str, int]) -> tuple[Dim, int]:
     return free[-1], plain[-1]
 
 
+def test_a_size_below_zero_is_less_than_its_half() -> None:
+    """A minimum may be below 0, where half of it is the greater one."""
+    least = smaller((symbol("F") - symbol("N")) * symbol("N"), symbol("N"))
+    assert evaluated(larger(least // 2, least), {"N": 2, "F": 1}) == -1
+
+
 @given(STEPS, SIZES)
 def test_symbols_and_numbers_agree(steps: Any, sizes: dict[str, int]) -> None:
     free, plain = compute(steps, sizes)

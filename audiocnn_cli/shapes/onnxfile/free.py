@@ -87,9 +87,13 @@ class Free:
     @property
     def least(self) -> int | None:
         """A lower bound; None where there is none."""
-        if any(factor < 0 for product, factor in self.terms.items() if product):
-            return None
-        return sum(factor * (_least(product) if product else 1) for product, factor in self.terms.items())
+        total = self.terms.get((), 0)
+        for product, factor in ((each, by) for each, by in self.terms.items() if each):
+            least = _least(product)
+            if factor < 0 or least is None:
+                return None
+            total += factor * least
+        return total
 
 
 Dim: TypeAlias = int | Free
@@ -253,9 +257,30 @@ def _order(atom: Atom) -> str:
     return atom if isinstance(atom, str) else repr(atom)
 
 
-def _least(product: Product) -> int:
-    """A lower bound of a product of atoms: 0 for quotients, else 1."""
-    return 0 if any(not isinstance(atom, str) for atom in product) else 1
+def _least(product: Product) -> int | None:
+    """A lower bound of a product of atoms; None where there is none."""
+    bounds = [_least_of(atom) for atom in product]
+    if len(bounds) == 1:
+        return bounds[0]
+    if any(bound is None or bound < 0 for bound in bounds):
+        return None  # the product of two sizes below 0 is above 0
+    return prod(bound for bound in bounds if bound is not None)
+
+
+def _least_of(atom: Atom) -> int | None:
+    """A lower bound of one atom; None where there is none."""
+    if isinstance(atom, str):
+        return 1
+    kind, first, second = atom
+    low, other = (size if isinstance(size, int) else size.least for size in (first, second))
+    if kind == "/":
+        if low is not None and isinstance(second, int) and second > 0:
+            return low // second
+        return 0 if low is not None and low >= 0 and other is not None and other >= 1 else None
+    known = [bound for bound in (low, other) if bound is not None]
+    if kind == "max":
+        return max(known, default=None)
+    return min(known) if known[1:] else None
 
 
 def _show(atom: Atom, *, alone: bool) -> str:
