@@ -113,6 +113,10 @@ def test_figures_equal_scikit_learn(pairs: list[tuple[float, float]]) -> None:
         assert each.interval_95[0] <= each.interval_95[1]
 
 
+def test_targets_that_hardly_vary_have_no_r2() -> None:
+    assert regression_scores([0.0, 6.7e-152], [637.0, 0.0]).r2.value is None
+
+
 def test_intervals_are_those_of_scipy() -> None:
     random = np.random.default_rng(3)
     true = random.normal(100, 20, 80)

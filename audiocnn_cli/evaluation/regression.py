@@ -84,12 +84,14 @@ def _median(true: Values, found: Values) -> Values:
 
 
 def _r2(true: Values, found: Values) -> Values:
-    """NaN for a constant target."""
+    """NaN for a target that is constant, or that varies too little for the quotient to be a number."""
     residual = np.square(found - true).sum(axis=1)
     total = np.square(true - true.mean(axis=1, keepdims=True)).sum(axis=1)
     # The mean of equal numbers may differ from them by rounding, and tiny squares are 0.
     constant = (np.ptp(true, axis=1) == 0) | (total == 0)
-    return np.where(constant, np.nan, 1 - residual / np.where(constant, 1.0, total))
+    with np.errstate(over="ignore"):
+        quotient = residual / np.where(constant, 1.0, total)
+    return np.where(constant | np.isinf(quotient), np.nan, 1 - quotient)
 
 
 # Each takes targets and values of shape (resamples, clips), and gives (resamples,).
